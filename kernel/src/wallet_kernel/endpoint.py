@@ -1,0 +1,70 @@
+"""An ASGI endpoint around a handler: reads the body within its bound, answers, and turns errors into problems."""
+
+import logging
+from asyncio import CancelledError
+
+from wallet_kernel.contract.problems import Problem
+from wallet_kernel.http import Answer, Call, Handler, Receive, Scope, Send, send_answer
+from wallet_kernel.runtime.logs import request_id
+
+BODY_BYTES_MAX = 64 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete; there is nobody to answer."""
+
+
+class Endpoint:
+    """Serves one handler. Any exception but Problem is a bug: logged, and answered as internal-error."""
+
+    def __init__(self, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX) -> None:
+        self._handler = handler
+        self._takes_body = takes_body
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._answer(scope, receive)
+        except ClientGone:
+            return
+        await send_answer(answer, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        call = Call(scope)
+        given = call.header(b"x-request-id")
+        request_id.set(given.decode("latin-1")[:64] if given else None)
+        try:
+            if self._takes_body:
+                call.body = await _read_body(call, receive, self._body_bytes_max)
+            return await self._handler(call)
+        except Problem as problem:
+            return problem.answer(call.path)
+        except (ClientGone, CancelledError):
+            raise
+        except Exception:
+            _log.exception("request failed", extra={"path": call.path})
+            return Problem("internal-error", "The service failed; its log says why.").answer(call.path)
+
+
+async def _read_body(call: Call, receive: Receive, bytes_max: int) -> bytes:
+    length = call.header(b"content-length")
+    if length is not None and int(length) > bytes_max:
+        raise _too_large(bytes_max)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body") and len(body) <= bytes_max:
+        message = await receive()
+        body += message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    if len(body) > bytes_max:
+        raise _too_large(bytes_max)
+    return body
+
+
+def _too_large(bytes_max: int) -> Problem:
+    return Problem(
+        "body-too-large", f"A body may have at most {bytes_max} bytes.", headers=((b"connection", b"close"),)
+    )
