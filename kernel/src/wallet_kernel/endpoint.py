@@ -2,12 +2,24 @@
 
 import logging
 from asyncio import CancelledError
+from functools import lru_cache, partial
+from time import perf_counter
+
+from prometheus_client import Counter, Histogram
 
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.http import Answer, Call, Handler, Receive, Scope, Send, send_answer
 from wallet_kernel.runtime.logs import request_id
 
 BODY_BYTES_MAX = 64 * 1024
+
+REQUEST_SECONDS = Histogram(
+    "wallet_request_seconds",
+    "Time to serve a request.",
+    ["operation"],
+    buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+REQUESTS = Counter("wallet_requests", "Requests by their answer's status.", ["operation", "status"])
 
 _log = logging.getLogger(__name__)
 
@@ -19,17 +31,22 @@ class ClientGone(Exception):
 class Endpoint:
     """Serves one handler. Any exception but Problem is a bug: logged, and answered as internal-error."""
 
-    def __init__(self, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX) -> None:
+    def __init__(self, name: str, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX) -> None:
         self._handler = handler
+        self._seconds = REQUEST_SECONDS.labels(name)
+        self._count = lru_cache(partial(REQUESTS.labels, name))
         self._takes_body = takes_body
         self._body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begin = perf_counter()
         try:
             answer = await self._answer(scope, receive)
         except ClientGone:
             return
         await send_answer(answer, send)
+        self._seconds.observe(perf_counter() - begin)
+        self._count(answer.status).inc()
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         call = Call(scope)
