@@ -90,6 +90,11 @@ class Batcher(Generic[Item, Result]):
             results = await self._run([item for item, _ in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"a batch of {len(batch)} items came back with {len(results)} results")
+        except asyncio.CancelledError as error:
+            # Callers must not wait for ever for a cancelled worker, or for a cancelled thing inside `run`.
+            lost = RuntimeError("the batch was cancelled while it ran; whether it took effect is not known")
+            lost.__cause__ = error
+            results = [lost] * len(batch)
         except Exception as error:
             results = [error] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):

@@ -55,10 +55,13 @@ class Call:
         return self._query
 
     def header(self, name: bytes) -> bytes | None:
-        """The value of a header (its name in lower case), or None."""
+        """The value of a header (its name in lower case), or None.
+
+        Whitespace around a value is not part of it (RFC 9110 §5.5), and httptools leaves what trails.
+        """
         for key, value in self.scope["headers"]:
             if key == name:
-                return bytes(value)
+                return bytes(value).strip(b" \t")
         return None
 
 

@@ -45,7 +45,7 @@ def parse_balance(raw: bytes) -> int:
         raise InvalidAmount(f"has more than {_PLACES} decimal places")
     if len(significant) + scale > _DIGITS_MAX:
         raise InvalidAmount(f"is above {format_micros(AMOUNT_MAX_MICROS)}")
-    micros = int(significant) * 10**scale
+    micros: int = int(significant) * 10**scale
     if micros > AMOUNT_MAX_MICROS:
         raise InvalidAmount(f"is above {format_micros(AMOUNT_MAX_MICROS)}")
     return micros

@@ -203,6 +203,8 @@ def _json(call: Call, decoder: Decoder[Body]) -> Body:
         return decoder.decode(call.body)
     except (ValidationError, DecodeError, UnicodeDecodeError) as error:
         raise invalid_request(f"The body does not fit: {error}.") from error
+    except RecursionError as error:
+        raise invalid_request("The body is nested too deeply.") from error
 
 
 def _money(parse: Callable[[bytes], int], raw: Raw, member: str = "amount") -> int:
