@@ -213,9 +213,15 @@ class Lookup(Message):
     transfer_id: UUID
 
 
+class Postings(Message):
+    """A page of a wallet's postings, newest first."""
+
+    entries: list[LedgerEntry]
+
+
 class FutureMoment(Message):
     """The moment asked for has not come yet by the database's clock."""
 
 
 BalanceAtAnswer = WalletState | Refused | FutureMoment
-StatementAnswer = list[LedgerEntry] | Refused
+StatementAnswer = Postings | Refused

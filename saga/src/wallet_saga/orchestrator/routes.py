@@ -127,10 +127,11 @@ class PublicRoutes:
         """GET /wallets/{accountId}/transactions."""
         page = requests.statement(call)
         question = Statement(page.account_id, page.limit + 1, page.before_version)
-        entries = await self._shards.of_account(page.account_id).ask("/statement", question, _STATEMENT)
-        if isinstance(entries, Refused):
-            raise refused(entries.reason, page.account_id)
-        return statement_page([statement_item(e) for e in entries[: page.limit]], len(entries) > page.limit)
+        postings = await self._shards.of_account(page.account_id).ask("/statement", question, _STATEMENT)
+        if isinstance(postings, Refused):
+            raise refused(postings.reason, page.account_id)
+        items = [statement_item(entry) for entry in postings.entries]
+        return statement_page(items[: page.limit], more=len(items) > page.limit)
 
     async def look_up_transfer(self, call: Call) -> Answer:
         """GET /transfers/{transactionId}: the payer's log, and for a transfer the payee's barrier."""

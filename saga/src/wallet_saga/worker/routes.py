@@ -21,6 +21,7 @@ from wallet_saga.protocol import (
     FutureMoment,
     Lookup,
     Outcome,
+    Postings,
     Refused,
     Statement,
     StatementAnswer,
@@ -58,7 +59,7 @@ def internal_routes(writer: ShardWriter, store: Store) -> list[Route]:
         entries = await store.statement(asked.account_id, asked.limit, asked.before_version)
         if not entries and not await store.wallet_exists(asked.account_id):
             return Refused(Refusal.WALLET_NOT_FOUND)
-        return entries
+        return Postings(entries)
 
     async def balance_at(asked: BalanceAt) -> BalanceAtAnswer:
         now, wallet = await store.balance_at(asked.account_id, asked.at)
