@@ -1,7 +1,7 @@
 """Who runs the databases, and where that account can keep files.
 
-Postgres refuses to run as root, so a lab started as root gives it a system user of its own. That user may be unable to
-enter the checkout (a clone in /root, for example); its files then live under /var/lib/wallet-lab instead.
+Postgres refuses to run as root, so a lab started as root gives it a system user of its own. That user may be
+unable to enter the checkout (a clone in /root, for example); its files then live under /var/lib/wallet-lab.
 """
 
 import functools
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from wallet_lab.errors import LabError
 
@@ -46,7 +47,9 @@ def unprivileged_account() -> Account | None:
 def _create_account() -> pwd.struct_passwd:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if useradd is None:
-        raise LabError(f"Postgres does not run as root and there is no useradd: create a user '{ACCOUNT_NAME}' first")
+        raise LabError(
+            f"Postgres does not run as root and there is no useradd: create a user '{ACCOUNT_NAME}' first"
+        )
     arguments = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     made = subprocess.run(
         [useradd, *arguments, "--shell", "/usr/sbin/nologin", ACCOUNT_NAME],
@@ -79,7 +82,15 @@ def _succeeds_as(account: Account | None, argv: list[str]) -> bool:
     return finished.returncode == 0
 
 
-def identity(account: Account | None) -> dict[str, int | list[int]]:
+class Identity(TypedDict, total=False):
+    """Who `subprocess` runs a program as."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def identity(account: Account | None) -> Identity:
     """The arguments that make `subprocess` run as the account."""
     if account is None:
         return {}
@@ -92,7 +103,9 @@ def quarters(home: Path, account: Account | None) -> Path:
         return home
     outside = OUTSIDE / hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
     outside.mkdir(mode=0o755, parents=True, exist_ok=True)
-    (outside / "README").write_text(f"Data of the wallet lab at {home}, which its database user cannot enter.\n")
+    (outside / "README").write_text(
+        f"Data of the wallet lab at {home}, which its database user cannot enter.\n"
+    )
     return outside
 
 

@@ -71,7 +71,10 @@ class StackHome:
 
     def wipe(self) -> None:
         """Remove all data, secrets and the record of the layout."""
-        shutil.rmtree(self.data(), ignore_errors=True)
+        if not self.root.exists():
+            return
+        place = quarters(self.root, unprivileged_account())
+        shutil.rmtree(place / "data" if place == self.root else place, ignore_errors=True)
         for file in (self.secrets, self.root / "layout.json", self.root / "state.json"):
             file.unlink(missing_ok=True)
 
@@ -97,7 +100,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def take_lock(home: StackHome) -> IO[str] | None:
-    """Become the stack's supervisor: the lock lasts as long as the process, however it ends. None when taken."""
+    """Become the stack's supervisor: the lock lasts as long as the process. None when taken."""
     lock = (home.root / "lock").open("a+")
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
-"""Real servers for tests: a whole stack, or one database or cache alone, on free ports, gone when the test is.
+"""Real servers for tests: a whole stack, or one database or cache alone, on free ports, gone after the test.
 
-Nothing here touches the stack a user may have up: every home is private, and what runs ends with the test process,
-also when that is killed.
+Nothing here touches the stack a user may have up: every home is private, and what runs ends with the test
+process, also when that is killed.
 """
 
 import asyncio
@@ -95,7 +95,10 @@ class RunningStack:
         return [self._database_url(shard, "wallet_service") for shard in range(self._request.shards)]
 
     def _database_url(self, shard: int, role: str) -> str:
-        words = {"wallet_owner": self.credentials.database_owner, "wallet_service": self.credentials.database_service}
+        words = {
+            "wallet_owner": self.credentials.database_owner,
+            "wallet_service": self.credentials.database_service,
+        }
         return f"postgresql://{role}:{words[role]}@127.0.0.1:{self._port(f'postgres-{shard}')}/{postgres.DATABASE}"
 
     @property
@@ -128,8 +131,10 @@ class RunningStack:
         return pid
 
     def wait_restarted(self, name: str, old_pid: int, timeout_s: float = WAIT_S) -> int:
-        """Wait until another process has taken a component's place; returns its pid (it may not be ready yet)."""
-        return _until(lambda: pid if (pid := self.pid(name)) not in {None, old_pid} else None, timeout_s, name)
+        """Wait until another process has taken a component's place; returns its pid (maybe not ready yet)."""
+        return _until(
+            lambda: pid if (pid := self.pid(name)) not in {None, old_pid} else None, timeout_s, name
+        )
 
     def wait_ready(self, timeout_s: float = WAIT_S) -> None:
         """Wait until every component answers."""
@@ -183,8 +188,8 @@ def running_stack(
         home: the lab home to use instead of a temporary one; its data are left there.
         shards: how many databases and workers.
         orchestrators: how many share the public port.
-        extra_env: variables for services by kind ("worker", "orchestrator", "migrations"), by component name, or "*"
-            for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/saga/src"}}`.
+        extra_env: variables for services by kind ("worker", "orchestrator", "migrations"), by component name,
+            or "*" for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/saga/src"}}`.
 
     Raises:
         LabError: it did not come up; the text ends with the last log lines of what failed.
@@ -287,7 +292,7 @@ class PostgresServer(RunningServer):
         _run_logged(command, self._log.with_name("migrations.log"))
 
     def copy_database(self) -> "DatabaseUrls":
-        """A fresh copy of the database `wallet` with all that is in it, in some 50 ms; nobody may be connected to it."""
+        """A copy of the database `wallet` with all that is in it (150 ms); nobody may be connected to it."""
         self._databases += 1
         name = f"{postgres.DATABASE}_{self._databases}"
         self._as_admin(
@@ -298,9 +303,21 @@ class PostgresServer(RunningServer):
         return DatabaseUrls(owner=_renamed(self.owner_url, name), service=_renamed(self.service_url, name))
 
     def _as_admin(self, *statements: str) -> None:
-        arguments = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host=127.0.0.1", f"--port={self.port}")
+        arguments = (
+            "--no-psqlrc",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+            "--host=127.0.0.1",
+            f"--port={self.port}",
+        )
         commands = tuple(f"--command={statement}" for statement in statements)
-        argv = (str(postgres.program("psql")), *arguments, "--username=postgres", "--dbname=postgres", *commands)
+        argv = (
+            str(postgres.program("psql")),
+            *arguments,
+            "--username=postgres",
+            "--dbname=postgres",
+            *commands,
+        )
         env = {"PGPASSWORD": self._cluster.admin_password or ""}
         _run_logged(Command(name="psql", argv=argv, env=env), self._log.with_name("psql.log"))
 
@@ -333,7 +350,9 @@ def running_postgres(*, home: Path | None = None) -> Iterator[PostgresServer]:
         stack_home.prepare()
         secrets = credentials.load_or_create(stack_home.secrets)
         port = PortChooser(usual=False).choose(0)
-        cluster = Cluster("postgres", stack_home.data() / "postgres", port, secrets, admin_password=secrets.service_secret)
+        cluster = Cluster(
+            "postgres", stack_home.data() / "postgres", port, secrets, admin_password=secrets.service_secret
+        )
         server = PostgresServer(cluster, stack_home.log("postgres"))
         try:
             asyncio.run(postgres.provision(cluster, _run_quietly(stack_home)))
