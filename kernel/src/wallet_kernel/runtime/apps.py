@@ -79,7 +79,7 @@ def _no_route(app: FastAPI, request: Request) -> Response:
         problem = Problem("method-not-allowed", f"It takes {allow}.", headers=((b"allow", allow.encode()),))
     else:
         problem = Problem("not-found", "The public routes are listed in /openapi.json.")
-    answer = problem.answer(request.url.path)
+    answer = problem.answer(request.scope["path"])
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(answer.body, answer.status, headers, answer.content_type.decode())
 
