@@ -1,5 +1,6 @@
 """The two apps of a service: what each port offers, to whom, and what it says to everything else."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -166,3 +167,24 @@ async def test_own_port_has_no_documentation(exchange: Exchange) -> None:
     """Internal routes are not advertised."""
     for path in ("/docs", "/openapi.json", "/redoc"):
         assert (await exchange(own(), "GET", path, headers={SECRET_HEADER: SECRET})).status == 404
+
+
+@pytest.mark.parametrize(("method", "problem"), [("GET", "draining"), ("DELETE", "outcome-unknown")])
+async def test_request_cut_off_at_shutdown_gets_a_problem(
+    exchange: Exchange, method: str, problem: str
+) -> None:
+    """When the server gives up on a request, its client is told to ask again, not that it failed."""
+
+    async def stuck(_: Call) -> Answer:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    routes = mount({"lookUpTransfer": stuck, "closeWallet": stuck})
+    app = public_app("test", routes, DOCUMENT, Lifecycle(10))
+    path = "/transfers/x" if method == "GET" else "/wallets/user1"
+    task = asyncio.create_task(exchange(app, method, path))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    reply = await task
+    assert (reply.status, reply.document["type"]) == (503, f"/problems/{problem}")
+    assert reply.headers["retry-after"] == "1"

@@ -14,8 +14,8 @@ from wallet_kernel.runtime.logs import JsonFormatter, configure_logs, request_id
 
 @pytest.fixture
 def in_a_request() -> Iterator[None]:
-    """Serving request r-1, which drives transfer t-1."""
-    tokens = request_id.set("r-1"), transfer_id.set("t-1")
+    """Serving request r-1, which drives transfer 1."""
+    tokens = request_id.set("r-1"), transfer_id.set(UUID(int=1))
     yield
     request_id.reset(tokens[0])
     transfer_id.reset(tokens[1])
@@ -48,7 +48,10 @@ def test_event_with_keys() -> None:
 def test_request_and_transfer_are_named() -> None:
     """Every line of a request carries its ids without being told."""
     event = line("debited")
-    assert (event["request_id"], event["transfer_id"]) == ("r-1", "t-1")
+    assert (event["request_id"], event["transfer_id"]) == (
+        "r-1",
+        str(UUID(int=1)),
+    )
 
 
 def test_exception_is_in_the_same_line() -> None:

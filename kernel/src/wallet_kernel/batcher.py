@@ -51,21 +51,29 @@ class Batcher(Generic[Item, Result]):
 
     def submit(self, item: Item) -> asyncio.Future[Result]:
         """Queues an item; the future gives its result. Raises QueueFull, and then nothing was done."""
-        if len(self._queue) >= self._queue_max:
+        return self.submit_all((item,))[0]
+
+    def submit_all(self, items: Sequence[Item]) -> list[asyncio.Future[Result]]:
+        """Queues several items, all or none. Raises QueueFull, and then nothing was done."""
+        if len(self._queue) + len(items) > self._queue_max:
             raise QueueFull(QueueFull.__doc__)
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append((item, future))
-        if self._idle:
-            self._idle -= 1
-            worker = asyncio.create_task(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
-        return future
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in items]
+        self._queue.extend(zip(items, futures, strict=True))
+        if self._idle and items:
+            self._start_worker()
+        return futures
 
     async def drain(self) -> None:
         """Waits until everything submitted so far has been run."""
         while self._workers:
             await asyncio.gather(*self._workers)
+
+    def _start_worker(self) -> None:
+        self._idle -= 1
+        worker = asyncio.create_task(self._work())
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
 
     async def _work(self) -> None:
         try:

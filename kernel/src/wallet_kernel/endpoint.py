@@ -2,6 +2,10 @@
 
 import logging
 from asyncio import CancelledError
+from functools import lru_cache, partial
+from time import perf_counter
+
+from prometheus_client import Counter, Histogram
 
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.http import Answer, Call, Handler, Receive, Scope, Send, send_answer
@@ -13,6 +17,14 @@ _DISCARDED_BYTES_MAX = 16 * 1024 * 1024
 """Up to here a body that is too large is read and dropped: one who is still sending does not read the answer,
 and a connection closed with unread data is reset. A client that sent `Expect: 100-continue` waits for it."""
 
+REQUEST_SECONDS = Histogram(
+    "wallet_request_seconds",
+    "Time to serve a request.",
+    ["operation"],
+    buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+REQUESTS = Counter("wallet_requests", "Requests by their answer's status.", ["operation", "status"])
+
 _log = logging.getLogger(__name__)
 
 
@@ -23,17 +35,22 @@ class ClientGone(Exception):
 class Endpoint:
     """Serves one handler. Any exception but Problem is a bug: logged, and answered as internal-error."""
 
-    def __init__(self, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX) -> None:
+    def __init__(self, name: str, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX) -> None:
         self._handler = handler
+        self._seconds = REQUEST_SECONDS.labels(name)
+        self._count = lru_cache(partial(REQUESTS.labels, name))
         self._takes_body = takes_body
         self._body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begin = perf_counter()
         try:
             answer = await self._answer(scope, receive)
         except ClientGone:
             return
         await send_answer(answer, send)
+        self._seconds.observe(perf_counter() - begin)
+        self._count(answer.status).inc()
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         call = Call(scope)
@@ -45,11 +62,8 @@ class Endpoint:
             return await self._handler(call)
         except Problem as problem:
             return problem.answer(call.path)
-        except ClientGone:
+        except (ClientGone, CancelledError):
             raise
-        except CancelledError:
-            # The server gives up on what is left after the drain's timeout. Its own answer would be a bare 500.
-            return _cut_off(call).answer(call.path)
         except Exception:
             _log.exception("request failed", extra={"path": call.path})
             return Problem("internal-error", "The service failed; its log says why.").answer(call.path)
@@ -80,12 +94,4 @@ def _refused_unread(call: Call, bytes_max: int) -> bool:
 def _too_large(bytes_max: int) -> Problem:
     return Problem(
         "body-too-large", f"A body may have at most {bytes_max} bytes.", headers=((b"connection", b"close"),)
-    )
-
-
-def _cut_off(call: Call) -> Problem:
-    if call.scope["method"] in ("GET", "HEAD"):
-        return Problem("draining", "This replica has stopped; send the request again.")
-    return Problem(
-        "outcome-unknown", "This replica stopped before it knew; send the request again with its Idempotency-Key."
     )

@@ -71,7 +71,8 @@ def _parts(raw: bytes) -> tuple[str, str, str, str]:
 
 def _string(raw: bytes) -> str:
     try:
-        return decode(raw, type=str)
+        text: str = decode(raw, type=str)
+        return text
     except (DecodeError, UnicodeDecodeError) as error:
         raise InvalidAmount("is not valid JSON text") from error
 

@@ -13,21 +13,22 @@ from uuid import UUID
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import encode
 
-from wallet_kernel.http import Answer
+from wallet_kernel.http import Answer, Headers
 from wallet_kernel.money import format_micros
 
 TransferStatus = Literal["pending", "success", "refused"]
 
-_REPLAYED = ((b"idempotent-replayed", b"true"),)
+REPLAYED: Headers = ((b"idempotent-replayed", b"true"),)
+"""The header of an answer that an earlier request with the same Idempotency-Key was given."""
 
 
 @dataclass(frozen=True, slots=True)
 class WalletView:
-    """A wallet as a client sees it; `balance` in micros, `updated_at` the database's time of its last change."""
+    """A wallet as a client sees it; `updated_at` is the database's time of its last change."""
 
     account_id: str
     currency: str
-    balance: int
+    balance_micros: int
     version: int
     status: str
     updated_at: datetime
@@ -108,7 +109,7 @@ def wallet_body(wallet: WalletView) -> bytes:
     """The wallet document. Account names and currencies need no escaping: their patterns admit no such character."""
     return (
         f'{{"accountId":"{wallet.account_id}","currency":"{wallet.currency}",'
-        f'"balance":{format_micros(wallet.balance)},"version":{wallet.version},"status":"{wallet.status}",'
+        f'"balance":{format_micros(wallet.balance_micros)},"version":{wallet.version},"status":"{wallet.status}",'
         f'"lastUpdated":"{timestamp(wallet.updated_at)}"}}'
     ).encode()
 
@@ -128,5 +129,5 @@ def _ascii(transaction_id: UUID) -> bytes:
     return str(transaction_id).encode()
 
 
-def _replay(replayed: bool) -> tuple[tuple[bytes, bytes], ...]:
-    return _REPLAYED if replayed else ()
+def _replay(replayed: bool) -> Headers:
+    return REPLAYED if replayed else ()

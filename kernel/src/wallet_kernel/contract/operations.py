@@ -34,9 +34,10 @@ def mount(handlers: Mapping[str, Handler]) -> list[Route]:
     unknown = handlers.keys() - OPERATIONS.keys()
     if unknown:
         raise KeyError(f"the contract has no operation {sorted(unknown)}")
-    return [_route(OPERATIONS[name], handlers[name]) for name in OPERATIONS if name in handlers]
+    return [_route(name, handlers[name]) for name in OPERATIONS if name in handlers]
 
 
-def _route(operation: Operation, handler: Handler) -> Route:
+def _route(name: str, handler: Handler) -> Route:
+    operation = OPERATIONS[name]
     takes_body = operation.method in ("POST", "PUT")
-    return Route(operation.path, Endpoint(handler, takes_body=takes_body), methods=[operation.method])
+    return Route(operation.path, Endpoint(name, handler, takes_body=takes_body), methods=[operation.method])

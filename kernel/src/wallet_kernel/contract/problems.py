@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.json import encode
 
-from wallet_kernel.http import Answer
+from wallet_kernel.http import Answer, Headers
 from wallet_kernel.refusals import Refusal
 
 PROBLEM_JSON = b"application/problem+json"
@@ -70,7 +70,7 @@ class Problem(Exception):
         detail: str,
         *,
         transaction_id: UUID | None = None,
-        headers: tuple[tuple[bytes, bytes], ...] = (),
+        headers: Headers = (),
     ) -> None:
         super().__init__(f"{name}: {detail}")
         self.name = name
@@ -97,7 +97,7 @@ def problem_uri(name: str) -> str:
     return f"/problems/{name}"
 
 
-def _retry_after(kind: ProblemType) -> tuple[tuple[bytes, bytes], ...]:
+def _retry_after(kind: ProblemType) -> Headers:
     return ((b"retry-after", b"%d" % RETRY_AFTER_S),) if kind.status == 503 else ()
 
 
@@ -106,6 +106,19 @@ def invalid_request(detail: str) -> Problem:
     return Problem("invalid-request", detail)
 
 
-def refused(refusal: Refusal, detail: str, transaction_id: UUID | None = None) -> Problem:
-    """The problem that tells a client of a refusal."""
-    return Problem(refusal.value, detail, transaction_id=transaction_id)
+_REFUSALS: Final[dict[Refusal, str]] = {
+    Refusal.WALLET_NOT_FOUND: "There is no wallet {account}.",
+    Refusal.WALLET_EXISTS: "There is a wallet {account} already, or there was: a closed name is never used again.",
+    Refusal.WALLET_FROZEN: "The wallet {account} is frozen: it neither pays nor is paid.",
+    Refusal.WALLET_CLOSED: "The wallet {account} is closed for good.",
+    Refusal.WALLET_NOT_EMPTY: "The wallet {account} still holds money, or has a transfer in flight.",
+    Refusal.CURRENCY_MISMATCH: "The wallet {account} holds another currency.",
+    Refusal.INSUFFICIENT_FUNDS: "The wallet {account} does not hold that much.",
+    Refusal.BALANCE_LIMIT: "The wallet {account} cannot hold that much more.",
+    Refusal.KEY_REUSED: "The Idempotency-Key came first with another request to {account}; take a new key.",
+}
+
+
+def refused(refusal: Refusal, account_id: str, transaction_id: UUID | None = None) -> Problem:
+    """The problem that tells a client which wallet refused, and why; the same words each time it is replayed."""
+    return Problem(refusal.value, _REFUSALS[refusal].format(account=account_id), transaction_id=transaction_id)

@@ -58,29 +58,29 @@ _STATUS = Decoder(_StatusBody)
 
 @dataclass(frozen=True, slots=True)
 class TransferRequest:
-    """Move `amount` micros from one wallet to another."""
+    """Move money from one wallet to another."""
 
     from_account: str
     to_account: str
-    amount: int
+    amount_micros: int
     currency: str
 
 
 @dataclass(frozen=True, slots=True)
 class WalletRequest:
-    """Open a wallet; `balance` micros come from the external account."""
+    """Open a wallet; its opening balance comes from the external account."""
 
     account_id: str
     currency: str
-    balance: int
+    balance_micros: int
 
 
 @dataclass(frozen=True, slots=True)
 class CashRequest:
-    """A deposit or withdrawal of `amount` micros, against the external account."""
+    """A deposit or withdrawal, against the external account."""
 
     account_id: str
-    amount: int
+    amount_micros: int
     currency: str
 
 

@@ -5,11 +5,12 @@ import logging
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from uuid import UUID
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The X-Request-Id of the request being served, if its client sent one."""
 
-transfer_id: ContextVar[str | None] = ContextVar("transfer_id", default=None)
+transfer_id: ContextVar[UUID | None] = ContextVar("transfer_id", default=None)
 """The transfer being driven, if any."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}

@@ -38,3 +38,11 @@ class ServiceSettings(BaseSettings):
     log_level: str = Field("info", description="debug, info, warning or error.")
     drain_timeout_s: float = Field(20.0, gt=0, description="How long a stopping service finishes what it accepted.")
     in_flight_max: int = Field(4096, gt=0, description="Requests served at once; above that, 503.")
+
+
+class PublicSettings(ServiceSettings):
+    """What a service with a public port is told."""
+
+    public_host: str = Field("127.0.0.1", description="Address of the public port.")
+    public_port: int = Field(3000, description="The public port; replicas on one machine may share it.")
+    api_keys: CommaList = Field((), description="If set, public calls need one of these as a bearer token.")

@@ -1,0 +1,1 @@
+"""The wallet by event sourcing and CQRS: an empty room until the saga stands."""

@@ -1,0 +1,136 @@
+"""Who runs the databases, and where that account can keep files.
+
+Postgres refuses to run as root, so a lab started as root gives it a system user of its own. That user may be unable to
+enter the checkout (a clone in /root, for example); its files then live under /var/lib/wallet-lab instead.
+"""
+
+import functools
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from wallet_lab.errors import LabError
+
+ACCOUNT_NAME = "wallet-lab"
+OUTSIDE = Path("/var/lib/wallet-lab")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The system user that unprivileged commands run as."""
+
+    uid: int
+    gid: int
+
+
+@functools.cache
+def unprivileged_account() -> Account | None:
+    """The lab's system user, made when missing; None when the lab itself is not root and needs no other.
+
+    Raises:
+        LabError: the user is missing and cannot be made.
+    """
+    if os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(ACCOUNT_NAME)
+    except KeyError:
+        entry = _create_account()
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def _create_account() -> pwd.struct_passwd:
+    useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if useradd is None:
+        raise LabError(f"Postgres does not run as root and there is no useradd: create a user '{ACCOUNT_NAME}' first")
+    arguments = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
+    made = subprocess.run(
+        [useradd, *arguments, "--shell", "/usr/sbin/nologin", ACCOUNT_NAME],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        # Two labs may have tried at once: what counts is that the user is there now.
+        return pwd.getpwnam(ACCOUNT_NAME)
+    except KeyError:
+        raise LabError(f"could not create the system user '{ACCOUNT_NAME}': {made.stderr.strip()}") from None
+
+
+def can_enter(directory: Path, account: Account | None) -> bool:
+    """Whether the account really gets into the directory: tried, not computed from modes."""
+    return _succeeds_as(account, ["/bin/sh", "-c", 'cd "$0"', str(directory)])
+
+
+def can_run(program: Path, account: Account | None) -> bool:
+    """Whether the account can execute the program (which must know `--version`)."""
+    return _succeeds_as(account, [str(program), "--version"])
+
+
+def _succeeds_as(account: Account | None, argv: list[str]) -> bool:
+    try:
+        finished = subprocess.run(argv, capture_output=True, check=False, cwd="/", **identity(account))
+    except OSError:
+        return False
+    return finished.returncode == 0
+
+
+def identity(account: Account | None) -> dict[str, int | list[int]]:
+    """The arguments that make `subprocess` run as the account."""
+    if account is None:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def quarters(home: Path, account: Account | None) -> Path:
+    """Where the account's files for the lab at `home` live: `home` itself when the account can get there."""
+    if can_enter(home, account):
+        return home
+    outside = OUTSIDE / hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
+    outside.mkdir(mode=0o755, parents=True, exist_ok=True)
+    (outside / "README").write_text(f"Data of the wallet lab at {home}, which its database user cannot enter.\n")
+    return outside
+
+
+def private_directory(path: Path, account: Account | None) -> Path:
+    """Make a directory that belongs to the account alone."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if account is not None:
+        os.chown(path, account.uid, account.gid)
+    return path
+
+
+def runnable_copy(program: Path, tree: tuple[Path, ...], account: Account | None) -> Path:
+    """The program, or its twin in a copy of its folders `tree` when the account cannot reach the original.
+
+    All folders of `tree` must be siblings, and the program inside one of them.
+    """
+    if can_run(program, account):
+        return program
+    base = tree[0].parent
+    # The inode's times change with every installation, so a new version never runs from an old copy.
+    installed = program.stat()
+    key = hashlib.sha256(f"{program}:{installed.st_size}:{installed.st_ctime_ns}".encode()).hexdigest()[:16]
+    copy = OUTSIDE / "programs" / key
+    if not copy.exists():
+        _copy_tree(tree, copy)
+    twin = copy / program.relative_to(base)
+    if not can_run(twin, account):
+        raise LabError(f"the user '{ACCOUNT_NAME}' can run neither {program} nor its copy {twin}")
+    return twin
+
+
+def _copy_tree(tree: tuple[Path, ...], target: Path) -> None:
+    draft = target.with_name(f"{target.name}.{os.getpid()}")
+    draft.mkdir(mode=0o755, parents=True)
+    for folder in tree:
+        shutil.copytree(folder, draft / folder.name)
+    try:
+        draft.rename(target)
+    except OSError:
+        # Someone else finished the same copy first.
+        shutil.rmtree(draft)

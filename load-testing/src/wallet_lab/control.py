@@ -1,0 +1,123 @@
+"""Starting and stopping a stack's supervisor from outside: what `up`, `down` and the test fixtures share."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import IO, Any
+
+from wallet_lab.errors import LabError
+from wallet_lab.home import StackHome, signal_supervisor, supervisor_pid
+from wallet_lab.logs import open_log
+from wallet_lab.saga_stack import Request
+from wallet_lab.supervisor import ALREADY_UP, RELEASE
+
+POLL_S = 0.05
+STOP_TIMEOUT_S = 60.0
+
+Watcher = Callable[[dict[str, Any]], None]
+"""Told the stack's state again and again while one waits."""
+
+
+class Owner:
+    """The one who started a supervisor; the stack stops when the owner goes without having released it."""
+
+    def __init__(self, home: StackHome, request: Request) -> None:
+        """Start the supervisor; `wait_ready` tells how it went."""
+        home.prepare()
+        self._home = home
+        self._process = _launch(home)
+        self._stdin.write(json.dumps(asdict(request)).encode() + b"\n")
+        self._stdin.flush()
+
+    def wait_ready(self, watch: Watcher) -> dict[str, Any]:
+        """Wait until every component is ready; returns the state.
+
+        Raises:
+            LabError: it did not come up; everything is stopped again.
+        """
+        while (state := self._state()).get("phase") != "ready":
+            watch(state)
+            if self._process.poll() is not None:
+                return self._explain_end(watch)
+            time.sleep(POLL_S)
+        return state
+
+    def _state(self) -> dict[str, Any]:
+        # What an earlier supervisor wrote is not about this one.
+        state = self._home.read("state")
+        return state if state.get("supervisor") == self._process.pid else {}
+
+    def _explain_end(self, watch: Watcher) -> dict[str, Any]:
+        if self._process.returncode == ALREADY_UP:
+            return join(self._home, watch)
+        error = self._state().get("error")
+        raise LabError(error or f"the supervisor ended; {self._home.log('supervisor')} says why")
+
+    def release(self) -> None:
+        """Let the stack live on without its owner."""
+        with contextlib.suppress(BrokenPipeError):  # it had been started by someone else, or has just died
+            self._stdin.write(RELEASE)
+            self._stdin.close()
+
+    def abandon(self) -> None:
+        """Stop the stack and wait for its end."""
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+        self._process.wait()
+
+    @property
+    def _stdin(self) -> IO[bytes]:
+        assert self._process.stdin is not None  # noqa: S101 -- for the type checker: it was made with a pipe
+        return self._process.stdin
+
+
+def _launch(home: StackHome) -> "subprocess.Popen[bytes]":
+    with open_log(home.log("supervisor")) as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "wallet_lab.supervisor", str(home.home), home.architecture],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+
+
+def join(home: StackHome, watch: Watcher) -> dict[str, Any]:
+    """Wait until a stack that someone else is starting is ready; returns its state.
+
+    Raises:
+        LabError: it did not come up, or is on its way down.
+    """
+    while (pid := supervisor_pid(home)) is not None:
+        state = home.read("state")
+        if state.get("supervisor") != pid:
+            state = {}
+        if state.get("phase") == "ready":
+            return state
+        if state.get("phase") in {"stopping", "failed", "stopped"}:
+            break
+        watch(state)
+        time.sleep(POLL_S)
+    raise LabError(f"{home.architecture} is being stopped; try again when it is down")
+
+
+def stop(home: StackHome, watch: Watcher) -> bool:
+    """Stop a stack and wait until nothing of it runs; returns False when it was not up."""
+    if not signal_supervisor(home, signal.SIGTERM):
+        return False
+    deadline_s = time.monotonic() + STOP_TIMEOUT_S
+    while supervisor_pid(home) is not None:
+        watch(home.read("state"))
+        if time.monotonic() > deadline_s:
+            # The kernel ends its children with it.
+            signal_supervisor(home, signal.SIGKILL)
+        time.sleep(POLL_S)
+    return True

@@ -1,0 +1,110 @@
+"""One component's life: started, watched, started again when it dies, stopped in the end."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+from wallet_lab.errors import CommandFailedError
+from wallet_lab.home import StackHome
+from wallet_lab.logs import open_log, tail
+from wallet_lab.process import clear_leftovers, end, exit_reason, exited, spawn
+from wallet_lab.readiness import until_ready
+from wallet_lab.stack import Component
+
+STOP_GRACE_S = 10.0
+STABLE_AFTER_S = 1.0
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 2.0
+
+
+def backoff_s(quick_deaths: int) -> float:
+    """Seconds to wait before a restart, after so many deaths in a row that each came soon after the start."""
+    return min(BACKOFF_FIRST_S * 2 ** (quick_deaths - 1), BACKOFF_MAX_S) if quick_deaths else 0.0
+
+
+class Keeper:
+    """Keeps one component running; every restart has the same name, port, data and environment."""
+
+    def __init__(self, component: Component, home: StackHome, on_change: Callable[[], None]) -> None:
+        """`on_change` is called whenever `describe` would say something new."""
+        self.component = component
+        self._home = home
+        self._on_change = on_change
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at_s = 0.0
+        self._restarts = 0
+        self._watch: asyncio.Task[None] | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """The component as `state.json` has it; the pid is None while it is down."""
+        component = self.component
+        shard = {} if component.shard is None else {"shard": component.shard}
+        pid = self._process.pid if self._process and self._process.returncode is None else None
+        known = {"name": component.name, "kind": component.kind, "pid": pid, "port": component.port}
+        return {**known, "url": component.url, **shard, "restarts": self._restarts}
+
+    async def start(self, timeout_s: float) -> None:
+        """Start the component and return once it is ready, watched from then on.
+
+        Raises:
+            CommandFailedError: it ended, or was not ready in time; the message ends with its last log lines.
+        """
+        process = await self._spawn()
+        ready = asyncio.create_task(until_ready(self.component.probe))
+        ended = asyncio.create_task(exited(process))
+        try:
+            await asyncio.wait({ready, ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            self._check_start(ready, ended, timeout_s)
+        finally:
+            ready.cancel()
+            ended.cancel()
+        self._watch = asyncio.create_task(self._keep(process))
+
+    def _check_start(self, ready: "asyncio.Task[None]", ended: "asyncio.Task[int]", timeout_s: float) -> None:
+        # One that ended is judged first: another server's answer on its port must not make it look ready.
+        if ended.done():
+            reason = exit_reason(ended.result())
+        elif not ready.done():
+            reason = f"was not ready after {timeout_s:.0f} s"
+        else:
+            return
+        log = self._home.log(self.component.name)
+        raise CommandFailedError(self.component.name, f"{reason}; its last lines:\n{tail(log)}")
+
+    async def _spawn(self) -> "subprocess.Popen[bytes]":
+        if self.component.data_dir is not None:
+            await clear_leftovers(self.component.data_dir)
+        with open_log(self._home.log(self.component.name)) as log:
+            self._process = spawn(self.component, log)
+        self._started_at_s = time.monotonic()
+        self._on_change()
+        return self._process
+
+    async def _keep(self, process: "subprocess.Popen[bytes]") -> None:
+        quick_deaths = 0
+        while True:
+            code = await exited(process)
+            was_quick = time.monotonic() - self._started_at_s < STABLE_AFTER_S
+            quick_deaths = quick_deaths + 1 if was_quick else 0
+            print(f"{self.component.name} {exit_reason(code)}, starting it again", flush=True)  # noqa: T201 -- the supervisor's log
+            self._on_change()
+            await asyncio.sleep(backoff_s(quick_deaths))
+            await self._until_released()
+            self._restarts += 1
+            process = await self._spawn()
+
+    async def _until_released(self) -> None:
+        while self._home.hold(self.component.name).exists():
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """Stop the component for good, gracefully when it lets itself be."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
+        if self._process is not None and not await end(self._process, self.component.stop_signal, STOP_GRACE_S):
+            print(f"{self.component.name} did not stop within {STOP_GRACE_S:.0f} s: killed", flush=True)  # noqa: T201 -- as above
+        if self.component.data_dir is not None:
+            await clear_leftovers(self.component.data_dir)

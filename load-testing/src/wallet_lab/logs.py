@@ -1,0 +1,72 @@
+"""The components' logs: written by them, kept from growing without bound, shown to the user."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from wallet_lab.home import StackHome
+
+SIZE_MAX_BYTES = 16 * 1024 * 1024
+TAIL_BYTES = 256 * 1024
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """A log to append to; what is full moves aside first."""
+    trim(path)
+    return path.open("ab")
+
+
+def trim(path: Path) -> None:
+    """Move the content of a full log to `<name>.log.1`; its writer, who appends, goes on at the start of the file."""
+    if path.exists() and path.stat().st_size > SIZE_MAX_BYTES:
+        shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+        with path.open("r+b") as log:
+            log.truncate(0)
+
+
+def trim_logs(home: StackHome) -> None:
+    """Keep every log of the stack within its bound."""
+    for path in home.logs.glob("*.log"):
+        trim(path)
+
+
+def tail(path: Path, lines: int = 20) -> str:
+    """The last lines of a log, at most 256 KiB; empty when there is none."""
+    return "\n".join(_last_lines(path, lines))
+
+
+def _last_lines(path: Path, count: int) -> list[str]:
+    if not path.exists():
+        return []
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        return log.read().decode(errors="replace").splitlines()[-count:]
+
+
+def read_logs(paths: list[Path], lines: int) -> Iterator[tuple[str, str]]:
+    """The last lines of each log, as (component, line)."""
+    for path in paths:
+        yield from ((path.stem, line) for line in _last_lines(path, lines))
+
+
+def follow(paths: list[Path], interval_s: float = 0.2) -> Iterator[tuple[str, str]]:
+    """New lines of the logs for ever, as (component, line), beginning with what is written from now on."""
+    offsets = {path: path.stat().st_size if path.exists() else 0 for path in paths}
+    while True:
+        for path in paths:
+            yield from ((path.stem, line) for line in _new_lines(path, offsets))
+        time.sleep(interval_s)
+
+
+def _new_lines(path: Path, offsets: dict[Path, int]) -> list[str]:
+    size = path.stat().st_size if path.exists() else 0
+    start = offsets[path] if offsets[path] <= size else 0  # it was trimmed
+    if size == start:
+        return []
+    with path.open("rb") as log:
+        log.seek(start)
+        whole = log.read(size - start).rpartition(b"\n")[0]
+    offsets[path] = start + len(whole) + 1 if whole else start
+    return whole.decode(errors="replace").splitlines()

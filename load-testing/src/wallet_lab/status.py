@@ -1,0 +1,51 @@
+"""What of a stack is up and healthy: really asked, not remembered."""
+
+import asyncio
+from typing import Any
+
+from wallet_lab import credentials
+from wallet_lab.home import StackHome, supervisor_pid
+from wallet_lab.readiness import is_ready
+from wallet_lab.stack import HttpProbe, PostgresProbe, Probe, RedisProbe
+
+_SHOWN = ("name", "kind", "pid", "port", "url", "shard")
+
+
+def read_status(home: StackHome) -> dict[str, Any]:
+    """The stack as `./lab status --json` prints it; no components and no base URL when it is not up."""
+    pid = supervisor_pid(home)
+    state = home.read("state") if pid is not None else {}
+    if state.get("supervisor") != pid:
+        state = {}
+    components = state.get("components", [])
+    healthy = asyncio.run(_ask_all(home, components))
+    shown = [
+        {**{key: component[key] for key in _SHOWN if key in component}, "healthy": health}
+        for component, health in zip(components, healthy, strict=True)
+    ]
+    return {"architecture": home.architecture, "base_url": state.get("base_url"), "components": shown}
+
+
+def is_healthy(status: dict[str, Any]) -> bool:
+    """Whether the stack is up and every component answers."""
+    components = status["components"]
+    return bool(components) and all(component["healthy"] for component in components)
+
+
+async def _ask_all(home: StackHome, components: list[dict[str, Any]]) -> list[bool]:
+    return list(await asyncio.gather(*(_ask(home, component) for component in components)))
+
+
+async def _ask(home: StackHome, component: dict[str, Any]) -> bool:
+    # Without a pid another server might be answering on its port.
+    return component["pid"] is not None and await is_ready(_probe(home, component))
+
+
+def _probe(home: StackHome, component: dict[str, Any]) -> Probe:
+    match component["kind"]:
+        case "postgres":
+            return PostgresProbe(component["port"])
+        case "redis":
+            return RedisProbe(component["port"], credentials.load_or_create(home.secrets).redis)
+        case _:
+            return HttpProbe(component["port"])

@@ -1,0 +1,176 @@
+"""The parent of every component of one stack: starts them in order, restarts what dies, stops all in the end.
+
+One supervisor runs per stack, detached from the terminal. It holds the stack's lock for as long as it lives; if it is
+killed, the kernel ends its children. Its standard input is a pipe from whoever started it: closed without a word, the
+owner is gone and the stack stops; the byte `RELEASE` sets it free until `down`. The first line in it is the request.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+
+from wallet_lab import credentials, postgres, saga_stack
+from wallet_lab.errors import CommandFailedError
+from wallet_lab.home import StackHome, take_lock
+from wallet_lab.keeper import Keeper
+from wallet_lab.logs import open_log, tail, trim_logs
+from wallet_lab.process import run
+from wallet_lab.saga_stack import Request
+from wallet_lab.stack import Command, Stack, Stage
+
+RELEASE = b"r"
+START_TIMEOUT_S = 60.0
+ALREADY_UP = 3
+
+
+class Supervisor:
+    """Brings one stack up, keeps it up and takes it down."""
+
+    def __init__(self, home: StackHome, request: Request) -> None:
+        """Nothing starts before `serve`."""
+        self._home = home
+        self._request = request
+        self._keepers: list[Keeper] = []
+        self._stack: Stack | None = None
+        self._phase = "starting"
+        self._waiting_for: list[str] = []
+        self._error: str | None = None
+        self._stop = asyncio.Event()
+
+    async def serve(self) -> int:
+        """Run until told to stop; returns the exit code."""
+        self._listen()
+        starting = asyncio.create_task(self._start())
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and self._explain(starting):
+            self._report("ready")
+            await self._look_after_logs(stopping)
+        await self._wind_up(starting)
+        return 1 if self._error else 0
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_reader(sys.stdin.fileno(), self._hear_owner)
+
+    def _hear_owner(self) -> None:
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        if os.read(sys.stdin.fileno(), 1) != RELEASE:
+            self._stop.set()
+
+    def _explain(self, starting: asyncio.Task[None]) -> bool:
+        error = starting.exception()
+        if error is not None:
+            self._error = str(error) or repr(error)
+            traceback.print_exception(error)
+        return error is None
+
+    async def _start(self) -> None:
+        self._report("starting", ["databases"])
+        secrets = credentials.load_or_create(self._home.secrets)
+        plan = saga_stack.plan(self._request, secrets, self._home.data())
+        self._home.write("layout", {"shards": self._request.shards})
+        await _all_or_none([postgres.provision(cluster, self._run) for cluster in plan.clusters])
+        self._stack = plan.stack()
+        for stage in self._stack.stages:
+            await self._start_stage(stage)
+
+    async def _start_stage(self, stage: Stage) -> None:
+        self._report("starting", [task.name for task in stage.tasks])
+        await _all_or_none([self._run(task) for task in stage.tasks])
+        keepers = [Keeper(component, self._home, self._report_change) for component in stage.components]
+        self._keepers += keepers
+        waiting = {keeper.component.name for keeper in keepers}
+
+        async def start(keeper: Keeper) -> None:
+            await keeper.start(START_TIMEOUT_S)
+            waiting.remove(keeper.component.name)
+            self._report("starting", sorted(waiting))
+
+        self._report("starting", sorted(waiting))
+        await _all_or_none([start(keeper) for keeper in keepers])
+
+    async def _run(self, command: Command) -> None:
+        log = self._home.log(command.name)
+        with open_log(log) as output:
+            try:
+                await run(command, output)
+            except CommandFailedError as error:
+                raise CommandFailedError(command.name, f"{error.reason}\n{tail(log)}") from None
+
+    async def _look_after_logs(self, stopping: "asyncio.Task[bool]") -> None:
+        while not stopping.done():
+            trim_logs(self._home)
+            await asyncio.wait({stopping}, timeout=10)
+
+    async def _wind_up(self, starting: "asyncio.Task[None]") -> None:
+        starting.cancel()
+        await asyncio.wait({starting})
+        self._report("stopping")
+        for group in reversed(self._stages_of_keepers()):
+            await asyncio.gather(*(keeper.stop() for keeper in group))
+        self._report("failed" if self._error else "stopped")
+
+    def _stages_of_keepers(self) -> list[list[Keeper]]:
+        stages = self._stack.stages if self._stack else ()
+        return [[k for k in self._keepers if k.component in stage.components] for stage in stages]
+
+    def _report_change(self) -> None:
+        self._report(self._phase, self._waiting_for)
+
+    def _report(self, phase: str, waiting_for: list[str] | None = None) -> None:
+        self._phase = phase
+        self._waiting_for = waiting_for or []
+        stack = self._stack
+        self._home.write(
+            "state",
+            {
+                "supervisor": os.getpid(),
+                "phase": phase,
+                "waiting_for": self._waiting_for,
+                "error": self._error,
+                "architecture": self._home.architecture,
+                "base_url": stack.base_url if stack else None,
+                "notes": stack.notes if stack else [],
+                "components": [keeper.describe() for keeper in self._keepers],
+            },
+        )
+
+
+async def _all_or_none(work: Iterable[Coroutine[None, None, None]]) -> None:
+    """Do everything at once; the first failure ends the rest and is the one that is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for item in work:
+                group.create_task(item)
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+def _read_request() -> Request:
+    # Byte by byte: what follows the line is for `_hear_owner`.
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(sys.stdin.fileno(), 1)):
+        line += byte
+    return Request.from_json(json.loads(line))
+
+
+def main() -> int:
+    """Supervise the stack named on the command line: its home and its architecture."""
+    home = StackHome(Path(sys.argv[1]), sys.argv[2])
+    lock = take_lock(home)
+    if lock is None:
+        return ALREADY_UP
+    with lock:
+        return asyncio.run(Supervisor(home, _read_request()).serve())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""Fake migrations: they only insist on the owner's URL."""
+
+import os
+import sys
+
+if "wallet_owner:" not in os.environ["WALLET_DATABASE_URL"]:
+    sys.exit("migrations need the owner's role")
+print("migrated")

@@ -1,0 +1,5 @@
+"""A fake orchestrator."""
+
+from wallet_saga.server import serve
+
+serve()

@@ -1,0 +1,5 @@
+"""A fake worker."""
+
+from wallet_saga.server import serve
+
+serve()

@@ -1,0 +1,3 @@
+from wallet_saga.orchestrator.main import main
+
+main()

@@ -1,0 +1,3 @@
+from wallet_saga.worker.main import main
+
+main()
