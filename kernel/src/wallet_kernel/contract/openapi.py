@@ -143,7 +143,7 @@ _POSITIONED = ("Success", "Pending", "Wallet", "OpenedWallet", "Statement", "Tra
 
 
 def openapi(title: str, *, positions: bool = False) -> dict[str, Any]:
-    """The contract as OpenAPI 3.1. `positions` (cqrs): writes answer their position, reads can wait for it."""
+    """The contract as OpenAPI 3.1. `positions` (cqrs): writes answer a position, reads wait for it."""
     paths: dict[str, dict[str, Any]] = {}
     for name, operation in OPERATIONS.items():
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(name, positions=positions)
