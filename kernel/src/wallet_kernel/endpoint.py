@@ -21,7 +21,25 @@ REQUEST_SECONDS = Histogram(
     "wallet_request_seconds",
     "Time to serve a request.",
     ["operation"],
-    buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+    buckets=(
+        0.0005,
+        0.001,
+        0.002,
+        0.003,
+        0.005,
+        0.0075,
+        0.01,
+        0.015,
+        0.02,
+        0.03,
+        0.05,
+        0.1,
+        0.2,
+        0.5,
+        1,
+        2,
+        5,
+    ),
 )
 REQUESTS = Counter("wallet_requests", "Requests by their answer's status.", ["operation", "status"])
 
@@ -35,7 +53,9 @@ class ClientGone(Exception):
 class Endpoint:
     """Serves one handler. Any exception but Problem is a bug: logged, and answered as internal-error."""
 
-    def __init__(self, name: str, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX) -> None:
+    def __init__(
+        self, name: str, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX
+    ) -> None:
         self._handler = handler
         self._seconds = REQUEST_SECONDS.labels(name)
         self._count = lru_cache(partial(REQUESTS.labels, name))
@@ -43,6 +63,7 @@ class Endpoint:
         self._body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
         begin = perf_counter()
         try:
             answer = await self._answer(scope, receive)
@@ -64,7 +85,7 @@ class Endpoint:
             return problem.answer(call.path)
         except (ClientGone, CancelledError):
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - the last resort: a bug must not show as anything but a problem
             _log.exception("request failed", extra={"path": call.path})
             return Problem("internal-error", "The service failed; its log says why.").answer(call.path)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from wallet_lab import postgres, redis
 from wallet_lab.credentials import Credentials
-from wallet_lab.postgres import Cluster
 from wallet_lab.ports import PortChooser
+from wallet_lab.postgres import Cluster
 from wallet_lab.stack import Command, Component, HttpProbe, Stack, Stage
 
 PUBLIC_PORT = 3000

@@ -225,7 +225,7 @@ def _problems(names: Iterable[str], *, keyed: bool) -> dict[str, Any]:
 
 
 def _problem(status: int, names: list[str], *, keyed: bool) -> dict[str, Any]:
-    wanted = {"Retry-After": status == 503, "WWW-Authenticate": status == 401}  # noqa: PLR2004 - they are their names
+    wanted = {"Retry-After": status == 503, "WWW-Authenticate": status == 401}
     wanted["Idempotent-Replayed"] = keyed and status in (404, 409)
     narrowed = {"status": {"const": status}, "type": {"enum": [problem_uri(name) for name in names]}}
     schema = {"allOf": [_ref("schemas", "Problem"), {"properties": narrowed}]}

@@ -89,6 +89,7 @@ def _config(listener: Listener) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         backlog=4096,
         timeout_graceful_shutdown=5,

@@ -1,13 +1,13 @@
 """Settings come from the environment (`WALLET_…`), are read once at start, and never change."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
-def _split(value: Any) -> Any:
+def _split(value: object) -> object:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
@@ -36,7 +36,9 @@ class ServiceSettings(BaseSettings):
         ("USD", "EUR", "GBP"), description="Currencies a wallet may hold.", min_length=1
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
-    drain_timeout_s: float = Field(20.0, gt=0, description="How long a stopping service finishes what it accepted.")
+    drain_timeout_s: float = Field(
+        20.0, gt=0, description="How long a stopping service finishes what it accepted."
+    )
     in_flight_max: int = Field(4096, gt=0, description="Requests served at once; above that, 503.")
 
 
