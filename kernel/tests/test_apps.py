@@ -57,7 +57,18 @@ async def test_hot_operations_are_matched_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/wallets/", "/wallets/a/b/c", "/nope?", "/metrics", "/redoc", "/internal"]
+    "path",
+    [
+        "/",
+        "/wallets/",
+        "/wallets/a/b/c",
+        "/wallets//balance",
+        "/wallets/a/b/balance",
+        "/nope?",
+        "/metrics",
+        "/redoc",
+        "/internal",
+    ],
 )
 async def test_unknown_route_is_a_problem(exchange: Exchange, path: str) -> None:
     """404 not-found, also for the metrics, which are no public route; the instance is the path asked for."""
@@ -73,8 +84,10 @@ async def test_unknown_route_is_a_problem(exchange: Exchange, path: str) -> None
         ("GET", "/wallets", "POST"),
         ("PATCH", "/wallets/user1", "DELETE, PUT"),
         ("POST", "/wallets/user1/balance", "GET, HEAD"),
+        ("DELETE", "/wallets/user1/balance", "GET, HEAD"),
         ("DELETE", "/livez", "GET"),
         ("GET", "/wallets/balanceTransfer", "DELETE, POST, PUT"),
+        ("GET", "/wallets/balance", "DELETE, PUT"),
     ],
 )
 async def test_wrong_method_says_which_are_right(
