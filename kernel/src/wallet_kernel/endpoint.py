@@ -13,6 +13,10 @@ from wallet_kernel.runtime.logs import request_id
 
 BODY_BYTES_MAX = 64 * 1024
 
+_DISCARDED_BYTES_MAX = 16 * 1024 * 1024
+"""Up to here a body that is too large is read and dropped: one who is still sending does not read the answer,
+and a connection closed with unread data is reset. A client that sent `Expect: 100-continue` waits for it."""
+
 REQUEST_SECONDS = Histogram(
     "wallet_request_seconds",
     "Time to serve a request.",
@@ -87,19 +91,25 @@ class Endpoint:
 
 
 async def _read_body(call: Call, receive: Receive, bytes_max: int) -> bytes:
-    length = call.header(b"content-length")
-    if length is not None and int(length) > bytes_max:
+    if _refused_unread(call, bytes_max):
         raise _too_large(bytes_max)
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body") and len(body) <= bytes_max:
+    body, received, more = b"", 0, True
+    while more and received <= _DISCARDED_BYTES_MAX:
         message = await receive()
-        body += message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    if len(body) > bytes_max:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        received += len(chunk)
+        body = body + chunk if received <= bytes_max else b""
+        more = message.get("more_body", False)
+    if received > bytes_max:
         raise _too_large(bytes_max)
     return body
+
+
+def _refused_unread(call: Call, bytes_max: int) -> bool:
+    length = int(call.header(b"content-length") or 0)
+    return length > bytes_max and (length > _DISCARDED_BYTES_MAX or call.header(b"expect") is not None)
 
 
 def _too_large(bytes_max: int) -> Problem:

@@ -57,11 +57,19 @@ def hot_lane(app: App, routes: Sequence[Route]) -> App:
     async def lane(scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
         if method == "POST" and path == transfer_path:
+            scope["path_params"] = {}
             await transfer(scope, receive, send)
-        elif method == "GET" and path.startswith(before) and path.endswith(after):
-            scope["path_params"] = {"accountId": path[len(before) : -len(after)]}
+        elif method == "GET" and (account := _segment(path, before, after)):
+            scope["path_params"] = {"accountId": account}
             await balance(scope, receive, send)
         else:
             await app(scope, receive, send)
 
     return lane
+
+
+def _segment(path: str, before: str, after: str) -> str:
+    """The one segment of a path between these, or nothing where the router would not find one either."""
+    segment = path[len(before) : -len(after)]
+    fits = path.startswith(before) and path.endswith(after) and "/" not in segment
+    return segment if fits else ""

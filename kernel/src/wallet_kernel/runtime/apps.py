@@ -2,6 +2,7 @@
 
 import hmac
 import platform
+from asyncio import CancelledError
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -35,7 +36,10 @@ def public_app(
     app = hot_lane(framework, routes)
     accepted = [f"Bearer {key}".encode() for key in api_keys]
     open_paths = OPEN_PATHS | {"/docs", "/openapi.json"}
-    return lifecycle.guard(_authorised(app, b"authorization", accepted, open_paths) if accepted else app)
+    public = _cut_off_with_a_problem(app)
+    return lifecycle.guard(
+        _authorised(public, b"authorization", accepted, open_paths) if accepted else public
+    )
 
 
 def own_app(title: str, routes: Sequence[BaseRoute], lifecycle: Lifecycle, secret: str) -> App:
@@ -87,9 +91,28 @@ def _no_route(app: FastAPI, request: Request) -> Response:
         problem = Problem("method-not-allowed", f"It takes {allow}.", headers=((b"allow", allow.encode()),))
     else:
         problem = Problem("not-found", "The public routes are listed in /openapi.json.")
-    answer = problem.answer(request.url.path)
+    answer = problem.answer(request.scope["path"])
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(answer.body, answer.status, headers, answer.content_type.decode())
+
+
+def _cut_off_with_a_problem(app: App) -> App:
+    """Answers a request that the server gives up on, after the drain's timeout: uvicorn would send a bare 500."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except CancelledError:
+            problem = _NOT_READ if scope["method"] in ("GET", "HEAD") else _NOT_KNOWN
+            await send_answer(problem.answer(scope["path"]), send)
+
+    return answering
+
+
+_NOT_READ = Problem("draining", "This replica has stopped; send the request again.")
+_NOT_KNOWN = Problem(
+    "outcome-unknown", "This replica stopped before it knew; send the request again with its Idempotency-Key."
+)
 
 
 def _authorised(app: App, header: bytes, accepted: Sequence[bytes], open_paths: Iterable[str]) -> App:

@@ -1,5 +1,6 @@
 """Settings come from the environment (`WALLET_…`), are read once at start, and never change."""
 
+import json
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -7,11 +8,18 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-"""A list written with commas: `USD,EUR,GBP`."""
+"""A list written with commas (`USD,EUR,GBP`) or as JSON (`["USD", "EUR", "GBP"]`)."""
+
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+"""An ISO 4217 code; documents are put together from it unescaped."""
 
 
 class ServiceSettings(BaseSettings):
@@ -24,7 +32,7 @@ class ServiceSettings(BaseSettings):
     service_secret: SecretStr = Field(
         description="What services show each other; at least 16 characters.", min_length=16
     )
-    currencies: CommaList = Field(
+    currencies: Annotated[tuple[Currency, ...], NoDecode, BeforeValidator(_split)] = Field(
         ("USD", "EUR", "GBP"), description="Currencies a wallet may hold.", min_length=1
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
