@@ -26,7 +26,7 @@ from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, o
 from wallet_saga.orchestrator.shards import Shards
 from wallet_saga.protocol import Complete, Credit, Debit, Done, Lookup, Refund, Refused, Replayed, TransferRecord
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 TEN = 10_000_000
 _RECORD = Decoder(TransferRecord | None)
