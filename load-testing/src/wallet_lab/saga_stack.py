@@ -7,8 +7,8 @@ from typing import Any
 
 from wallet_lab import postgres, redis
 from wallet_lab.credentials import Credentials
-from wallet_lab.postgres import Cluster
 from wallet_lab.ports import PortChooser
+from wallet_lab.postgres import Cluster
 from wallet_lab.stack import Command, Component, HttpProbe, Stack, Stage
 
 PUBLIC_PORT = 3000
@@ -122,7 +122,9 @@ def plan(request: Request, credentials: Credentials, data: Path) -> SagaPlan:
     """Choose the ports of a stack whose databases live below `data`."""
     ports = PortChooser(usual=request.usual_ports)
     clusters = tuple(
-        Cluster(f"postgres-{shard}", data / f"postgres-{shard}", ports.choose(POSTGRES_PORT + shard), credentials)
+        Cluster(
+            f"postgres-{shard}", data / f"postgres-{shard}", ports.choose(POSTGRES_PORT + shard), credentials
+        )
         for shard in range(request.shards)
     )
     return SagaPlan(

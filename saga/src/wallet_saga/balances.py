@@ -1,14 +1,18 @@
 """A balance as both services know it: how clients see it, and how it lies in Redis."""
 
 from wallet_kernel.contract.answers import WalletView
-
 from wallet_saga.protocol import WalletState
 
 
 def wallet_view(wallet: WalletState) -> WalletView:
     """What clients see of a wallet."""
     return WalletView(
-        wallet.account_id, wallet.currency, wallet.balance_micros, wallet.version, wallet.status, wallet.updated_at
+        wallet.account_id,
+        wallet.currency,
+        wallet.balance_micros,
+        wallet.version,
+        wallet.status,
+        wallet.updated_at,
     )
 
 

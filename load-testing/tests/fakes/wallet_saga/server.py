@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
     """`/readyz` answers 200, anything else the process and the WALLET_ variables."""
 
-    def do_GET(self) -> None:  # noqa: N802 -- the base class calls it by this name
+    def do_GET(self) -> None:
         """Answer, whatever was asked."""
         settings = {key: value for key, value in os.environ.items() if key.startswith("WALLET_")}
         body = json.dumps({"pid": os.getpid(), "settings": settings}).encode()

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 from prometheus_client import Counter
-from wallet_kernel.runtime.logs import transfer_id
 
+from wallet_kernel.runtime.logs import transfer_id
 from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards
@@ -51,7 +51,9 @@ class Coordinator:
         while drive.saga.state not in DECIDED:
             step = TRANSFER_SAGA[drive.saga.state]
             drive.attempt = Attempt()
-            outcome = await self.perform(step.participant(drive.saga), step.message(drive.saga), drive.attempt)
+            outcome = await self.perform(
+                step.participant(drive.saga), step.message(drive.saga), drive.attempt
+            )
             drive.saga = evolve(drive.saga, outcome)
         if drive.saga.state is State.CREDITED:
             self._complete(drive.saga)

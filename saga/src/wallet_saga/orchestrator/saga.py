@@ -13,8 +13,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 from wallet_kernel.refusals import Refusal
-
-from wallet_saga.protocol import Complete, Credit, Debit, Outcome, Refund, Refused, Replayed, Step, TransferRecord
+from wallet_saga.protocol import (
+    Complete,
+    Credit,
+    Debit,
+    Outcome,
+    Refund,
+    Refused,
+    Replayed,
+    Step,
+    TransferRecord,
+)
 
 
 class State(Enum):
@@ -63,7 +72,9 @@ def _payee(saga: Saga) -> str:
 
 
 def _debit(s: Saga) -> Debit:
-    return Debit(s.transfer_id, s.from_account, s.to_account, s.amount_micros, s.currency, s.key, s.fingerprint)
+    return Debit(
+        s.transfer_id, s.from_account, s.to_account, s.amount_micros, s.currency, s.key, s.fingerprint
+    )
 
 
 def _credit(s: Saga) -> Credit:

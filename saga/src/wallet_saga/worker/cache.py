@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from prometheus_client import Counter, Gauge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from wallet_kernel.contract.answers import wallet_body
 
+from wallet_kernel.contract.answers import wallet_body
 from wallet_saga.balances import cache_entry, cache_key, wallet_view
 from wallet_saga.protocol import WalletState
 
@@ -76,7 +76,9 @@ class BalanceCache:
 
     async def show(self, wallets: Sequence[WalletState], lease_end: float) -> None:
         """Returns once no reader can see an older version of these wallets."""
-        if self._up and wallets:
+        if not wallets:
+            return
+        if self._up:
             try:
                 await self._write(wallets, lease_end)
                 return

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
-
 from wallet_saga.protocol import (
     EXTERNAL,
     Close,
@@ -30,7 +29,6 @@ from wallet_saga.protocol import (
     TransferKind,
     TransferRecord,
     Unknown,
-    WalletState,
     Withdraw,
 )
 from wallet_saga.worker.books import TRANSIT, Books, Wallet
@@ -84,7 +82,9 @@ def refund(books: Books, step: Refund) -> Outcome:
     if open_transfer := _open_transfer(books, step.transfer_id):
         payer = books.wallets[step.from_account]
         payer.in_flight_micros -= open_transfer.amount_micros
-        books.post(payer, open_transfer.amount_micros, "refund", step.transfer_id, open_transfer.to_account, TRANSIT)
+        books.post(
+            payer, open_transfer.amount_micros, "refund", step.transfer_id, open_transfer.to_account, TRANSIT
+        )
         books.end(open_transfer, "refunded", step.reason)
     return DONE
 
