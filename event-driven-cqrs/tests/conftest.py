@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
 
 

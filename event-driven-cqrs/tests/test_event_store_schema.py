@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
+
 from wallet_lab.testing import DatabaseUrls
 
 _EVENT = "INSERT INTO events VALUES ($1, 'alice', $2, 'WalletFrozen', 1, NULL, '{}', now())"

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from wallet_cqrs.domain import Wallet, evolve, initial_state
 from wallet_cqrs.events import (
     EXTERNAL,

@@ -4,6 +4,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wallet_cqrs.messages import EventMessage, Group, UndecodableMessage, decode, encode, partition_of
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from redis.asyncio import Redis
-from wallet_kernel.contract.answers import wallet_body
 
 from wallet_cqrs.domain import Wallet
 from wallet_cqrs.read_model import wallet_view
+from wallet_kernel.contract.answers import wallet_body
 
 # KEYS: entries. ARGV: how long they live (ms), whether to announce them (1) or not (0), then version and entry of each.
 # The entry's first word is its version. What was announced once is announced again when it is written again.

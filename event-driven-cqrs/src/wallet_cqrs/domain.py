@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from msgspec import Struct
-from wallet_kernel.money import AMOUNT_MAX_MICROS
-from wallet_kernel.refusals import Refusal
 
 from wallet_cqrs.events import (
     EXTERNAL,
@@ -25,6 +23,8 @@ from wallet_cqrs.events import (
     WalletOpened,
     WalletUnfrozen,
 )
+from wallet_kernel.money import AMOUNT_MAX_MICROS
+from wallet_kernel.refusals import Refusal
 
 Status = Literal["absent", "active", "frozen", "closed"]
 

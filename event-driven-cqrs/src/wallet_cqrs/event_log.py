@@ -47,7 +47,9 @@ class EventLog:
         """Up to `limit` events with `after` < position <= `until`, in order."""
         return [EventMessage(*row) for row in await self._pool.fetch(_READ, after, until, limit)]
 
-    async def chunks(self, after: int, until: int, limit: int) -> AsyncIterator[tuple[int, list[EventMessage]]]:
+    async def chunks(
+        self, after: int, until: int, limit: int
+    ) -> AsyncIterator[tuple[int, list[EventMessage]]]:
         """All events with `after` < position <= `until`, `limit` at a time, each with the position it leads to."""
         while after < until:
             events = await self.read(after, until, limit)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from msgspec import DecodeError, Struct, ValidationError
 from msgspec.msgpack import Decoder, Encoder
+
 from wallet_kernel.slots import SLOTS, slot_of
 
 EXCHANGE = "wallet-events"

@@ -9,11 +9,11 @@ from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
-from wallet_kernel.contract.answers import WalletView
 
 from wallet_cqrs.domain import ImpossibleEvent, Wallet, evolve, initial_state
 from wallet_cqrs.events import EXTERNAL, BalanceCredited, BalanceDebited, Event, decode
 from wallet_cqrs.messages import EventMessage
+from wallet_kernel.contract.answers import WalletView
 
 LIVE_SCHEMA = "read_model"
 

@@ -144,7 +144,11 @@ def plan(request: Request, credentials: Credentials, data: Path) -> CqrsPlan:
             for name in (f"postgres-read-{shard}",)
         ),
         broker=Broker(
-            data / "rabbitmq", ports.choose(AMQP_PORT), ports.choose(ERLANG_PORT), ports.choose(EPMD_PORT), credentials
+            data / "rabbitmq",
+            ports.choose(AMQP_PORT),
+            ports.choose(ERLANG_PORT),
+            ports.choose(EPMD_PORT),
+            credentials,
         ),
         replicas=_replicas(request, ports),
     )

@@ -47,7 +47,9 @@ log.console.level = warning
 """
 
 # No busy waiting: the other processes of this machine need the cores.
-_ERLANG = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none"
+_ERLANG = (
+    "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none"
+)
 
 
 @dataclass(frozen=True, slots=True)

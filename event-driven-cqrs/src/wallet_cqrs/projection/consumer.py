@@ -39,9 +39,7 @@ class Disconnected(Exception):
 class Consumer:
     """Consumes one partition for as long as it is let to; outages only delay it."""
 
-    def __init__(
-        self, url: str, projector: Projector, partitions: int, prefetch_max: int
-    ) -> None:
+    def __init__(self, url: str, projector: Projector, partitions: int, prefetch_max: int) -> None:
         self._url = url
         self._projector = projector
         self._partitions = partitions
@@ -63,7 +61,9 @@ class Consumer:
                     backoff_s = BACKOFF_FIRST_S
                     continue
             except Exception as error:  # it must survive every outage
-                _log.warning("broker away", extra={"partition": self._projector.partition, "cause": repr(error)})
+                _log.warning(
+                    "broker away", extra={"partition": self._projector.partition, "cause": repr(error)}
+                )
             finally:
                 self._subscribed = False
             await asyncio.sleep(random.uniform(0, backoff_s))
@@ -129,7 +129,9 @@ class Consumer:
             try:
                 return await self._projector.project(groups)
             except _DATABASE_AWAY as error:
-                _log.warning("database away", extra={"partition": self._projector.partition, "cause": repr(error)})
+                _log.warning(
+                    "database away", extra={"partition": self._projector.partition, "cause": repr(error)}
+                )
             await asyncio.sleep(random.uniform(0, backoff_s))
             backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
 

@@ -7,10 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from wallet_kernel.runtime.apps import own_app
-from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
-from wallet_kernel.runtime.logs import configure_logs
-from wallet_kernel.runtime.server import Listener, Service, run
 
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.projection.cache import Cache
@@ -18,6 +14,10 @@ from wallet_cqrs.projection.consumer import Consumer
 from wallet_cqrs.projection.projector import Projector
 from wallet_cqrs.projection.settings import ProjectionSettings
 from wallet_cqrs.projection.store import Store
+from wallet_kernel.runtime.apps import own_app
+from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
+from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.server import Listener, Service, run
 
 NAME = "projection"
 
@@ -56,7 +56,9 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
                 await task
 
 
-def _consumer(settings: ProjectionSettings, number: int, store: Store, log: EventLog, cache: Cache) -> Consumer:
+def _consumer(
+    settings: ProjectionSettings, number: int, store: Store, log: EventLog, cache: Cache
+) -> Consumer:
     partitions = len(settings.read_urls)
     projector = Projector(number, partitions, store, log, cache, settings.chunk_max)
     return Consumer(settings.broker_url.get_secret_value(), projector, partitions, settings.prefetch_max)

@@ -16,10 +16,14 @@ from wallet_cqrs.projection.store import Store, Transaction
 from wallet_cqrs.read_model import Fold
 
 EVENTS = Counter("wallet_projected_events", "Events applied to the read model.", ["partition"])
-DUPLICATES = Counter("wallet_projection_duplicates", "Groups that the checkpoint already covered.", ["partition"])
+DUPLICATES = Counter(
+    "wallet_projection_duplicates", "Groups that the checkpoint already covered.", ["partition"]
+)
 GAPS = Counter("wallet_projection_gaps", "Gaps filled from the event store.", ["partition"])
 POSITION = Gauge("wallet_projection_position", "The checkpoint: how far the read model is.", ["partition"])
-STOPPED = Gauge("wallet_projection_stopped", "1 while a poison event keeps the partition still.", ["partition"])
+STOPPED = Gauge(
+    "wallet_projection_stopped", "1 while a poison event keeps the partition still.", ["partition"]
+)
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +37,7 @@ class Poison(Exception):
 class Projector:
     """Keeps one partition's read model up with the log."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self, partition: int, partitions: int, store: Store, log: EventLog, cache: Cache, chunk_max: int
     ) -> None:
         self.partition = partition

@@ -22,7 +22,9 @@ class ReplaySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True)
 
     event_store_url: SecretStr = Field(description="The event store's Postgres, as the role wallet_service.")
-    read_urls: SecretList = Field(description="The read shards' Postgres, as the role wallet_service.", min_length=1)
+    read_urls: SecretList = Field(
+        description="The read shards' Postgres, as the role wallet_service.", min_length=1
+    )
 
 
 def main(arguments: list[str]) -> None:

@@ -1,5 +1,7 @@
 """From what was found to the contract's answers."""
 
+from wallet_cqrs.query.history import Transfer
+from wallet_cqrs.read_model import Posting
 from wallet_kernel.contract.answers import (
     StatementItem,
     TimelineEntry,
@@ -8,9 +10,6 @@ from wallet_kernel.contract.answers import (
     timestamp,
 )
 from wallet_kernel.contract.problems import problem_uri
-
-from wallet_cqrs.query.history import Transfer
-from wallet_cqrs.read_model import Posting
 
 
 def transfer_view(transfer: Transfer) -> TransferView:

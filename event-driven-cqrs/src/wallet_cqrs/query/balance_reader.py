@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from wallet_kernel.batcher import Batcher, QueueFull
 
 from wallet_cqrs.balance_cache import CacheWriter, Entry, cache_key, entry_of, parse_entry
 from wallet_cqrs.domain import Wallet
 from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.positions import not_reached
 from wallet_cqrs.query.read_shard import ReadShard
+from wallet_kernel.batcher import Batcher, QueueFull
 
 CACHE_READS = Counter("wallet_cache_reads", "Balance reads by whether the cache had them.", ["result"])
 

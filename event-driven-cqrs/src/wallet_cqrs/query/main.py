@@ -8,13 +8,6 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from wallet_kernel.contract.openapi import openapi
-from wallet_kernel.contract.operations import mount
-from wallet_kernel.contract.requests import Requests
-from wallet_kernel.runtime.apps import own_app, public_app
-from wallet_kernel.runtime.lifecycle import Lifecycle
-from wallet_kernel.runtime.logs import configure_logs
-from wallet_kernel.runtime.server import Listener, Service, run
 
 from wallet_cqrs.event_log import open_pool
 from wallet_cqrs.query import stream_route
@@ -25,6 +18,13 @@ from wallet_cqrs.query.routes import PublicRoutes
 from wallet_cqrs.query.settings import QuerySettings
 from wallet_cqrs.query.stream_route import BalanceStreams
 from wallet_cqrs.query.streams import Announcements
+from wallet_kernel.contract.openapi import openapi
+from wallet_kernel.contract.operations import mount
+from wallet_kernel.contract.requests import Requests
+from wallet_kernel.runtime.apps import own_app, public_app
+from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.server import Listener, Service, run
 
 NAME = "query"
 TITLE = "Digital wallet: event-driven CQRS"

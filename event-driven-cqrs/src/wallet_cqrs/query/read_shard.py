@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import asyncpg
-from wallet_kernel.batcher import Batcher
 
 from wallet_cqrs.domain import Wallet
 from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.read_model import LIVE_SCHEMA, Posting
+from wallet_kernel.batcher import Batcher
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0

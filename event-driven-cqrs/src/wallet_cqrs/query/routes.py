@@ -3,6 +3,13 @@
 from datetime import datetime
 
 import asyncpg
+
+from wallet_cqrs.messages import partition_of
+from wallet_cqrs.query.answers import statement_item, transfer_view
+from wallet_cqrs.query.balance_reader import BalanceReader
+from wallet_cqrs.query.history import FutureMoment, History
+from wallet_cqrs.query.read_shard import ReadShard
+from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.answers import (
@@ -15,13 +22,6 @@ from wallet_kernel.contract.problems import Problem, invalid_request, refused
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Answer, Call, Handler
 from wallet_kernel.refusals import Refusal
-
-from wallet_cqrs.messages import partition_of
-from wallet_cqrs.query.answers import statement_item, transfer_view
-from wallet_cqrs.query.balance_reader import BalanceReader
-from wallet_cqrs.query.history import FutureMoment, History
-from wallet_cqrs.query.read_shard import ReadShard
-from wallet_cqrs.read_model import wallet_view
 
 DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 

@@ -1,9 +1,9 @@
 """What a query service is told."""
 
 from pydantic import Field, SecretStr
-from wallet_kernel.runtime.settings import PublicSettings
 
 from wallet_cqrs.settings import SecretList
+from wallet_kernel.runtime.settings import PublicSettings
 
 
 class QuerySettings(PublicSettings):
@@ -11,7 +11,8 @@ class QuerySettings(PublicSettings):
 
     event_store_url: SecretStr = Field(description="The event store's Postgres, as the role wallet_service.")
     read_urls: SecretList = Field(
-        description="The read shards' Postgres, as the role wallet_service; the order is the partitions'.", min_length=1
+        description="The read shards' Postgres, as the role wallet_service; the order is the partitions'.",
+        min_length=1,
     )
     redis_url: SecretStr = Field(description="Redis with the balances, and for announcements.")
     position_timeout_s: float = Field(5.0, gt=0, description="How long a read may wait for its min_position.")
@@ -20,4 +21,6 @@ class QuerySettings(PublicSettings):
     cache_ttl_s: float = Field(10.0, gt=0, description="How long a balance stays in Redis.")
     cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")
     streams_max: int = Field(1000, gt=0, description="Balance streams served at once; above that, 503.")
-    stream_heartbeat_s: float = Field(5.0, gt=0, description="How often an idle stream says that it is alive.")
+    stream_heartbeat_s: float = Field(
+        5.0, gt=0, description="How often an idle stream says that it is alive."
+    )

@@ -11,16 +11,16 @@ from prometheus_client import Gauge
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
-from wallet_kernel.contract import requests
-from wallet_kernel.contract.problems import Problem, refused
-from wallet_kernel.http import Answer, Call
-from wallet_kernel.refusals import Refusal
-from wallet_kernel.runtime.lifecycle import Lifecycle
 
 from wallet_cqrs.balance_cache import Entry
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.routes import DATABASE_AWAY, tell
 from wallet_cqrs.query.streams import Announcements, Listener
+from wallet_kernel.contract import requests
+from wallet_kernel.contract.problems import Problem, refused
+from wallet_kernel.http import Answer, Call
+from wallet_kernel.refusals import Refusal
+from wallet_kernel.runtime.lifecycle import Lifecycle
 
 PATH = "/wallets/{accountId}/balance/stream"
 STREAMS = Gauge("wallet_balance_streams", "Balance streams being served.")
@@ -32,7 +32,10 @@ OPENAPI: dict[str, Any] = {
     "get": {
         "operationId": "balanceStream",
         "summary": "A wallet's balance and its changes, as server-sent events",
-        "parameters": [{"$ref": "#/components/parameters/accountId"}, {"$ref": "#/components/parameters/min_position"}],
+        "parameters": [
+            {"$ref": "#/components/parameters/accountId"},
+            {"$ref": "#/components/parameters/min_position"},
+        ],
         "responses": {
             "200": {
                 "description": "An event `balance` now and at every change; its data is the wallet's document.",

@@ -5,12 +5,11 @@ import asyncio
 import sys
 from contextlib import AsyncExitStack
 
-from wallet_kernel.runtime.logs import configure_logs
-
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.rebuild.models import Comparison, RebuildFailed, TwinModels
 from wallet_cqrs.rebuild.rebuild import build
 from wallet_cqrs.rebuild.settings import RebuildSettings
+from wallet_kernel.runtime.logs import configure_logs
 
 
 def main() -> None:
@@ -29,7 +28,9 @@ def main() -> None:
 
 async def _run(settings: RebuildSettings, *, verify: bool) -> bool:
     async with AsyncExitStack() as opened:
-        pool = await opened.enter_async_context(open_pool(settings.event_store_url.get_secret_value(), "rebuild"))
+        pool = await opened.enter_async_context(
+            open_pool(settings.event_store_url.get_secret_value(), "rebuild")
+        )
         log = EventLog(pool)
         shards = [
             await opened.enter_async_context(TwinModels(number, url.get_secret_value()))

@@ -92,7 +92,7 @@ class TwinModels:
 
     @property
     def _owner(self) -> asyncpg.Connection:
-        assert self._connection is not None, "use it as a context manager"  # noqa: S101 -- for the type checker
+        assert self._connection is not None, "use it as a context manager"
         return self._connection
 
     @asynccontextmanager
@@ -112,7 +112,9 @@ class TwinModels:
         deadline = time.monotonic() + timeout_s
         while (live := await self._owner.fetchval(statements.POSITION.format(schema=LIVE_SCHEMA))) < fresh:
             if time.monotonic() > deadline:
-                raise RebuildFailed(f"the live read model of shard {self._number} is at {live}, not at {fresh}")
+                raise RebuildFailed(
+                    f"the live read model of shard {self._number} is at {live}, not at {fresh}"
+                )
             await asyncio.sleep(_POLL_S)
 
     async def _differences(self, observer: asyncpg.Connection) -> list[str]:

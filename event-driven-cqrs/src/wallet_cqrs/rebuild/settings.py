@@ -17,4 +17,6 @@ class RebuildSettings(BaseSettings):
     )
     log_level: str = Field("warning", description="debug, info, warning or error.")
     chunk_max: int = Field(5000, gt=0, description="Events read and applied at once.")
-    catch_up_timeout_s: float = Field(60.0, gt=0, description="How long a comparison waits for the live model.")
+    catch_up_timeout_s: float = Field(
+        60.0, gt=0, description="How long a comparison waits for the live model."
+    )
