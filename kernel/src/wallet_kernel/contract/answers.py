@@ -116,6 +116,11 @@ def wallet_body(wallet: WalletView) -> bytes:
     ).encode()
 
 
+def at_position(answer: Answer, position: int) -> Answer:
+    """The same document with the `position` of the log that it reflects (cqrs)."""
+    return Answer(answer.status, b'%s,"position":%d}' % (answer.body[:-1], position), answer.headers)
+
+
 def transfer_document(view: TransferView) -> Answer:
     """200: a transfer and the timeline of what happened to it."""
     return Answer(200, encode(view))

@@ -79,14 +79,14 @@ class PostgresServer(RunningServer):
         """The database `wallet`, as the services see it."""
         return self._cluster.service_url
 
-    def migrate(self, module: str = "wallet_saga.migrations") -> None:
+    def migrate(self, module: str = "wallet_saga.migrations", *arguments: str) -> None:
         """Run the migrations on the database `wallet`, as `up` does.
 
         Raises:
             LabError: they failed; the text ends with what they printed.
         """
         env = {"WALLET_DATABASE_URL": self.owner_url}
-        command = Command(name="migrations", argv=(sys.executable, "-P", "-m", module), env=env)
+        command = Command(name="migrations", argv=(sys.executable, "-P", "-m", module, *arguments), env=env)
         _run_logged(command, self._log.with_name("migrations.log"))
 
     def copy_database(self) -> "DatabaseUrls":
