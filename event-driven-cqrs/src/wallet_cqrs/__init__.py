@@ -1,1 +1,1 @@
-"""The wallet by event sourcing and CQRS: an empty room until the saga stands."""
+"""The event-driven architecture: commands append events, projections make of them what queries read."""

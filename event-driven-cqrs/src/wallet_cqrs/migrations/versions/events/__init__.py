@@ -1,0 +1,1 @@
+"""The event store's schema, version by version."""

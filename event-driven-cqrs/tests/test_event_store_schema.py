@@ -1,0 +1,61 @@
+"""What the event store's database itself enforces, whoever writes to it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from wallet_lab.testing import DatabaseUrls
+
+_EVENT = "INSERT INTO events VALUES ($1, 'alice', $2, 'WalletFrozen', 1, NULL, '{}', now())"
+
+
+def as_role(url: str, use: Callable[[asyncpg.Connection], Awaitable[object]]) -> None:
+    """Runs something on one connection."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await use(connection)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("table", ["events", "decisions"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET at = now()", "DELETE FROM {}", "TRUNCATE {}"])
+def test_the_past_is_immutable(event_store: DatabaseUrls, table: str, statement: str) -> None:
+    """Not even the owner of the tables changes an event or a decision; the service has not the right to try."""
+
+    async def change(connection: asyncpg.Connection) -> None:
+        await connection.execute(statement.format(table))
+
+    with pytest.raises(asyncpg.RaiseError, match="immutable"):
+        as_role(event_store.owner, change)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        as_role(event_store.service, change)
+
+
+def test_a_wallets_nth_event_happens_once(event_store: DatabaseUrls) -> None:
+    """UNIQUE (stream_id, version) refuses a second writer that thinks the version is still free."""
+
+    async def twice(connection: asyncpg.Connection) -> None:
+        await connection.execute(_EVENT, 1, 1)
+        await connection.execute(_EVENT, 2, 1)
+
+    with pytest.raises(asyncpg.UniqueViolationError, match="events_expected_version"):
+        as_role(event_store.service, twice)
+
+
+def test_the_log_has_one_head(event_store: DatabaseUrls) -> None:
+    """There is exactly one row to lock, and the service can neither add nor remove any."""
+
+    async def second(connection: asyncpg.Connection) -> None:
+        await connection.execute("INSERT INTO log_head (position) VALUES (0)")
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        as_role(event_store.owner, second)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        as_role(event_store.service, second)

@@ -1,0 +1,83 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from wallet_cqrs.domain import Wallet, evolve, initial_state
+from wallet_cqrs.events import (
+    EXTERNAL,
+    SCHEMA_VERSIONS,
+    BalanceCredited,
+    BalanceDebited,
+    Event,
+    UndecodableEvent,
+    WalletClosed,
+    WalletFrozen,
+    WalletOpened,
+    WalletUnfrozen,
+    decode,
+    encode,
+)
+
+SAMPLE = Path(__file__).parent / "samples" / "events-schema-1.json"
+AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def test_a_sample_of_older_schemas_decodes_for_ever() -> None:
+    """Events written years ago become today's events; never change the sample, add to it."""
+    events = [
+        decode(old["type"], old["schema_version"], old["data"].encode())
+        for old in json.loads(SAMPLE.read_text())
+    ]
+    assert events == [
+        WalletOpened("USD", 10_234_000),
+        BalanceDebited(1_500_000, "transfer", "bob"),
+        BalanceCredited(250_000, "transfer", "carol"),
+        WalletFrozen(),
+        WalletUnfrozen(),
+        BalanceDebited(8_984_000, "withdrawal", EXTERNAL),
+        WalletClosed(),
+    ]
+    wallet = initial_state("alice")
+    for event in events:
+        wallet = evolve(wallet, event, AT)
+    assert wallet == Wallet("alice", "USD", "closed", 0, 7, AT)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        WalletOpened("USD", 1),
+        BalanceDebited(2, "transfer", "bob"),
+        BalanceCredited(3, "deposit", EXTERNAL),
+        WalletFrozen(),
+        WalletUnfrozen(),
+        WalletClosed(),
+    ],
+)
+def test_an_event_decodes_to_what_was_encoded(event: Event) -> None:
+    """Encoding loses nothing, and writes today's schema."""
+    assert decode(*encode(event)) == event
+    assert encode(event).schema_version == SCHEMA_VERSIONS[type(event)]
+
+
+@pytest.mark.parametrize(
+    ("name", "schema_version", "data"),
+    [
+        ("WalletStolen", 1, b"{}"),
+        ("WalletOpened", 2, b'{"currency":"USD","balance_micros":1}'),
+        ("BalanceDebited", 0, b"{}"),
+        ("BalanceDebited", 1, b"{}"),
+        ("BalanceDebited", 1, b"[]"),
+        ("BalanceDebited", 2, b'{"amount_micros":1,"counterparty":"bob"}'),
+        ("BalanceDebited", 2, b'{"amount_micros":1.5,"kind":"transfer","counterparty":"bob"}'),
+        ("WalletFrozen", 1, b"\xff"),
+    ],
+)
+def test_what_is_not_understood_is_said_to_be_undecodable(
+    name: str, schema_version: int, data: bytes
+) -> None:
+    """Unknown types, schemas of the future and damaged data never become a guess."""
+    with pytest.raises(UndecodableEvent):
+        decode(name, schema_version, data)

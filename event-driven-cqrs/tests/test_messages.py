@@ -1,0 +1,30 @@
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wallet_cqrs.messages import EventMessage, Group, UndecodableMessage, decode, encode, partition_of
+
+
+def test_a_group_decodes_to_what_was_encoded() -> None:
+    """Ids, bytes and times to the microsecond survive the way through the broker."""
+    at = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+    event = EventMessage(7, "alice", 1, "WalletOpened", 1, uuid4(), b'{"currency":"USD"}', at)
+    frozen = EventMessage(9, "alice", 2, "WalletFrozen", 1, None, b"{}", at)
+    group = Group(6, 9, [event, frozen])
+    assert decode(encode(group)) == group
+
+
+@pytest.mark.parametrize("body", [b"", b"\x00", b"\x93\x01\x02\xc0", b"\x93\x01\x02\x91\x90"])
+def test_what_is_no_group_is_said_to_be_undecodable(body: bytes) -> None:
+    """Poison is recognised as such."""
+    with pytest.raises(UndecodableMessage):
+        decode(body)
+
+
+@given(st.text("abcdefgh0123456789", min_size=1), st.integers(1, 16))
+def test_every_stream_has_one_partition(stream_id: str, partitions: int) -> None:
+    """A partition is always one of those that are there."""
+    assert 0 <= partition_of(stream_id, partitions) < partitions
