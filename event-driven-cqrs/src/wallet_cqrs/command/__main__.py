@@ -1,0 +1,3 @@
+from wallet_cqrs.command.main import main
+
+main()
