@@ -1,0 +1,113 @@
+"""Natural batching (group commit): whatever queued up while the last batch was in flight goes as the next one.
+
+No timer delays a lone item: an idle batcher takes it at once. Everything is bounded.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from prometheus_client import Gauge, Histogram
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+BATCH_SIZE = Histogram(
+    "wallet_batch_size",
+    "Items in a batch.",
+    ["batcher"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
+)
+QUEUE_DEPTH = Gauge("wallet_queue_depth", "Items waiting for the next batch.", ["batcher"])
+
+
+class QueueFull(Exception):
+    """The queue is full; nothing was done."""
+
+
+class Batcher(Generic[Item, Result]):
+    """Collects items and runs them in batches, a bounded number of batches at a time.
+
+    `run` gets the items in the order they came and returns one result for each; an exception in place of a
+    result is raised to that item's caller, an exception from `run` to all of them. An item whose caller was
+    cancelled is still run: a cancelled wait does not undo a submitted step.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | BaseException]]],
+        *,
+        batch_max: int,
+        queue_max: int,
+        in_flight_max: int = 1,
+    ) -> None:
+        self._run = run
+        self._batch_max = batch_max
+        self._queue_max = queue_max
+        self._idle = in_flight_max
+        self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._size = BATCH_SIZE.labels(name)
+        QUEUE_DEPTH.labels(name).set_function(lambda: len(self._queue))
+
+    def submit(self, item: Item) -> asyncio.Future[Result]:
+        """Queues an item; the future gives its result. Raises QueueFull, and then nothing was done."""
+        return self.submit_all((item,))[0]
+
+    def submit_all(self, items: Sequence[Item]) -> list[asyncio.Future[Result]]:
+        """Queues several items, all or none. Raises QueueFull, and then nothing was done."""
+        if len(self._queue) + len(items) > self._queue_max:
+            raise QueueFull(QueueFull.__doc__)
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in items]
+        self._queue.extend(zip(items, futures, strict=True))
+        if self._idle and items:
+            self._start_worker()
+        return futures
+
+    async def drain(self) -> None:
+        """Waits until everything submitted so far has been run."""
+        while self._workers:
+            await asyncio.gather(*self._workers)
+
+    def _start_worker(self) -> None:
+        self._idle -= 1
+        worker = asyncio.create_task(self._work())
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
+
+    async def _work(self) -> None:
+        try:
+            while self._queue:
+                count = min(len(self._queue), self._batch_max)
+                await self._run_batch([self._queue.popleft() for _ in range(count)])
+        finally:
+            self._idle += 1
+
+    async def _run_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        self._size.observe(len(batch))
+        results: Sequence[Result | BaseException]
+        try:
+            results = await self._run([item for item, _ in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"a batch of {len(batch)} items came back with {len(results)} results")
+        except asyncio.CancelledError as error:
+            # Callers must not wait for ever for a cancelled worker, or for a cancelled thing inside `run`.
+            lost = RuntimeError("the batch was cancelled while it ran; whether it took effect is not known")
+            lost.__cause__ = error
+            results = [lost] * len(batch)
+        except Exception as error:  # noqa: BLE001 - every caller must be told, whatever it was
+            results = [error] * len(batch)
+        for (_, future), result in zip(batch, results, strict=True):
+            _settle(future, result)
+
+
+def _settle(future: asyncio.Future[Result], result: Result | BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

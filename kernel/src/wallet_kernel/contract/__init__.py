@@ -1,0 +1,1 @@
+"""The HTTP contract, identical for both architectures: requests, answers, problems, and its OpenAPI document."""

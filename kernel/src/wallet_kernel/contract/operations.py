@@ -1,0 +1,75 @@
+"""The operations of the public API, by name: what a service mounts, and what the OpenAPI document describes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from starlette.routing import Route
+
+from wallet_kernel.endpoint import Endpoint
+from wallet_kernel.http import App, Handler, Receive, Scope, Send
+
+
+class Operation(NamedTuple):
+    """A method on a path."""
+
+    method: str
+    path: str
+
+
+OPERATIONS: Final[dict[str, Operation]] = {
+    "transfer": Operation("POST", "/wallets/balanceTransfer"),
+    "balance": Operation("GET", "/wallets/{accountId}/balance"),
+    "openWallet": Operation("POST", "/wallets"),
+    "deposit": Operation("POST", "/wallets/{accountId}/deposits"),
+    "withdraw": Operation("POST", "/wallets/{accountId}/withdrawals"),
+    "statement": Operation("GET", "/wallets/{accountId}/transactions"),
+    "changeStatus": Operation("PUT", "/wallets/{accountId}"),
+    "closeWallet": Operation("DELETE", "/wallets/{accountId}"),
+    "lookUpTransfer": Operation("GET", "/transfers/{transactionId}"),
+}
+
+
+def mount(handlers: Mapping[str, Handler]) -> list[Route]:
+    """The routes of these operations, in the table's order: the hot ones are matched first."""
+    unknown = handlers.keys() - OPERATIONS.keys()
+    if unknown:
+        raise KeyError(f"the contract has no operation {sorted(unknown)}")
+    return [_route(name, handlers[name]) for name in OPERATIONS if name in handlers]
+
+
+def _route(name: str, handler: Handler) -> Route:
+    operation = OPERATIONS[name]
+    takes_body = operation.method in ("POST", "PUT")
+    endpoint = Endpoint(name, handler, takes_body=takes_body)
+    return Route(operation.path, endpoint, methods=[operation.method], name=name)
+
+
+def hot_lane(app: App, routes: Sequence[Route]) -> App:
+    """Serves transfers and balances straight from the server; all else goes to `app`, which has every route.
+
+    The framework's layers cost as much as the rest of a transfer's HTTP (docs/decisions/0002).
+    """
+    hot = {route.name: route.app for route in routes}
+    transfer, balance = hot.get("transfer", app), hot.get("balance", app)
+    transfer_path = OPERATIONS["transfer"].path
+    before, after = OPERATIONS["balance"].path.split("{accountId}")
+
+    async def lane(scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if method == "POST" and path == transfer_path:
+            scope["path_params"] = {}
+            await transfer(scope, receive, send)
+        elif method == "GET" and (account := _segment(path, before, after)):
+            scope["path_params"] = {"accountId": account}
+            await balance(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return lane
+
+
+def _segment(path: str, before: str, after: str) -> str:
+    """The one segment of a path between these, or nothing where the router would not find one either."""
+    segment = path[len(before) : -len(after)]
+    fits = path.startswith(before) and path.endswith(after) and "/" not in segment
+    return segment if fits else ""

@@ -1,0 +1,126 @@
+"""Problem documents (RFC 9457): every error of the public API, each with a stable type.
+
+docs/problems.md explains each type to the person who meets it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.json import encode
+
+from wallet_kernel.http import Answer, Headers
+from wallet_kernel.refusals import Refusal
+
+PROBLEM_JSON = b"application/problem+json"
+RETRY_AFTER_S = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """A kind of problem: its HTTP status and its one-line title."""
+
+    status: int
+    title: str
+
+
+PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
+    "invalid-request": ProblemType(422, "The request is not valid"),
+    "idempotency-key-reused": ProblemType(422, "The Idempotency-Key belongs to another request"),
+    "unauthorized": ProblemType(401, "An API key is needed"),
+    "not-found": ProblemType(404, "There is no such route"),
+    "method-not-allowed": ProblemType(405, "The route does not take this method"),
+    "body-too-large": ProblemType(413, "The body is too large"),
+    "unsupported-media-type": ProblemType(415, "The body must be JSON"),
+    "wallet-not-found": ProblemType(404, "There is no such wallet"),
+    "transfer-not-found": ProblemType(404, "There is no such transfer"),
+    "wallet-exists": ProblemType(409, "The wallet exists already"),
+    "wallet-frozen": ProblemType(409, "The wallet is frozen"),
+    "wallet-closed": ProblemType(409, "The wallet is closed"),
+    "wallet-not-empty": ProblemType(409, "The wallet is not empty"),
+    "currency-mismatch": ProblemType(409, "The wallet holds another currency"),
+    "insufficient-funds": ProblemType(409, "The wallet does not hold enough"),
+    "balance-limit": ProblemType(409, "The balance would pass its limit"),
+    "idempotency-in-progress": ProblemType(409, "The first request with this key is still running"),
+    "overloaded": ProblemType(503, "The service is overloaded"),
+    "draining": ProblemType(503, "The service is shutting down"),
+    "shard-unavailable": ProblemType(503, "A database is out of reach"),
+    "outcome-unknown": ProblemType(503, "The outcome is not known yet"),
+    "position-not-reached": ProblemType(503, "The read model has not come this far yet"),
+    "internal-error": ProblemType(500, "The service failed"),
+}
+
+
+class _Document(Struct, omit_defaults=True):
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    transactionId: UUID | UnsetType = UNSET
+
+
+class Problem(Exception):
+    """A request that ends in a problem document; `detail` is written for the person who sent it."""
+
+    def __init__(
+        self,
+        name: str,
+        detail: str,
+        *,
+        transaction_id: UUID | None = None,
+        headers: Headers = (),
+    ) -> None:
+        super().__init__(f"{name}: {detail}")
+        self.name = name
+        self.detail = detail
+        self.transaction_id = transaction_id
+        self.headers = headers
+
+    def answer(self, instance: str) -> Answer:
+        """The problem as an HTTP answer; `instance` is the path of the request."""
+        kind = PROBLEM_TYPES[self.name]
+        document = _Document(
+            type=problem_uri(self.name),
+            title=kind.title,
+            status=kind.status,
+            detail=self.detail,
+            instance=instance,
+            transactionId=self.transaction_id or UNSET,
+        )
+        return Answer(kind.status, encode(document), (*self.headers, *_retry_after(kind)), PROBLEM_JSON)
+
+
+def problem_uri(name: str) -> str:
+    """The `type` of a problem, which is also the `reason` of a refused transfer."""
+    return f"/problems/{name}"
+
+
+def _retry_after(kind: ProblemType) -> Headers:
+    return ((b"retry-after", b"%d" % RETRY_AFTER_S),) if kind.status == 503 else ()
+
+
+def invalid_request(detail: str) -> Problem:
+    """A 422: the request can never be right as it stands."""
+    return Problem("invalid-request", detail)
+
+
+_REFUSALS: Final[dict[Refusal, str]] = {
+    Refusal.WALLET_NOT_FOUND: "There is no wallet {account}.",
+    Refusal.WALLET_EXISTS: "There is a wallet {account} already, or there was: a closed name is never used again.",
+    Refusal.WALLET_FROZEN: "The wallet {account} is frozen: it neither pays nor is paid.",
+    Refusal.WALLET_CLOSED: "The wallet {account} is closed for good.",
+    Refusal.WALLET_NOT_EMPTY: "The wallet {account} still holds money, or has a transfer in flight.",
+    Refusal.CURRENCY_MISMATCH: "The wallet {account} holds another currency.",
+    Refusal.INSUFFICIENT_FUNDS: "The wallet {account} does not hold that much.",
+    Refusal.BALANCE_LIMIT: "The wallet {account} cannot hold that much more.",
+    Refusal.KEY_REUSED: "The Idempotency-Key came first with another request to {account}; take a new key.",
+}
+
+
+def refused(refusal: Refusal, account_id: str, transaction_id: UUID | None = None) -> Problem:
+    """The problem that tells a client which wallet refused, and why; the same words each time it is replayed."""
+    return Problem(
+        refusal.value, _REFUSALS[refusal].format(account=account_id), transaction_id=transaction_id
+    )

@@ -1,0 +1,220 @@
+"""What clients may send, parsed into values the use cases take. Everything wrong with a request is found here."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+from msgspec import DecodeError, Raw, Struct, ValidationError
+from msgspec.json import Decoder
+
+from wallet_kernel.contract.problems import Problem, invalid_request
+from wallet_kernel.http import Call
+from wallet_kernel.idempotency import InvalidKey, parse_key
+from wallet_kernel.money import InvalidAmount, parse_amount, parse_balance
+
+ACCOUNT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}$"
+STATEMENT_LIMIT_DEFAULT = 50
+STATEMENT_LIMIT_MAX = 500
+
+_ACCOUNT = re.compile(ACCOUNT_PATTERN[1:-1])
+_CURSOR = re.compile(r"v[1-9][0-9]{0,17}")
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_FRACTION = re.compile(r"\.(\d+)")
+
+Body = TypeVar("Body")
+
+
+class _TransferBody(Struct, forbid_unknown_fields=True):
+    fromAccount: str
+    toAccount: str
+    amount: Raw
+    currency: str
+
+
+class _WalletBody(Struct, forbid_unknown_fields=True):
+    accountId: str
+    currency: str
+    balance: Raw = Raw(b"0")
+
+
+class _CashBody(Struct, forbid_unknown_fields=True):
+    amount: Raw
+    currency: str
+
+
+class _StatusBody(Struct, forbid_unknown_fields=True):
+    status: str
+
+
+_TRANSFER = Decoder(_TransferBody)
+_WALLET = Decoder(_WalletBody)
+_CASH = Decoder(_CashBody)
+_STATUS = Decoder(_StatusBody)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequest:
+    """Move money from one wallet to another."""
+
+    from_account: str
+    to_account: str
+    amount_micros: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletRequest:
+    """Open a wallet; its opening balance comes from the external account."""
+
+    account_id: str
+    currency: str
+    balance_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class CashRequest:
+    """A deposit or withdrawal, against the external account."""
+
+    account_id: str
+    amount_micros: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRequest:
+    """A page of a wallet's postings below `before_version` (None: from the newest)."""
+
+    account_id: str
+    limit: int
+    before_version: int | None
+
+
+class Requests:
+    """The parsers of the contract's requests, for the currencies this installation knows. All raise Problem."""
+
+    def __init__(self, currencies: frozenset[str]) -> None:
+        self._currencies = currencies
+
+    def transfer(self, call: Call) -> TransferRequest:
+        """POST /wallets/balanceTransfer."""
+        body = _json(call, _TRANSFER)
+        payer, payee = account_id(body.fromAccount, "fromAccount"), account_id(body.toAccount, "toAccount")
+        if payer == payee:
+            raise invalid_request("fromAccount and toAccount are the same wallet.")
+        return TransferRequest(payer, payee, _money(parse_amount, body.amount), self.currency(body.currency))
+
+    def wallet(self, call: Call) -> WalletRequest:
+        """POST /wallets."""
+        body = _json(call, _WALLET)
+        name = account_id(body.accountId, "accountId")
+        return WalletRequest(
+            name, self.currency(body.currency), _money(parse_balance, body.balance, "balance")
+        )
+
+    def cash(self, call: Call) -> CashRequest:
+        """POST /wallets/{accountId}/deposits and /withdrawals."""
+        body = _json(call, _CASH)
+        return CashRequest(
+            path_account(call), _money(parse_amount, body.amount), self.currency(body.currency)
+        )
+
+    def currency(self, code: str) -> str:
+        """A currency code this installation knows."""
+        if code not in self._currencies:
+            raise invalid_request(f"currency must be one of {', '.join(sorted(self._currencies))}.")
+        return code
+
+    def query_currency(self, call: Call) -> str | None:
+        """`?currency=`, if given."""
+        code = call.query.get("currency")
+        return None if code is None else self.currency(code)
+
+
+def frozen(call: Call) -> bool:
+    """PUT /wallets/{accountId}: whether the wallet is to be frozen (else active)."""
+    status = _json(call, _STATUS).status
+    if status not in ("active", "frozen"):
+        raise invalid_request('status must be "active" or "frozen".')
+    return status == "frozen"
+
+
+def path_account(call: Call) -> str:
+    """The accountId in the path."""
+    return account_id(call.params["accountId"], "accountId")
+
+
+def account_id(text: str, member: str) -> str:
+    """A well-formed account name; names that begin with @ are the system's and match nothing."""
+    if _ACCOUNT.fullmatch(text) is None:
+        raise invalid_request(
+            f"{member} must be 1 to 64 of the characters A-Z a-z 0-9 . _ : @ - and begin with a letter or digit."
+        )
+    return text
+
+
+def transaction_id(call: Call) -> UUID:
+    """The transactionId in the path. One that is no UUID names no transfer: 404."""
+    text = call.params["transactionId"]
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem("transfer-not-found", "No transfer has this id; ids are UUIDs.") from None
+
+
+def statement(call: Call) -> StatementRequest:
+    """GET /wallets/{accountId}/transactions?limit&cursor."""
+    limit = call.query.get("limit", str(STATEMENT_LIMIT_DEFAULT))
+    if not _DIGITS.fullmatch(limit) or not 1 <= int(limit) <= STATEMENT_LIMIT_MAX:
+        raise invalid_request(f"limit must be a whole number from 1 to {STATEMENT_LIMIT_MAX}.")
+    cursor = call.query.get("cursor")
+    if cursor is not None and not _CURSOR.fullmatch(cursor):
+        raise invalid_request("cursor must be the nextCursor of an earlier page.")
+    return StatementRequest(path_account(call), int(limit), int(cursor[1:]) if cursor else None)
+
+
+def moment(call: Call) -> datetime | None:
+    """`?at=` in UTC (microseconds; finer digits are cut off), if given."""
+    text = call.query.get("at")
+    if text is None:
+        return None
+    # A "+" of the zone that was not percent-encoded arrives as a space.
+    text = re.sub(r" (?=\d\d:\d\d$)", "+", text)
+    if not _MOMENT.fullmatch(text):
+        raise invalid_request("at must be an RFC 3339 time with its zone, such as 2026-01-31T12:00:00.5Z.")
+    try:
+        return datetime.fromisoformat(_FRACTION.sub(lambda m: f".{m[1][:6]:0<6}", text.upper())).astimezone(
+            UTC
+        )
+    except (ValueError, OverflowError) as error:
+        raise invalid_request(f"at is not a time: {error}.") from error
+
+
+def idempotency_key(call: Call) -> str | None:
+    """The Idempotency-Key, if given."""
+    try:
+        return parse_key(call.header(b"idempotency-key"))
+    except InvalidKey as error:
+        raise invalid_request(f"Idempotency-Key: {error}") from error
+
+
+def _json(call: Call, decoder: Decoder[Body]) -> Body:
+    content_type = call.header(b"content-type") or b""
+    if content_type.partition(b";")[0].strip().lower() != b"application/json":
+        raise Problem("unsupported-media-type", "Send the body as Content-Type: application/json.")
+    try:
+        return decoder.decode(call.body)
+    except (ValidationError, DecodeError, UnicodeDecodeError) as error:
+        raise invalid_request(f"The body does not fit: {error}.") from error
+    except RecursionError as error:
+        raise invalid_request("The body is nested too deeply.") from error
+
+
+def _money(parse: Callable[[bytes], int], raw: Raw, member: str = "amount") -> int:
+    try:
+        return parse(bytes(raw))
+    except InvalidAmount as error:
+        raise invalid_request(f"{member} {error}.") from error

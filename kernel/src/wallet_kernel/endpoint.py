@@ -1,0 +1,118 @@
+"""An ASGI endpoint around a handler: reads the body within its bound, answers, and turns errors into problems."""
+
+import logging
+from asyncio import CancelledError
+from functools import lru_cache, partial
+from time import perf_counter
+
+from prometheus_client import Counter, Histogram
+
+from wallet_kernel.contract.problems import Problem
+from wallet_kernel.http import Answer, Call, Handler, Receive, Scope, Send, send_answer
+from wallet_kernel.runtime.logs import request_id
+
+BODY_BYTES_MAX = 64 * 1024
+
+_DISCARDED_BYTES_MAX = 16 * 1024 * 1024
+"""Up to here a body that is too large is read and dropped: one who is still sending does not read the answer,
+and a connection closed with unread data is reset. A client that sent `Expect: 100-continue` waits for it."""
+
+REQUEST_SECONDS = Histogram(
+    "wallet_request_seconds",
+    "Time to serve a request.",
+    ["operation"],
+    buckets=(
+        0.0005,
+        0.001,
+        0.002,
+        0.003,
+        0.005,
+        0.0075,
+        0.01,
+        0.015,
+        0.02,
+        0.03,
+        0.05,
+        0.1,
+        0.2,
+        0.5,
+        1,
+        2,
+        5,
+    ),
+)
+REQUESTS = Counter("wallet_requests", "Requests by their answer's status.", ["operation", "status"])
+
+_log = logging.getLogger(__name__)
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete; there is nobody to answer."""
+
+
+class Endpoint:
+    """Serves one handler. Any exception but Problem is a bug: logged, and answered as internal-error."""
+
+    def __init__(
+        self, name: str, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX
+    ) -> None:
+        self._handler = handler
+        self._seconds = REQUEST_SECONDS.labels(name)
+        self._count = lru_cache(partial(REQUESTS.labels, name))
+        self._takes_body = takes_body
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        begin = perf_counter()
+        try:
+            answer = await self._answer(scope, receive)
+        except ClientGone:
+            return
+        await send_answer(answer, send)
+        self._seconds.observe(perf_counter() - begin)
+        self._count(answer.status).inc()
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        call = Call(scope)
+        given = call.header(b"x-request-id")
+        request_id.set(given.decode("latin-1")[:64] if given else None)
+        try:
+            if self._takes_body:
+                call.body = await _read_body(call, receive, self._body_bytes_max)
+            return await self._handler(call)
+        except Problem as problem:
+            return problem.answer(call.path)
+        except (ClientGone, CancelledError):
+            raise
+        except Exception:  # noqa: BLE001 - the last resort: a bug must not show as anything but a problem
+            _log.exception("request failed", extra={"path": call.path})
+            return Problem("internal-error", "The service failed; its log says why.").answer(call.path)
+
+
+async def _read_body(call: Call, receive: Receive, bytes_max: int) -> bytes:
+    if _refused_unread(call, bytes_max):
+        raise _too_large(bytes_max)
+    body, received, more = b"", 0, True
+    while more and received <= _DISCARDED_BYTES_MAX:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        received += len(chunk)
+        body = body + chunk if received <= bytes_max else b""
+        more = message.get("more_body", False)
+    if received > bytes_max:
+        raise _too_large(bytes_max)
+    return body
+
+
+def _refused_unread(call: Call, bytes_max: int) -> bool:
+    length = int(call.header(b"content-length") or 0)
+    return length > bytes_max and (length > _DISCARDED_BYTES_MAX or call.header(b"expect") is not None)
+
+
+def _too_large(bytes_max: int) -> Problem:
+    return Problem(
+        "body-too-large", f"A body may have at most {bytes_max} bytes.", headers=((b"connection", b"close"),)
+    )

@@ -1,0 +1,1 @@
+"""The service runtime: settings, JSON logs, health and metrics routes, graceful drain."""

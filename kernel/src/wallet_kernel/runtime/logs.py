@@ -1,0 +1,47 @@
+"""Logs are events with keys, one JSON object a line, on standard error."""
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from uuid import UUID
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The X-Request-Id of the request being served, if its client sent one."""
+
+transfer_id: ContextVar[UUID | None] = ContextVar("transfer_id", default=None)
+"""The transfer being driven, if any."""
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record with its `extra` members, and the request and transfer it belongs to."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        event = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "logger": record.name,
+            "event": record.getMessage(),
+            "request_id": request_id.get(),
+            "transfer_id": transfer_id.get(),
+            **{key: value for key, value in vars(record).items() if key not in _STANDARD},
+        }
+        if record.exc_info:
+            event["error"] = self.formatException(record.exc_info)
+        return json.dumps({key: value for key, value in event.items() if value is not None}, default=str)
+
+
+def configure_logs(service: str, level: str) -> None:
+    """Sends every logger of this process to standard error as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(service))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

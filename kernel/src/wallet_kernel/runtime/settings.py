@@ -1,0 +1,50 @@
+"""Settings come from the environment (`WALLET_…`), are read once at start, and never change."""
+
+import json
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""A list written with commas (`USD,EUR,GBP`) or as JSON (`["USD", "EUR", "GBP"]`)."""
+
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+"""An ISO 4217 code; documents are put together from it unescaped."""
+
+
+class ServiceSettings(BaseSettings):
+    """What every service is told."""
+
+    model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address of the service's own port.")
+    port: int = Field(description="The service's own port: health, metrics and internal routes.")
+    service_secret: SecretStr = Field(
+        description="What services show each other; at least 16 characters.", min_length=16
+    )
+    currencies: Annotated[tuple[Currency, ...], NoDecode, BeforeValidator(_split)] = Field(
+        ("USD", "EUR", "GBP"), description="Currencies a wallet may hold.", min_length=1
+    )
+    log_level: str = Field("info", description="debug, info, warning or error.")
+    drain_timeout_s: float = Field(
+        20.0, gt=0, description="How long a stopping service finishes what it accepted."
+    )
+    in_flight_max: int = Field(4096, gt=0, description="Requests served at once; above that, 503.")
+
+
+class PublicSettings(ServiceSettings):
+    """What a service with a public port is told."""
+
+    public_host: str = Field("127.0.0.1", description="Address of the public port.")
+    public_port: int = Field(3000, description="The public port; replicas on one machine may share it.")
+    api_keys: CommaList = Field((), description="If set, public calls need one of these as a bearer token.")

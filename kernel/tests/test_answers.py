@@ -1,0 +1,109 @@
+"""Answers: exact numbers, the headers of the contract, and documents that say what the values say."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wallet_kernel.contract import answers, requests
+from wallet_kernel.contract.answers import StatementItem, TimelineEntry, TransferView, WalletView
+from wallet_kernel.http import Answer, Call
+
+TRANSACTION = UUID("0199a0d4-7a00-8abc-8def-0123456789ab")
+NOON = datetime(2026, 1, 31, 12, 0, 0, 500, UTC)
+WALLET = WalletView("user1", "USD", 10_024_200_000, 3, "active", NOON)
+
+
+def document(answer: Answer) -> dict[str, object]:
+    """The answer's document, numbers as they were written."""
+    decoded: dict[str, object] = json.loads(answer.body, parse_float=Decimal)
+    return decoded
+
+
+def test_transfer_succeeded() -> None:
+    """201 with the transaction's id; a replay says that it is one."""
+    answer = answers.transfer_succeeded(TRANSACTION, replayed=False)
+    assert (answer.status, answer.headers) == (201, ())
+    assert document(answer) == {"status": "success", "transactionId": str(TRANSACTION)}
+    replay = answers.transfer_succeeded(TRANSACTION, replayed=True)
+    assert (replay.body, replay.headers) == (answer.body, ((b"idempotent-replayed", b"true"),))
+
+
+def test_transfer_pending() -> None:
+    """202 says where the outcome will be found."""
+    answer = answers.transfer_pending(TRANSACTION, replayed=True)
+    assert answer.status == 202
+    assert document(answer) == {"status": "pending", "transactionId": str(TRANSACTION)}
+    assert dict(answer.headers) == {
+        b"location": f"/transfers/{TRANSACTION}".encode(),
+        b"idempotent-replayed": b"true",
+    }
+
+
+def test_wallet_documents() -> None:
+    """The wallet as the contract prints it; the opening adds the id of its posting."""
+    wallet = {
+        "accountId": "user1",
+        "currency": "USD",
+        "balance": Decimal("10024.2"),
+        "version": 3,
+        "status": "active",
+        "lastUpdated": "2026-01-31T12:00:00.000500Z",
+    }
+    assert document(answers.wallet_answer(WALLET)) == wallet
+    opened = answers.wallet_opened(TRANSACTION, WALLET, replayed=False)
+    assert (opened.status, document(opened)) == (201, {"transactionId": str(TRANSACTION), **wallet})
+
+
+@given(st.from_regex(requests.ACCOUNT_PATTERN[:-1], fullmatch=True), st.integers(0, 2**63 - 1))
+def test_wallet_body_is_json_for_every_account_and_balance(account: str, balance: int) -> None:
+    """The text that is put together without an encoder is the document an encoder would write."""
+    view = WalletView(account, "USD", balance, 1, "active", NOON)
+    decoded = json.loads(answers.wallet_body(view), parse_float=Decimal, parse_int=Decimal)
+    assert decoded["accountId"] == account
+    assert decoded["balance"] * 1_000_000 == balance
+
+
+def test_transfer_document() -> None:
+    """The transfer and its timeline; a reason only where there is one."""
+    view = TransferView(
+        TRANSACTION,
+        "pending",
+        "user1",
+        "user2",
+        answers.money(10_234_000),
+        "USD",
+        [TimelineEntry("debit", answers.timestamp(NOON))],
+    )
+    assert b'"amount":10.234,' in answers.transfer_document(view).body
+    decoded = document(answers.transfer_document(view))
+    assert decoded["timeline"] == [{"step": "debit", "at": "2026-01-31T12:00:00.000500Z"}]
+    assert "reason" not in decoded
+
+
+def test_statement_pages_continue_where_they_ended() -> None:
+    """The cursor of a page asks for what is older than its last posting; the last page has none."""
+    item = StatementItem(TRANSACTION, "transfer", answers.money(-1), answers.money(0), 17, "user2", "")
+    page = document(answers.statement_page([item], more=True))
+    query = f"cursor={page['nextCursor']}".encode()
+    asked = Call({"query_string": query, "path_params": {"accountId": "user1"}, "headers": []})
+    assert requests.statement(asked).before_version == 17
+    assert document(answers.statement_page([item], more=False))["nextCursor"] is None
+    assert document(answers.statement_page([], more=False)) == {"items": [], "nextCursor": None}
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (NOON, "2026-01-31T12:00:00.000500Z"),
+        (datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2))), "2026-01-31T10:00:00.000000Z"),
+    ],
+)
+def test_timestamps_are_utc_with_microseconds(moment: datetime, text: str) -> None:
+    """Every time has the same width and zone, so that texts sort as times; and it is a valid ?at=."""
+    assert answers.timestamp(moment) == text
+    assert requests.moment(Call({"query_string": f"at={text}".encode(), "headers": []})) == moment

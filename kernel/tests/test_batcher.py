@@ -1,0 +1,268 @@
+"""The Batcher: natural batching, bounded, one result for each item whatever happens."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+
+from wallet_kernel.batcher import Batcher, QueueFull
+
+pytestmark = pytest.mark.anyio
+
+
+class Store:
+    """Stands for what runs the batches: records them, and holds each until it is let go."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.running = 0
+        self.running_max = 0
+        self.gate = asyncio.Event()
+
+    async def run(self, items: Sequence[int]) -> list[int | BaseException]:
+        """Answers each item with ten times itself."""
+        self.batches.append(list(items))
+        self.running += 1
+        self.running_max = max(self.running_max, self.running)
+        await self.gate.wait()
+        self.running -= 1
+        return [item * 10 for item in items]
+
+
+def batcher_of(
+    run: Callable[[Sequence[int]], Awaitable[Sequence[int | BaseException]]],
+    *,
+    batch_max: int = 100,
+    queue_max: int = 1000,
+    in_flight_max: int = 1,
+) -> Batcher[int, int]:
+    """A batcher under the name `test`."""
+    return Batcher("test", run, batch_max=batch_max, queue_max=queue_max, in_flight_max=in_flight_max)
+
+
+async def turns(count: int = 5) -> None:
+    """Lets every ready task run."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_lone_item_goes_at_once() -> None:
+    """An idle batcher runs a single item in the same turns of the loop: there is no timer to wait for."""
+    store = Store()
+    future = batcher_of(store.run).submit(1)
+    await turns(1)
+    assert store.batches == [[1]]
+    store.gate.set()
+    assert await future == 10
+
+
+async def test_what_queues_during_a_batch_goes_as_the_next_one() -> None:
+    """Items that come while a batch is in flight wait for it, and go together, in the order they came."""
+    store = Store()
+    batcher = batcher_of(store.run)
+    futures = [batcher.submit(1)]
+    await turns()
+    futures += [batcher.submit(item) for item in (2, 3, 4)]
+    await turns()
+    assert store.batches == [[1]]
+    store.gate.set()
+    assert await asyncio.gather(*futures) == [10, 20, 30, 40]
+    assert store.batches == [[1], [2, 3, 4]]
+
+
+async def test_burst_of_one_turn_is_one_batch() -> None:
+    """Items submitted before the loop turns go together: a batch forms without waiting."""
+    store = Store()
+    store.gate.set()
+    batcher = batcher_of(store.run, in_flight_max=4)
+    await asyncio.gather(*[batcher.submit(item) for item in range(50)])
+    assert store.batches == [list(range(50))]
+
+
+async def test_batch_is_bounded() -> None:
+    """No batch has more than batch_max items; the rest follows in order."""
+    store = Store()
+    store.gate.set()
+    batcher = batcher_of(store.run, batch_max=4)
+    await asyncio.gather(*[batcher.submit(item) for item in range(10)])
+    assert store.batches == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+async def test_full_queue_refuses_and_does_nothing() -> None:
+    """Beyond queue_max waiting items submit raises QueueFull, the item is never run, and the others are."""
+    store = Store()
+    batcher = batcher_of(store.run, queue_max=3)
+    accepted = [batcher.submit(0)]
+    await turns()
+    accepted += [batcher.submit(item) for item in (1, 2, 3)]
+    with pytest.raises(QueueFull, match="nothing was done"):
+        batcher.submit(99)
+    store.gate.set()
+    assert await asyncio.gather(*accepted) == [0, 10, 20, 30]
+    assert store.batches == [[0], [1, 2, 3]]
+    assert await batcher.submit(4) == 40
+
+
+async def test_one_items_exception_is_its_own() -> None:
+    """An exception in place of a result is raised to that item's caller and to nobody else."""
+
+    async def run(items: Sequence[int]) -> list[int | BaseException]:
+        return [ValueError(item) if item == 2 else item for item in items]
+
+    batcher = batcher_of(run)
+    outcomes = await asyncio.gather(*[batcher.submit(item) for item in (1, 2, 3)], return_exceptions=True)
+    assert [outcomes[0], outcomes[2]] == [1, 3]
+    assert isinstance(outcomes[1], ValueError)
+
+
+async def test_exception_of_the_batch_reaches_every_caller() -> None:
+    """When run itself fails every item's caller learns it, and the next batch runs as if nothing had been."""
+    calls = 0
+
+    async def run(items: Sequence[int]) -> Sequence[int]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise ConnectionError("the shard is gone")
+        return items
+
+    batcher = batcher_of(run)
+    outcomes = await asyncio.gather(*[batcher.submit(item) for item in (1, 2)], return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == ["the shard is gone"] * 2
+    assert await batcher.submit(3) == 3
+
+
+@pytest.mark.parametrize("wrong", [0, 2, 4])
+async def test_wrong_number_of_results_is_everyones_error(wrong: int) -> None:
+    """Results that cannot be told apart are given to nobody."""
+
+    async def run(_: Sequence[int]) -> Sequence[int]:
+        return [7] * wrong
+
+    batcher = batcher_of(run)
+    outcomes = await asyncio.gather(*[batcher.submit(item) for item in (1, 2, 3)], return_exceptions=True)
+    assert [str(outcome) for outcome in outcomes] == [
+        f"a batch of 3 items came back with {wrong} results"
+    ] * 3
+
+
+async def test_cancelled_caller_does_not_undo_its_item() -> None:
+    """A caller that gave up leaves its item in the queue; it runs, and the others get their results."""
+    store = Store()
+    batcher = batcher_of(store.run)
+    first = batcher.submit(1)
+    await turns()
+    given_up, patient = batcher.submit(2), batcher.submit(3)
+    given_up.cancel()
+    first.cancel()
+    store.gate.set()
+    assert await patient == 30
+    assert store.batches == [[1], [2, 3]]
+    assert given_up.cancelled()
+
+
+async def test_cancelled_batch_leaves_no_caller_waiting() -> None:
+    """A cancellation inside run is an unknown outcome for its callers, and not the end of the batcher."""
+    inner: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(items: Sequence[int]) -> Sequence[int]:
+        if not inner.done():
+            await inner
+        return items
+
+    batcher = batcher_of(run)
+    lost = batcher.submit(1)
+    await turns()
+    waiting = batcher.submit(2)
+    inner.cancel()
+    with pytest.raises(RuntimeError, match="whether it took effect is not known"):
+        await asyncio.wait_for(lost, 1)
+    assert await asyncio.wait_for(waiting, 1) == 2
+
+
+async def test_drain_waits_for_everything_submitted() -> None:
+    """Drain returns only when what is in flight and what is queued has been run."""
+    store = Store()
+    batcher = batcher_of(store.run)
+    futures = [batcher.submit(1)]
+    await turns()
+    futures += [batcher.submit(2), batcher.submit(3)]
+    draining = asyncio.create_task(batcher.drain())
+    await turns()
+    assert not draining.done()
+    store.gate.set()
+    await draining
+    assert store.batches == [[1], [2, 3]]
+    assert all(future.done() for future in futures)
+
+
+async def test_drain_of_an_idle_batcher_returns() -> None:
+    """Nothing submitted, nothing to wait for; and the batcher can be used afterwards."""
+    store = Store()
+    store.gate.set()
+    batcher = batcher_of(store.run)
+    await asyncio.wait_for(batcher.drain(), 1)
+    assert await batcher.submit(1) == 10
+
+
+@pytest.mark.parametrize("in_flight_max", [1, 3])
+async def test_batches_in_flight_are_bounded(in_flight_max: int) -> None:
+    """At most in_flight_max batches run at a time: with one, the store has a single writer."""
+    store = Store()
+    batcher = batcher_of(store.run, in_flight_max=in_flight_max)
+    futures = []
+    for item in range(6):
+        futures.append(batcher.submit(item))
+        await turns()
+    assert store.running == in_flight_max
+    store.gate.set()
+    assert await asyncio.gather(*futures) == [item * 10 for item in range(6)]
+    assert store.running_max == in_flight_max
+
+
+async def test_batcher_counts_what_it_does() -> None:
+    """The size of every batch and the depth of the queue are metrics, by the batcher's name."""
+    store = Store()
+    batcher = batcher_of(store.run)
+    before = REGISTRY.get_sample_value("wallet_batch_size_sum", {"batcher": "test"}) or 0
+    futures = [batcher.submit(1)]
+    await turns()
+    futures += [batcher.submit(2), batcher.submit(3)]
+    assert REGISTRY.get_sample_value("wallet_queue_depth", {"batcher": "test"}) == 2
+    store.gate.set()
+    await asyncio.gather(*futures)
+    assert REGISTRY.get_sample_value("wallet_queue_depth", {"batcher": "test"}) == 0
+    assert REGISTRY.get_sample_value("wallet_batch_size_sum", {"batcher": "test"}) == before + 3
+
+
+@given(
+    arrivals=st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    batch_max=st.integers(1, 5),
+    in_flight_max=st.integers(1, 3),
+)
+def test_any_arrival_pattern_runs_every_item_once_in_order(
+    arrivals: list[int], batch_max: int, in_flight_max: int
+) -> None:
+    """However items arrive, each is run once, in the order they came, and gets its own result."""
+
+    async def scenario() -> None:
+        batches: list[list[int]] = []
+
+        async def run(items: Sequence[int]) -> list[int]:
+            batches.append(list(items))
+            await turns(len(items) % 3)
+            return [item * 10 for item in items]
+
+        batcher = batcher_of(run, batch_max=batch_max, in_flight_max=in_flight_max)
+        futures = []
+        for item, pause in enumerate(arrivals):
+            futures.append(batcher.submit(item))
+            await turns(pause)
+        assert await asyncio.gather(*futures) == [item * 10 for item in range(len(arrivals))]
+        assert [item for batch in batches for item in batch] == list(range(len(arrivals)))
+        assert max(map(len, batches)) <= batch_max
+
+    asyncio.run(scenario())

@@ -1,0 +1,56 @@
+"""Idempotency keys, and what makes two requests the same."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wallet_kernel.idempotency import InvalidKey, fingerprint, parse_key
+
+FIELDS = st.lists(
+    st.from_regex(r"[A-Za-z0-9._:@-]{0,8}", fullmatch=True) | st.integers(0, 2**63 - 1), max_size=5
+)
+
+
+def test_no_header_is_no_key() -> None:
+    """Without a key every request is its own."""
+    assert parse_key(None) is None
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255))
+def test_visible_ascii_is_a_key(key: str) -> None:
+    """1 to 255 visible ASCII characters, taken as they are."""
+    assert parse_key(key.encode()) == key
+
+
+@pytest.mark.parametrize(
+    "header", [b"", b"a" * 256, b"a b", b"a\tb", b"a\x7f", b"caf\xc3\xa9", b"\x00", b"a\n"]
+)
+def test_anything_else_is_refused(header: bytes) -> None:
+    """An empty, overlong or invisible key is refused; the message says what a key is."""
+    with pytest.raises(InvalidKey, match="1 to 255 visible ASCII"):
+        parse_key(header)
+
+
+@given(FIELDS, FIELDS)
+def test_fingerprints_are_equal_exactly_for_equal_meaning(
+    one: list[str | int], other: list[str | int]
+) -> None:
+    """Two requests share a fingerprint exactly if operation and every field, in its place, are the same."""
+    same = list(map(str, one)) == list(map(str, other))
+    assert (fingerprint("transfer", *one) == fingerprint("transfer", *other)) == same
+    assert fingerprint("transfer", *one) != fingerprint("deposit", *one)
+
+
+def test_fields_keep_their_borders() -> None:
+    """A character that moves from one field to the next makes another request."""
+    assert fingerprint("transfer", "ab", "c") != fingerprint("transfer", "a", "bc")
+    assert fingerprint("transfer", "user1", "user2") != fingerprint("transfer", "user2", "user1")
+
+
+def test_fingerprint_never_changes() -> None:
+    """Stored fingerprints meet those of later releases, so the value itself is part of the books."""
+    assert (
+        fingerprint("transfer", "user1", "user2", 10_234_000, "USD").hex()
+        == "0fd6c63f97146bf1d76d27be595ecb7c"
+    )
+    assert len(fingerprint("transfer")) == 16

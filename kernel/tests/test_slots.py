@@ -1,0 +1,68 @@
+"""Slots: where an account lives must never change, and must be spread evenly."""
+
+from collections import Counter
+from random import Random
+from string import ascii_letters, digits
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wallet_kernel.slots import SLOTS, slot_of
+
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}", fullmatch=True)
+
+
+@pytest.mark.parametrize(
+    ("account", "slot"),
+    [
+        ("user1", 341),
+        ("user2", 239),
+        ("user1000", 870),
+        ("alice", 71),
+        ("a", 579),
+        ("A.b_c:d@e-f", 162),
+        ("@external", 376),
+    ],
+)
+def test_slots_never_change(account: str, slot: int) -> None:
+    """These are the slots that stored wallets and issued transaction ids were given."""
+    assert slot_of(account) == slot
+
+
+@given(NAMES)
+def test_slot_is_in_range_and_stable(account: str) -> None:
+    """Every account has one slot of 0 … 1023, the same each time."""
+    assert 0 <= slot_of(account) < SLOTS
+    assert slot_of(account) == slot_of(account)
+
+
+def numbered(count: int) -> list[str]:
+    """user1 … userN, as the load tests name their wallets."""
+    return [f"user{n}" for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("shards", [2, 4, 8])
+@pytest.mark.parametrize("prefix", ["user", "wallet-", "acct:2026:"])
+def test_shards_share_numbered_accounts_evenly(shards: int, prefix: str) -> None:
+    """A thousand accounts that differ in their number only are spread within a tenth of even."""
+    load = Counter(slot_of(f"{prefix}{n}") * shards // SLOTS for n in range(1, 1001))
+    assert len(load) == shards
+    assert max(load.values()) <= 1.1 * 1000 / shards + 10
+
+
+def test_every_slot_is_used_evenly() -> None:
+    """Over many accounts no slot stands out: each can move to another shard as an equal part of the load."""
+    load = Counter(slot_of(account) for account in numbered(100 * SLOTS))
+    assert len(load) == SLOTS
+    assert max(load.values()) < 2 * 100
+    assert min(load.values()) > 100 / 2
+
+
+@given(st.integers(), st.integers(2, 64))
+def test_random_names_do_not_gather(seed: int, length: int) -> None:
+    """Names of any length, drawn at random, fall on two shards like coins."""
+    random = Random(seed)
+    names = {"".join(random.choices(ascii_letters + digits + "._:@-", k=length)) for _ in range(1000)}
+    upper = sum(slot_of(name) >= SLOTS // 2 for name in names)
+    assert abs(upper - len(names) / 2) < 5 * len(names) ** 0.5 / 2 + 1

@@ -1,0 +1,1 @@
+"""A shard's schema and how it comes to be. Run with `python -m wallet_saga.migrations`."""

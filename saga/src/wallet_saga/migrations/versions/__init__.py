@@ -1,0 +1,1 @@
+"""Alembic versions, each thin around the .sql file beside it."""

@@ -1,0 +1,1 @@
+"""The orchestrator: the public API, and the coordinator that drives every saga to its end."""

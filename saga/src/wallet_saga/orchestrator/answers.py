@@ -1,0 +1,163 @@
+"""From the saga's outcomes to the contract's answers."""
+
+from uuid import UUID
+
+from wallet_kernel.contract.answers import (
+    REPLAYED,
+    StatementItem,
+    TimelineEntry,
+    TransferStatus,
+    TransferView,
+    WalletView,
+    money,
+    timestamp,
+    transfer_pending,
+    transfer_succeeded,
+    wallet_opened,
+)
+from wallet_kernel.contract.problems import Problem, problem_uri, refused
+from wallet_kernel.http import Answer
+from wallet_kernel.refusals import Refusal
+from wallet_saga.balances import wallet_view
+from wallet_saga.orchestrator.payments import NoOutcome, Undecided
+from wallet_saga.orchestrator.saga import Saga, State
+from wallet_saga.protocol import (
+    CreditRecord,
+    LedgerEntry,
+    Outcome,
+    Refused,
+    Replayed,
+    TransferRecord,
+    Unknown,
+    WalletState,
+)
+
+
+def saga_answer(saga: Saga) -> Answer:
+    """What a decided saga tells its client. Raises Problem for a refusal."""
+    if saga.reason is None:
+        return transfer_succeeded(saga.transfer_id, replayed=saga.replayed)
+    account = saga.to_account if saga.state is State.REFUNDED else saga.from_account
+    raise _refusal(saga.reason, account, saga.transfer_id, replayed=saga.replayed)
+
+
+def undecided_answer(undecided: Undecided) -> Answer:
+    """202 once the debit is durable. Before that nothing is promised: raises Problem."""
+    saga = undecided.drive.saga
+    if saga.state is State.STARTED:
+        raise no_outcome(NoOutcome(saga.transfer_id, may_be_done=undecided.drive.attempt.may_be_done))
+    return transfer_pending(saga.transfer_id, replayed=saga.replayed)
+
+
+def no_outcome(error: NoOutcome) -> Problem:
+    """A step that has no outcome within the deadline: certainly not done, or perhaps done."""
+    if not error.may_be_done:
+        return Problem(
+            "shard-unavailable", "The wallet's database is out of reach. Nothing was done; send it again."
+        )
+    return Problem(
+        "outcome-unknown",
+        "The wallet's database did not answer in time. It may have been done:"
+        " send it again with the same Idempotency-Key to learn which.",
+        transaction_id=error.transaction_id,
+    )
+
+
+def cash_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Answer:
+    """What a deposit or withdrawal tells its client. Raises Problem for a refusal."""
+    first, reason, replayed = _logged(transaction_id, outcome)
+    if reason is not None:
+        raise _refusal(reason, account_id, first, replayed=replayed)
+    return transfer_succeeded(first, replayed=replayed)
+
+
+def opened_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Answer:
+    """What the opening of a wallet tells its client; a replay shows the wallet as it was opened."""
+    first, reason, replayed = _logged(transaction_id, outcome)
+    if reason is not None:
+        raise _refusal(reason, account_id, first, replayed=replayed)
+    if isinstance(outcome, Replayed):
+        transfer = outcome.transfer
+        wallet = WalletView(
+            account_id, transfer.currency, transfer.amount_micros, 1, "active", transfer.started_at
+        )
+        return wallet_opened(first, wallet, replayed=replayed)
+    return wallet_opened(first, wallet_view(wallet_of(account_id, outcome)), replayed=replayed)
+
+
+def wallet_of(account_id: str, outcome: Outcome) -> WalletState:
+    """The wallet in an outcome. Raises Problem for a refusal."""
+    if isinstance(outcome, Refused):
+        raise refused(outcome.reason, account_id)
+    assert isinstance(outcome, WalletState), outcome
+    return outcome
+
+
+def transfer_view(transfer: TransferRecord, credit: CreditRecord | None) -> TransferView:
+    """A transfer as the payer's log and the payee's barrier have it."""
+    return TransferView(
+        transfer.transfer_id,
+        _status(transfer, credit),
+        transfer.from_account,
+        transfer.to_account,
+        money(transfer.amount_micros),
+        transfer.currency,
+        _timeline(transfer, credit),
+        **({"reason": problem_uri(transfer.reason)} if transfer.reason else {}),
+    )
+
+
+def statement_item(entry: LedgerEntry) -> StatementItem:
+    """A posting as a statement shows it."""
+    assert entry.transfer_id is not None, "statements hold postings only"
+    assert entry.counterparty is not None, "every posting has another side"
+    return StatementItem(
+        entry.transfer_id,
+        entry.kind,
+        money(entry.amount_micros),
+        money(entry.balance_micros),
+        entry.version,
+        entry.counterparty,
+        timestamp(entry.at),
+    )
+
+
+def _status(transfer: TransferRecord, credit: CreditRecord | None) -> TransferStatus:
+    if transfer.state in ("refused", "refunded"):
+        return "refused"
+    credited = credit is not None and credit.reason is None
+    return "success" if transfer.state == "completed" or credited else "pending"
+
+
+def _timeline(transfer: TransferRecord, credit: CreditRecord | None) -> list[TimelineEntry]:
+    began = "debit" if transfer.kind == "transfer" else transfer.kind
+    if transfer.state == "refused" and transfer.reason:
+        return [
+            TimelineEntry(f"{began} refused", timestamp(transfer.started_at), problem_uri(transfer.reason))
+        ]
+    timeline = [TimelineEntry(began, timestamp(transfer.started_at))]
+    if credit and credit.reason:
+        timeline.append(TimelineEntry("credit refused", timestamp(credit.at), problem_uri(credit.reason)))
+    elif credit:
+        timeline.append(TimelineEntry("credit", timestamp(credit.at)))
+    if transfer.kind == "transfer" and transfer.ended_at:
+        ended = "complete" if transfer.state == "completed" else "refund"
+        timeline.append(TimelineEntry(ended, timestamp(transfer.ended_at)))
+    return timeline
+
+
+def _logged(transaction_id: UUID, outcome: Outcome) -> tuple[UUID, Refusal | None, bool]:
+    """The transfer's id (the first one's, if replayed), its refusal, and whether it is a replay."""
+    assert not isinstance(outcome, Unknown), "the shard client raises for these"
+    if isinstance(outcome, Replayed):
+        first = outcome.transfer
+        return first.transfer_id, first.reason, first.transfer_id != transaction_id
+    return transaction_id, outcome.reason if isinstance(outcome, Refused) else None, False
+
+
+def _refusal(reason: Refusal, account_id: str, transaction_id: UUID, *, replayed: bool) -> Problem:
+    if reason is Refusal.KEY_REUSED:  # of this request nothing is recorded
+        return refused(reason, account_id)
+    problem = refused(reason, account_id, transaction_id)
+    problem.headers = REPLAYED if replayed else ()
+    return problem

@@ -1,0 +1,93 @@
+"""Drives sagas step by step. The only place of this architecture where anything is sent again."""
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass
+
+from prometheus_client import Counter
+
+from wallet_kernel.runtime.logs import transfer_id
+from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardUnavailable
+from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.protocol import Outcome, Step
+
+RETRIES = Counter("wallet_step_retries", "Steps sent again because nobody said what came of them.")
+
+BACKOFF_FIRST_S = 0.02
+BACKOFF_MAX_S = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known of a step while it has no outcome: whether it was ever on its way."""
+
+    may_be_done: bool = False
+
+
+@dataclass(slots=True)
+class Drive:
+    """A saga being driven, for a caller whose deadline may cut the drive short."""
+
+    saga: Saga
+    attempt: Attempt
+
+
+class Coordinator:
+    """Performs the saga's steps at their participants."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def decide(self, drive: Drive) -> Saga:
+        """Drives a saga until its client can be answered, for as long as the caller lets it.
+
+        What remains to be done after the decision is sent off without waiting for it.
+        """
+        transfer_id.set(drive.saga.transfer_id)
+        while drive.saga.state not in DECIDED:
+            step = TRANSFER_SAGA[drive.saga.state]
+            drive.attempt = Attempt()
+            outcome = await self.perform(
+                step.participant(drive.saga), step.message(drive.saga), drive.attempt
+            )
+            drive.saga = evolve(drive.saga, outcome)
+        if drive.saga.state is State.CREDITED:
+            self._complete(drive.saga)
+        return drive.saga
+
+    async def perform(self, account_id: str, message: Step, attempt: Attempt) -> Outcome:
+        """A step's outcome; sends it again, with backoff and jitter, until there is one. The caller sets the limit."""
+        shard = self._shards.of_account(account_id)
+        backoff_s = BACKOFF_FIRST_S
+        while True:
+            earlier = attempt.may_be_done
+            try:
+                future = shard.submit(message)
+                attempt.may_be_done = True
+                return await future
+            except ShardUnavailable:
+                attempt.may_be_done = earlier
+            except OutcomeUnknown as unknown:
+                _log.warning("outcome unknown, sending again", extra={"cause": str(unknown)})
+            RETRIES.inc()
+            await asyncio.sleep(random.uniform(0, backoff_s))
+            backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+
+    def _complete(self, saga: Saga) -> None:
+        """Off the client's path. If it fails, recovery finds the saga and completes it."""
+        step = TRANSFER_SAGA[saga.state]
+        try:
+            future = self._shards.of_account(step.participant(saga)).submit(step.message(saga))
+        except ShardUnavailable as unavailable:
+            _left_to_recovery(saga, unavailable)
+        else:
+            future.add_done_callback(lambda done: _left_to_recovery(saga, done.exception()))
+
+
+def _left_to_recovery(saga: Saga, error: BaseException | None) -> None:
+    if error is not None:
+        _log.warning("saga left to recovery", extra={"transfer": saga.transfer_id, "cause": repr(error)})

@@ -1,0 +1,74 @@
+"""Wires an orchestrator."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from wallet_kernel.contract.openapi import openapi
+from wallet_kernel.contract.operations import mount
+from wallet_kernel.contract.requests import Requests
+from wallet_kernel.runtime.apps import own_app, public_app
+from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_saga.orchestrator.balance_reader import BalanceReader
+from wallet_saga.orchestrator.coordinator import Coordinator
+from wallet_saga.orchestrator.payments import Payments
+from wallet_saga.orchestrator.recovery import Recovery
+from wallet_saga.orchestrator.routes import PublicRoutes
+from wallet_saga.orchestrator.settings import OrchestratorSettings
+from wallet_saga.orchestrator.shard_client import ShardClient, open_session
+from wallet_saga.orchestrator.shards import Shards
+
+TITLE = "Digital wallet: saga"
+
+
+def main() -> None:
+    """Runs an orchestrator until it is told to stop."""
+    settings = OrchestratorSettings()
+    configure_logs("orchestrator", settings.log_level)
+    run(orchestrator(settings))
+
+
+@asynccontextmanager
+async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]:
+    """The orchestrator's resources, opened in order and closed in reverse."""
+    secret = settings.service_secret.get_secret_value()
+    redis = Redis.from_url(settings.redis_url.get_secret_value(), retry=Retry(NoBackoff(), 0))
+    async with open_session(secret) as session, redis:
+        clients = [
+            ShardClient(
+                f"worker-{n}", session, url, settings.step_timeout_s, settings.batch_max, settings.queue_max
+            )
+            for n, url in enumerate(settings.worker_urls)
+        ]
+        shards = Shards(clients)
+        coordinator = Coordinator(shards)
+        recovery = Recovery(shards, coordinator, settings.recovery_interval_s, settings.saga_lease_s)
+        await recovery.start()
+        public = PublicRoutes(
+            Requests(frozenset(settings.currencies)),
+            Payments(coordinator, settings.deadline_s),
+            shards,
+            BalanceReader(redis, settings.cache_timeout_s),
+        )
+        lifecycle = Lifecycle(settings.in_flight_max, {client.name: client.ping for client in clients})
+        yield Service(
+            lifecycle,
+            [
+                Listener(
+                    public_app(TITLE, mount(public.handlers()), openapi(TITLE), lifecycle, settings.api_keys),
+                    settings.public_host,
+                    settings.public_port,
+                    shared=True,
+                ),
+                Listener(own_app("orchestrator", [], lifecycle, secret), settings.host, settings.port),
+            ],
+            settings.drain_timeout_s,
+        )
+        await recovery.close()
+        for client in clients:
+            await client.drain()

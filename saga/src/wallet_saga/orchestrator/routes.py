@@ -1,0 +1,177 @@
+"""The public routes: parse, do, answer."""
+
+from datetime import datetime
+
+from msgspec.msgpack import Decoder
+from prometheus_client import Counter
+
+from wallet_kernel.contract import requests
+from wallet_kernel.contract.answers import statement_page, transfer_document, wallet_answer
+from wallet_kernel.contract.problems import Problem, invalid_request, refused
+from wallet_kernel.contract.requests import Requests
+from wallet_kernel.http import Answer, Call, Handler
+from wallet_kernel.refusals import Refusal
+from wallet_saga.balances import wallet_view
+from wallet_saga.orchestrator.answers import (
+    cash_answer,
+    no_outcome,
+    opened_answer,
+    saga_answer,
+    statement_item,
+    transfer_view,
+    undecided_answer,
+    wallet_of,
+)
+from wallet_saga.orchestrator.balance_reader import BalanceReader
+from wallet_saga.orchestrator.payments import NoOutcome, Payments, Undecided
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardUnavailable
+from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.protocol import (
+    BalanceAt,
+    BalanceAtAnswer,
+    Close,
+    CreditRecord,
+    FutureMoment,
+    Lookup,
+    Outcome,
+    Read,
+    Refused,
+    SetFrozen,
+    Statement,
+    StatementAnswer,
+    TransferRecord,
+)
+
+TRANSFERS = Counter("wallet_transfers", "Transfers by outcome: success, pending, or why not.", ["outcome"])
+
+_TRANSFER = Decoder(TransferRecord | None)
+_CREDIT = Decoder(CreditRecord | None)
+_STATEMENT = Decoder(StatementAnswer)
+_BALANCE_AT = Decoder(BalanceAtAnswer)
+
+
+class PublicRoutes:
+    """The handlers of the contract's operations."""
+
+    def __init__(
+        self, requests: Requests, payments: Payments, shards: Shards, balances: BalanceReader
+    ) -> None:
+        self._requests = requests
+        self._payments = payments
+        self._shards = shards
+        self._balances = balances
+
+    def handlers(self) -> dict[str, Handler]:
+        """The handlers by the names of their operations."""
+        return {
+            "transfer": _tell(self.transfer),
+            "balance": _tell(self.balance),
+            "openWallet": _tell(self.open_wallet),
+            "deposit": _tell(self.deposit),
+            "withdraw": _tell(self.withdraw),
+            "statement": _tell(self.statement),
+            "changeStatus": _tell(self.change_status),
+            "closeWallet": _tell(self.close_wallet),
+            "lookUpTransfer": _tell(self.look_up_transfer),
+        }
+
+    async def transfer(self, call: Call) -> Answer:
+        """POST /wallets/balanceTransfer."""
+        request, key = self._requests.transfer(call), requests.idempotency_key(call)
+        try:
+            answer = saga_answer(await self._payments.transfer(request, key))
+        except Undecided as undecided:
+            answer = undecided_answer(undecided)
+        except Problem as problem:
+            TRANSFERS.labels(problem.name).inc()
+            raise
+        TRANSFERS.labels("success" if answer.status == 201 else "pending").inc()
+        return answer
+
+    async def balance(self, call: Call) -> Answer:
+        """GET /wallets/{accountId}/balance."""
+        account_id, currency = requests.path_account(call), self._requests.query_currency(call)
+        if at := requests.moment(call):
+            return await self._balance_at(account_id, currency, at)
+        if body := await self._balances.cached(account_id):
+            if currency is None or f'"currency":"{currency}"'.encode() in body:
+                return Answer(200, body)
+            raise refused(Refusal.CURRENCY_MISMATCH, account_id)
+        return _wallet_answer(
+            account_id, await self._payments.perform(account_id, Read(account_id)), currency
+        )
+
+    async def open_wallet(self, call: Call) -> Answer:
+        """POST /wallets."""
+        request, key = self._requests.wallet(call), requests.idempotency_key(call)
+        return opened_answer(request.account_id, *await self._payments.open_wallet(request, key))
+
+    async def deposit(self, call: Call) -> Answer:
+        """POST /wallets/{accountId}/deposits."""
+        request, key = self._requests.cash(call), requests.idempotency_key(call)
+        return cash_answer(request.account_id, *await self._payments.deposit(request, key))
+
+    async def withdraw(self, call: Call) -> Answer:
+        """POST /wallets/{accountId}/withdrawals."""
+        request, key = self._requests.cash(call), requests.idempotency_key(call)
+        return cash_answer(request.account_id, *await self._payments.withdraw(request, key))
+
+    async def change_status(self, call: Call) -> Answer:
+        """PUT /wallets/{accountId}."""
+        account_id = requests.path_account(call)
+        step = SetFrozen(account_id, requests.frozen(call))
+        return _wallet_answer(account_id, await self._payments.perform(account_id, step))
+
+    async def close_wallet(self, call: Call) -> Answer:
+        """DELETE /wallets/{accountId}."""
+        account_id = requests.path_account(call)
+        return _wallet_answer(account_id, await self._payments.perform(account_id, Close(account_id)))
+
+    async def statement(self, call: Call) -> Answer:
+        """GET /wallets/{accountId}/transactions."""
+        page = requests.statement(call)
+        question = Statement(page.account_id, page.limit + 1, page.before_version)
+        postings = await self._shards.of_account(page.account_id).ask("/statement", question, _STATEMENT)
+        if isinstance(postings, Refused):
+            raise refused(postings.reason, page.account_id)
+        items = [statement_item(entry) for entry in postings.entries]
+        return statement_page(items[: page.limit], more=len(items) > page.limit)
+
+    async def look_up_transfer(self, call: Call) -> Answer:
+        """GET /transfers/{transactionId}: the payer's log, and for a transfer the payee's barrier."""
+        lookup = Lookup(requests.transaction_id(call))
+        transfer = await self._shards.of_transfer(lookup.transfer_id).ask("/transfer", lookup, _TRANSFER)
+        if transfer is None:
+            raise Problem("transfer-not-found", "No transfer has this id.")
+        credit = None
+        if transfer.kind == "transfer" and transfer.state != "refused":
+            credit = await self._shards.of_account(transfer.to_account).ask("/credit", lookup, _CREDIT)
+        return transfer_document(transfer_view(transfer, credit))
+
+    async def _balance_at(self, account_id: str, currency: str | None, at: datetime) -> Answer:
+        shard = self._shards.of_account(account_id)
+        then = await shard.ask("/balance-at", BalanceAt(account_id, at), _BALANCE_AT)
+        if isinstance(then, FutureMoment):
+            raise invalid_request("at has not come yet.")
+        return _wallet_answer(account_id, then, currency)
+
+
+def _wallet_answer(account_id: str, outcome: Outcome, currency: str | None = None) -> Answer:
+    wallet = wallet_of(account_id, outcome)
+    if currency not in (None, wallet.currency):
+        raise refused(Refusal.CURRENCY_MISMATCH, account_id)
+    return wallet_answer(wallet_view(wallet))
+
+
+def _tell(handler: Handler) -> Handler:
+    """The handler, with what can go wrong behind it told as problems."""
+
+    async def told(call: Call) -> Answer:
+        try:
+            return await handler(call)
+        except NoOutcome as error:
+            raise no_outcome(error) from error
+        except (ShardUnavailable, OutcomeUnknown) as error:
+            raise Problem("shard-unavailable", "The wallet's database is out of reach; ask again.") from error
+
+    return told

@@ -1,0 +1,104 @@
+"""The way to one shard's worker: steps go in batches, questions one by one."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TypeVar
+
+import aiohttp
+from msgspec import MsgspecError
+from msgspec.msgpack import Decoder, encode
+from prometheus_client import Histogram
+
+from wallet_kernel.batcher import Batcher, QueueFull
+from wallet_kernel.runtime.apps import SECRET_HEADER
+from wallet_saga.protocol import Message, Outcome, Step, Unknown
+
+CALL = Histogram(
+    "wallet_service_call_seconds",
+    "Time of a call to another service.",
+    ["target"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+
+_OUTCOMES = Decoder(list[Outcome])
+
+Answer = TypeVar("Answer")
+
+
+class ShardUnavailable(Exception):
+    """The shard's worker cannot be reached or takes no more; nothing was done."""
+
+
+class OutcomeUnknown(Exception):
+    """The shard's worker did not say what came of it; it may have been done. Send it again."""
+
+
+class ShardClient:
+    """One shard's worker. Both exceptions mean: ask again later; neither is ever a refusal."""
+
+    def __init__(
+        self,
+        name: str,
+        session: aiohttp.ClientSession,
+        url: str,
+        timeout_s: float,
+        batch_max: int,
+        queue_max: int,
+    ) -> None:
+        self.name = name
+        self._session = session
+        self._url = url
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._timing = CALL.labels(name)
+        self._batcher: Batcher[Step, Outcome] = Batcher(
+            name, self._send, batch_max=batch_max, queue_max=queue_max
+        )
+
+    def submit(self, step: Step) -> asyncio.Future[Outcome]:
+        """Sends a step with the next batch. Raises ShardUnavailable at once if the queue is full."""
+        try:
+            return self._batcher.submit(step)
+        except QueueFull as full:
+            raise ShardUnavailable(str(full)) from full
+
+    async def ask(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
+        """Asks something that changes nothing. Raises ShardUnavailable or OutcomeUnknown."""
+        return await self._post(path, question, decoder)
+
+    async def ping(self) -> None:
+        """Raises unless the worker is ready."""
+        async with self._session.get(self._url + "/readyz", timeout=self._timeout) as response:
+            if response.status != 200:
+                raise ShardUnavailable(f"not ready: {await response.text()}")
+
+    async def drain(self) -> None:
+        """Waits for what was submitted."""
+        await self._batcher.drain()
+
+    async def _send(self, steps: Sequence[Step]) -> Sequence[Outcome | Exception]:
+        with self._timing.time():
+            outcomes = await self._post("/steps", steps, _OUTCOMES)
+        return [
+            OutcomeUnknown("not known to be committed") if isinstance(o, Unknown) else o for o in outcomes
+        ]
+
+    async def _post(self, path: str, message: Message | Sequence[Step], decoder: Decoder[Answer]) -> Answer:
+        try:
+            async with self._session.post(
+                self._url + path, data=encode(message), timeout=self._timeout
+            ) as response:
+                body = await response.read()
+                if response.status == 503:
+                    raise ShardUnavailable(f"the worker answers 503: {body[:200]!r}")
+                if response.status != 200:
+                    raise OutcomeUnknown(f"the worker answers {response.status}: {body[:200]!r}")
+                return decoder.decode(body)
+        except aiohttp.ClientConnectorError as error:
+            raise ShardUnavailable(str(error)) from error
+        except (aiohttp.ClientError, OSError, TimeoutError, MsgspecError) as error:
+            raise OutcomeUnknown(repr(error)) from error
+
+
+def open_session(secret: str) -> aiohttp.ClientSession:
+    """The connections to all workers; every call shows the service secret."""
+    return aiohttp.ClientSession(headers={SECRET_HEADER: secret}, connector=aiohttp.TCPConnector(limit=64))

@@ -1,0 +1,228 @@
+"""What the orchestrator and the workers say to each other: steps, their outcomes, and a few questions.
+
+Messages travel as MessagePack. Every step may be sent again: its participant answers the first outcome.
+"""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from wallet_kernel.refusals import Refusal
+
+EXTERNAL = "@external"
+
+TransferKind = Literal["transfer", "opening", "deposit", "withdrawal"]
+TransferState = Literal["debited", "completed", "refunded", "refused"]
+
+
+class Message(Struct, frozen=True, array_like=True, tag=True):
+    """A message; its tag is the name of its class."""
+
+
+class Debit(Message):
+    """Take the money from the payer and log the saga, in one local transaction. Compensated by Refund."""
+
+    transfer_id: UUID
+    from_account: str
+    to_account: str
+    amount_micros: int
+    currency: str
+    key: str | None = None
+    fingerprint: bytes | None = None
+
+
+class Credit(Message):
+    """Give the money to the payee, once; a refusal is remembered as well."""
+
+    transfer_id: UUID
+    from_account: str
+    to_account: str
+    amount_micros: int
+    currency: str
+
+
+class Complete(Message):
+    """Note on the payer's side that the payee has been credited: the saga ends."""
+
+    transfer_id: UUID
+    from_account: str
+
+
+class Refund(Message):
+    """Give the money back to the payer because the credit was refused: the saga ends."""
+
+    transfer_id: UUID
+    from_account: str
+    reason: Refusal
+
+
+class Open(Message):
+    """Open a wallet with a balance that comes from the external account."""
+
+    transfer_id: UUID
+    account_id: str
+    balance_micros: int
+    currency: str
+    key: str | None
+    fingerprint: bytes | None
+
+
+class Deposit(Message):
+    """Money from the external account into a wallet."""
+
+    transfer_id: UUID
+    account_id: str
+    amount_micros: int
+    currency: str
+    key: str | None
+    fingerprint: bytes | None
+
+
+class Withdraw(Message):
+    """Money out of a wallet to the external account."""
+
+    transfer_id: UUID
+    account_id: str
+    amount_micros: int
+    currency: str
+    key: str | None
+    fingerprint: bytes | None
+
+
+class SetFrozen(Message):
+    """Freeze or unfreeze a wallet."""
+
+    account_id: str
+    frozen: bool
+
+
+class Close(Message):
+    """Close an empty wallet for good."""
+
+    account_id: str
+
+
+class Read(Message):
+    """Read a wallet, in turn with the steps that change it, so that the cache is filled in order too."""
+
+    account_id: str
+
+
+Step = Debit | Credit | Complete | Refund | Open | Deposit | Withdraw | SetFrozen | Close | Read
+
+
+class Done(Message):
+    """The step is durable (and was perhaps done earlier)."""
+
+
+class Refused(Message):
+    """The participant refused, durably; nothing but the refusal itself was recorded."""
+
+    reason: Refusal
+
+
+class Replayed(Message):
+    """The transfer id or idempotency key was seen before: this is what became of that first transfer so far."""
+
+    transfer: "TransferRecord"
+
+
+class WalletState(Message):
+    """A wallet as its shard holds it. `in_flight_micros` left it in transfers that have not ended."""
+
+    account_id: str
+    currency: str
+    status: str
+    balance_micros: int
+    in_flight_micros: int
+    version: int
+    updated_at: datetime
+
+
+class Unknown(Message):
+    """The database did not say whether the step was committed. Send it again."""
+
+
+Outcome = Done | Refused | Replayed | WalletState | Unknown
+
+
+class TransferRecord(Message):
+    """A row of the saga log: all that recovery needs."""
+
+    transfer_id: UUID
+    kind: TransferKind
+    state: TransferState
+    from_account: str
+    to_account: str
+    amount_micros: int
+    currency: str
+    key: str | None
+    fingerprint: bytes | None
+    reason: Refusal | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class CreditRecord(Message):
+    """A row of the credit barrier; `reason` is None where the money was credited."""
+
+    transfer_id: UUID
+    reason: Refusal | None
+    at: datetime
+
+
+class LedgerEntry(Message):
+    """A posting (or status change, which moves nothing) with the wallet's balance after it."""
+
+    account_id: str
+    version: int
+    kind: str
+    transfer_id: UUID | None
+    amount_micros: int
+    balance_micros: int
+    counterparty: str | None
+    at: datetime
+
+
+class Claim(Message):
+    """Give me up to `limit` unfinished sagas whose lease has run out, and lease them to me for `lease_s`."""
+
+    limit: int
+    lease_s: float
+
+
+class BalanceAt(Message):
+    """What did this wallet hold at that moment?"""
+
+    account_id: str
+    at: datetime
+
+
+class Statement(Message):
+    """Up to `limit` postings of a wallet below `before_version` (None: from the newest), newest first."""
+
+    account_id: str
+    limit: int
+    before_version: int | None
+
+
+class Lookup(Message):
+    """The saga log's row, or the credit barrier's, of a transfer."""
+
+    transfer_id: UUID
+
+
+class Postings(Message):
+    """A page of a wallet's postings, newest first."""
+
+    entries: list[LedgerEntry]
+
+
+class FutureMoment(Message):
+    """The moment asked for has not come yet by the database's clock."""
+
+
+BalanceAtAnswer = WalletState | Refused | FutureMoment
+StatementAnswer = Postings | Refused

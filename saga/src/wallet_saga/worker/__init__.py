@@ -1,0 +1,1 @@
+"""The wallet worker: the only writer of one shard."""

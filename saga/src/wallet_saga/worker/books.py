@@ -1,0 +1,233 @@
+"""A batch's view of the shard's books: what was loaded, and what the batch changes. Pure, no I/O.
+
+The store loads the rows that a batch of steps names, the steps are decided one after the other on this view, and
+the store writes its changes in the same transaction.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from wallet_kernel.refusals import Refusal
+from wallet_saga.protocol import (
+    CreditRecord,
+    LedgerEntry,
+    TransferKind,
+    TransferRecord,
+    TransferState,
+    WalletState,
+)
+
+TRANSIT = "@transit"
+
+PostingKind = Literal["opening", "transfer", "refund", "deposit", "withdrawal"]
+StatusKind = Literal["frozen", "unfrozen", "closed"]
+
+
+@dataclass(slots=True)
+class Wallet:
+    """A wallet while a batch works on it. `loaded_version` is 0 for one that the batch opens."""
+
+    account_id: str
+    currency: str
+    status: str
+    balance_micros: int
+    in_flight_micros: int
+    version: int
+    updated_at: datetime
+    loaded_version: int = 0
+    loaded_balance_micros: int = 0
+    loaded_in_flight_micros: int = 0
+
+    @classmethod
+    def loaded(cls, state: WalletState) -> "Wallet":
+        """The wallet as the database holds it."""
+        return cls(
+            state.account_id,
+            state.currency,
+            state.status,
+            state.balance_micros,
+            state.in_flight_micros,
+            state.version,
+            state.updated_at,
+            state.version,
+            state.balance_micros,
+            state.in_flight_micros,
+        )
+
+    @property
+    def balance_delta(self) -> int:
+        """Micros that the batch added to the balance."""
+        return self.balance_micros - self.loaded_balance_micros
+
+    @property
+    def in_flight_delta(self) -> int:
+        """Micros that the batch added to what is in flight."""
+        return self.in_flight_micros - self.loaded_in_flight_micros
+
+    @property
+    def changed(self) -> bool:
+        """Whether the batch changed anything of it."""
+        return self.version != self.loaded_version or self.in_flight_delta != 0
+
+    def state(self) -> WalletState:
+        """The wallet as it stands now."""
+        return WalletState(
+            self.account_id,
+            self.currency,
+            self.status,
+            self.balance_micros,
+            self.in_flight_micros,
+            self.version,
+            self.updated_at,
+        )
+
+
+@dataclass(slots=True)
+class Books:
+    """The rows a batch works on, by their keys, and what it adds to them. `now` is the database's time."""
+
+    now: datetime
+    lease: timedelta
+    wallets: dict[str, Wallet] = field(default_factory=dict)
+    transfers: dict[UUID, TransferRecord] = field(default_factory=dict)
+    keys: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    credits: dict[UUID, CreditRecord] = field(default_factory=dict)
+    new_entries: list[LedgerEntry] = field(default_factory=list)
+    new_transfers: dict[UUID, TransferRecord] = field(default_factory=dict)
+    ended_transfers: dict[UUID, TransferRecord] = field(default_factory=dict)
+    new_credits: list[CreditRecord] = field(default_factory=list)
+    system_changes: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+
+    @classmethod
+    def of(
+        cls,
+        now: datetime,
+        lease: timedelta,
+        wallets: Iterable[WalletState],
+        transfers: Iterable[TransferRecord],
+        barrier: Iterable[CreditRecord],
+    ) -> "Books":
+        """The books as loaded, with nothing changed yet."""
+        books = cls(now, lease)
+        books.wallets = {wallet.account_id: Wallet.loaded(wallet) for wallet in wallets}
+        books.credits = {credit.transfer_id: credit for credit in barrier}
+        for transfer in transfers:
+            books._index(transfer)
+        return books
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(
+            self.new_entries
+            or self.new_transfers
+            or self.ended_transfers
+            or self.new_credits
+            or self.system_changes
+        )
+
+    def first_with(self, transfer_id: UUID, owner: str, key: str | None) -> TransferRecord | None:
+        """The transfer that already has this id, or this owner's idempotency key."""
+        known = self.transfers.get(transfer_id)
+        if known is None and key is not None:
+            first = self.keys.get((owner, key))
+            known = self.transfers[first] if first else None
+        return known
+
+    def log(self, transfer: TransferRecord) -> None:
+        """Adds a transfer to the saga log."""
+        self.new_transfers[transfer.transfer_id] = transfer
+        self._index(transfer)
+
+    def end(self, transfer: TransferRecord, state: TransferState, reason: Refusal | None = None) -> None:
+        """Ends a saga that was open."""
+        ended = TransferRecord(
+            transfer.transfer_id,
+            transfer.kind,
+            state,
+            transfer.from_account,
+            transfer.to_account,
+            transfer.amount_micros,
+            transfer.currency,
+            transfer.key,
+            transfer.fingerprint,
+            reason,
+            transfer.started_at,
+            self.now,
+        )
+        new = self.new_transfers if transfer.transfer_id in self.new_transfers else self.ended_transfers
+        new[transfer.transfer_id] = ended
+        self.transfers[transfer.transfer_id] = ended
+
+    def remember_credit(self, transfer_id: UUID, reason: Refusal | None) -> None:
+        """Puts up the barrier of a credit step, whatever its outcome."""
+        credit = CreditRecord(transfer_id, reason, self.now)
+        self.credits[transfer_id] = credit
+        self.new_credits.append(credit)
+
+    def open(self, account_id: str, currency: str) -> Wallet:
+        """A new wallet, not yet at its first version."""
+        wallet = Wallet(account_id, currency, "active", 0, 0, 0, self.now)
+        self.wallets[account_id] = wallet
+        return wallet
+
+    def post(
+        self,
+        wallet: Wallet,
+        amount_micros: int,
+        kind: PostingKind,
+        transfer_id: UUID,
+        counterparty: str,
+        against: str,
+    ) -> None:
+        """Moves money between a wallet and a system account: a ledger entry, a version, and its other side."""
+        wallet.balance_micros += amount_micros
+        if amount_micros:
+            self.system_changes[against, wallet.currency] -= amount_micros
+        self._enter(wallet, kind, transfer_id, amount_micros, counterparty)
+
+    def change_status(self, wallet: Wallet, status: str, kind: StatusKind) -> None:
+        """A new version of the wallet that moves no money."""
+        wallet.status = status
+        self._enter(wallet, kind, None, 0, None)
+
+    def _enter(
+        self,
+        wallet: Wallet,
+        kind: PostingKind | StatusKind,
+        transfer_id: UUID | None,
+        amount_micros: int,
+        counterparty: str | None,
+    ) -> None:
+        wallet.version += 1
+        # The clock may be set back; a wallet's history must not run backwards.
+        wallet.updated_at = max(self.now, wallet.updated_at)
+        self.new_entries.append(
+            LedgerEntry(
+                wallet.account_id,
+                wallet.version,
+                kind,
+                transfer_id,
+                amount_micros,
+                wallet.balance_micros,
+                counterparty,
+                wallet.updated_at,
+            )
+        )
+
+    def _index(self, transfer: TransferRecord) -> None:
+        self.transfers[transfer.transfer_id] = transfer
+        if transfer.key is not None:
+            self.keys[owner_of(transfer), transfer.key] = transfer.transfer_id
+
+
+def owner_of(transfer: TransferRecord) -> str:
+    """The wallet that an idempotency key belongs to: the payer, or for money from outside the wallet that gets it."""
+    return transfer.from_account if transfer.kind in _PAID_BY_A_WALLET else transfer.to_account
+
+
+_PAID_BY_A_WALLET: frozenset[TransferKind] = frozenset({"transfer", "withdrawal"})

@@ -1,0 +1,48 @@
+"""Wires a wallet worker."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from wallet_kernel.runtime.apps import own_app
+from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_saga.worker.cache import BalanceCache
+from wallet_saga.worker.routes import InternalRoutes
+from wallet_saga.worker.settings import WorkerSettings
+from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.store import Store
+
+
+def main() -> None:
+    """Runs a worker until it is told to stop."""
+    settings = WorkerSettings()
+    name = f"worker-{settings.shard}"
+    configure_logs(name, settings.log_level)
+    run(worker(settings, name))
+
+
+@asynccontextmanager
+async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
+    """The worker's resources, opened in order and closed in reverse."""
+    lease = timedelta(seconds=settings.saga_lease_s)
+    async with Store(settings.database_url.get_secret_value(), lease) as store:
+        redis = Redis.from_url(settings.redis_url.get_secret_value(), retry=Retry(NoBackoff(), 0))
+        cache = BalanceCache(redis, settings.cache_lease_s, settings.cache_timeout_s)
+        await cache.start()
+        writer = ShardWriter(store, cache, settings.batch_max, settings.queue_max)
+        lifecycle = Lifecycle(settings.in_flight_max, {"database": store.ping})
+        app = own_app(
+            name,
+            InternalRoutes(writer, store).routes(),
+            lifecycle,
+            settings.service_secret.get_secret_value(),
+        )
+        yield Service(lifecycle, [Listener(app, settings.host, settings.port)], settings.drain_timeout_s)
+        await writer.drain()
+        await cache.close()

@@ -1,0 +1,22 @@
+"""What a wallet worker is told."""
+
+from pydantic import Field, SecretStr
+
+from wallet_kernel.runtime.settings import ServiceSettings
+
+
+class WorkerSettings(ServiceSettings):
+    """Settings of a wallet worker, from the environment (`WALLET_…`)."""
+
+    shard: int = Field(ge=0, description="The number of this worker's shard.")
+    database_url: SecretStr = Field(description="The shard's Postgres, as the role wallet_service.")
+    redis_url: SecretStr = Field(description="Redis with the balance cache.")
+    batch_max: int = Field(1000, gt=0, description="Steps in one transaction at most.")
+    queue_max: int = Field(20_000, gt=0, description="Steps that may wait; above that, 503.")
+    saga_lease_s: float = Field(
+        5.0, gt=0, description="How long a saga is left to the orchestrator that began it."
+    )
+    cache_lease_s: float = Field(
+        1.0, gt=0, description="How long a cached balance may be shown; a dead Redis costs it once."
+    )
+    cache_timeout_s: float = Field(0.5, gt=0, description="How long Redis may take to answer.")

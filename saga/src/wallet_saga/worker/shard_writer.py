@@ -1,0 +1,80 @@
+"""The worker's one use case: a batch of steps becomes durable, then shows in the cache, then is answered."""
+
+import logging
+from collections.abc import Sequence
+
+import asyncpg
+from prometheus_client import Counter, Histogram
+
+from wallet_kernel.batcher import Batcher
+from wallet_saga.protocol import Outcome, Step, WalletState
+from wallet_saga.worker.cache import BalanceCache
+from wallet_saga.worker.keys import keys_of
+from wallet_saga.worker.steps import UNKNOWN, decide
+from wallet_saga.worker.store import NotTheOnlyWriter, Store
+
+STEPS = Counter("wallet_saga_steps", "Steps by what came of them.", ["step", "outcome"])
+TRANSACTION = Histogram(
+    "wallet_database_seconds",
+    "Time of one batch's transaction.",
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+
+_log = logging.getLogger(__name__)
+
+_ROWS_AT_FAULT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+_NOT_KNOWN = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, NotTheOnlyWriter)
+
+
+class ShardWriter:
+    """Applies steps to one shard, batch after batch, never two at a time."""
+
+    def __init__(self, store: Store, cache: BalanceCache, batch_max: int, queue_max: int) -> None:
+        self._store = store
+        self._cache = cache
+        self._batcher: Batcher[Step, Outcome] = Batcher(
+            "steps", self._apply, batch_max=batch_max, queue_max=queue_max
+        )
+
+    async def perform(self, steps: Sequence[Step]) -> list[Outcome]:
+        """The outcomes of these steps, each durable, or Unknown. Raises QueueFull before anything was done."""
+        futures = self._batcher.submit_all(steps)
+        return [await future for future in futures]
+
+    async def drain(self) -> None:
+        """Waits for what was submitted."""
+        await self._batcher.drain()
+
+    async def _apply(self, steps: Sequence[Step]) -> Sequence[Outcome]:
+        lease = self._cache.lease()  # runs from before the database is read
+        try:
+            with TRANSACTION.time():
+                outcomes, shown = await self._transact(steps)
+        except _ROWS_AT_FAULT:
+            _log.exception("a batch was rolled back", extra={"steps": len(steps)})
+            return await self._halves(steps)
+        except _NOT_KNOWN:
+            _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
+            return [UNKNOWN] * len(steps)
+        await self._cache.show(shown, lease)
+        _count(steps, outcomes)
+        return outcomes
+
+    async def _transact(self, steps: Sequence[Step]) -> tuple[list[Outcome], list[WalletState]]:
+        keys = keys_of(steps)
+        async with self._store.books(keys) as books:
+            outcomes = [decide(books, step) for step in steps]
+        shown = [books.wallets[account].state() for account in keys.shown if account in books.wallets]
+        return outcomes, shown
+
+    async def _halves(self, steps: Sequence[Step]) -> Sequence[Outcome]:
+        """A step the database will not take must not fail the others: halves the batch until it stands alone."""
+        if len(steps) == 1:
+            return [UNKNOWN]
+        middle = len(steps) // 2
+        return [*await self._apply(steps[:middle]), *await self._apply(steps[middle:])]
+
+
+def _count(steps: Sequence[Step], outcomes: Sequence[Outcome]) -> None:
+    for step, outcome in zip(steps, outcomes, strict=True):
+        STEPS.labels(type(step).__name__, type(outcome).__name__).inc()

@@ -1,0 +1,21 @@
+"""The worker's named SQL, from the files beside this module."""
+
+from importlib.resources import files
+
+
+def _read(name: str) -> str:
+    return (files("wallet_saga.worker") / "sql" / f"{name}.sql").read_text()
+
+
+LOAD = _read("load")
+WRITE = _read("write")
+CLAIM = _read("claim")
+BALANCE_AT = _read("balance_at")
+STATEMENT = _read("statement")
+
+BEGIN_AS_ONLY_WRITER = "BEGIN; SELECT pg_advisory_xact_lock(1)"
+"""One writer a shard: the lock comes before the first read of the batch and ends with its transaction, so that a
+worker that lost its place (paused, partitioned, half dead) cannot interleave with the one that replaced it."""
+
+BEGIN_BETWEEN_WRITERS = "BEGIN READ ONLY; SELECT pg_advisory_xact_lock_shared(1)"
+"""A look at the past waits for the batch being written, whose postings may carry an earlier time than now."""

@@ -1,0 +1,225 @@
+"""The shard's Postgres: one connection that writes batches, a small pool that reads."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+
+from wallet_kernel.refusals import Refusal
+from wallet_saga.protocol import (
+    CreditRecord,
+    LedgerEntry,
+    TransferRecord,
+    WalletState,
+)
+from wallet_saga.worker import statements
+from wallet_saga.worker.books import Books
+from wallet_saga.worker.keys import BatchKeys
+
+CONNECT_TIMEOUT_S = 2.0
+STATEMENT_TIMEOUT_S = 5.0
+
+_SESSION = {
+    "application_name": "wallet-worker",
+    "statement_timeout": "5s",
+    # A paused worker must not hold the writer's lock for longer than this.
+    "idle_in_transaction_session_timeout": "5s",
+    # Every hot statement finds few rows by a unique index. Plans are made once, perhaps while tables are empty,
+    # and must not turn into scans as they grow.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+
+class NotTheOnlyWriter(Exception):
+    """A wallet was not at the version it was loaded at; the batch was rolled back."""
+
+
+class Store:
+    """The shard's database. Use as an async context manager."""
+
+    def __init__(self, url: str, lease: timedelta) -> None:
+        self._url = url
+        self._lease = lease
+        self._writer: asyncpg.Connection | None = None
+        self._readers: asyncpg.Pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=4,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=STATEMENT_TIMEOUT_S,
+            server_settings=_SESSION,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._readers
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+        await self._readers.close()
+
+    async def ping(self) -> None:
+        """Raises unless the database answers."""
+        await self._readers.fetchval("SELECT 1")
+
+    @asynccontextmanager
+    async def books(self, keys: BatchKeys) -> AsyncIterator[Books]:
+        """One batch's transaction, as the shard's only writer: loads the books, and writes and commits what changed.
+
+        Raises what asyncpg raises; after a lost connection nobody knows whether the commit was made.
+        """
+        connection = await self._writing()
+        try:
+            await connection.execute(statements.BEGIN_AS_ONLY_WRITER)
+            books = await self._load(connection, keys)
+            yield books
+            if books.changed:
+                await _write(connection, books)
+            await connection.execute("COMMIT")
+        except BaseException:
+            await self._give_up(connection)
+            raise
+
+    async def claim(self, limit: int, lease_s: float) -> list[TransferRecord]:
+        """Leases up to `limit` abandoned sagas to the caller."""
+        rows = await self._readers.fetch(statements.CLAIM, limit, timedelta(seconds=lease_s))
+        return [_transfer(row) for row in rows]
+
+    async def transfer(self, transfer_id: UUID) -> TransferRecord | None:
+        """The saga log's row, or None."""
+        row = await self._readers.fetchrow("SELECT * FROM transfers WHERE transfer_id = $1", transfer_id)
+        return _transfer(row) if row else None
+
+    async def credit(self, transfer_id: UUID) -> CreditRecord | None:
+        """The credit barrier's row, or None."""
+        row = await self._readers.fetchrow("SELECT * FROM credits WHERE transfer_id = $1", transfer_id)
+        return _credit(row) if row else None
+
+    async def wallet_exists(self, account_id: str) -> bool:
+        """Whether this shard has such a wallet."""
+        return bool(
+            await self._readers.fetchval("SELECT true FROM wallets WHERE account_id = $1", account_id)
+        )
+
+    async def statement(self, account_id: str, limit: int, before_version: int | None) -> list[LedgerEntry]:
+        """Postings below a version, newest first."""
+        before = before_version if before_version is not None else 2**63 - 1
+        return [
+            LedgerEntry(*row)
+            for row in await self._readers.fetch(statements.STATEMENT, account_id, before, limit)
+        ]
+
+    async def balance_at(self, account_id: str, at: datetime) -> tuple[datetime, WalletState | None]:
+        """The database's time, and the wallet as it was at that moment (None if it was not there yet)."""
+        async with self._readers.acquire() as connection:
+            await connection.execute(statements.BEGIN_BETWEEN_WRITERS)
+            try:
+                now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+                row = await connection.fetchrow(statements.BALANCE_AT, account_id, at)
+            finally:
+                await connection.execute("ROLLBACK")
+        if row is None:
+            return now, None
+        return now, WalletState(
+            account_id, row["currency"], row["status"], row["balance_micros"], 0, row["version"], row["at"]
+        )
+
+    async def _writing(self) -> asyncpg.Connection:
+        if self._writer is None or self._writer.is_closed():
+            self._writer = await asyncpg.connect(
+                self._url,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=STATEMENT_TIMEOUT_S,
+                server_settings=_SESSION,
+            )
+        return self._writer
+
+    async def _give_up(self, connection: asyncpg.Connection) -> None:
+        """Rolls back where that is still possible; else drops the connection, which rolls back as well."""
+        try:
+            await connection.execute("ROLLBACK", timeout=1.0)
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            connection.terminate()
+            self._writer = None
+
+    async def _load(self, connection: asyncpg.Connection, keys: BatchKeys) -> Books:
+        row = await connection.fetchrow(
+            statements.LOAD,
+            list(keys.accounts),
+            list(keys.transfers),
+            [owner for owner, _ in keys.idempotency],
+            [key for _, key in keys.idempotency],
+            list(keys.credits),
+        )
+        return Books.of(
+            row["now"],
+            self._lease,
+            [WalletState(*wallet) for wallet in row["wallets"]],
+            [_transfer(transfer) for transfer in row["transfers"]],
+            [_credit(credit) for credit in row["credits"]],
+        )
+
+
+async def _write(connection: asyncpg.Connection, books: Books) -> None:
+    changed = [wallet for wallet in books.wallets.values() if wallet.loaded_version and wallet.changed]
+    opened = [wallet for wallet in books.wallets.values() if not wallet.loaded_version]
+    logged = books.new_transfers.values()
+    moved = await connection.fetchval(
+        statements.WRITE,
+        *_columns(
+            changed, "account_id loaded_version balance_delta in_flight_delta status version updated_at"
+        ),
+        *_columns(opened, "account_id currency status balance_micros in_flight_micros version updated_at"),
+        *_columns(
+            books.new_entries,
+            "account_id version kind transfer_id amount_micros balance_micros counterparty at",
+        ),
+        *_columns(
+            logged,
+            "transfer_id kind state from_account to_account amount_micros currency"
+            " key fingerprint reason started_at ended_at",
+        ),
+        [books.now + books.lease] * len(logged),
+        *_columns(books.ended_transfers.values(), "transfer_id state reason ended_at"),
+        *_columns(books.new_credits, "transfer_id reason at"),
+        [name for name, _ in books.system_changes],
+        [currency for _, currency in books.system_changes],
+        list(books.system_changes.values()),
+    )
+    if moved != len(changed):
+        raise NotTheOnlyWriter(f"{len(changed) - moved} of {len(changed)} wallets had moved on")
+
+
+def _columns(rows: Collection[Any], names: str) -> list[list[Any]]:
+    """The named members of these rows as columns, which is what unnest() takes."""
+    return [list(map(attrgetter(name), rows)) for name in names.split()]
+
+
+def _transfer(row: asyncpg.Record) -> TransferRecord:
+    return TransferRecord(
+        row["transfer_id"],
+        row["kind"],
+        row["state"],
+        row["from_account"],
+        row["to_account"],
+        row["amount_micros"],
+        row["currency"],
+        row["idempotency_key"],
+        row["fingerprint"],
+        Refusal(row["reason"]) if row["reason"] else None,
+        row["started_at"],
+        row["ended_at"],
+    )
+
+
+def _credit(row: asyncpg.Record) -> CreditRecord:
+    return CreditRecord(row["transfer_id"], Refusal(row["reason"]) if row["reason"] else None, row["at"])
