@@ -1,7 +1,6 @@
 """A balance as both services know it: how clients see it, and how it lies in Redis."""
 
 from wallet_kernel.contract.answers import WalletView
-
 from wallet_saga.protocol import WalletState
 
 

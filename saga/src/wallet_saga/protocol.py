@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
+
 from wallet_kernel.refusals import Refusal
 
 EXTERNAL = "@external"

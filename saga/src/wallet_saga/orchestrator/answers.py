@@ -18,7 +18,6 @@ from wallet_kernel.contract.answers import (
 from wallet_kernel.contract.problems import Problem, problem_uri, refused
 from wallet_kernel.http import Answer
 from wallet_kernel.refusals import Refusal
-
 from wallet_saga.balances import wallet_view
 from wallet_saga.orchestrator.payments import NoOutcome, Undecided
 from wallet_saga.orchestrator.saga import Saga, State

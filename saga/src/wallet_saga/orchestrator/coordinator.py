@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 
 from prometheus_client import Counter
-from wallet_kernel.runtime.logs import transfer_id
 
+from wallet_kernel.runtime.logs import transfer_id
 from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards

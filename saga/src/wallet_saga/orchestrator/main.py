@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
@@ -13,7 +14,6 @@ from wallet_kernel.runtime.apps import own_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
-
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.coordinator import Coordinator
 from wallet_saga.orchestrator.payments import Payments

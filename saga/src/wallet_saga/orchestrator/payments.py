@@ -6,7 +6,6 @@ from uuid import UUID
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
-
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga
 from wallet_saga.protocol import Deposit, Open, Outcome, Step, Withdraw

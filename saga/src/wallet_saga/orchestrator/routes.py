@@ -4,13 +4,14 @@ from datetime import datetime
 
 from msgspec.msgpack import Decoder
 from prometheus_client import Counter
+
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.answers import statement_page, transfer_document, wallet_answer
 from wallet_kernel.contract.problems import Problem, invalid_request, refused
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Answer, Call, Handler
 from wallet_kernel.refusals import Refusal
-
+from wallet_saga.balances import wallet_view
 from wallet_saga.orchestrator.answers import (
     cash_answer,
     no_outcome,
@@ -25,7 +26,6 @@ from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.payments import NoOutcome, Payments, Undecided
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.balances import wallet_view
 from wallet_saga.protocol import (
     BalanceAt,
     BalanceAtAnswer,

@@ -13,8 +13,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 from wallet_kernel.refusals import Refusal
-
-from wallet_saga.protocol import Complete, Credit, Debit, Outcome, Refund, Refused, Replayed, Step, TransferRecord
+from wallet_saga.protocol import (
+    Complete,
+    Credit,
+    Debit,
+    Outcome,
+    Refund,
+    Refused,
+    Replayed,
+    Step,
+    TransferRecord,
+)
 
 
 class State(Enum):

@@ -1,6 +1,7 @@
 """What an orchestrator is told."""
 
 from pydantic import Field, SecretStr
+
 from wallet_kernel.runtime.settings import CommaList, PublicSettings
 
 

@@ -8,9 +8,9 @@ import aiohttp
 from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, encode
 from prometheus_client import Histogram
+
 from wallet_kernel.batcher import Batcher, QueueFull
 from wallet_kernel.runtime.apps import SECRET_HEADER
-
 from wallet_saga.protocol import Message, Outcome, Step, Unknown
 
 CALL = Histogram(

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from wallet_kernel.ids import slot_of_transaction
 from wallet_kernel.slots import SLOTS, slot_of
-
 from wallet_saga.orchestrator.shard_client import ShardClient
 
 

@@ -12,8 +12,14 @@ from typing import Literal
 from uuid import UUID
 
 from wallet_kernel.refusals import Refusal
-
-from wallet_saga.protocol import CreditRecord, LedgerEntry, TransferKind, TransferRecord, TransferState, WalletState
+from wallet_saga.protocol import (
+    CreditRecord,
+    LedgerEntry,
+    TransferKind,
+    TransferRecord,
+    TransferState,
+    WalletState,
+)
 
 TRANSIT = "@transit"
 

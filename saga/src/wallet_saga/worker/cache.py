@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from prometheus_client import Counter, Gauge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from wallet_kernel.contract.answers import wallet_body
 
+from wallet_kernel.contract.answers import wallet_body
 from wallet_saga.balances import cache_entry, cache_key, wallet_view
 from wallet_saga.protocol import WalletState
 

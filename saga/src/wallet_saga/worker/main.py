@@ -7,11 +7,11 @@ from datetime import timedelta
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
 from wallet_kernel.runtime.apps import own_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
-
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.routes import internal_routes
 from wallet_saga.worker.settings import WorkerSettings

@@ -7,12 +7,12 @@ from typing import TypeVar
 from msgspec import DecodeError, ValidationError
 from msgspec.msgpack import Decoder, encode
 from starlette.routing import Route
+
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.problems import Problem, invalid_request
 from wallet_kernel.endpoint import Endpoint
 from wallet_kernel.http import Answer, Call, Handler
 from wallet_kernel.refusals import Refusal
-
 from wallet_saga.protocol import (
     BalanceAt,
     BalanceAtAnswer,

@@ -1,6 +1,7 @@
 """What a wallet worker is told."""
 
 from pydantic import Field, SecretStr
+
 from wallet_kernel.runtime.settings import ServiceSettings
 
 

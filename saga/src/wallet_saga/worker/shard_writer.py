@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import asyncpg
 from prometheus_client import Counter, Histogram
-from wallet_kernel.batcher import Batcher
 
+from wallet_kernel.batcher import Batcher
 from wallet_saga.protocol import Outcome, Step, WalletState
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.keys import keys_of

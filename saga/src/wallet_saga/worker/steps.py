@@ -10,7 +10,6 @@ from uuid import UUID
 
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
-
 from wallet_saga.protocol import (
     EXTERNAL,
     Close,
@@ -30,7 +29,6 @@ from wallet_saga.protocol import (
     TransferKind,
     TransferRecord,
     Unknown,
-    WalletState,
     Withdraw,
 )
 from wallet_saga.worker.books import TRANSIT, Books, Wallet

@@ -1,6 +1,5 @@
 """The shard's Postgres: one connection that writes batches, a small pool that reads."""
 
-import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -9,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from wallet_kernel.refusals import Refusal
 
+from wallet_kernel.refusals import Refusal
 from wallet_saga.protocol import (
     CreditRecord,
     LedgerEntry,
@@ -140,7 +139,7 @@ class Store:
         """Rolls back where that is still possible; else drops the connection, which rolls back as well."""
         try:
             await connection.execute("ROLLBACK", timeout=1.0)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError):
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             connection.terminate()
             self._writer = None
 
