@@ -1,6 +1,6 @@
 """What the kernel's tests share: they run on asyncio, and make calls and ASGI exchanges in memory."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from wallet_kernel.http import App, Call
 
 MakeCall = Callable[..., Call]
-Exchange = Callable[..., Awaitable["Reply"]]
+Exchange = Callable[..., Coroutine[Any, Any, "Reply"]]
 
 
 @dataclass

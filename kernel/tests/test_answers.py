@@ -86,7 +86,7 @@ def test_transfer_document() -> None:
 
 
 def test_statement_pages_continue_where_they_ended() -> None:
-    """The cursor of a page, sent back, asks for what is older than its last posting; the last page has none."""
+    """The cursor of a page asks for what is older than its last posting; the last page has none."""
     item = StatementItem(TRANSACTION, "transfer", answers.money(-1), answers.money(0), 17, "user2", "")
     page = document(answers.statement_page([item], more=True))
     query = f"cursor={page['nextCursor']}".encode()

@@ -78,10 +78,12 @@ def test_a_home_that_the_databases_user_cannot_enter_puts_the_data_elsewhere(tmp
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
     assert not can_enter(hidden, account)
-    outside = quarters(StackHome(hidden, "postgres").root, account)
+    home = StackHome(hidden, "postgres")
+    home.prepare()
+    outside = quarters(home.root, account)
     assert outside.is_relative_to(OUTSIDE)
     with running_postgres(home=hidden) as server:
         assert query(server.service_url, "SELECT 1") == "1"
         assert (outside / "data" / "postgres" / "PG_VERSION").exists()
-    StackHome(hidden, "postgres").wipe()
+    home.wipe()
     assert not outside.exists()

@@ -14,7 +14,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 BATCH_SIZE = Histogram(
-    "wallet_batch_size", "Items in a batch.", ["batcher"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
+    "wallet_batch_size",
+    "Items in a batch.",
+    ["batcher"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
 )
 QUEUE_DEPTH = Gauge("wallet_queue_depth", "Items waiting for the next batch.", ["batcher"])
 
@@ -95,7 +98,7 @@ class Batcher(Generic[Item, Result]):
             lost = RuntimeError("the batch was cancelled while it ran; whether it took effect is not known")
             lost.__cause__ = error
             results = [lost] * len(batch)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - every caller must be told, whatever it was
             results = [error] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):
             _settle(future, result)

@@ -13,11 +13,33 @@ from wallet_kernel.runtime.logs import request_id
 
 BODY_BYTES_MAX = 64 * 1024
 
+_DISCARDED_BYTES_MAX = 16 * 1024 * 1024
+"""Up to here a body that is too large is read and dropped: one who is still sending does not read the answer,
+and a connection closed with unread data is reset. A client that sent `Expect: 100-continue` waits for it."""
+
 REQUEST_SECONDS = Histogram(
     "wallet_request_seconds",
     "Time to serve a request.",
     ["operation"],
-    buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+    buckets=(
+        0.0005,
+        0.001,
+        0.002,
+        0.003,
+        0.005,
+        0.0075,
+        0.01,
+        0.015,
+        0.02,
+        0.03,
+        0.05,
+        0.1,
+        0.2,
+        0.5,
+        1,
+        2,
+        5,
+    ),
 )
 REQUESTS = Counter("wallet_requests", "Requests by their answer's status.", ["operation", "status"])
 
@@ -31,7 +53,9 @@ class ClientGone(Exception):
 class Endpoint:
     """Serves one handler. Any exception but Problem is a bug: logged, and answered as internal-error."""
 
-    def __init__(self, name: str, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX) -> None:
+    def __init__(
+        self, name: str, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX
+    ) -> None:
         self._handler = handler
         self._seconds = REQUEST_SECONDS.labels(name)
         self._count = lru_cache(partial(REQUESTS.labels, name))
@@ -39,6 +63,7 @@ class Endpoint:
         self._body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
         begin = perf_counter()
         try:
             answer = await self._answer(scope, receive)
@@ -60,25 +85,31 @@ class Endpoint:
             return problem.answer(call.path)
         except (ClientGone, CancelledError):
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - the last resort: a bug must not show as anything but a problem
             _log.exception("request failed", extra={"path": call.path})
             return Problem("internal-error", "The service failed; its log says why.").answer(call.path)
 
 
 async def _read_body(call: Call, receive: Receive, bytes_max: int) -> bytes:
-    length = call.header(b"content-length")
-    if length is not None and int(length) > bytes_max:
+    if _refused_unread(call, bytes_max):
         raise _too_large(bytes_max)
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body") and len(body) <= bytes_max:
+    body, received, more = b"", 0, True
+    while more and received <= _DISCARDED_BYTES_MAX:
         message = await receive()
-        body += message.get("body", b"")
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    if len(body) > bytes_max:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        received += len(chunk)
+        body = body + chunk if received <= bytes_max else b""
+        more = message.get("more_body", False)
+    if received > bytes_max:
         raise _too_large(bytes_max)
     return body
+
+
+def _refused_unread(call: Call, bytes_max: int) -> bool:
+    length = int(call.header(b"content-length") or 0)
+    return length > bytes_max and (length > _DISCARDED_BYTES_MAX or call.header(b"expect") is not None)
 
 
 def _too_large(bytes_max: int) -> Problem:

@@ -78,7 +78,7 @@ def _string(raw: bytes) -> str:
 
 
 def _clamped(exponent: str) -> int:
-    """The exponent as an integer. Beyond six digits its exact value cannot matter: a body has at most 64 KiB of digits."""
+    """The exponent; beyond six digits its exact value cannot matter, as a body has at most 64 KiB of digits."""
     sign, digits = ("-", exponent[1:]) if exponent.startswith("-") else ("", exponent.lstrip("+"))
     digits = digits.lstrip("0") or "0"
     return int(sign + (digits if len(digits) <= 6 else "1000000"))

@@ -73,7 +73,7 @@ class Owner:
 
     @property
     def _stdin(self) -> IO[bytes]:
-        assert self._process.stdin is not None  # noqa: S101 -- for the type checker: it was made with a pipe
+        assert self._process.stdin is not None
         return self._process.stdin
 
 

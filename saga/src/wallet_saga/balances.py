@@ -7,7 +7,12 @@ from wallet_saga.protocol import WalletState
 def wallet_view(wallet: WalletState) -> WalletView:
     """What clients see of a wallet."""
     return WalletView(
-        wallet.account_id, wallet.currency, wallet.balance_micros, wallet.version, wallet.status, wallet.updated_at
+        wallet.account_id,
+        wallet.currency,
+        wallet.balance_micros,
+        wallet.version,
+        wallet.status,
+        wallet.updated_at,
     )
 
 

@@ -82,22 +82,24 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def transfer_succeeded(transaction_id: UUID, replayed: bool) -> Answer:
+def transfer_succeeded(transaction_id: UUID, *, replayed: bool) -> Answer:
     """201: both sides are durable; a deposit or withdrawal answers the same."""
-    return Answer(201, b'{"status":"success","transactionId":"%s"}' % _ascii(transaction_id), _replay(replayed))
+    return Answer(
+        201, b'{"status":"success","transactionId":"%s"}' % _ascii(transaction_id), _replay(replayed=replayed)
+    )
 
 
-def transfer_pending(transaction_id: UUID, replayed: bool) -> Answer:
+def transfer_pending(transaction_id: UUID, *, replayed: bool) -> Answer:
     """202: the payer's side is durable, the rest will be decided; Location tells where to look."""
     location = (b"location", b"/transfers/%s" % _ascii(transaction_id))
     body = b'{"status":"pending","transactionId":"%s"}' % _ascii(transaction_id)
-    return Answer(202, body, (location, *_replay(replayed)))
+    return Answer(202, body, (location, *_replay(replayed=replayed)))
 
 
-def wallet_opened(transaction_id: UUID, wallet: WalletView, replayed: bool) -> Answer:
+def wallet_opened(transaction_id: UUID, wallet: WalletView, *, replayed: bool) -> Answer:
     """201: the wallet exists."""
     body = b'{"transactionId":"%s",%s' % (_ascii(transaction_id), wallet_body(wallet)[1:])
-    return Answer(201, body, _replay(replayed))
+    return Answer(201, body, _replay(replayed=replayed))
 
 
 def wallet_answer(wallet: WalletView) -> Answer:
@@ -119,7 +121,7 @@ def transfer_document(view: TransferView) -> Answer:
     return Answer(200, encode(view))
 
 
-def statement_page(items: Sequence[StatementItem], more: bool) -> Answer:
+def statement_page(items: Sequence[StatementItem], *, more: bool) -> Answer:
     """200: a page of a statement, newest first; `more` says that older postings follow."""
     cursor = f"v{items[-1].version}" if more else None
     return Answer(200, encode(_Statement(items, cursor)))
@@ -129,5 +131,5 @@ def _ascii(transaction_id: UUID) -> bytes:
     return str(transaction_id).encode()
 
 
-def _replay(replayed: bool) -> Headers:
+def _replay(*, replayed: bool) -> Headers:
     return REPLAYED if replayed else ()

@@ -1,2 +1,268 @@
-def openapi(title: str, *, positions: bool = False) -> dict[str, object]:
-    return {"openapi": "3.1.0", "info": {"title": title, "version": "1"}, "paths": {}}
+"""The OpenAPI document of the contract, for both architectures: what OPERATIONS does not say of them."""
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any, Final, NamedTuple
+
+from wallet_kernel.contract.operations import OPERATIONS
+from wallet_kernel.contract.problems import PROBLEM_TYPES, RETRY_AFTER_S, problem_uri
+from wallet_kernel.contract.requests import STATEMENT_LIMIT_DEFAULT, STATEMENT_LIMIT_MAX
+from wallet_kernel.contract.schemas import ACCOUNT, CURRENCY, POSITION, SCHEMAS, TRANSACTION_ID, Schema
+
+_ALWAYS = ("unauthorized", "overloaded", "draining", "shard-unavailable", "internal-error")
+_BODY = ("unsupported-media-type", "body-too-large")
+_KEYED = ("idempotency-key-reused", "idempotency-in-progress", "outcome-unknown")
+_PAYS_OR_IS_PAID = ("wallet-not-found", "wallet-closed", "wallet-frozen", "currency-mismatch")
+_WAITS = ("position-not-reached",)
+
+
+class _Described(NamedTuple):
+    """What the table of operations does not say of one: its words, answers and problems."""
+
+    summary: str
+    answers: dict[int, str]
+    problems: tuple[str, ...]
+    body: str | None = None
+    query: tuple[str, ...] = ()
+    keyed: bool = False
+
+
+_DESCRIBED: Final[dict[str, _Described]] = {
+    "transfer": _Described(
+        "Move money from one wallet to another",
+        {201: "Success", 202: "Pending"},
+        (*_PAYS_OR_IS_PAID, "insufficient-funds", "balance-limit"),
+        body="TransferRequest",
+        keyed=True,
+    ),
+    "balance": _Described(
+        "A wallet's balance, now or at a past moment",
+        {200: "Wallet"},
+        ("wallet-not-found", "currency-mismatch"),
+        query=("currency", "at"),
+    ),
+    "openWallet": _Described(
+        "Open a wallet",
+        {201: "OpenedWallet"},
+        ("wallet-exists",),
+        body="WalletRequest",
+        keyed=True,
+    ),
+    "deposit": _Described(
+        "Put money into a wallet, from the external account",
+        {201: "Success"},
+        (*_PAYS_OR_IS_PAID, "balance-limit"),
+        body="CashRequest",
+        keyed=True,
+    ),
+    "withdraw": _Described(
+        "Take money out of a wallet, to the external account",
+        {201: "Success"},
+        (*_PAYS_OR_IS_PAID, "insufficient-funds"),
+        body="CashRequest",
+        keyed=True,
+    ),
+    "statement": _Described(
+        "A wallet's postings, newest first",
+        {200: "Statement"},
+        ("wallet-not-found",),
+        query=("limit", "cursor"),
+    ),
+    "changeStatus": _Described(
+        "Freeze or unfreeze a wallet; the status it already has changes nothing",
+        {200: "Wallet"},
+        ("wallet-not-found", "wallet-closed", "outcome-unknown"),
+        body="StatusRequest",
+    ),
+    "closeWallet": _Described(
+        "Close an empty wallet, for good; closing it again changes nothing",
+        {200: "Wallet"},
+        ("wallet-not-found", "wallet-not-empty", "outcome-unknown"),
+    ),
+    "lookUpTransfer": _Described(
+        "State and timeline of a transfer", {200: "Transfer"}, ("transfer-not-found",)
+    ),
+}
+
+_PARAMETERS: Final[dict[str, Schema]] = {
+    "accountId": {"in": "path", "required": True, "schema": ACCOUNT},
+    "transactionId": {"in": "path", "required": True, "schema": TRANSACTION_ID},
+    "currency": {
+        "in": "query",
+        "description": "The currency you expect the wallet to hold.",
+        "schema": CURRENCY,
+    },
+    "at": {
+        "in": "query",
+        "description": "A past moment, RFC 3339 with zone, inclusive.",
+        "schema": {"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]},
+    },
+    "limit": {
+        "in": "query",
+        "description": "Postings in a page.",
+        "schema": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": STATEMENT_LIMIT_MAX,
+            "default": STATEMENT_LIMIT_DEFAULT,
+        },
+    },
+    "cursor": {
+        "in": "query",
+        "description": "`nextCursor` of an earlier page.",
+        "schema": {"type": "string"},
+    },
+    "min_position": {
+        "in": "query",
+        "description": "Wait (bounded) until the answer reflects at least this position.",
+        "schema": POSITION,
+    },
+    "Idempotency-Key": {
+        "in": "header",
+        "description": "Makes a retry safe: the same key and body get the first answer again. "
+        "Keys belong to the wallet that pays, or that is opened or paid into.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    },
+}
+
+_HEADERS: Final[dict[str, Schema]] = {
+    "Retry-After": {
+        "description": "Seconds to wait.",
+        "schema": {"type": "integer", "examples": [RETRY_AFTER_S]},
+    },
+    "Location": {"description": "Where the outcome will be found.", "schema": {"type": "string"}},
+    "Idempotent-Replayed": {
+        "description": "`true`: this is the answer of an earlier request with the same key.",
+        "schema": {"const": "true"},
+    },
+    "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}},
+}
+
+_TITLES: Final = {200: "As it is.", 201: "Done and durable.", 202: "Not decided within the deadline."}
+_POSITIONED = ("Success", "Pending", "Wallet", "OpenedWallet", "Statement", "Transfer")
+
+
+def openapi(title: str, *, positions: bool = False) -> dict[str, Any]:
+    """The contract as OpenAPI 3.1. `positions` (cqrs): writes answer a position, reads wait for it."""
+    paths: dict[str, dict[str, Any]] = {}
+    for name, operation in OPERATIONS.items():
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(name, positions=positions)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version("wallet-kernel"), "license": _LICENSE},
+        "security": [{}, {"apiKey": []}],
+        "paths": paths | _HEALTH,
+        "components": {
+            "schemas": _schemas(positions=positions),
+            "parameters": {name: {"name": name} | rest for name, rest in _PARAMETERS.items()},
+            "headers": _HEADERS,
+            "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": _KEYS}},
+        },
+    }
+
+
+_LICENSE: Final = {"name": "MIT", "identifier": "MIT"}
+_KEYS: Final = "Needed where the installation has API keys (WALLET_API_KEYS)."
+
+
+def problem_names(name: str, *, positions: bool = False) -> tuple[str, ...]:
+    """The problem types that an operation may answer."""
+    described, method = _DESCRIBED[name], OPERATIONS[name].method
+    return (
+        *(() if name == "lookUpTransfer" else ("invalid-request",)),
+        *(_BODY if described.body else ()),
+        *(_KEYED if described.keyed else ()),
+        *described.problems,
+        *(_WAITS if positions and method == "GET" else ()),
+        *_ALWAYS,
+    )
+
+
+def _operation(name: str, *, positions: bool) -> dict[str, Any]:
+    described = _DESCRIBED[name]
+    responses = {
+        str(status): _answer(status, schema, described) for status, schema in described.answers.items()
+    }
+    operation = {
+        "operationId": name,
+        "summary": described.summary,
+        "parameters": [_ref("parameters", parameter) for parameter in _parameters(name, positions=positions)],
+        "responses": responses | _problems(problem_names(name, positions=positions), keyed=described.keyed),
+    }
+    if described.body:
+        content = {"application/json": {"schema": _ref("schemas", described.body)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _parameters(name: str, *, positions: bool) -> Iterable[str]:
+    method, path = OPERATIONS[name]
+    yield from (part[1:-1] for part in path.split("/") if part.startswith("{"))
+    yield from _DESCRIBED[name].query
+    if positions and method == "GET":
+        yield "min_position"
+    if _DESCRIBED[name].keyed:
+        yield "Idempotency-Key"
+
+
+def _answer(status: int, schema: str, described: _Described) -> dict[str, Any]:
+    headers = [
+        *(["Location"] if schema == "Pending" else []),
+        *(["Idempotent-Replayed"] if described.keyed else []),
+    ]
+    return {
+        "description": _TITLES[status],
+        "headers": {header: _ref("headers", header) for header in headers},
+        "content": {"application/json": {"schema": _ref("schemas", schema)}},
+    }
+
+
+def _problems(names: Iterable[str], *, keyed: bool) -> dict[str, Any]:
+    by_status: dict[int, list[str]] = {}
+    for name in names:
+        by_status.setdefault(PROBLEM_TYPES[name].status, []).append(name)
+    return {str(status): _problem(status, by_status[status], keyed=keyed) for status in sorted(by_status)}
+
+
+def _problem(status: int, names: list[str], *, keyed: bool) -> dict[str, Any]:
+    wanted = {"Retry-After": status == 503, "WWW-Authenticate": status == 401}
+    wanted["Idempotent-Replayed"] = keyed and status in (404, 409)
+    narrowed = {"status": {"const": status}, "type": {"enum": [problem_uri(name) for name in names]}}
+    schema = {"allOf": [_ref("schemas", "Problem"), {"properties": narrowed}]}
+    return {
+        "description": "\n".join(f"- `{problem_uri(name)}`: {PROBLEM_TYPES[name].title}" for name in names),
+        "headers": {header: _ref("headers", header) for header, present in wanted.items() if present},
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+
+
+def _schemas(*, positions: bool) -> dict[str, Schema]:
+    if not positions:
+        return SCHEMAS
+    extra = {"properties": {"position": POSITION}}
+    positioned = {name: _merged(SCHEMAS[name], extra | {"required": ["position"]}) for name in _POSITIONED}
+    return SCHEMAS | positioned | {"Problem": _merged(SCHEMAS["Problem"], extra | {"required": []})}
+
+
+def _merged(schema: Schema, extra: Schema) -> Schema:
+    return schema | {
+        "properties": schema["properties"] | extra["properties"],
+        "required": schema["required"] + extra["required"],
+    }
+
+
+def _ref(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _health(summary: str, *statuses: int) -> dict[str, Any]:
+    content = {"application/json": {"schema": _ref("schemas", "Health")}}
+    titles = {200: "Yes.", 503: "Not now; the obstacles say why."}
+    responses = {str(status): {"description": titles[status], "content": content} for status in statuses}
+    return {"get": {"summary": summary, "security": [{}], "responses": responses}}
+
+
+_HEALTH: Final = {
+    "/livez": _health("Whether the process is alive", 200),
+    "/readyz": _health("Whether the service can do its work", 200, 503),
+}

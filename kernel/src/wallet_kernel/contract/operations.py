@@ -1,12 +1,12 @@
 """The operations of the public API, by name: what a service mounts, and what the OpenAPI document describes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from starlette.routing import Route
 
 from wallet_kernel.endpoint import Endpoint
-from wallet_kernel.http import Handler
+from wallet_kernel.http import App, Handler, Receive, Scope, Send
 
 
 class Operation(NamedTuple):
@@ -40,4 +40,36 @@ def mount(handlers: Mapping[str, Handler]) -> list[Route]:
 def _route(name: str, handler: Handler) -> Route:
     operation = OPERATIONS[name]
     takes_body = operation.method in ("POST", "PUT")
-    return Route(operation.path, Endpoint(name, handler, takes_body=takes_body), methods=[operation.method])
+    endpoint = Endpoint(name, handler, takes_body=takes_body)
+    return Route(operation.path, endpoint, methods=[operation.method], name=name)
+
+
+def hot_lane(app: App, routes: Sequence[Route]) -> App:
+    """Serves transfers and balances straight from the server; all else goes to `app`, which has every route.
+
+    The framework's layers cost as much as the rest of a transfer's HTTP (docs/decisions/0002).
+    """
+    hot = {route.name: route.app for route in routes}
+    transfer, balance = hot.get("transfer", app), hot.get("balance", app)
+    transfer_path = OPERATIONS["transfer"].path
+    before, after = OPERATIONS["balance"].path.split("{accountId}")
+
+    async def lane(scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if method == "POST" and path == transfer_path:
+            scope["path_params"] = {}
+            await transfer(scope, receive, send)
+        elif method == "GET" and (account := _segment(path, before, after)):
+            scope["path_params"] = {"accountId": account}
+            await balance(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return lane
+
+
+def _segment(path: str, before: str, after: str) -> str:
+    """The one segment of a path between these, or nothing where the router would not find one either."""
+    segment = path[len(before) : -len(after)]
+    fits = path.startswith(before) and path.endswith(after) and "/" not in segment
+    return segment if fits else ""

@@ -121,4 +121,6 @@ _REFUSALS: Final[dict[Refusal, str]] = {
 
 def refused(refusal: Refusal, account_id: str, transaction_id: UUID | None = None) -> Problem:
     """The problem that tells a client which wallet refused, and why; the same words each time it is replayed."""
-    return Problem(refusal.value, _REFUSALS[refusal].format(account=account_id), transaction_id=transaction_id)
+    return Problem(
+        refusal.value, _REFUSALS[refusal].format(account=account_id), transaction_id=transaction_id
+    )

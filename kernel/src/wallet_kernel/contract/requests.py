@@ -111,12 +111,16 @@ class Requests:
         """POST /wallets."""
         body = _json(call, _WALLET)
         name = account_id(body.accountId, "accountId")
-        return WalletRequest(name, self.currency(body.currency), _money(parse_balance, body.balance, "balance"))
+        return WalletRequest(
+            name, self.currency(body.currency), _money(parse_balance, body.balance, "balance")
+        )
 
     def cash(self, call: Call) -> CashRequest:
         """POST /wallets/{accountId}/deposits and /withdrawals."""
         body = _json(call, _CASH)
-        return CashRequest(path_account(call), _money(parse_amount, body.amount), self.currency(body.currency))
+        return CashRequest(
+            path_account(call), _money(parse_amount, body.amount), self.currency(body.currency)
+        )
 
     def currency(self, code: str) -> str:
         """A currency code this installation knows."""
@@ -182,7 +186,9 @@ def moment(call: Call) -> datetime | None:
     if not _MOMENT.fullmatch(text):
         raise invalid_request("at must be an RFC 3339 time with its zone, such as 2026-01-31T12:00:00.5Z.")
     try:
-        return datetime.fromisoformat(_FRACTION.sub(lambda m: f".{m[1][:6]:0<6}", text.upper())).astimezone(UTC)
+        return datetime.fromisoformat(_FRACTION.sub(lambda m: f".{m[1][:6]:0<6}", text.upper())).astimezone(
+            UTC
+        )
     except (ValueError, OverflowError) as error:
         raise invalid_request(f"at is not a time: {error}.") from error
 

@@ -2,6 +2,7 @@
 
 import hmac
 import platform
+from asyncio import CancelledError
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -12,28 +13,33 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match, Route
 
+from wallet_kernel.contract.operations import hot_lane
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.http import App, Call, Receive, Scope, Send, send_answer
 from wallet_kernel.runtime.lifecycle import OPEN_PATHS, Lifecycle
 
-SECRET_HEADER = "x-service-secret"
+SECRET_HEADER = "x-service-secret"  # noqa: S105 - the name of the header
 
 _BUILD = Info("wallet_build", "Versions of this process.")
 
 
 def public_app(
     title: str,
-    routes: Sequence[BaseRoute],
+    routes: Sequence[Route],
     openapi: Mapping[str, Any],
     lifecycle: Lifecycle,
     api_keys: Iterable[str] = (),
 ) -> App:
     """The app of the public port: the contract's routes, health and documentation; API keys if there are any."""
-    app = _app(title, routes, lifecycle, docs_url="/docs", openapi_url="/openapi.json")
-    app.openapi = lambda: dict(openapi)  # type: ignore[method-assign]
+    framework = _app(title, routes, lifecycle, docs_url="/docs", openapi_url="/openapi.json")
+    framework.openapi = lambda: dict(openapi)  # type: ignore[method-assign]
+    app = hot_lane(framework, routes)
     accepted = [f"Bearer {key}".encode() for key in api_keys]
     open_paths = OPEN_PATHS | {"/docs", "/openapi.json"}
-    return lifecycle.guard(_authorised(app, b"authorization", accepted, open_paths) if accepted else app)
+    public = _cut_off_with_a_problem(app)
+    return lifecycle.guard(
+        _authorised(public, b"authorization", accepted, open_paths) if accepted else public
+    )
 
 
 def own_app(title: str, routes: Sequence[BaseRoute], lifecycle: Lifecycle, secret: str) -> App:
@@ -45,9 +51,15 @@ def own_app(title: str, routes: Sequence[BaseRoute], lifecycle: Lifecycle, secre
 
 
 def _app(
-    title: str, routes: Sequence[BaseRoute], lifecycle: Lifecycle, docs_url: str | None, openapi_url: str | None
+    title: str,
+    routes: Sequence[BaseRoute],
+    lifecycle: Lifecycle,
+    docs_url: str | None,
+    openapi_url: str | None,
 ) -> FastAPI:
-    app = FastAPI(title=title, docs_url=docs_url, openapi_url=openapi_url, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title=title, docs_url=docs_url, openapi_url=openapi_url, redoc_url=None, redirect_slashes=False
+    )
     app.router.routes[:0] = routes
 
     async def livez() -> dict[str, str]:
@@ -79,9 +91,28 @@ def _no_route(app: FastAPI, request: Request) -> Response:
         problem = Problem("method-not-allowed", f"It takes {allow}.", headers=((b"allow", allow.encode()),))
     else:
         problem = Problem("not-found", "The public routes are listed in /openapi.json.")
-    answer = problem.answer(request.url.path)
+    answer = problem.answer(request.scope["path"])
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(answer.body, answer.status, headers, answer.content_type.decode())
+
+
+def _cut_off_with_a_problem(app: App) -> App:
+    """Answers a request that the server gives up on, after the drain's timeout: uvicorn would send a bare 500."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except CancelledError:
+            problem = _NOT_READ if scope["method"] in ("GET", "HEAD") else _NOT_KNOWN
+            await send_answer(problem.answer(scope["path"]), send)
+
+    return answering
+
+
+_NOT_READ = Problem("draining", "This replica has stopped; send the request again.")
+_NOT_KNOWN = Problem(
+    "outcome-unknown", "This replica stopped before it knew; send the request again with its Idempotency-Key."
+)
 
 
 def _authorised(app: App, header: bytes, accepted: Sequence[bytes], open_paths: Iterable[str]) -> App:
@@ -93,9 +124,14 @@ def _authorised(app: App, header: bytes, accepted: Sequence[bytes], open_paths: 
 
     async def authorised(scope: Scope, receive: Receive, send: Send) -> None:
         given = Call(scope).header(header) or b""
-        if scope["path"] in open_to_all or any([hmac.compare_digest(given, value) for value in accepted]):
+        if scope["path"] in open_to_all or _any_equal(given, accepted):
             await app(scope, receive, send)
         else:
             await send_answer(problem.answer(scope["path"]), send)
 
     return authorised
+
+
+def _any_equal(given: bytes, accepted: Sequence[bytes]) -> bool:
+    """Whether `given` is one of these; takes as long for the first as for the last."""
+    return sum(hmac.compare_digest(given, value) for value in accepted) > 0

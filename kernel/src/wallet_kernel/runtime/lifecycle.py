@@ -36,7 +36,7 @@ class Lifecycle:
         for name, check in self._checks.items():
             try:
                 await check()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever a check raises is why the service is not ready
                 found[name] = f"{type(error).__name__}: {error}"
         return found
 
@@ -60,13 +60,15 @@ class Lifecycle:
         self.draining = True
         _log.info("draining", extra={"in_flight": self._in_flight})
         end = asyncio.get_running_loop().time() + timeout_s
-        while self._in_flight and asyncio.get_running_loop().time() < end:
+        while self._in_flight and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - rare, short and bounded
             await asyncio.sleep(0.02)
         _log.info("drained", extra={"in_flight": self._in_flight})
 
     def _refusal(self) -> Problem | None:
         if self.draining:
-            return Problem("draining", "This replica is shutting down; send the request again.", headers=_CLOSE)
+            return Problem(
+                "draining", "This replica is shutting down; send the request again.", headers=_CLOSE
+            )
         if self._in_flight >= self._in_flight_max:
             return Problem("overloaded", "Too many requests are being served; send it again later.")
         return None

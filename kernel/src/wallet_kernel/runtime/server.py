@@ -18,6 +18,10 @@ from wallet_kernel.runtime.lifecycle import Lifecycle
 _log = logging.getLogger(__name__)
 
 
+class CannotListen(Exception):
+    """A port is taken, or may not be used by this process."""
+
+
 @dataclass(frozen=True)
 class Listener:
     """An app on a port. With `shared`, replicas on one machine may listen on the same port (SO_REUSEPORT)."""
@@ -38,8 +42,15 @@ class Service:
 
 
 def run(service: AbstractAsyncContextManager[Service]) -> None:
-    """Serves until SIGTERM or SIGINT; returns when everything accepted is finished and every resource closed."""
-    uvloop.run(_run(service))
+    """Serves until SIGTERM or SIGINT; returns when everything accepted is finished and every resource closed.
+
+    Exits with status 1 and one line in the log when a port cannot be had.
+    """
+    try:
+        uvloop.run(_run(service))
+    except CannotListen as error:
+        _log.error("cannot listen: %s", error)
+        raise SystemExit(1) from error
 
 
 async def _run(context: AbstractAsyncContextManager[Service]) -> None:
@@ -78,6 +89,7 @@ def _config(listener: Listener) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         backlog=4096,
         timeout_graceful_shutdown=5,
@@ -89,6 +101,10 @@ def _bind(listener: Listener) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if listener.shared:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    bound.bind((listener.host, listener.port))
+    try:
+        bound.bind((listener.host, listener.port))
+    except OSError as error:
+        bound.close()
+        raise CannotListen(f"{listener.host}:{listener.port}: {error.strerror}") from error
     _log.info("listening", extra={"host": listener.host, "port": listener.port})
     return bound

@@ -1,17 +1,25 @@
 """Settings come from the environment (`WALLET_…`), are read once at start, and never change."""
 
-from typing import Annotated, Any
+import json
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
-def _split(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-"""A list written with commas: `USD,EUR,GBP`."""
+"""A list written with commas (`USD,EUR,GBP`) or as JSON (`["USD", "EUR", "GBP"]`)."""
+
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+"""An ISO 4217 code; documents are put together from it unescaped."""
 
 
 class ServiceSettings(BaseSettings):
@@ -24,9 +32,13 @@ class ServiceSettings(BaseSettings):
     service_secret: SecretStr = Field(
         description="What services show each other; at least 16 characters.", min_length=16
     )
-    currencies: CommaList = Field(("USD", "EUR", "GBP"), description="Currencies a wallet may hold.", min_length=1)
+    currencies: Annotated[tuple[Currency, ...], NoDecode, BeforeValidator(_split)] = Field(
+        ("USD", "EUR", "GBP"), description="Currencies a wallet may hold.", min_length=1
+    )
     log_level: str = Field("info", description="debug, info, warning or error.")
-    drain_timeout_s: float = Field(20.0, gt=0, description="How long a stopping service finishes what it accepted.")
+    drain_timeout_s: float = Field(
+        20.0, gt=0, description="How long a stopping service finishes what it accepted."
+    )
     in_flight_max: int = Field(4096, gt=0, description="Requests served at once; above that, 503.")
 
 

@@ -36,23 +36,25 @@ from wallet_saga.protocol import (
 def saga_answer(saga: Saga) -> Answer:
     """What a decided saga tells its client. Raises Problem for a refusal."""
     if saga.reason is None:
-        return transfer_succeeded(saga.transfer_id, saga.replayed)
+        return transfer_succeeded(saga.transfer_id, replayed=saga.replayed)
     account = saga.to_account if saga.state is State.REFUNDED else saga.from_account
-    raise _refusal(saga.reason, account, saga.transfer_id, saga.replayed)
+    raise _refusal(saga.reason, account, saga.transfer_id, replayed=saga.replayed)
 
 
 def undecided_answer(undecided: Undecided) -> Answer:
     """202 once the debit is durable. Before that nothing is promised: raises Problem."""
     saga = undecided.drive.saga
     if saga.state is State.STARTED:
-        raise no_outcome(NoOutcome(saga.transfer_id, undecided.drive.attempt.may_be_done))
-    return transfer_pending(saga.transfer_id, saga.replayed)
+        raise no_outcome(NoOutcome(saga.transfer_id, may_be_done=undecided.drive.attempt.may_be_done))
+    return transfer_pending(saga.transfer_id, replayed=saga.replayed)
 
 
 def no_outcome(error: NoOutcome) -> Problem:
     """A step that has no outcome within the deadline: certainly not done, or perhaps done."""
     if not error.may_be_done:
-        return Problem("shard-unavailable", "The wallet's database is out of reach. Nothing was done; send it again.")
+        return Problem(
+            "shard-unavailable", "The wallet's database is out of reach. Nothing was done; send it again."
+        )
     return Problem(
         "outcome-unknown",
         "The wallet's database did not answer in time. It may have been done:"
@@ -65,20 +67,22 @@ def cash_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Answ
     """What a deposit or withdrawal tells its client. Raises Problem for a refusal."""
     first, reason, replayed = _logged(transaction_id, outcome)
     if reason is not None:
-        raise _refusal(reason, account_id, first, replayed)
-    return transfer_succeeded(first, replayed)
+        raise _refusal(reason, account_id, first, replayed=replayed)
+    return transfer_succeeded(first, replayed=replayed)
 
 
 def opened_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Answer:
     """What the opening of a wallet tells its client; a replay shows the wallet as it was opened."""
     first, reason, replayed = _logged(transaction_id, outcome)
     if reason is not None:
-        raise _refusal(reason, account_id, first, replayed)
+        raise _refusal(reason, account_id, first, replayed=replayed)
     if isinstance(outcome, Replayed):
         transfer = outcome.transfer
-        wallet = WalletView(account_id, transfer.currency, transfer.amount_micros, 1, "active", transfer.started_at)
-        return wallet_opened(first, wallet, replayed)
-    return wallet_opened(first, wallet_view(wallet_of(account_id, outcome)), replayed)
+        wallet = WalletView(
+            account_id, transfer.currency, transfer.amount_micros, 1, "active", transfer.started_at
+        )
+        return wallet_opened(first, wallet, replayed=replayed)
+    return wallet_opened(first, wallet_view(wallet_of(account_id, outcome)), replayed=replayed)
 
 
 def wallet_of(account_id: str, outcome: Outcome) -> WalletState:
@@ -105,7 +109,8 @@ def transfer_view(transfer: TransferRecord, credit: CreditRecord | None) -> Tran
 
 def statement_item(entry: LedgerEntry) -> StatementItem:
     """A posting as a statement shows it."""
-    assert entry.transfer_id is not None and entry.counterparty is not None, "statements hold postings only"
+    assert entry.transfer_id is not None, "statements hold postings only"
+    assert entry.counterparty is not None, "every posting has another side"
     return StatementItem(
         entry.transfer_id,
         entry.kind,
@@ -127,7 +132,9 @@ def _status(transfer: TransferRecord, credit: CreditRecord | None) -> TransferSt
 def _timeline(transfer: TransferRecord, credit: CreditRecord | None) -> list[TimelineEntry]:
     began = "debit" if transfer.kind == "transfer" else transfer.kind
     if transfer.state == "refused" and transfer.reason:
-        return [TimelineEntry(f"{began} refused", timestamp(transfer.started_at), problem_uri(transfer.reason))]
+        return [
+            TimelineEntry(f"{began} refused", timestamp(transfer.started_at), problem_uri(transfer.reason))
+        ]
     timeline = [TimelineEntry(began, timestamp(transfer.started_at))]
     if credit and credit.reason:
         timeline.append(TimelineEntry("credit refused", timestamp(credit.at), problem_uri(credit.reason)))
@@ -148,7 +155,7 @@ def _logged(transaction_id: UUID, outcome: Outcome) -> tuple[UUID, Refusal | Non
     return transaction_id, outcome.reason if isinstance(outcome, Refused) else None, False
 
 
-def _refusal(reason: Refusal, account_id: str, transaction_id: UUID, replayed: bool) -> Problem:
+def _refusal(reason: Refusal, account_id: str, transaction_id: UUID, *, replayed: bool) -> Problem:
     if reason is Refusal.KEY_REUSED:  # of this request nothing is recorded
         return refused(reason, account_id)
     problem = refused(reason, account_id, transaction_id)

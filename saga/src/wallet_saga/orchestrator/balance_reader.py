@@ -28,7 +28,9 @@ class BalanceReader:
         self._timeout_s = timeout_s
         self._paused_until = 0.0
         self._hits, self._misses = CACHE_READS.labels("hit"), CACHE_READS.labels("miss")
-        self._batcher: Batcher[str, bytes | None] = Batcher("balances", self._read, batch_max=500, queue_max=10_000)
+        self._batcher: Batcher[str, bytes | None] = Batcher(
+            "balances", self._read, batch_max=500, queue_max=10_000
+        )
 
     async def cached(self, account_id: str) -> bytes | None:
         """The wallet document, if Redis has it and answers in time."""

@@ -51,7 +51,9 @@ class Coordinator:
         while drive.saga.state not in DECIDED:
             step = TRANSFER_SAGA[drive.saga.state]
             drive.attempt = Attempt()
-            outcome = await self.perform(step.participant(drive.saga), step.message(drive.saga), drive.attempt)
+            outcome = await self.perform(
+                step.participant(drive.saga), step.message(drive.saga), drive.attempt
+            )
             drive.saga = evolve(drive.saga, outcome)
         if drive.saga.state is State.CREDITED:
             self._complete(drive.saga)

@@ -40,7 +40,9 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
     redis = Redis.from_url(settings.redis_url.get_secret_value(), retry=Retry(NoBackoff(), 0))
     async with open_session(secret) as session, redis:
         clients = [
-            ShardClient(f"worker-{n}", session, url, settings.step_timeout_s, settings.batch_max, settings.queue_max)
+            ShardClient(
+                f"worker-{n}", session, url, settings.step_timeout_s, settings.batch_max, settings.queue_max
+            )
             for n, url in enumerate(settings.worker_urls)
         ]
         shards = Shards(clients)

@@ -22,7 +22,7 @@ class Undecided(Exception):
 class NoOutcome(Exception):
     """The deadline came first; `may_be_done` tells whether the step was ever on its way."""
 
-    def __init__(self, transaction_id: UUID | None, may_be_done: bool) -> None:
+    def __init__(self, transaction_id: UUID | None, *, may_be_done: bool) -> None:
         super().__init__(str(transaction_id))
         self.transaction_id = transaction_id
         self.may_be_done = may_be_done
@@ -57,7 +57,9 @@ class Payments:
         """A new wallet: the id of its opening, and the outcome. Raises NoOutcome at the deadline."""
         transaction_id = new_transaction_id(request.account_id)
         meaning = _fingerprint(key, "opening", request.balance_micros, request.currency)
-        step = Open(transaction_id, request.account_id, request.balance_micros, request.currency, key, meaning)
+        step = Open(
+            transaction_id, request.account_id, request.balance_micros, request.currency, key, meaning
+        )
         return transaction_id, await self.perform(request.account_id, step, transaction_id)
 
     async def deposit(self, request: CashRequest, key: str | None) -> tuple[UUID, Outcome]:
@@ -75,14 +77,16 @@ class Payments:
             async with asyncio.timeout(self._deadline_s):
                 return await self._coordinator.perform(account_id, step, attempt)
         except TimeoutError:
-            raise NoOutcome(transaction_id, attempt.may_be_done) from None
+            raise NoOutcome(transaction_id, may_be_done=attempt.may_be_done) from None
 
     async def _cash(
         self, step: type[Deposit] | type[Withdraw], name: str, request: CashRequest, key: str | None
     ) -> tuple[UUID, Outcome]:
         transaction_id = new_transaction_id(request.account_id)
         meaning = _fingerprint(key, name, request.amount_micros, request.currency)
-        message = step(transaction_id, request.account_id, request.amount_micros, request.currency, key, meaning)
+        message = step(
+            transaction_id, request.account_id, request.amount_micros, request.currency, key, meaning
+        )
         return transaction_id, await self.perform(request.account_id, message, transaction_id)
 
 

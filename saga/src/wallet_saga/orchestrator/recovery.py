@@ -49,7 +49,7 @@ class Recovery:
             try:
                 claimed = await shard.ask("/claim", Claim(CLAIM_MAX, self._lease_s), _RECORDS)
                 await asyncio.gather(*map(self._recover, claimed))
-            except Exception as error:  # recovery itself must survive every outage
+            except Exception as error:  # noqa: BLE001 - recovery itself must survive every outage
                 _log.warning("recovery will try again", extra={"cause": repr(error)})
                 claimed = []
             if len(claimed) < CLAIM_MAX:

@@ -53,7 +53,9 @@ _BALANCE_AT = Decoder(BalanceAtAnswer)
 class PublicRoutes:
     """The handlers of the contract's operations."""
 
-    def __init__(self, requests: Requests, payments: Payments, shards: Shards, balances: BalanceReader) -> None:
+    def __init__(
+        self, requests: Requests, payments: Payments, shards: Shards, balances: BalanceReader
+    ) -> None:
         self._requests = requests
         self._payments = payments
         self._shards = shards
@@ -95,7 +97,9 @@ class PublicRoutes:
             if currency is None or f'"currency":"{currency}"'.encode() in body:
                 return Answer(200, body)
             raise refused(Refusal.CURRENCY_MISMATCH, account_id)
-        return _wallet_answer(account_id, await self._payments.perform(account_id, Read(account_id)), currency)
+        return _wallet_answer(
+            account_id, await self._payments.perform(account_id, Read(account_id)), currency
+        )
 
     async def open_wallet(self, call: Call) -> Answer:
         """POST /wallets."""

@@ -72,7 +72,9 @@ def _payee(saga: Saga) -> str:
 
 
 def _debit(s: Saga) -> Debit:
-    return Debit(s.transfer_id, s.from_account, s.to_account, s.amount_micros, s.currency, s.key, s.fingerprint)
+    return Debit(
+        s.transfer_id, s.from_account, s.to_account, s.amount_micros, s.currency, s.key, s.fingerprint
+    )
 
 
 def _credit(s: Saga) -> Credit:

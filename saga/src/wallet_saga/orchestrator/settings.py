@@ -8,9 +8,13 @@ from wallet_kernel.runtime.settings import CommaList, PublicSettings
 class OrchestratorSettings(PublicSettings):
     """Settings of an orchestrator, from the environment (`WALLET_…`)."""
 
-    worker_urls: CommaList = Field(description="The workers' own ports, in the order of their shards.", min_length=1)
+    worker_urls: CommaList = Field(
+        description="The workers' own ports, in the order of their shards.", min_length=1
+    )
     redis_url: SecretStr = Field(description="Redis with the balance cache.")
-    deadline_s: float = Field(4.0, gt=0, description="How long a request may take before it is answered as undecided.")
+    deadline_s: float = Field(
+        4.0, gt=0, description="How long a request may take before it is answered as undecided."
+    )
     step_timeout_s: float = Field(2.0, gt=0, description="How long a worker may take for a batch of steps.")
     batch_max: int = Field(500, gt=0, description="Steps sent to a worker at once at most.")
     queue_max: int = Field(10_000, gt=0, description="Steps that may wait for a worker.")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiohttp
 from msgspec import MsgspecError
@@ -37,14 +37,22 @@ class ShardClient:
     """One shard's worker. Both exceptions mean: ask again later; neither is ever a refusal."""
 
     def __init__(
-        self, name: str, session: aiohttp.ClientSession, url: str, timeout_s: float, batch_max: int, queue_max: int
+        self,
+        name: str,
+        session: aiohttp.ClientSession,
+        url: str,
+        timeout_s: float,
+        batch_max: int,
+        queue_max: int,
     ) -> None:
         self.name = name
         self._session = session
         self._url = url
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._timing = CALL.labels(name)
-        self._batcher: Batcher[Step, Outcome] = Batcher(name, self._send, batch_max=batch_max, queue_max=queue_max)
+        self._batcher: Batcher[Step, Outcome] = Batcher(
+            name, self._send, batch_max=batch_max, queue_max=queue_max
+        )
 
     def submit(self, step: Step) -> asyncio.Future[Outcome]:
         """Sends a step with the next batch. Raises ShardUnavailable at once if the queue is full."""
@@ -70,11 +78,15 @@ class ShardClient:
     async def _send(self, steps: Sequence[Step]) -> Sequence[Outcome | Exception]:
         with self._timing.time():
             outcomes = await self._post("/steps", steps, _OUTCOMES)
-        return [OutcomeUnknown("not known to be committed") if isinstance(o, Unknown) else o for o in outcomes]
+        return [
+            OutcomeUnknown("not known to be committed") if isinstance(o, Unknown) else o for o in outcomes
+        ]
 
-    async def _post(self, path: str, message: Any, decoder: Decoder[Answer]) -> Answer:
+    async def _post(self, path: str, message: Message | Sequence[Step], decoder: Decoder[Answer]) -> Answer:
         try:
-            async with self._session.post(self._url + path, data=encode(message), timeout=self._timeout) as response:
+            async with self._session.post(
+                self._url + path, data=encode(message), timeout=self._timeout
+            ) as response:
                 body = await response.read()
                 if response.status == 503:
                     raise ShardUnavailable(f"the worker answers 503: {body[:200]!r}")

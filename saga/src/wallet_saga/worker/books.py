@@ -109,12 +109,12 @@ class Books:
         lease: timedelta,
         wallets: Iterable[WalletState],
         transfers: Iterable[TransferRecord],
-        credits: Iterable[CreditRecord],
+        barrier: Iterable[CreditRecord],
     ) -> "Books":
         """The books as loaded, with nothing changed yet."""
         books = cls(now, lease)
         books.wallets = {wallet.account_id: Wallet.loaded(wallet) for wallet in wallets}
-        books.credits = {credit.transfer_id: credit for credit in credits}
+        books.credits = {credit.transfer_id: credit for credit in barrier}
         for transfer in transfers:
             books._index(transfer)
         return books
@@ -123,7 +123,11 @@ class Books:
     def changed(self) -> bool:
         """Whether there is anything to write."""
         return bool(
-            self.new_entries or self.new_transfers or self.ended_transfers or self.new_credits or self.system_changes
+            self.new_entries
+            or self.new_transfers
+            or self.ended_transfers
+            or self.new_credits
+            or self.system_changes
         )
 
     def first_with(self, transfer_id: UUID, owner: str, key: str | None) -> TransferRecord | None:

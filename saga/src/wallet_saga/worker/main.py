@@ -13,7 +13,7 @@ from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
 from wallet_saga.worker.cache import BalanceCache
-from wallet_saga.worker.routes import internal_routes
+from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.settings import WorkerSettings
 from wallet_saga.worker.shard_writer import ShardWriter
 from wallet_saga.worker.store import Store
@@ -37,7 +37,12 @@ async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
         await cache.start()
         writer = ShardWriter(store, cache, settings.batch_max, settings.queue_max)
         lifecycle = Lifecycle(settings.in_flight_max, {"database": store.ping})
-        app = own_app(name, internal_routes(writer, store), lifecycle, settings.service_secret.get_secret_value())
+        app = own_app(
+            name,
+            InternalRoutes(writer, store).routes(),
+            lifecycle,
+            settings.service_secret.get_secret_value(),
+        )
         yield Service(lifecycle, [Listener(app, settings.host, settings.port)], settings.drain_timeout_s)
         await writer.drain()
         await cache.close()

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.problems import Problem, invalid_request
 from wallet_kernel.endpoint import Endpoint
-from wallet_kernel.http import Answer, Call, Handler
+from wallet_kernel.http import Answer, Call
 from wallet_kernel.refusals import Refusal
 from wallet_saga.protocol import (
     BalanceAt,
@@ -37,42 +37,54 @@ MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 Request = TypeVar("Request")
 
 
-def internal_routes(writer: ShardWriter, store: Store) -> list[Route]:
+class InternalRoutes:
     """What an orchestrator may ask of this worker."""
 
-    async def steps(batch: list[Step]) -> list[Outcome]:
+    def __init__(self, writer: ShardWriter, store: Store) -> None:
+        self._writer = writer
+        self._store = store
+
+    def routes(self) -> list[Route]:
+        """The routes of the worker's own port."""
+        return [
+            _route("/steps", self.steps, Decoder(list[Step])),
+            _route("/claim", self.claim, Decoder(Claim)),
+            _route("/transfer", self.transfer, Decoder(Lookup)),
+            _route("/credit", self.credit, Decoder(Lookup)),
+            _route("/statement", self.statement, Decoder(Statement)),
+            _route("/balance-at", self.balance_at, Decoder(BalanceAt)),
+        ]
+
+    async def steps(self, batch: list[Step]) -> list[Outcome]:
+        """Performs steps, together with whatever else waits."""
         try:
-            return await writer.perform(batch)
+            return await self._writer.perform(batch)
         except QueueFull as full:
             raise Problem("overloaded", "Too many steps are waiting; send them again later.") from full
 
-    async def claim(claim: Claim) -> list[TransferRecord]:
-        return await store.claim(claim.limit, claim.lease_s)
+    async def claim(self, claim: Claim) -> list[TransferRecord]:
+        """Leases abandoned sagas to the caller."""
+        return await self._store.claim(claim.limit, claim.lease_s)
 
-    async def transfer(lookup: Lookup) -> TransferRecord | None:
-        return await store.transfer(lookup.transfer_id)
+    async def transfer(self, lookup: Lookup) -> TransferRecord | None:
+        """A row of the saga log."""
+        return await self._store.transfer(lookup.transfer_id)
 
-    async def credit(lookup: Lookup) -> CreditRecord | None:
-        return await store.credit(lookup.transfer_id)
+    async def credit(self, lookup: Lookup) -> CreditRecord | None:
+        """A row of the credit barrier."""
+        return await self._store.credit(lookup.transfer_id)
 
-    async def statement(asked: Statement) -> StatementAnswer:
-        entries = await store.statement(asked.account_id, asked.limit, asked.before_version)
-        if not entries and not await store.wallet_exists(asked.account_id):
+    async def statement(self, asked: Statement) -> StatementAnswer:
+        """A page of a wallet's postings."""
+        entries = await self._store.statement(asked.account_id, asked.limit, asked.before_version)
+        if not entries and not await self._store.wallet_exists(asked.account_id):
             return Refused(Refusal.WALLET_NOT_FOUND)
         return Postings(entries)
 
-    async def balance_at(asked: BalanceAt) -> BalanceAtAnswer:
-        now, wallet = await store.balance_at(asked.account_id, asked.at)
+    async def balance_at(self, asked: BalanceAt) -> BalanceAtAnswer:
+        """A wallet as it was."""
+        now, wallet = await self._store.balance_at(asked.account_id, asked.at)
         return _past(now, asked.at, wallet)
-
-    return [
-        _route("/steps", steps, Decoder(list[Step])),
-        _route("/claim", claim, Decoder(Claim)),
-        _route("/transfer", transfer, Decoder(Lookup)),
-        _route("/credit", credit, Decoder(Lookup)),
-        _route("/statement", statement, Decoder(Statement)),
-        _route("/balance-at", balance_at, Decoder(BalanceAt)),
-    ]
 
 
 def _past(now: datetime, at: datetime, wallet: BalanceAtAnswer | None) -> BalanceAtAnswer:
@@ -89,8 +101,5 @@ def _route(path: str, use_case: Callable[[Request], Awaitable[object]], decoder:
             raise invalid_request(f"The message does not fit: {error}.") from error
         return Answer(200, encode(await use_case(request)), content_type=MSGPACK)
 
-    return _endpoint(path, handler)
-
-
-def _endpoint(path: str, handler: Handler) -> Route:
-    return Route(path, Endpoint(path, handler, takes_body=True, body_bytes_max=MESSAGE_BYTES_MAX), methods=["POST"])
+    endpoint = Endpoint(path, handler, takes_body=True, body_bytes_max=MESSAGE_BYTES_MAX)
+    return Route(path, endpoint, methods=["POST"])

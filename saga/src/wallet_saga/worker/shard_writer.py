@@ -1,4 +1,4 @@
-"""The worker's one use case: a batch of steps becomes one durable transaction, then shows in the cache, then is answered."""
+"""The worker's one use case: a batch of steps becomes durable, then shows in the cache, then is answered."""
 
 import logging
 from collections.abc import Sequence
@@ -32,7 +32,9 @@ class ShardWriter:
     def __init__(self, store: Store, cache: BalanceCache, batch_max: int, queue_max: int) -> None:
         self._store = store
         self._cache = cache
-        self._batcher: Batcher[Step, Outcome] = Batcher("steps", self._apply, batch_max=batch_max, queue_max=queue_max)
+        self._batcher: Batcher[Step, Outcome] = Batcher(
+            "steps", self._apply, batch_max=batch_max, queue_max=queue_max
+        )
 
     async def perform(self, steps: Sequence[Step]) -> list[Outcome]:
         """The outcomes of these steps, each durable, or Unknown. Raises QueueFull before anything was done."""

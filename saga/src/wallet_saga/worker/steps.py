@@ -82,7 +82,9 @@ def refund(books: Books, step: Refund) -> Outcome:
     if open_transfer := _open_transfer(books, step.transfer_id):
         payer = books.wallets[step.from_account]
         payer.in_flight_micros -= open_transfer.amount_micros
-        books.post(payer, open_transfer.amount_micros, "refund", step.transfer_id, open_transfer.to_account, TRANSIT)
+        books.post(
+            payer, open_transfer.amount_micros, "refund", step.transfer_id, open_transfer.to_account, TRANSIT
+        )
         books.end(open_transfer, "refunded", step.reason)
     return DONE
 

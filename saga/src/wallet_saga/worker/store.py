@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import asyncpg
@@ -58,7 +58,7 @@ class Store:
             server_settings=_SESSION,
         )
 
-    async def __aenter__(self) -> "Store":
+    async def __aenter__(self) -> Self:
         await self._readers
         return self
 
@@ -106,12 +106,17 @@ class Store:
 
     async def wallet_exists(self, account_id: str) -> bool:
         """Whether this shard has such a wallet."""
-        return bool(await self._readers.fetchval("SELECT true FROM wallets WHERE account_id = $1", account_id))
+        return bool(
+            await self._readers.fetchval("SELECT true FROM wallets WHERE account_id = $1", account_id)
+        )
 
     async def statement(self, account_id: str, limit: int, before_version: int | None) -> list[LedgerEntry]:
         """Postings below a version, newest first."""
         before = before_version if before_version is not None else 2**63 - 1
-        return [LedgerEntry(*row) for row in await self._readers.fetch(statements.STATEMENT, account_id, before, limit)]
+        return [
+            LedgerEntry(*row)
+            for row in await self._readers.fetch(statements.STATEMENT, account_id, before, limit)
+        ]
 
     async def balance_at(self, account_id: str, at: datetime) -> tuple[datetime, WalletState | None]:
         """The database's time, and the wallet as it was at that moment (None if it was not there yet)."""
@@ -131,7 +136,10 @@ class Store:
     async def _writing(self) -> asyncpg.Connection:
         if self._writer is None or self._writer.is_closed():
             self._writer = await asyncpg.connect(
-                self._url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S, server_settings=_SESSION
+                self._url,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=STATEMENT_TIMEOUT_S,
+                server_settings=_SESSION,
             )
         return self._writer
 
@@ -167,10 +175,13 @@ async def _write(connection: asyncpg.Connection, books: Books) -> None:
     logged = books.new_transfers.values()
     moved = await connection.fetchval(
         statements.WRITE,
-        *_columns(changed, "account_id loaded_version balance_delta in_flight_delta status version updated_at"),
+        *_columns(
+            changed, "account_id loaded_version balance_delta in_flight_delta status version updated_at"
+        ),
         *_columns(opened, "account_id currency status balance_micros in_flight_micros version updated_at"),
         *_columns(
-            books.new_entries, "account_id version kind transfer_id amount_micros balance_micros counterparty at"
+            books.new_entries,
+            "account_id version kind transfer_id amount_micros balance_micros counterparty at",
         ),
         *_columns(
             logged,
@@ -193,7 +204,7 @@ def _columns(rows: Collection[Any], names: str) -> list[list[Any]]:
     return [list(map(attrgetter(name), rows)) for name in names.split()]
 
 
-def _transfer(row: Any) -> TransferRecord:
+def _transfer(row: asyncpg.Record) -> TransferRecord:
     return TransferRecord(
         row["transfer_id"],
         row["kind"],
@@ -210,5 +221,5 @@ def _transfer(row: Any) -> TransferRecord:
     )
 
 
-def _credit(row: Any) -> CreditRecord:
+def _credit(row: asyncpg.Record) -> CreditRecord:
     return CreditRecord(row["transfer_id"], Refusal(row["reason"]) if row["reason"] else None, row["at"])

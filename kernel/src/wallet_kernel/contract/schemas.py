@@ -1,0 +1,198 @@
+"""The JSON schemas of the contract's documents, as its OpenAPI document publishes them."""
+
+from typing import Any, Final
+
+from wallet_kernel.contract.requests import ACCOUNT_PATTERN
+
+Schema = dict[str, Any]
+
+_EXAMPLE_ID = "0199a0d4-7a00-8abc-8def-0123456789ab"
+
+ACCOUNT: Final[Schema] = {
+    "type": "string",
+    "pattern": ACCOUNT_PATTERN,
+    "description": "Name of a wallet; names that begin with @ are the system's.",
+    "examples": ["user1"],
+}
+CURRENCY: Final[Schema] = {
+    "type": "string",
+    "pattern": "^[A-Z]{3}$",
+    "description": "ISO 4217 code of a currency that this installation knows.",
+    "examples": ["USD"],
+}
+TRANSACTION_ID: Final[Schema] = {
+    "type": "string",
+    "format": "uuid",
+    "description": "Names a transfer, deposit, withdrawal or opening.",
+    "examples": [_EXAMPLE_ID],
+}
+TIME: Final[Schema] = {
+    "type": "string",
+    "format": "date-time",
+    "description": "RFC 3339, UTC, microseconds; the database's time.",
+    "examples": ["2026-01-31T12:00:00.000000Z"],
+}
+POSITION: Final[Schema] = {
+    "type": "integer",
+    "minimum": 0,
+    "description": "Position in the event log; `min_position` of a read waits for it.",
+    "examples": [4711],
+}
+_VERSION: Final[Schema] = {
+    "type": "integer",
+    "minimum": 1,
+    "description": "Grows by exactly 1 with every posting and status change of the wallet.",
+    "examples": [3],
+}
+_PARTY: Final[Schema] = {
+    "type": "string",
+    "description": "A wallet, or the system's external account.",
+    "examples": ["user2", "@external"],
+}
+_STATUS: Final[Schema] = {"type": "string", "enum": ["active", "frozen", "closed"]}
+_REASON: Final[Schema] = {
+    "type": "string",
+    "format": "uri-reference",
+    "description": "The `type` of the problem that ended it.",
+    "examples": ["/problems/insufficient-funds"],
+}
+
+
+def _money(description: str, example: float) -> Schema:
+    """Money out: an exact JSON number, with more digits than a binary float may hold."""
+    return {"type": "number", "description": description, "examples": [example]}
+
+
+def _money_in(description: str, *, zero: bool) -> Schema:
+    """Money in: a JSON number, or a string of plain decimal digits; the exact upper limit is in the words."""
+    at_least: Schema = {"minimum": 0} if zero else {"exclusiveMinimum": 0}
+    return {
+        "description": f"{description} Exact: at most 6 decimal places, up to 9223372036854.775807.",
+        "anyOf": [
+            {"type": "number", **at_least, "exclusiveMaximum": 9223372036855},
+            {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
+        ],
+        "examples": [10.234, "10.234"],
+    }
+
+
+def _document(description: str, members: dict[str, Schema], *optional: str, closed: bool = False) -> Schema:
+    """An object; all its members but the `optional` ones are required. `closed`: no others are accepted."""
+    required = [name for name in members if name not in optional]
+    schema = {"type": "object", "description": description, "properties": members, "required": required}
+    return schema | ({"additionalProperties": False} if closed else {})
+
+
+_WALLET: Final[dict[str, Schema]] = {
+    "accountId": ACCOUNT,
+    "currency": CURRENCY,
+    "balance": _money("Balance after the version given.", 10024.2),
+    "version": _VERSION,
+    "status": _STATUS,
+    "lastUpdated": TIME,
+}
+_STEP: Final = _document(
+    "A step (saga) or event (cqrs) of a transfer.",
+    {"step": {"type": "string", "examples": ["debit", "credit", "complete"]}, "at": TIME, "reason": _REASON},
+    "reason",
+)
+_ITEM: Final = _document(
+    "A posting.",
+    {
+        "transactionId": TRANSACTION_ID,
+        "kind": {"type": "string", "enum": ["opening", "transfer", "refund", "deposit", "withdrawal"]},
+        "amount": _money("Signed: + in, - out.", -10.234),
+        "balance": _money("The wallet's balance after it.", 10013.966),
+        "version": _VERSION,
+        "counterparty": _PARTY,
+        "at": TIME,
+    },
+)
+
+SCHEMAS: Final[dict[str, Schema]] = {
+    "TransferRequest": _document(
+        "Move money from one wallet to another.",
+        {
+            "fromAccount": ACCOUNT,
+            "toAccount": ACCOUNT | {"examples": ["user2"]},
+            "amount": _money_in("Above 0.", zero=False),
+            "currency": CURRENCY,
+        },
+        closed=True,
+    ),
+    "WalletRequest": _document(
+        "Open a wallet.",
+        {
+            "accountId": ACCOUNT,
+            "currency": CURRENCY,
+            "balance": _money_in("Opening balance, posted from the external account.", zero=True)
+            | {"default": 0},
+        },
+        "balance",
+        closed=True,
+    ),
+    "CashRequest": _document(
+        "A deposit or withdrawal.",
+        {"amount": _money_in("Above 0.", zero=False), "currency": CURRENCY},
+        closed=True,
+    ),
+    "StatusRequest": _document(
+        "Freeze or unfreeze.",
+        {"status": {"type": "string", "enum": ["active", "frozen"]}},
+        closed=True,
+    ),
+    "Success": _document(
+        "Durable on every side.",
+        {"status": {"const": "success"}, "transactionId": TRANSACTION_ID},
+    ),
+    "Pending": _document(
+        "The payer's side is durable; the rest is being decided.",
+        {"status": {"const": "pending"}, "transactionId": TRANSACTION_ID},
+    ),
+    "Wallet": _document("A wallet.", _WALLET),
+    "OpenedWallet": _document("A new wallet.", {"transactionId": TRANSACTION_ID, **_WALLET}),
+    "Transfer": _document(
+        "A transfer, deposit, withdrawal or opening, and what happened to it.",
+        {
+            "transactionId": TRANSACTION_ID,
+            "status": {"type": "string", "enum": ["pending", "success", "refused"]},
+            "fromAccount": _PARTY,
+            "toAccount": _PARTY,
+            "amount": _money("As it was asked for.", 10.234),
+            "currency": CURRENCY,
+            "timeline": {"type": "array", "items": _STEP},
+            "reason": _REASON,
+        },
+        "reason",
+    ),
+    "Statement": _document(
+        "A page of a wallet's postings, newest first.",
+        {
+            "items": {"type": "array", "items": _ITEM},
+            "nextCursor": {
+                "type": ["string", "null"],
+                "description": "`cursor` of the next page; null: no more.",
+            },
+        },
+    ),
+    "Health": _document(
+        "State of the service.",
+        {
+            "status": {"type": "string", "examples": ["ready"]},
+            "obstacles": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+        "obstacles",
+    ),
+    "Problem": _document(
+        "RFC 9457 problem details.",
+        {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "Written for the person who sent the request."},
+            "instance": {"type": "string", "description": "The path of the request."},
+            "transactionId": TRANSACTION_ID,
+        },
+        "transactionId",
+    ),
+}

@@ -1,0 +1,46 @@
+"""A program for test_server.py: a service with one slow operation, run as services are.
+
+Usage: small_service.py PORT GATE [shared]. POST /wallets/balanceTransfer answers once the file GATE exists.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from wallet_kernel.contract.operations import mount
+from wallet_kernel.http import Answer, Call
+from wallet_kernel.runtime.apps import public_app
+from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.server import Listener, Service, run
+
+log = logging.getLogger("small_service")
+
+
+@asynccontextmanager
+async def service(port: int, gate: Path, *, shared: bool) -> AsyncIterator[Service]:
+    """The service's wiring; logs when its resources are closed."""
+
+    async def slow(_: Call) -> Answer:
+        log.info("accepted")
+        while not gate.exists():  # noqa: ASYNC110, ASYNC240 - a file is how the test reaches this process
+            await asyncio.sleep(0.01)
+        return Answer(201, b"{}")
+
+    async def fast(call: Call) -> Answer:
+        return Answer(200, call.header(b"x-echo") or b"")
+
+    lifecycle = Lifecycle(10)
+    app = public_app("small", mount({"transfer": slow, "balance": fast}), {}, lifecycle)
+    try:
+        yield Service(lifecycle, [Listener(app, "127.0.0.1", port, shared=shared)], drain_timeout_s=1)
+    finally:
+        log.info("closed")
+
+
+if __name__ == "__main__":
+    configure_logs("small", "info")
+    run(service(int(sys.argv[1]), Path(sys.argv[2]), shared="shared" in sys.argv))

@@ -1,0 +1,203 @@
+"""The two apps of a service: what each port offers, to whom, and what it says to everything else."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from wallet_kernel.contract.operations import OPERATIONS, mount
+from wallet_kernel.http import Answer, App, Call
+from wallet_kernel.runtime.apps import SECRET_HEADER, own_app, public_app
+from wallet_kernel.runtime.lifecycle import Lifecycle, NotReady
+
+pytestmark = pytest.mark.anyio
+Exchange = Callable[..., Coroutine[Any, Any, Any]]
+
+SECRET = "a secret of some length"
+DOCUMENT = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {}}
+
+
+async def handler(call: Call) -> Answer:
+    """Answers which wallet was asked for."""
+    return Answer(200, str(call.params).encode())
+
+
+def public(*, lifecycle: Lifecycle | None = None, api_keys: tuple[str, ...] = ()) -> App:
+    """A public app with every operation of the contract."""
+    routes = mount(dict.fromkeys(OPERATIONS, handler))
+    return public_app("test", routes, DOCUMENT, lifecycle or Lifecycle(10), api_keys)
+
+
+def own(lifecycle: Lifecycle | None = None) -> App:
+    """A service's own app with one internal route."""
+    return own_app("test", mount({"balance": handler}), lifecycle or Lifecycle(10), SECRET)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_every_operation_reaches_its_handler(exchange: Exchange, name: str) -> None:
+    """Each operation is found under its method and path, parameters taken out of the path."""
+    method, path = OPERATIONS[name]
+    reply = await exchange(public(), method, path.replace("{", "").replace("}", ""))
+    assert reply.status == 200
+    parameters = {part.strip("{}"): part.strip("{}") for part in path.split("/") if part.startswith("{")}
+    assert reply.body == str(parameters).encode()
+
+
+async def test_unknown_operation_is_a_mistake_of_the_service() -> None:
+    """A handler for an operation that the contract does not have stops the service at its start."""
+    with pytest.raises(KeyError, match="balanec"):
+        mount({"balanec": handler})
+
+
+async def test_hot_operations_are_matched_first() -> None:
+    """Routes keep the table's order, whatever the order of the handlers."""
+    routes = mount(dict.fromkeys(reversed(OPERATIONS), handler))
+    assert [route.path for route in routes] == [operation.path for operation in OPERATIONS.values()]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/wallets/",
+        "/wallets/a/b/c",
+        "/wallets//balance",
+        "/wallets/a/b/balance",
+        "/nope?",
+        "/metrics",
+        "/redoc",
+        "/internal",
+    ],
+)
+async def test_unknown_route_is_a_problem(exchange: Exchange, path: str) -> None:
+    """404 not-found, also for the metrics, which are no public route; the instance is the path asked for."""
+    reply = await exchange(public(), "GET", path)
+    assert (reply.status, reply.document["type"]) == (404, "/problems/not-found")
+    assert reply.document["instance"] == path
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/wallets", "POST"),
+        ("PATCH", "/wallets/user1", "DELETE, PUT"),
+        ("POST", "/wallets/user1/balance", "GET, HEAD"),
+        ("DELETE", "/wallets/user1/balance", "GET, HEAD"),
+        ("DELETE", "/livez", "GET"),
+        ("GET", "/wallets/balanceTransfer", "DELETE, POST, PUT"),
+        ("GET", "/wallets/balance", "DELETE, PUT"),
+    ],
+)
+async def test_wrong_method_says_which_are_right(
+    exchange: Exchange, method: str, path: str, allow: str
+) -> None:
+    """405 with Allow naming every method of that path."""
+    reply = await exchange(public(), method, path)
+    assert (reply.status, reply.document["type"]) == (405, "/problems/method-not-allowed")
+    assert reply.headers["allow"] == allow
+
+
+@pytest.mark.parametrize("host", ["[", "a b", "", "::", "example.com:99999999"])
+async def test_odd_host_header_changes_nothing(exchange: Exchange, host: str) -> None:
+    """A malformed Host is no reason for a 500."""
+    reply = await exchange(public(), "GET", "/nope", headers={"host": host})
+    assert (reply.status, reply.document["instance"]) == (404, "/nope")
+
+
+async def test_documentation_is_public(exchange: Exchange) -> None:
+    """The given document is served as it is, and the page that shows it."""
+    assert (await exchange(public(), "GET", "/openapi.json")).document == DOCUMENT
+    assert (await exchange(public(), "GET", "/docs")).status == 200
+
+
+@pytest.mark.parametrize("app", [public(), own()], ids=["public", "own"])
+async def test_health_is_on_both_ports(exchange: Exchange, app: App) -> None:
+    """Alive and ready are asked without a key or secret."""
+    assert (await exchange(app, "GET", "/livez")).document == {"status": "alive"}
+    assert (await exchange(app, "GET", "/readyz")).document == {"status": "ready"}
+
+
+async def test_not_ready_says_why(exchange: Exchange) -> None:
+    """503 with Retry-After and each obstacle; alive all the same."""
+
+    async def database() -> None:
+        raise NotReady("not migrated")
+
+    app = public(lifecycle=Lifecycle(10, {"database": database}))
+    reply = await exchange(app, "GET", "/readyz")
+    assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+    assert reply.document == {"status": "not ready", "obstacles": {"database": "NotReady: not migrated"}}
+    assert (await exchange(app, "GET", "/livez")).status == 200
+
+
+async def test_without_keys_everyone_may_call(exchange: Exchange) -> None:
+    """API keys are optional."""
+    assert (await exchange(public(), "GET", "/wallets/user1/balance")).status == 200
+
+
+@pytest.mark.parametrize(
+    "given", [None, "", "Bearer", "Bearer ", "Bearer two", "one", "Basic one", "Bearer one,two!"]
+)
+async def test_with_keys_others_are_refused(exchange: Exchange, given: str | None) -> None:
+    """Without a valid key: 401 with a challenge, for unknown routes too, so that nothing is learned."""
+    headers = {} if given is None else {"Authorization": given}
+    for path in ("/wallets/user1/balance", "/nope"):
+        reply = await exchange(public(api_keys=("one", "two!")), "GET", path, headers=headers)
+        assert (reply.status, reply.document["type"]) == (401, "/problems/unauthorized")
+        assert reply.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("key", ["one", "two!"])
+async def test_with_keys_each_of_them_opens(exchange: Exchange, key: str) -> None:
+    """Any of the keys is good, so that keys can be changed without a pause; health and docs need none."""
+    app = public(api_keys=("one", "two!"))
+    headers = {"Authorization": f"Bearer {key}"}
+    assert (await exchange(app, "GET", "/wallets/user1/balance", headers=headers)).status == 200
+    for path in ("/livez", "/readyz", "/docs", "/openapi.json"):
+        assert (await exchange(app, "GET", path)).status == 200
+
+
+async def test_internal_routes_need_the_service_secret(exchange: Exchange) -> None:
+    """A service's own port serves other services only; health and metrics are open."""
+    assert (await exchange(own(), "GET", "/wallets/user1/balance")).status == 401
+    wrong = {SECRET_HEADER: SECRET + "x"}
+    assert (await exchange(own(), "GET", "/wallets/user1/balance", headers=wrong)).status == 401
+    right = {SECRET_HEADER: SECRET}
+    assert (await exchange(own(), "GET", "/wallets/user1/balance", headers=right)).status == 200
+
+
+async def test_metrics_are_on_the_own_port(exchange: Exchange) -> None:
+    """Prometheus finds the batcher's metrics and the build there."""
+    reply = await exchange(own(), "GET", "/metrics")
+    assert reply.status == 200
+    assert b"wallet_batch_size" in reply.body
+    assert b"wallet_build_info{" in reply.body
+
+
+async def test_own_port_has_no_documentation(exchange: Exchange) -> None:
+    """Internal routes are not advertised."""
+    for path in ("/docs", "/openapi.json", "/redoc"):
+        assert (await exchange(own(), "GET", path, headers={SECRET_HEADER: SECRET})).status == 404
+
+
+@pytest.mark.parametrize(("method", "problem"), [("GET", "draining"), ("DELETE", "outcome-unknown")])
+async def test_request_cut_off_at_shutdown_gets_a_problem(
+    exchange: Exchange, method: str, problem: str
+) -> None:
+    """When the server gives up on a request, its client is told to ask again, not that it failed."""
+
+    async def stuck(_: Call) -> Answer:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    routes = mount({"lookUpTransfer": stuck, "closeWallet": stuck})
+    app = public_app("test", routes, DOCUMENT, Lifecycle(10))
+    path = "/transfers/x" if method == "GET" else "/wallets/user1"
+    task = asyncio.create_task(exchange(app, method, path))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    reply = await task
+    assert (reply.status, reply.document["type"]) == (503, f"/problems/{problem}")
+    assert reply.headers["retry-after"] == "1"

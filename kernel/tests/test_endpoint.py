@@ -1,0 +1,193 @@
+"""The endpoint: bodies are bounded, and every error becomes a problem document."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from wallet_kernel.contract.problems import Problem
+from wallet_kernel.endpoint import Endpoint
+from wallet_kernel.http import Answer, Call
+from wallet_kernel.runtime.logs import request_id
+
+pytestmark = pytest.mark.anyio
+Exchange = Callable[..., Coroutine[Any, Any, Any]]
+
+
+async def echo(call: Call) -> Answer:
+    """Gives back the body."""
+    return Answer(200, call.body, ((b"x-extra", b"1"),), b"text/plain")
+
+
+async def test_answer_is_sent_as_it_is(exchange: Exchange) -> None:
+    """Status, headers, length and type of the answer reach the client."""
+    reply = await exchange(Endpoint("test", echo, takes_body=True), "POST", "/", b"hel", b"lo")
+    assert (reply.status, reply.body) == (200, b"hello")
+    assert reply.headers == {"content-type": "text/plain", "content-length": "5", "x-extra": "1"}
+
+
+async def test_body_is_not_read_where_none_is_taken(exchange: Exchange) -> None:
+    """A GET's handler is called without waiting for a body."""
+    reply = await exchange(Endpoint("test", echo, takes_body=False), "GET", "/", b"ignored")
+    assert reply.body == b""
+
+
+@pytest.mark.parametrize("size", [0, 1, 8])
+async def test_body_up_to_the_bound_is_taken(exchange: Exchange, size: int) -> None:
+    """The bound itself still fits, however it comes."""
+    endpoint = Endpoint("test", echo, takes_body=True, body_bytes_max=8)
+    whole = await exchange(endpoint, "POST", "/", b"x" * size, headers={"content-length": str(size)})
+    assert (whole.status, len(whole.body)) == (200, size)
+    chunked = await exchange(endpoint, "POST", "/", *[b"x"] * size)
+    assert (chunked.status, len(chunked.body)) == (200, size)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"content-length": "9", "expect": "100-continue"}, {"content-length": str(17 * 1024 * 1024)}],
+    ids=["asks first", "huge"],
+)
+async def test_announced_body_is_refused_unread(
+    make_call: Callable[..., Call], headers: dict[str, str]
+) -> None:
+    """A client that asks before it sends, or announces far too much, is refused before a byte is read."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("the body was read")
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - ASGI messages are untyped
+        sent.append(message)
+
+    await Endpoint("test", echo, takes_body=True, body_bytes_max=8)(
+        make_call(headers=headers).scope, receive, send
+    )
+    assert sent[0]["status"] == 413
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert json.loads(sent[1]["body"])["type"] == "/problems/body-too-large"
+
+
+@pytest.mark.parametrize("headers", [{"content-length": "3000"}, {}], ids=["announced", "streamed"])
+async def test_body_above_the_bound_is_refused(exchange: Exchange, headers: dict[str, str]) -> None:
+    """A body that passes the bound is dropped, its handler not called; the answer closes the connection."""
+    endpoint = Endpoint("test", echo, takes_body=True, body_bytes_max=8)
+    reply = await exchange(endpoint, "POST", "/wallets", *[b"xxx"] * 1000, headers=headers)
+    assert (reply.status, reply.document["type"]) == (413, "/problems/body-too-large")
+    assert reply.headers["connection"] == "close"
+
+
+async def test_endless_body_is_not_read_for_ever(make_call: Callable[..., Call]) -> None:
+    """A stream without end is refused after a bounded number of bytes."""
+    received = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal received
+        received += 1024 * 1024
+        return {"type": "http.request", "body": b"x" * 1024 * 1024, "more_body": True}
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - ASGI messages are untyped
+        assert message.get("status", 413) == 413
+
+    await Endpoint("test", echo, takes_body=True)(make_call(headers={}).scope, receive, send)
+    assert received <= 17 * 1024 * 1024
+
+
+async def test_client_that_left_is_not_answered(exchange: Exchange) -> None:
+    """A connection closed in the middle of a body runs nothing and answers nobody."""
+    handled: list[Call] = []
+
+    async def handler(call: Call) -> Answer:
+        handled.append(call)
+        return Answer(200, b"")
+
+    reply = await exchange(
+        Endpoint("test", handler, takes_body=True), "POST", "/", b'{"amount"', disconnects=True
+    )
+    assert (reply.status, handled) == (0, [])
+
+
+async def test_problem_becomes_its_document(exchange: Exchange) -> None:
+    """A handler raises a problem; the client gets it, with the path it asked for."""
+
+    async def handler(_: Call) -> Answer:
+        raise Problem("wallet-not-found", "There is no wallet user9.")
+
+    reply = await exchange(Endpoint("test", handler, takes_body=False), "GET", "/wallets/user9/balance")
+    assert reply.status == 404
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.document["instance"] == "/wallets/user9/balance"
+
+
+async def test_bug_is_logged_and_tells_the_client_nothing(
+    exchange: Exchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Any other exception is a 500 problem without its text, and a log entry with its traceback."""
+
+    async def handler(_: Call) -> Answer:
+        raise KeyError("secret detail")
+
+    with caplog.at_level(logging.ERROR):
+        reply = await exchange(Endpoint("test", handler, takes_body=False), "GET", "/wallets/user1")
+    assert (reply.status, reply.document["type"]) == (500, "/problems/internal-error")
+    assert b"secret" not in reply.body
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.__dict__["path"] == "/wallets/user1"
+
+
+async def test_cancellation_is_not_swallowed(exchange: Exchange) -> None:
+    """A request that is cancelled ends so: between services a lost call must not look like an answer."""
+
+    async def handler(_: Call) -> Answer:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    task = asyncio.create_task(exchange(Endpoint("test", handler, takes_body=False), "GET", "/"))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_request_id_belongs_to_its_request(exchange: Exchange) -> None:
+    """X-Request-Id, cut to a bound, is known while the request is served, and not carried into the next."""
+    seen = []
+
+    async def handler(_: Call) -> Answer:
+        seen.append(request_id.get())
+        return Answer(200, b"")
+
+    endpoint = Endpoint("test", handler, takes_body=False)
+    await exchange(endpoint, "GET", "/", headers={"X-Request-Id": "r-1"})
+    await exchange(endpoint, "GET", "/")
+    await exchange(endpoint, "GET", "/", headers={"X-Request-Id": "é" * 100})
+    assert seen == ["r-1", None, "é" * 64]
+
+
+async def test_requests_are_counted_and_timed(exchange: Exchange) -> None:
+    """By operation and status; the time includes what the answer took."""
+    await exchange(Endpoint("counted", echo, takes_body=True), "POST", "/", b"x")
+    await exchange(Endpoint("counted", echo, takes_body=True, body_bytes_max=0), "POST", "/", b"x")
+    for status in ("200", "413"):
+        labels = {"operation": "counted", "status": status}
+        assert REGISTRY.get_sample_value("wallet_requests_total", labels) == 1
+    assert REGISTRY.get_sample_value("wallet_request_seconds_count", {"operation": "counted"}) == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        ("", {}),
+        ("a=1&a=2", {"a": "2"}),
+        ("a=&b", {"a": "", "b": ""}),
+        ("a=%C3%A9+x", {"a": "é x"}),
+        ("a=%ff", {"a": "\ufffd"}),
+    ],
+)
+async def test_query(make_call: Callable[..., Call], query: str, values: dict[str, str]) -> None:
+    """Parameters are decoded; of a repeated one the last counts, and an empty one is there."""
+    assert make_call(query=query).query == values

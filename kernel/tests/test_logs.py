@@ -1,0 +1,81 @@
+"""Logs: one JSON object a line, with the request and the transfer it belongs to."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+
+from wallet_kernel.runtime.logs import JsonFormatter, configure_logs, request_id, transfer_id
+
+
+@pytest.fixture
+def in_a_request() -> Iterator[None]:
+    """Serving request r-1, which drives transfer 1."""
+    tokens = request_id.set("r-1"), transfer_id.set(UUID(int=1))
+    yield
+    request_id.reset(tokens[0])
+    transfer_id.reset(tokens[1])
+
+
+def line(message: str, *args: object, **extra: object) -> dict[str, object]:
+    """What a service named `worker` logs."""
+    record = logging.getLogger("wallet_kernel.x").makeRecord(
+        "wallet_kernel.x", logging.WARNING, __file__, 1, message, args, None, extra=extra
+    )
+    decoded: dict[str, object] = json.loads(JsonFormatter("worker").format(record))
+    return decoded
+
+
+def test_event_with_keys() -> None:
+    """Time with zone, level, service, logger, event, and the keys it was given; no empty ones."""
+    event = line("step %s", "done", shard=1, transaction=UUID(int=7))
+    assert datetime.fromisoformat(str(event.pop("at"))).tzinfo is not None
+    assert event == {
+        "level": "warning",
+        "service": "worker",
+        "logger": "wallet_kernel.x",
+        "event": "step done",
+        "shard": 1,
+        "transaction": "00000000-0000-0000-0000-000000000007",
+    }
+
+
+@pytest.mark.usefixtures("in_a_request")
+def test_request_and_transfer_are_named() -> None:
+    """Every line of a request carries its ids without being told."""
+    event = line("debited")
+    assert (event["request_id"], event["transfer_id"]) == (
+        "r-1",
+        str(UUID(int=1)),
+    )
+
+
+def test_exception_is_in_the_same_line() -> None:
+    """A traceback is a member of its event and not lines of its own."""
+    try:
+        int("broken")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, __file__, 1, "failed", (), sys.exc_info())
+    text = JsonFormatter("worker").format(record)
+    assert "\n" not in text
+    assert "ValueError: invalid literal" in json.loads(text)["error"]
+
+
+def test_every_logger_writes_json_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Libraries' loggers too; below the level nothing is written, and standard output stays clean."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        configure_logs("worker", "warning")
+        logging.getLogger("uvicorn.error").warning("from a library\nin two lines")
+        logging.getLogger("wallet_kernel").info("not at this level")
+    finally:
+        root.handlers[:], root.level = handlers, level
+    captured = capsys.readouterr()
+    (written,) = captured.err.splitlines()
+    assert json.loads(written)["event"] == "from a library\nin two lines"
+    assert captured.out == ""

@@ -1,0 +1,230 @@
+"""The OpenAPI document: valid, complete, and true of what the kernel parses and answers."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from wallet_kernel.contract import answers, requests
+from wallet_kernel.contract.answers import StatementItem, TimelineEntry, TransferView, WalletView
+from wallet_kernel.contract.openapi import openapi, problem_names
+from wallet_kernel.contract.operations import OPERATIONS
+from wallet_kernel.contract.problems import PROBLEM_TYPES, Problem
+from wallet_kernel.contract.requests import Requests
+from wallet_kernel.http import Answer, Call
+
+DOCUMENT = openapi("Saga")
+WITH_POSITIONS = openapi("CQRS", positions=True)
+TRANSACTION = UUID("0199a0d4-7a00-8abc-8def-0123456789ab")
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+WALLET = WalletView("user1", "USD", 2**63 - 1, 3, "active", NOON)
+NEVER_OF_AN_OPERATION = {"not-found", "method-not-allowed"}
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The operations of the contract in a document, by name."""
+    found = (operation for path in document["paths"].values() for operation in path.values())
+    return {operation["operationId"]: operation for operation in found if "operationId" in operation}
+
+
+def fits(schema: str | dict[str, Any], instance: object, document: dict[str, Any] = DOCUMENT) -> bool:
+    """Whether the instance is what a schema says, given itself or by its name in the document."""
+    given = {"$ref": f"#/components/schemas/{schema}"} if isinstance(schema, str) else schema
+    return bool(OAS31Validator(given | {"components": document["components"]}).is_valid(instance))
+
+
+def body_of(answer: Answer) -> object:
+    """The document of an answer."""
+    return json.loads(answer.body, parse_float=Decimal)
+
+
+@pytest.mark.parametrize("document", [DOCUMENT, WITH_POSITIONS], ids=["saga", "cqrs"])
+def test_document_is_valid(document: dict[str, Any]) -> None:
+    """OpenAPI 3.1, examples and defaults included, and plain JSON all through."""
+    OpenAPIV31SpecValidator(json.loads(json.dumps(document))).validate()
+
+
+def test_every_operation_is_described() -> None:
+    """The document has the operations of the table, each under its own method and path, and health."""
+    for name, (method, path) in OPERATIONS.items():
+        assert DOCUMENT["paths"][path][method.lower()]["operationId"] == name
+    assert operations(DOCUMENT).keys() == OPERATIONS.keys()
+    assert {"/livez", "/readyz"} == DOCUMENT["paths"].keys() - {path for _, path in OPERATIONS.values()}
+
+
+def test_every_problem_type_is_described() -> None:
+    """Each type is told of by some operation; only those of no operation are left out."""
+    told = {name for operation in OPERATIONS for name in problem_names(operation, positions=True)}
+    assert told == PROBLEM_TYPES.keys() - NEVER_OF_AN_OPERATION
+    saga = {name for operation in OPERATIONS for name in problem_names(operation)}
+    assert told - saga == {"position-not-reached"}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_problems_of_an_operation_fit_their_response(name: str) -> None:
+    """A problem document is valid where its status is described, with the headers that it carries."""
+    responses = operations(WITH_POSITIONS)[name]["responses"]
+    for problem in problem_names(name, positions=True):
+        answer = Problem(problem, "Why.", transaction_id=TRANSACTION).answer("/wallets")
+        response = responses[str(answer.status)]
+        schema = response["content"]["application/problem+json"]["schema"]
+        assert fits(schema, body_of(answer), WITH_POSITIONS)
+        assert ("Retry-After" in response["headers"]) == (b"retry-after" in dict(answer.headers))
+
+
+def test_problem_of_another_operation_does_not_fit() -> None:
+    """The described types are the ones of that operation, not just any."""
+    schema = operations(DOCUMENT)["closeWallet"]["responses"]["409"]["content"]["application/problem+json"][
+        "schema"
+    ]
+    assert fits(schema, body_of(Problem("wallet-not-empty", "Why.").answer("/")))
+    assert not fits(schema, body_of(Problem("insufficient-funds", "Why.").answer("/")))
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        ("Success", answers.transfer_succeeded(TRANSACTION, replayed=False)),
+        ("Pending", answers.transfer_pending(TRANSACTION, replayed=False)),
+        ("Wallet", answers.wallet_answer(WALLET)),
+        ("OpenedWallet", answers.wallet_opened(TRANSACTION, WALLET, replayed=False)),
+        (
+            "Statement",
+            answers.statement_page(
+                [
+                    StatementItem(
+                        TRANSACTION, "deposit", answers.money(-1), answers.money(0), 1, "@external", ""
+                    )
+                ],
+                more=True,
+            ),
+        ),
+        ("Statement", answers.statement_page([], more=False)),
+        (
+            "Transfer",
+            answers.transfer_document(
+                TransferView(
+                    TRANSACTION,
+                    "refused",
+                    "user1",
+                    "user2",
+                    answers.money(1),
+                    "USD",
+                    [TimelineEntry("debit", "", "/problems/wallet-frozen")],
+                    "/problems/wallet-frozen",
+                )
+            ),
+        ),
+    ],
+)
+def test_answers_are_as_described(schema: str, answer: Answer) -> None:
+    """Every document that the kernel makes fits its schema, and has no member the schema does not know."""
+    document = body_of(answer)
+    assert fits(schema, document)
+    assert isinstance(document, dict)
+    assert document.keys() <= DOCUMENT["components"]["schemas"][schema]["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    ("schema", "parsed"),
+    [
+        ("TransferRequest", requests._TransferBody),
+        ("WalletRequest", requests._WalletBody),
+        ("CashRequest", requests._CashBody),
+        ("StatusRequest", requests._StatusBody),
+        ("Transfer", TransferView),
+    ],
+)
+def test_members_are_those_of_the_structs(schema: str, parsed: type[msgspec.Struct]) -> None:
+    """What is published and what is parsed have the same members, the same of them required, in one order."""
+    published = DOCUMENT["components"]["schemas"][schema]
+    fields = msgspec.structs.fields(parsed)
+    assert set(published["properties"]) == {field.name for field in fields}
+    assert published["required"] == [field.name for field in fields if field.required]
+
+
+REQUESTS = Requests(frozenset({"USD"}))
+BODIES: dict[str, Callable[[Call], object]] = {
+    "TransferRequest": REQUESTS.transfer,
+    "WalletRequest": REQUESTS.wallet,
+    "CashRequest": REQUESTS.cash,
+    "StatusRequest": requests.frozen,
+}
+
+
+@pytest.mark.parametrize("schema", BODIES)
+def test_examples_are_accepted(schema: str, make_call: Callable[..., Call]) -> None:
+    """A body put together from the published examples is one that the service takes."""
+    members = DOCUMENT["components"]["schemas"][schema]["properties"]
+    body = {name: member.get("examples", member.get("enum"))[0] for name, member in members.items()}
+    assert fits(schema, body)
+    BODIES[schema](make_call(json.dumps(body).encode(), params={"accountId": "user1"}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": 0},
+        {"amount": -1},
+        {"amount": "-1"},
+        {"amount": "1e3"},
+        {"amount": None},
+        {"amount": 10**13},
+        {"fromAccount": "@external"},
+        {"fromAccount": ""},
+        {"toAccount": "a" * 65},
+        {"currency": "usd"},
+        {"fee": 1},
+    ],
+    ids=str,
+)
+def test_schema_refuses_what_the_service_refuses(
+    changes: dict[str, object], make_call: Callable[..., Call]
+) -> None:
+    """A client that validates against the document is not surprised by a 422."""
+    body = {"fromAccount": "user1", "toAccount": "user2", "amount": 1, "currency": "USD"} | changes
+    assert not fits("TransferRequest", body)
+    with pytest.raises(Problem):
+        REQUESTS.transfer(make_call(json.dumps(body).encode()))
+
+
+def parameters(document: dict[str, Any], name: str) -> set[str]:
+    """The parameters of an operation."""
+    return {reference["$ref"].rsplit("/", 1)[1] for reference in operations(document)[name]["parameters"]}
+
+
+def test_every_post_takes_an_idempotency_key() -> None:
+    """All POSTs move money; nothing else takes a key."""
+    keyed = {name for name in OPERATIONS if "Idempotency-Key" in parameters(DOCUMENT, name)}
+    assert keyed == {name for name, operation in OPERATIONS.items() if operation.method == "POST"}
+
+
+def test_positions_are_of_cqrs_only() -> None:
+    """Every successful write answers its position, every read can wait for one; the saga knows neither."""
+    assert "position" not in json.dumps(DOCUMENT["components"]["schemas"])
+    for name, (method, _) in OPERATIONS.items():
+        assert ("min_position" in parameters(WITH_POSITIONS, name)) == (method == "GET")
+        assert "min_position" not in parameters(DOCUMENT, name)
+        for status, response in operations(WITH_POSITIONS)[name]["responses"].items():
+            if int(status) < 300:
+                schema = response["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+                assert "position" in WITH_POSITIONS["components"]["schemas"][schema]["required"]
+
+
+def test_document_of_one_architecture_does_not_change_the_other() -> None:
+    """Building the document with positions leaves the one without as it was."""
+    assert openapi("Saga") == DOCUMENT
+
+
+def test_keys_are_optional_and_health_needs_none() -> None:
+    """API keys are declared, and never demanded by the document: whether they are needed is a setting."""
+    assert DOCUMENT["security"] == [{}, {"apiKey": []}]
+    assert DOCUMENT["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
+    assert DOCUMENT["paths"]["/readyz"]["get"]["security"] == [{}]

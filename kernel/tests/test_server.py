@@ -1,0 +1,214 @@
+"""The runtime as it is used: a real process, a real port, real signals."""
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("small_service.py")
+PATIENCE_S = 20
+
+
+class Process:
+    """A running small_service.py and what it logs."""
+
+    def __init__(self, port: int, gate: Path, *options: str) -> None:
+        self.port = port
+        self.gate = gate
+        self.lines: list[str] = []
+        self._arrivals: Queue[str] = Queue()
+        command = [sys.executable, str(PROGRAM), str(port), str(gate), *options]
+        self.popen = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.popen.stderr is not None
+        for line in self.popen.stderr:
+            self.lines.append(line)
+            self._arrivals.put(line)
+
+    def wait_for(self, event: str) -> dict[str, Any]:
+        """The next log entry that begins so."""
+        while True:
+            entry: dict[str, Any] = json.loads(self._arrivals.get(timeout=PATIENCE_S))
+            if entry["event"].startswith(event):
+                return entry
+
+    def wait_until_served(self) -> None:
+        """Returns when the port answers."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        raise TimeoutError
+
+    def request(self, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        """One request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        try:
+            connection.request(method, path, headers=headers)
+            response = connection.getresponse()
+            return (
+                response.status,
+                {name.lower(): value for name, value in response.getheaders()},
+                response.read(),
+            )
+        finally:
+            connection.close()
+
+    def stop(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        self.popen.send_signal(number)
+
+    def exit_status(self) -> int:
+        """Waits until the process has ended."""
+        return self.popen.wait(PATIENCE_S)
+
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def start(free_port: int, tmp_path: Path) -> Iterator[Start]:
+    """Starts services on the free port; whatever still runs at the end is killed."""
+    started: list[Process] = []
+
+    def start_one(*options: str, served: bool = True) -> Process:
+        started.append(Process(free_port, tmp_path / "gate", *options))
+        if served:
+            started[-1].wait_until_served()
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        process.popen.kill()
+        process.popen.wait(PATIENCE_S)
+
+
+def in_background(process: Process) -> "Queue[Any]":
+    """Sends a slow request; the queue gets its reply, or the error."""
+    replies: Queue[Any] = Queue()
+
+    def send() -> None:
+        try:
+            replies.put(process.request("POST", "/wallets/balanceTransfer"))
+        except (OSError, http.client.HTTPException) as error:
+            replies.put(error)
+
+    threading.Thread(target=send, daemon=True).start()
+    process.wait_for("accepted")
+    return replies
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_drains(start: Start, number: signal.Signals) -> None:
+    """What was accepted is finished, what comes meanwhile gets 503, then resources close; exit status 0."""
+    process = start()
+    slow = in_background(process)
+    process.stop(number)
+    assert process.wait_for("draining")["in_flight"] == 1
+    status, headers, body = process.request("POST", "/wallets/balanceTransfer")
+    assert (status, json.loads(body)["type"]) == (503, "/problems/draining")
+    assert headers["retry-after"] == "1"
+    assert process.request("GET", "/readyz")[0] == 503
+    process.gate.touch()
+    assert slow.get(timeout=PATIENCE_S)[0] == 201
+    process.wait_for("closed")
+    assert process.exit_status() == 0
+
+
+def test_idle_connection_does_not_delay_the_exit(start: Start) -> None:
+    """A client that keeps its connection open without asking anything is disconnected."""
+    process = start()
+    with socket.create_connection(("127.0.0.1", process.port)) as idle:
+        idle.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        begun = time.monotonic()
+        process.stop(signal.SIGTERM)
+        assert process.exit_status() == 0
+        assert time.monotonic() - begun < 3
+
+
+@pytest.mark.slow
+def test_stuck_request_does_not_prevent_the_exit(start: Start) -> None:
+    """After the drain's timeout a request that never ends is cut off, and resources are closed even so."""
+    process = start()
+    stuck = in_background(process)
+    process.stop(signal.SIGTERM)
+    process.wait_for("closed")
+    assert process.exit_status() == 0
+    status, _, body = stuck.get(timeout=PATIENCE_S)
+    assert (status, json.loads(body)["type"]) == (503, "/problems/outcome-unknown")
+
+
+def test_taken_port_is_one_clear_line(start: Start, free_port: int) -> None:
+    """A port that is taken ends the start with status 1 and one line that names it; resources are closed."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", free_port))
+        other.listen()
+        process = start(served=False)
+        assert process.exit_status() == 1
+    process.wait_for("closed")
+    error = process.wait_for("cannot listen")
+    assert error["event"] == f"cannot listen: 127.0.0.1:{free_port}: Address already in use"
+    assert not any("Traceback" in line for line in process.lines)
+    assert len([line for line in process.lines if '"error"' in line]) == 1
+
+
+def test_replicas_share_a_port(start: Start) -> None:
+    """With `shared`, a second replica listens on the same port; when the first is gone the second serves."""
+    first, second = start("shared"), start("shared", served=False)
+    second.wait_for("Started")
+    first.stop(signal.SIGTERM)
+    assert first.exit_status() == 0
+    assert second.request("GET", "/livez")[0] == 200
+
+
+def test_shared_port_is_not_taken_from_others(start: Start, free_port: int) -> None:
+    """Sharing is among replicas: a program that did not ask for it keeps the port to itself."""
+    start()
+    second = start("shared", served=False)
+    assert second.exit_status() == 1
+
+
+def test_wire_is_as_the_contract_says(start: Start) -> None:
+    """The server adds no name, trims space around header values, and answers HEAD without a body."""
+    process = start()
+    status, headers, body = process.request("GET", "/wallets/user1/balance", **{"X-Echo": " abc \t"})
+    assert (status, body) == (200, b"abc")
+    assert "server" not in headers
+    assert process.request("HEAD", "/wallets/user1/balance", **{"X-Echo": "abc"})[2] == b""
+
+
+@pytest.mark.parametrize("size", [70_000, 3_000_000])
+def test_large_body_gets_its_answer(start: Start, size: int) -> None:
+    """A client that sends far too much still reads the 413, and not a broken connection."""
+    process = start()
+    message = b"POST /wallets/balanceTransfer HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
+    with socket.create_connection(("127.0.0.1", process.port)) as client:
+        client.sendall(message)
+        client.sendall(b" " * size)
+        assert client.recv(65536).startswith(b"HTTP/1.1 413")

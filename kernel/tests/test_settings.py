@@ -1,0 +1,88 @@
+"""Settings: from the environment only, complete and valid, or the service does not start."""
+
+import pytest
+from pydantic import ValidationError
+
+from wallet_kernel.runtime.settings import ServiceSettings
+
+SECRET = "sixteen letters!"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two settings that have no default."""
+    monkeypatch.setenv("WALLET_PORT", "4001")
+    monkeypatch.setenv("WALLET_SERVICE_SECRET", SECRET)
+
+
+def read() -> ServiceSettings:
+    """Settings as a service reads them."""
+    return ServiceSettings.model_validate({})
+
+
+def test_defaults_are_for_one_machine() -> None:
+    """Loopback, the contract's currencies, and bounds."""
+    settings = read()
+    assert (settings.host, settings.port) == ("127.0.0.1", 4001)
+    assert settings.currencies == ("USD", "EUR", "GBP")
+    assert settings.in_flight_max > 0
+    assert settings.drain_timeout_s > 0
+
+
+@pytest.mark.parametrize("missing", ["WALLET_PORT", "WALLET_SERVICE_SECRET"])
+def test_what_has_no_default_is_needed(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """A service that was told no port or secret does not start; the error names the setting."""
+    monkeypatch.delenv(missing)
+    with pytest.raises(ValidationError, match=missing.removeprefix("WALLET_").lower()):
+        read()
+
+
+def test_secret_is_not_printed() -> None:
+    """Neither repr nor an error message shows the secret."""
+    settings = read()
+    assert SECRET not in repr(settings)
+    assert settings.service_secret.get_secret_value() == SECRET
+
+
+def test_short_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret has at least 16 characters."""
+    monkeypatch.setenv("WALLET_SERVICE_SECRET", SECRET[:-1])
+    with pytest.raises(ValidationError, match="16"):
+        read()
+
+
+@pytest.mark.parametrize("written", ["USD,CHF", " USD , CHF ,", '["USD", "CHF"]'])
+def test_lists_are_written_with_commas_or_as_json(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    """Both ways of writing a list mean the same."""
+    monkeypatch.setenv("WALLET_CURRENCIES", written)
+    assert read().currencies == ("USD", "CHF")
+
+
+@pytest.mark.parametrize("written", ["", ",", "[]", "usd", "US", 'U"D', '["USD"', "[7]"])
+def test_currencies_are_codes(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    """At least one, three capital letters each: documents are put together from them without escaping."""
+    monkeypatch.setenv("WALLET_CURRENCIES", written)
+    with pytest.raises(ValidationError, match="currencies"):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("DRAIN_TIMEOUT_S", "0"), ("IN_FLIGHT_MAX", "0"), ("PORT", "http")]
+)
+def test_values_out_of_range_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A bound of nothing, or a port that is none, stops the service at its start."""
+    monkeypatch.setenv(f"WALLET_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        read()
+
+
+def test_settings_never_change() -> None:
+    """They are read once; afterwards nobody can alter them."""
+    settings = read()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]
+
+
+def test_every_setting_is_described() -> None:
+    """A setting says what it is for where it is defined."""
+    assert all(field.description for field in ServiceSettings.model_fields.values())
