@@ -21,8 +21,6 @@ from wallet_cqrs.command.submissions import (
     accounts_of,
 )
 from wallet_cqrs.command.wallet_cache import WalletCache
-from wallet_cqrs.domain import ImpossibleEvent
-from wallet_cqrs.events import UndecodableEvent
 
 COMMANDS = Counter("wallet_commands", "Commands by what came of them.", ["command", "outcome"])
 EVENTS = Counter("wallet_events_appended", "Events this replica appended to the log.")
@@ -37,13 +35,7 @@ UNKNOWN = Unknown()
 
 _log = logging.getLogger(__name__)
 
-_COMMAND_AT_FAULT = (
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.DataError,
-    # A wallet whose stream cannot be read must not take the others with it.
-    ImpossibleEvent,
-    UndecodableEvent,
-)
+_ROWS_AT_FAULT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 
 Item = Submission | StatusCommand
 
@@ -86,18 +78,18 @@ class LogWriter:
         except LeftBehind:
             self._cache.forget()
             return await self._apply(items)
-        except _COMMAND_AT_FAULT:
-            _log.exception("a batch was rolled back", extra={"commands": len(items)})
-            self._cache.forget()
-            return await self._halves(items)
         except CommitUnknown:
             _log.exception("a batch may not have been committed", extra={"commands": len(items)})
             self._cache.forget()
             return [UNKNOWN] * len(items)
-        except CONNECTION_ERRORS:
+        except CONNECTION_ERRORS as error:
+            if isinstance(error, _ROWS_AT_FAULT):
+                return await self._halves(items)
             _log.exception("a batch was not appended", extra={"commands": len(items)})
             self._cache.forget()
             return [NOT_DONE] * len(items)
+        except Exception:  # noqa: BLE001 -- a command that breaks a decision was rolled back with its batch
+            return await self._halves(items)
         _count(items, outcomes)
         return outcomes
 
@@ -132,7 +124,9 @@ class LogWriter:
             CAUGHT_UP.inc(turn.head - position)
 
     async def _halves(self, items: Sequence[Item]) -> Sequence[Outcome]:
-        """A command the database will not take must not fail the others: halves the batch until it stands alone."""
+        """A command that cannot be decided or appended must not fail the others: halves the batch until it is alone."""
+        _log.exception("a batch was rolled back", extra={"commands": len(items)})
+        self._cache.forget()
         if len(items) == 1:
             return [NOT_DONE]
         middle = len(items) // 2
