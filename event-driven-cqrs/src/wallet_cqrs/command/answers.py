@@ -21,14 +21,16 @@ from wallet_kernel.refusals import Refusal
 def money_answer(owner: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Answer:
     """What a transfer, deposit or withdrawal tells its client. Raises Problem for a refusal."""
     decided, replayed = _decided(owner, transaction_id, outcome)
-    return at_position(transfer_succeeded(decided.transaction_id, replayed), decided.last_position)
+    return at_position(transfer_succeeded(decided.transaction_id, replayed=replayed), decided.last_position)
 
 
 def opened_answer(account_id: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Answer:
     """What the opening of a wallet tells its client; a replay shows the wallet as it was opened."""
     decided, replayed = _decided(account_id, transaction_id, outcome)
     wallet = WalletView(account_id, decided.currency, decided.amount_micros, 1, "active", decided.at)
-    return at_position(wallet_opened(decided.transaction_id, wallet, replayed), decided.last_position)
+    return at_position(
+        wallet_opened(decided.transaction_id, wallet, replayed=replayed), decided.last_position
+    )
 
 
 def status_answer(outcome: Standing | Refused) -> Answer:
@@ -41,14 +43,21 @@ def status_answer(outcome: Standing | Refused) -> Answer:
 def wallet_view(wallet: Wallet) -> WalletView:
     """What clients see of a wallet."""
     return WalletView(
-        wallet.account_id, wallet.currency, wallet.balance_micros, wallet.version, wallet.status, wallet.updated_at
+        wallet.account_id,
+        wallet.currency,
+        wallet.balance_micros,
+        wallet.version,
+        wallet.status,
+        wallet.updated_at,
     )
 
 
 def no_outcome(error: NoOutcome) -> Problem:
     """A command without an outcome within the deadline: certainly not done, or perhaps done."""
     if not error.may_be_done:
-        return Problem("shard-unavailable", "The event store is out of reach. Nothing was done; send it again.")
+        return Problem(
+            "shard-unavailable", "The event store is out of reach. Nothing was done; send it again."
+        )
     return Problem(
         "outcome-unknown",
         "The event store did not answer in time. It may have been done:"

@@ -90,7 +90,16 @@ class Batch:
             self.position += 1
             name, schema, data = encode(event)
             self.rows.append(
-                (self.position, account_id, wallet.version, name, schema, transaction_id, data, wallet.updated_at)
+                (
+                    self.position,
+                    account_id,
+                    wallet.version,
+                    name,
+                    schema,
+                    transaction_id,
+                    data,
+                    wallet.updated_at,
+                )
             )
             self.changed[account_id] = wallet
             if wallet.version % self._snapshot_every == 0:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import asyncpg
 from prometheus_client import Counter, Gauge
-from wallet_kernel.batcher import Batcher
-from wallet_kernel.runtime.metrics import TRANSACTION
 
 from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.snapshots import SnapshotKeeper
@@ -21,6 +19,8 @@ from wallet_cqrs.command.submissions import (
     accounts_of,
 )
 from wallet_cqrs.command.wallet_cache import WalletCache
+from wallet_kernel.batcher import Batcher
+from wallet_kernel.runtime.metrics import TRANSACTION
 
 COMMANDS = Counter("wallet_commands", "Commands by what came of them.", ["command", "outcome"])
 EVENTS = Counter("wallet_events_appended", "Events this replica appended to the log.")
@@ -74,7 +74,7 @@ class LogWriter:
     async def _apply(self, items: Sequence[Item]) -> Sequence[Outcome]:
         try:
             with TRANSACTION.time():
-                outcomes = await self._transact(items)
+                batch, outcomes = await self._transact(items)
         except LeftBehind:
             self._cache.forget()
             return await self._apply(items)
@@ -90,10 +90,11 @@ class LogWriter:
             return [NOT_DONE] * len(items)
         except Exception:  # noqa: BLE001 -- a command that breaks a decision was rolled back with its batch
             return await self._halves(items)
+        self._committed(batch)
         _count(items, outcomes)
         return outcomes
 
-    async def _transact(self, items: Sequence[Item]) -> list[Outcome]:
+    async def _transact(self, items: Sequence[Item]) -> tuple[Batch, list[Outcome]]:
         accounts = accounts_of(items)
         await self._load(self._cache.missing(accounts))
         async with self._store.turn() as turn:
@@ -102,11 +103,13 @@ class LogWriter:
             batch = Batch(self._cache.wallets, turn.head, turn.now, known, self._snapshots.every)
             outcomes = [batch.decide(item) for item in items]
             await turn.commit(batch)
+        return batch, outcomes
+
+    def _committed(self, batch: Batch) -> None:
         self._cache.committed(batch.position, batch.changed)
         self._snapshots.keep(batch.snapshots)
         EVENTS.inc(len(batch.rows))
         HEAD.set(batch.position)
-        return outcomes
 
     async def _load(self, accounts: Sequence[str]) -> None:
         """Before the lock: however long a wallet takes to load, no other replica waits for it."""

@@ -40,7 +40,9 @@ async def command(settings: CommandSettings) -> AsyncIterator[Service]:
             batch_max=settings.batch_max,
             queue_max=settings.queue_max,
         )
-        public = CommandRoutes(Requests(frozenset(settings.currencies)), Payments(writer, settings.deadline_s))
+        public = CommandRoutes(
+            Requests(frozenset(settings.currencies)), Payments(writer, settings.deadline_s)
+        )
         lifecycle = Lifecycle(settings.in_flight_max, {"event-store": store.ping})
         document = openapi(TITLE, positions=True)
         yield Service(

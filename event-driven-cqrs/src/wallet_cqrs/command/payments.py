@@ -68,19 +68,25 @@ class Payments:
         """A new wallet: the id of its opening, and the decision. Raises NoOutcome, QueueFull."""
         account_id, micros = request.account_id, request.balance_micros
         command = OpenWallet(account_id, micros, request.currency)
-        return await self._move(command, account_id, key, _fingerprint(key, "opening", micros, request.currency))
+        return await self._move(
+            command, account_id, key, _fingerprint(key, "opening", micros, request.currency)
+        )
 
     async def deposit(self, request: CashRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
         """Money from outside: its id and the decision. Raises NoOutcome, QueueFull."""
         account_id, micros = request.account_id, request.amount_micros
         command = Deposit(account_id, micros, request.currency)
-        return await self._move(command, account_id, key, _fingerprint(key, "deposit", micros, request.currency))
+        return await self._move(
+            command, account_id, key, _fingerprint(key, "deposit", micros, request.currency)
+        )
 
     async def withdraw(self, request: CashRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
         """Money to outside: its id and the decision. Raises NoOutcome, QueueFull."""
         account_id, micros = request.account_id, request.amount_micros
         command = Withdraw(account_id, micros, request.currency)
-        return await self._move(command, account_id, key, _fingerprint(key, "withdrawal", micros, request.currency))
+        return await self._move(
+            command, account_id, key, _fingerprint(key, "withdrawal", micros, request.currency)
+        )
 
     async def change_status(self, command: StatusCommand) -> Standing | Refused:
         """The wallet as the command wants it, or its refusal. Raises NoOutcome, QueueFull."""
@@ -92,11 +98,15 @@ class Payments:
         self, command: MoneyCommand, payer: str, key: str | None, meaning: bytes | None
     ) -> tuple[UUID, Decided | KeyReused]:
         transaction_id = new_transaction_id(payer)
-        outcome = await self._within_deadline(Submission(command, transaction_id, key, meaning), transaction_id)
+        outcome = await self._within_deadline(
+            Submission(command, transaction_id, key, meaning), transaction_id
+        )
         assert isinstance(outcome, Decided | KeyReused), outcome
         return transaction_id, outcome
 
-    async def _within_deadline(self, item: Submission | StatusCommand, transaction_id: UUID | None) -> Outcome:
+    async def _within_deadline(
+        self, item: Submission | StatusCommand, transaction_id: UUID | None
+    ) -> Outcome:
         attempt = Attempt()
         try:
             async with asyncio.timeout(self._deadline_s):

@@ -3,17 +3,17 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import asyncpg
 from msgspec.json import Decoder, encode
-from wallet_kernel.refusals import Refusal
 
 from wallet_cqrs.command import statements
 from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.submissions import Decided, StatusCommand, Submission, owner_of
 from wallet_cqrs.command.wallet_cache import StreamEvent, fold_all
 from wallet_cqrs.domain import Wallet, initial_state
+from wallet_kernel.refusals import Refusal
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
@@ -34,11 +34,31 @@ _SESSION = {
     "enable_mergejoin": "off",
     "jit": "off",
 }
-_EVENT_COLUMNS = ("position", "stream_id", "version", "type", "schema_version", "transaction_id", "data", "at")
+_EVENT_COLUMNS = (
+    "position",
+    "stream_id",
+    "version",
+    "type",
+    "schema_version",
+    "transaction_id",
+    "data",
+    "at",
+)
 _DECISION_COLUMNS = (
-    "transaction_id kind from_account to_account amount_micros currency reason refused_by"
-    " first_position last_position idempotency_key fingerprint at"
-).split()
+    "transaction_id",
+    "kind",
+    "from_account",
+    "to_account",
+    "amount_micros",
+    "currency",
+    "reason",
+    "refused_by",
+    "first_position",
+    "last_position",
+    "idempotency_key",
+    "fingerprint",
+    "at",
+)
 
 CONNECTION_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
@@ -67,7 +87,7 @@ class Store:
             server_settings=_SESSION,
         )
 
-    async def __aenter__(self) -> "Store":
+    async def __aenter__(self) -> Self:
         await self._aside
         return self
 
@@ -138,7 +158,10 @@ class Store:
     async def _appending(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
-                self._url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S, server_settings=_SESSION
+                self._url,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=STATEMENT_TIMEOUT_S,
+                server_settings=_SESSION,
             )
         return self._connection
 

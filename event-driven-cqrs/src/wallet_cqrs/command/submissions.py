@@ -6,7 +6,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
-from wallet_kernel.refusals import Refusal
 
 from wallet_cqrs.domain import (
     CloseWallet,
@@ -20,6 +19,7 @@ from wallet_cqrs.domain import (
     Withdraw,
 )
 from wallet_cqrs.events import EXTERNAL, TransferKind
+from wallet_kernel.refusals import Refusal
 
 MoneyCommand = TransferMoney | OpenWallet | Deposit | Withdraw
 StatusCommand = FreezeWallet | UnfreezeWallet | CloseWallet

@@ -80,7 +80,9 @@ class WalletCache:
 def fold(wallet: Wallet, stored: StreamEvent) -> Wallet:
     """The wallet after the next event of its stream. Raises ImpossibleEvent, UndecodableEvent."""
     if stored.version != wallet.version + 1:
-        raise ImpossibleEvent(f"version {stored.version} of {stored.stream_id} after version {wallet.version}")
+        raise ImpossibleEvent(
+            f"version {stored.version} of {stored.stream_id} after version {wallet.version}"
+        )
     return evolve(wallet, decode(stored.type, stored.schema_version, stored.data), stored.at)
 
 
