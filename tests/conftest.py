@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
 from blackbox.api import WalletApi
 from blackbox.names import new_account
 from blackbox.stack import DRAIN_KINDS, FAULT_KINDS, AttachedStack, Stack
@@ -19,7 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The two ways to choose what is tested."""
     group = parser.getgroup("wallet black box")
     group.addoption("--arch", choices=sorted(FAULT_KINDS), default="saga", help="the architecture under test")
-    group.addoption("--base-url", help="a running stack of that architecture; tests that need faults are skipped")
+    group.addoption(
+        "--base-url", help="a running stack of that architecture; tests that need faults are skipped"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,7 +75,11 @@ def open_wallet(api: WalletApi) -> OpenWallet:
         answer = api.open_wallet(account, currency, Decimal(balance))
         assert answer.status == 201, answer
         if "status" in then:
-            change = api.close_wallet(account) if then["status"] == "closed" else api.set_status(account, then["status"])
+            change = (
+                api.close_wallet(account)
+                if then["status"] == "closed"
+                else api.set_status(account, then["status"])
+            )
             assert change.status == 200, change
         return account
 

@@ -107,3 +107,11 @@ def test_timestamps_are_utc_with_microseconds(moment: datetime, text: str) -> No
     """Every time has the same width and zone, so that texts sort as times; and it is a valid ?at=."""
     assert answers.timestamp(moment) == text
     assert requests.moment(Call({"query_string": f"at={text}".encode(), "headers": []})) == moment
+
+
+def test_a_document_tells_the_position_it_reflects() -> None:
+    """`position` joins the document; status and headers stay."""
+    plain = answers.transfer_succeeded(TRANSACTION, replayed=True)
+    answer = answers.at_position(plain, 42)
+    assert document(answer) == {**document(plain), "position": 42}
+    assert (answer.status, answer.headers) == (plain.status, plain.headers)

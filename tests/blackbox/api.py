@@ -92,14 +92,16 @@ class Calls(Generic[Reply]):
             headers["Idempotency-Key"] = key
         return self.send(Call(method, path, headers=headers, body=exact.encode(body)))
 
-    def open_wallet(self, account: Any, currency: Any = "USD", balance: Any = None,
-                    key: str | None = None) -> Reply:
+    def open_wallet(
+        self, account: Any, currency: Any = "USD", balance: Any = None, key: str | None = None
+    ) -> Reply:
         """POST /wallets; without a balance the member is left out."""
         body = {"accountId": account, "currency": currency}
         return self.write("POST", "/wallets", body if balance is None else {**body, "balance": balance}, key)
 
-    def transfer(self, payer: Any, payee: Any, amount: Any, currency: Any = "USD",
-                 key: str | bytes | None = None) -> Reply:
+    def transfer(
+        self, payer: Any, payee: Any, amount: Any, currency: Any = "USD", key: str | bytes | None = None
+    ) -> Reply:
         """POST /wallets/balanceTransfer."""
         body = {"fromAccount": payer, "toAccount": payee, "amount": amount, "currency": currency}
         return self.write("POST", "/wallets/balanceTransfer", body, key)
@@ -154,7 +156,12 @@ class _ReadYourWrites:
         if call.reads and self.position is not None:
             query.setdefault("min_position", str(self.position))
         headers = list(call.headers.items())
-        return {"method": call.method, "url": call.path + _encoded(query), "headers": headers, "content": call.body}
+        return {
+            "method": call.method,
+            "url": call.path + _encoded(query),
+            "headers": headers,
+            "content": call.body,
+        }
 
     def noted(self, call: Call, answer: Answer) -> Answer:
         if call.method != "GET" and answer.status < 300 and answer.content:

@@ -19,7 +19,14 @@ from blackbox.problems import assert_complete
 CONCURRENCY = 50
 REQUEST_TIMEOUT_S = 15.0
 PAUSE_AFTER_FAILURE_S = 0.2
-REFUSALS = {"wallet-not-found", "wallet-frozen", "wallet-closed", "currency-mismatch", "insufficient-funds", "balance-limit"}
+REFUSALS = {
+    "wallet-not-found",
+    "wallet-frozen",
+    "wallet-closed",
+    "currency-mismatch",
+    "insufficient-funds",
+    "balance-limit",
+}
 Result = TypeVar("Result")
 
 
@@ -75,7 +82,9 @@ class Book:
         if answer.status == 201:
             self._decide(record, Verdict.ACKNOWLEDGED, None, answer)
         elif answer.status == 202:
-            self._check(answer.headers.get("location") == f"/transfers/{answer.transaction_id}", record, answer)
+            self._check(
+                answer.headers.get("location") == f"/transfers/{answer.transaction_id}", record, answer
+            )
         else:
             self._note_problem(record, answer)
 
@@ -95,7 +104,11 @@ class Book:
 
     def _note_identity(self, record: Record, answer: Answer) -> None:
         # An outcome that is not known may name a transaction that never came to be, so only decisions bind.
-        if record.verdict is not Verdict.OPEN or answer.status in (201, 202) and record.transaction_id is None:
+        if (
+            record.verdict is not Verdict.OPEN
+            or (answer.status in (201, 202)
+            and record.transaction_id is None)
+        ):
             self._check(record.transaction_id in (None, answer.transaction_id), record, answer)
         if answer.problem != "outcome-unknown":
             record.transaction_id = answer.transaction_id
@@ -130,7 +143,9 @@ async def place_all(api: AsyncWalletApi, book: Book, orders: Iterable[Order]) ->
     return list(await asyncio.gather(*(place(api, book, order) for order in orders)))
 
 
-async def keep_placing(api: AsyncWalletApi, book: Book, orders: Iterator[Order], stop: asyncio.Event, clients: int) -> None:
+async def keep_placing(
+    api: AsyncWalletApi, book: Book, orders: Iterator[Order], stop: asyncio.Event, clients: int
+) -> None:
     """A closed loop: each client places one order after the other until told to stop, pausing after a failure."""
 
     async def client() -> None:
@@ -166,7 +181,9 @@ def run(scenario: Coroutine[Any, Any, Result], within_s: float) -> Result:
     return asyncio.run(asyncio.wait_for(scenario, within_s))
 
 
-def with_client(base_url: str, scenario: Callable[[AsyncWalletApi], Coroutine[Any, Any, Result]], within_s: float) -> Result:
+def with_client(
+    base_url: str, scenario: Callable[[AsyncWalletApi], Coroutine[Any, Any, Result]], within_s: float
+) -> Result:
     """Run a scenario with a client of its own."""
 
     async def scene() -> Result:

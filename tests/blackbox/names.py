@@ -11,7 +11,7 @@ import itertools
 import uuid
 import zlib
 
-NEAR, FAR = range(0, 256), range(768, 1024)
+NEAR, FAR = range(256), range(768, 1024)
 _run = uuid.uuid4().hex[:8]
 _numbers = itertools.count(1)
 

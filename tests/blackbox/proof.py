@@ -38,12 +38,18 @@ async def states_of(api: AsyncWalletApi, accounts: Mapping[str, Decimal]) -> dic
 async def violations(api: AsyncWalletApi, opened: Mapping[str, Decimal], book: Book) -> list[str]:
     """Every rule the settled wallets break, given what each was opened with; they must be touched by the book alone."""
     states = await states_of(api, opened)
-    statements = dict(zip(opened, await asyncio.gather(*(statement_of(api, account) for account in opened)), strict=True))
+    statements = dict(
+        zip(opened, await asyncio.gather(*(statement_of(api, account) for account in opened)), strict=True)
+    )
     found = list(book.breaches)
     found += [f"{record} was never decided" for record in book.of(Verdict.OPEN)]
     for account, state in states.items():
         found += [f"{account}: {flaw}" for flaw in unexplained(statements[account], state.balance)]
-        found += [f"{account} went below zero: {entry}" for entry in statements[account] if Decimal(entry["balance"]) < 0]
+        found += [
+            f"{account} went below zero: {entry}"
+            for entry in statements[account]
+            if Decimal(entry["balance"]) < 0
+        ]
     found += _unconserved(opened, states)
     found += _misposted(statements, book)
     return found + await _misdocumented(api, book)
@@ -66,7 +72,9 @@ def _misposted(statements: Mapping[str, list[Entry]], book: Book) -> list[str]:
         posted = postings.pop(record.transaction_id or "", Counter())
         if record.verdict is not Verdict.OPEN and posted not in _allowed(record):
             found.append(f"{record} is in the ledgers as {dict(posted)}")
-    return found + [f"nobody ordered {transaction}: {dict(posted)}" for transaction, posted in postings.items()]
+    return found + [
+        f"nobody ordered {transaction}: {dict(posted)}" for transaction, posted in postings.items()
+    ]
 
 
 def _allowed(record: Record) -> list[Counter[tuple[str, str, Decimal]]]:
@@ -81,7 +89,9 @@ def _allowed(record: Record) -> list[Counter[tuple[str, str, Decimal]]]:
 async def _misdocumented(api: AsyncWalletApi, book: Book) -> list[str]:
     """Refused orders, and every tenth acknowledged one, whose document tells another story."""
     looked_up = book.of(Verdict.REFUSED) + book.of(Verdict.ACKNOWLEDGED)[::10]
-    answers = await asyncio.gather(*(api.transfer_document(record.transaction_id or "") for record in looked_up))
+    answers = await asyncio.gather(
+        *(api.transfer_document(record.transaction_id or "") for record in looked_up)
+    )
     return [
         f"{record} is documented as {answer}"
         for record, answer in zip(looked_up, answers, strict=True)

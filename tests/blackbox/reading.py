@@ -59,7 +59,9 @@ def page_of(answer: Answer) -> Entry:
 
 def net_effect(entries: list[Entry], transaction_id: str) -> Decimal:
     """What one transaction did to the wallet whose statement this is."""
-    return sum((Decimal(entry["amount"]) for entry in entries if entry["transactionId"] == transaction_id), Decimal())
+    return sum(
+        (Decimal(entry["amount"]) for entry in entries if entry["transactionId"] == transaction_id), Decimal()
+    )
 
 
 def unexplained(entries: list[Entry], balance: Decimal) -> list[str]:
@@ -72,5 +74,3 @@ def unexplained(entries: list[Entry], balance: Decimal) -> list[str]:
         if newer["version"] <= older["version"]:
             found.append(f"the version of {newer} is not above that of {older}")
     return found
-
-

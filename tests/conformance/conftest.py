@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-
 from blackbox.names import FAR, NEAR
 from blackbox.pairs import NEAR_AND_FAR, Pair
 
@@ -24,6 +23,8 @@ def still_pair(open_wallet: Callable[..., str]) -> Pair:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test says in its docstring which rule it proves."""
-    silent = [item.nodeid for item in items if isinstance(item, pytest.Function) and not item.function.__doc__]
+    silent = [
+        item.nodeid for item in items if isinstance(item, pytest.Function) and not item.function.__doc__
+    ]
     if silent:
         raise pytest.UsageError(f"tests without the rule they prove: {silent}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from blackbox.api import JSON, Call, WalletApi
 from blackbox.names import new_account
 from blackbox.problems import assert_problem
@@ -34,8 +33,22 @@ def test_each_key_opens_the_door(base_url: str, key: str) -> None:
         assert WalletApi(base_url, other).balance(account).status == 200
 
 
-CREDENTIALS = [None, "", "Bearer", "Bearer ", "Bearer wrong", "Bearer first-key2", "Bearer first-ke", "Bearer FIRST-KEY", "Bearer first-key,second-key",
-               "Basic first-key", "first-key", "Bearer first-key second-key", "Bearer \u00e9", "Bearer " + "x" * 4000]
+CREDENTIALS = [
+    None,
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer wrong",
+    "Bearer first-key2",
+    "Bearer first-ke",
+    "Bearer FIRST-KEY",
+    "Bearer first-key,second-key",
+    "Basic first-key",
+    "first-key",
+    "Bearer first-key second-key",
+    "Bearer \u00e9",
+    "Bearer " + "x" * 4000,
+]
 
 
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=lambda text: repr(text)[:30])
@@ -47,9 +60,14 @@ def test_any_other_credentials_are_unauthorized(base_url: str, credentials: str 
         headers["Authorization"] = credentials.encode("utf-8")
     client = WalletApi(base_url)
     body = f'{{"accountId":"{account}","currency":"USD"}}'.encode()
-    for call in (Call("POST", "/wallets", headers=headers, body=body), Call("POST", "/wallets", headers=headers, body=b"{"),
-                 Call("GET", "/wallets/a/balance", headers=headers), Call("GET", "/transfers/a", headers=headers),
-                 Call("POST", "/wallets/balanceTransfer", headers=headers, body=b"{}"), Call("DELETE", "/wallets/a", headers=headers)):
+    for call in (
+        Call("POST", "/wallets", headers=headers, body=body),
+        Call("POST", "/wallets", headers=headers, body=b"{"),
+        Call("GET", "/wallets/a/balance", headers=headers),
+        Call("GET", "/transfers/a", headers=headers),
+        Call("POST", "/wallets/balanceTransfer", headers=headers, body=b"{}"),
+        Call("DELETE", "/wallets/a", headers=headers),
+    ):
         assert_problem(client.send(call), "unauthorized")
     assert_problem(WalletApi(base_url, KEYS[0]).balance(account), "wallet-not-found")
 

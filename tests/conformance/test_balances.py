@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-
 from blackbox.api import Call, WalletApi
 from blackbox.names import FAR, NEAR
+from blackbox.pairs import Pair
 from blackbox.problems import assert_complete, assert_problem
 from blackbox.reading import balance_of, whole_statement
-from blackbox.pairs import Pair
 
 OpenWallet = Callable[..., str]
 MICROSECOND = timedelta(microseconds=1)
@@ -33,7 +32,10 @@ def test_another_currency_is_a_mismatch(api: WalletApi, open_wallet: OpenWallet)
     """``?currency=`` that differs from the wallet's is a 409."""
     account = open_wallet(5, "EUR")
     assert_problem(api.balance(account, currency="USD"), "currency-mismatch")
-    assert_problem(api.balance(account, currency="USD", at=api.balance(account).document["lastUpdated"]), "currency-mismatch")
+    assert_problem(
+        api.balance(account, currency="USD", at=api.balance(account).document["lastUpdated"]),
+        "currency-mismatch",
+    )
 
 
 def test_no_currency_of_the_setting_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
@@ -54,7 +56,10 @@ def test_every_past_version_can_be_reproduced(api: WalletApi, pair: Pair) -> Non
             past = api.balance(account, at=entry["at"])
             assert past.status == 200, past
             assert past.document["accountId"] == account
-            assert (past.document["balance"], past.document["version"]) == (entry["balance"], entry["version"])
+            assert (past.document["balance"], past.document["version"]) == (
+                entry["balance"],
+                entry["version"],
+            )
 
 
 def _newest_per_moment(entries: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -137,19 +142,58 @@ def test_the_future_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
     assert_problem(api.balance(account, at="9999-12-31T23:59:59Z"), "invalid-request")
 
 
-@pytest.mark.parametrize("at", [
-    "2024-01-01T00:00:00", "2024-01-01 00:00:00", "2024-01-01", "2024", "now", "", " ", "1700000000", "T", "00:00:00Z", "2024-13-01T00:00:00Z",
-    "2024-02-30T00:00:00Z", "2024-01-01T25:00:00Z", "2024-01-01T00:60:00Z", "2024-01-01T00:00:00+25:00", "20240101T000000Z", "2024-W01-1T00:00:00Z",
-    "2024-01-01T00:00Z", "2024-01-01T00:00:00ZZ", "2024-01-01T00:00:00 UTC", "2024-01-01T00:00:00+0", "-2024-01-01T00:00:00Z", "٢٠٢٤-01-01T00:00:00Z",
-    "2024-01-01T00:00:00.Z", "\x00", "2024-01-01T00:00:00Z\n", "x" * 4000], ids=lambda at: repr(at)[:30])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2024-01-01T00:00:00",
+        "2024-01-01 00:00:00",
+        "2024-01-01",
+        "2024",
+        "now",
+        "",
+        " ",
+        "1700000000",
+        "T",
+        "00:00:00Z",
+        "2024-13-01T00:00:00Z",
+        "2024-02-30T00:00:00Z",
+        "2024-01-01T25:00:00Z",
+        "2024-01-01T00:60:00Z",
+        "2024-01-01T00:00:00+25:00",
+        "20240101T000000Z",
+        "2024-W01-1T00:00:00Z",
+        "2024-01-01T00:00Z",
+        "2024-01-01T00:00:00ZZ",
+        "2024-01-01T00:00:00 UTC",
+        "2024-01-01T00:00:00+0",
+        "-2024-01-01T00:00:00Z",
+        "٢٠٢٤-01-01T00:00:00Z",
+        "2024-01-01T00:00:00.Z",
+        "\x00",
+        "2024-01-01T00:00:00Z\n",
+        "x" * 4000,
+    ],
+    ids=lambda at: repr(at)[:30],
+)
 def test_other_times_are_invalid(api: WalletApi, still_pair: Pair, at: str) -> None:
     """``?at=`` is RFC 3339 with a zone; anything else is a 422."""
     assert_problem(api.balance(still_pair.payer, at=at), "invalid-request")
 
 
-@pytest.mark.parametrize("at", [
-    "0001-01-01T00:00:00+23:59", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "0000-01-01T00:00:00Z", "2016-12-31T23:59:60Z",
-    "2024-01-01T00:00:00.123456789Z", "2024-01-01t00:00:00z", "2024-01-01T00:00:00-00:00", "1969-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "0001-01-01T00:00:00+23:59",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-23:59",
+        "0000-01-01T00:00:00Z",
+        "2016-12-31T23:59:60Z",
+        "2024-01-01T00:00:00.123456789Z",
+        "2024-01-01t00:00:00z",
+        "2024-01-01T00:00:00-00:00",
+        "1969-12-31T23:59:59.999999Z",
+    ],
+)
 def test_times_at_the_edge_do_no_harm(api: WalletApi, still_pair: Pair, at: str) -> None:
     """Years 0, 1 and 9999, leap seconds and nanoseconds are before the wallet, in the future or invalid; never a failure."""
     answer = api.balance(still_pair.payer, at=at)
@@ -160,7 +204,11 @@ def test_times_at_the_edge_do_no_harm(api: WalletApi, still_pair: Pair, at: str)
 def test_a_plus_sign_left_unencoded_is_never_another_time(api: WalletApi, open_wallet: OpenWallet) -> None:
     """A ``+`` in a query means a space: a zone sent so is either understood or a 422, but never taken for another time."""
     account = open_wallet(5)
-    at = moment(api.balance(account).document["lastUpdated"]).astimezone(timezone(timedelta(hours=2))).isoformat()
+    at = (
+        moment(api.balance(account).document["lastUpdated"])
+        .astimezone(timezone(timedelta(hours=2)))
+        .isoformat()
+    )
     answer = api.send(Call("GET", f"/wallets/{account}/balance?at={at}", reads=True))
     if answer.status != 200:
         assert_problem(answer, "invalid-request")
@@ -172,5 +220,8 @@ def test_the_past_of_two_wallets_adds_up(api: WalletApi, pair: Pair) -> None:
     for _ in range(3):
         api.transfer(pair.payer, pair.payee, 10)
         at = max(whole_statement(api, account)[0]["at"] for account in (pair.payer, pair.payee))
-        assert sum(api.balance(account, at=at).document["balance"] for account in (pair.payer, pair.payee)) == 150
+        assert (
+            sum(api.balance(account, at=at).document["balance"] for account in (pair.payer, pair.payee))
+            == 150
+        )
     assert balance_of(api, pair.payer) == 70

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-
 from blackbox.api import WalletApi
 from blackbox.exact import MICRO, MONEY_MAX
 from blackbox.problems import assert_problem
@@ -15,7 +14,10 @@ from blackbox.reading import WalletState, wallet_state, whole_statement
 OpenWallet = Callable[..., str]
 
 
-@pytest.mark.parametrize(("method", "kind", "after"), [("deposit", "deposit", Decimal("15.5")), ("withdraw", "withdrawal", Decimal("4.5"))])
+@pytest.mark.parametrize(
+    ("method", "kind", "after"),
+    [("deposit", "deposit", Decimal("15.5")), ("withdraw", "withdrawal", Decimal("4.5"))],
+)
 def test_money_comes_and_goes_against_the_external_account(
     api: WalletApi, open_wallet: OpenWallet, method: str, kind: str, after: Decimal
 ) -> None:
@@ -61,10 +63,17 @@ def test_a_wallet_cannot_be_overfilled(api: WalletApi, open_wallet: OpenWallet) 
 
 
 @pytest.mark.parametrize("method", ["deposit", "withdraw"])
-@pytest.mark.parametrize(("wallet", "reason"), [
-    ({"status": "frozen", "balance": "10"}, "wallet-frozen"), ({"status": "closed"}, "wallet-closed"),
-    ({"currency": "EUR", "balance": "10"}, "currency-mismatch"), ({"status": "closed", "currency": "EUR"}, "wallet-closed"),
-    ({"status": "frozen", "currency": "EUR", "balance": "10"}, "wallet-frozen")], ids=str)
+@pytest.mark.parametrize(
+    ("wallet", "reason"),
+    [
+        ({"status": "frozen", "balance": "10"}, "wallet-frozen"),
+        ({"status": "closed"}, "wallet-closed"),
+        ({"currency": "EUR", "balance": "10"}, "currency-mismatch"),
+        ({"status": "closed", "currency": "EUR"}, "wallet-closed"),
+        ({"status": "frozen", "currency": "EUR", "balance": "10"}, "wallet-frozen"),
+    ],
+    ids=str,
+)
 def test_refusals_change_nothing(
     api: WalletApi, open_wallet: OpenWallet, method: str, wallet: dict[str, str], reason: str
 ) -> None:

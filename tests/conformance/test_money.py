@@ -8,52 +8,142 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
 from blackbox.api import Answer, WalletApi
-from blackbox.exact import MONEY_MAX, MICRO, Literal, number_texts
+from blackbox.exact import MICRO, MONEY_MAX, Literal, number_texts
 from blackbox.names import FAR, NEAR, new_account
+from blackbox.pairs import Pair
 from blackbox.problems import assert_problem
 from blackbox.reading import balance_of, wallet_state
-from blackbox.pairs import Pair
 
 OpenWallet = Callable[..., str]
 FAST_S = 2.0
 
 EXACT: list[tuple[Any, str]] = [
-    (Literal("10.234"), "10.234"), (Literal("1e1"), "10"), (Literal("1E+1"), "10"), (Literal("1.0000000"), "1"),
-    (Literal("10.50"), "10.5"), ("10.50", "10.5"), ("10", "10"), ("1.0000000", "1"), (Literal("0.000001"), "0.000001"),
-    (Literal("1e-6"), "0.000001"), ("0.000001", "0.000001"), (Literal("1234567e-6"), "1.234567"), (Literal("0.1"), "0.1"),
-    (Literal("1000000000000e-18"), "0.000001"), (Literal("123.456789000"), "123.456789"), (Literal("1" + "0" * 3 + "e-3"), "1"),
+    (Literal("10.234"), "10.234"),
+    (Literal("1e1"), "10"),
+    (Literal("1E+1"), "10"),
+    (Literal("1.0000000"), "1"),
+    (Literal("10.50"), "10.5"),
+    ("10.50", "10.5"),
+    ("10", "10"),
+    ("1.0000000", "1"),
+    (Literal("0.000001"), "0.000001"),
+    (Literal("1e-6"), "0.000001"),
+    ("0.000001", "0.000001"),
+    (Literal("1234567e-6"), "1.234567"),
+    (Literal("0.1"), "0.1"),
+    (Literal("1000000000000e-18"), "0.000001"),
+    (Literal("123.456789000"), "123.456789"),
+    (Literal("1" + "0" * 3 + "e-3"), "1"),
     (Literal("10." + "0" * 40), "10"),
-    (Literal("9223372036853.123457"), "9223372036853.123457"), ("9223372036853.123457", "9223372036853.123457"),
-    (Literal("4611686018427.387903"), "4611686018427.387903"), (Literal("9007199254.740993"), "9007199254.740993"),
-    (Literal("9223372036854.775807"), "9223372036854.775807"), (Literal("9223372036854775807e-6"), "9223372036854.775807"),
+    (Literal("9223372036853.123457"), "9223372036853.123457"),
+    ("9223372036853.123457", "9223372036853.123457"),
+    (Literal("4611686018427.387903"), "4611686018427.387903"),
+    (Literal("9007199254.740993"), "9007199254.740993"),
+    (Literal("9223372036854.775807"), "9223372036854.775807"),
+    (Literal("9223372036854775807e-6"), "9223372036854.775807"),
     (Literal("9.223372036854775807e12"), "9223372036854.775807"),
 ]
 INEXACT: list[Any] = [
-    Literal("10.1234567"), Literal("0.0000001"), Literal("1e-7"), "10.1234567", "0.0000001", Literal("9223372036853.1234567"),
+    Literal("10.1234567"),
+    Literal("0.0000001"),
+    Literal("1e-7"),
+    "10.1234567",
+    "0.0000001",
+    Literal("9223372036853.1234567"),
     Literal("1." + "0" * 30 + "1"),
 ]
 NOT_POSITIVE: list[Any] = [
-    0, Literal("0.0"), Literal("-0"), Literal("-0.0"), Literal("0e10"), "0", "0.000000",
-    -1, Literal("-0.000001"), Literal("-10.5"), Literal("-9223372036854.775808"), Literal("-1e400"),
+    0,
+    Literal("0.0"),
+    Literal("-0"),
+    Literal("-0.0"),
+    Literal("0e10"),
+    "0",
+    "0.000000",
+    -1,
+    Literal("-0.000001"),
+    Literal("-10.5"),
+    Literal("-9223372036854.775808"),
+    Literal("-1e400"),
 ]
 OUT_OF_RANGE: list[Any] = [
-    Literal("9223372036854.775808"), Literal("9223372036855"), Literal("1e13"), Literal("12345678901234.123456"), Literal("1e30"),
-    Literal("9223372036854775807"), Literal("9223372036854775808"), Literal("18446744073709551617"), "9223372036854.775808",
-    Literal("18446744073710.551616"), Literal("1e308"), Literal("1e309"), Literal("1e400"), Literal("1E400"), Literal("9" * 4000),
-    "9" * 4000, "99999999999999999999",
+    Literal("9223372036854.775808"),
+    Literal("9223372036855"),
+    Literal("1e13"),
+    Literal("12345678901234.123456"),
+    Literal("1e30"),
+    Literal("9223372036854775807"),
+    Literal("9223372036854775808"),
+    Literal("18446744073709551617"),
+    "9223372036854.775808",
+    Literal("18446744073710.551616"),
+    Literal("1e308"),
+    Literal("1e309"),
+    Literal("1e400"),
+    Literal("1E400"),
+    Literal("9" * 4000),
+    "9" * 4000,
+    "99999999999999999999",
 ]
 HUGE: list[Any] = [
-    Literal("1e999999999"), Literal("1e-999999999"), Literal("1e99999999999999999999"), Literal("1e-99999999999999999999"),
-    Literal("-1e999999999"), Literal("9" * 60000), Literal("0." + "9" * 60000), Literal("0." + "0" * 60000 + "1"), "9" * 60000,
+    Literal("1e999999999"),
+    Literal("1e-999999999"),
+    Literal("1e99999999999999999999"),
+    Literal("1e-99999999999999999999"),
+    Literal("-1e999999999"),
+    Literal("9" * 60000),
+    Literal("0." + "9" * 60000),
+    Literal("0." + "0" * 60000 + "1"),
+    "9" * 60000,
 ]
 NOT_A_NUMBER: list[Any] = [
-    Literal("NaN"), Literal("Infinity"), Literal("-Infinity"), Literal("nan"), Literal("0x10"), Literal("1_000"), Literal("01"),
-    Literal(".5"), Literal("1."), Literal("+1"), Literal("1e"), Literal("１"),
-    "NaN", "Infinity", "-Infinity", "inf", "sNaN", "", " ", " 1", "1 ", "1\n", "+1", "-1", "1e1", "1E1", "1_0", "1,5", "0x10", "１０", "١٢",
-    "½", "1.2.3", "ten", "USD 1", "$1", Literal("null"), True, False, [], [1], {}, {"value": 1}, [[1]],
-    Literal("[" * 20_000 + "]" * 20_000), Literal('{"a":' * 9_000 + "1" + "}" * 9_000),
+    Literal("NaN"),
+    Literal("Infinity"),
+    Literal("-Infinity"),
+    Literal("nan"),
+    Literal("0x10"),
+    Literal("1_000"),
+    Literal("01"),
+    Literal(".5"),
+    Literal("1."),
+    Literal("+1"),
+    Literal("1e"),
+    Literal("１"),
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "inf",
+    "sNaN",
+    "",
+    " ",
+    " 1",
+    "1 ",
+    "1\n",
+    "+1",
+    "-1",
+    "1e1",
+    "1E1",
+    "1_0",
+    "1,5",
+    "0x10",
+    "１０",
+    "١٢",
+    "½",
+    "1.2.3",
+    "ten",
+    "USD 1",
+    "$1",
+    Literal("null"),
+    True,
+    False,
+    [],
+    [1],
+    {},
+    {"value": 1},
+    [[1]],
+    Literal("[" * 20_000 + "]" * 20_000),
+    Literal('{"a":' * 9_000 + "1" + "}" * 9_000),
 ]
 REFUSED = INEXACT + NOT_POSITIVE + OUT_OF_RANGE + HUGE + NOT_A_NUMBER
 
@@ -65,7 +155,9 @@ def shown(amount: Any) -> str:
 
 
 @pytest.mark.parametrize(("amount", "moved"), EXACT, ids=[shown(given) for given, _ in EXACT])
-def test_a_transfer_moves_exactly_what_was_written(api: WalletApi, open_wallet: OpenWallet, amount: Any, moved: str) -> None:
+def test_a_transfer_moves_exactly_what_was_written(
+    api: WalletApi, open_wallet: OpenWallet, amount: Any, moved: str
+) -> None:
     """Amounts are JSON numbers or digit strings whose exact value has at most 6 places; that value moves, to the micro."""
     payer, payee = open_wallet(str(MONEY_MAX), slots=NEAR), open_wallet(0, slots=FAR)
     answer = api.transfer(payer, payee, amount)
@@ -108,7 +200,9 @@ def test_other_amounts_are_refused_and_move_nothing(api: WalletApi, still_pair: 
     assert [wallet_state(api, still_pair.payer), wallet_state(api, still_pair.payee)] == before
 
 
-@pytest.mark.parametrize("balance", INEXACT + NOT_POSITIVE[7:] + OUT_OF_RANGE + HUGE + NOT_A_NUMBER, ids=shown)
+@pytest.mark.parametrize(
+    "balance", INEXACT + NOT_POSITIVE[7:] + OUT_OF_RANGE + HUGE + NOT_A_NUMBER, ids=shown
+)
 def test_other_opening_balances_are_refused(api: WalletApi, balance: Any) -> None:
     """An opening balance keeps the same rules, except that it may be 0; a refused one leaves no wallet behind."""
     account = new_account()
@@ -140,7 +234,9 @@ def test_the_missions_example_is_exact(api: WalletApi, open_wallet: OpenWallet) 
     assert api.balance(payee).money("balance") == "10024.2"
 
 
-@pytest.mark.parametrize("micros", [1, 10, 100_000, 999_999, 1_000_000, 1_000_001, 10**12, 10**18, 2**53 + 1, 2**62 + 1, 2**63 - 1])
+@pytest.mark.parametrize(
+    "micros", [1, 10, 100_000, 999_999, 1_000_000, 1_000_001, 10**12, 10**18, 2**53 + 1, 2**62 + 1, 2**63 - 1]
+)
 def test_every_magnitude_is_written_plainly(api: WalletApi, micros: int) -> None:
     """From a millionth to the limit, a balance is digits, at most one point, nothing else."""
     plain = format(Decimal(micros).scaleb(-6).normalize(), "f")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-
 from blackbox.api import Call, WalletApi
 from blackbox.names import new_account
 from blackbox.problems import assert_problem
@@ -26,8 +25,14 @@ def projected(stack: Stack) -> None:
 def test_every_write_answers_its_position(api: WalletApi, open_wallet: OpenWallet) -> None:
     """Every successful POST, PUT and DELETE answers ``position``, growing with each that changes something."""
     account, other = new_account(), open_wallet()
-    answers = [api.open_wallet(account, balance=10), api.deposit(account, 1), api.withdraw(account, 1), api.transfer(account, other, 10),
-               api.set_status(account, "frozen"), api.close_wallet(account)]
+    answers = [
+        api.open_wallet(account, balance=10),
+        api.deposit(account, 1),
+        api.withdraw(account, 1),
+        api.transfer(account, other, 10),
+        api.set_status(account, "frozen"),
+        api.close_wallet(account),
+    ]
     positions = [answer.document["position"] for answer in answers]
     assert positions == sorted(set(positions))
 
@@ -52,7 +57,10 @@ def test_any_position_can_be_waited_for_anywhere(api: WalletApi, open_wallet: Op
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["/wallets/{}/balance", "/wallets/{}/transactions", "/transfers/00000000-0000-0000-0000-000000000000"])
+@pytest.mark.parametrize(
+    "path",
+    ["/wallets/{}/balance", "/wallets/{}/transactions", "/transfers/00000000-0000-0000-0000-000000000000"],
+)
 def test_a_position_not_reached_is_said_so(api: WalletApi, open_wallet: OpenWallet, path: str) -> None:
     """A position beyond the head is waited for at most 5 s, then a 503 with Retry-After says how far the read model is."""
     account = open_wallet(1)

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from blackbox.problems import STATUS
 
 PAGE = Path(__file__).parents[2] / "docs" / "problems.md"

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-
 from blackbox.api import Answer, WalletApi
 from blackbox.exact import MICRO, MONEY_MAX
 from blackbox.names import FAR, NEAR, new_account
+from blackbox.pairs import NEAR_AND_FAR
 from blackbox.problems import assert_problem
 from blackbox.reading import balance_of, net_effect, unexplained, whole_statement
 from blackbox.stack import Stack
-from blackbox.pairs import NEAR_AND_FAR
 
 OpenWallet = Callable[..., str]
 
@@ -56,7 +55,9 @@ ORDER = {
     "frozen-before-funds": Case("wallet-frozen", {"status": "frozen"}, GOOD),
     "currency-before-funds": Case("currency-mismatch", {"currency": "EUR"}, GOOD),
     "payee-closed-before-currency": Case("wallet-closed", GOOD, {"status": "closed", "currency": "EUR"}),
-    "payee-frozen-before-currency": Case("wallet-frozen", GOOD, GOOD | {"status": "frozen", "currency": "EUR"}),
+    "payee-frozen-before-currency": Case(
+        "wallet-frozen", GOOD, GOOD | {"status": "frozen", "currency": "EUR"}
+    ),
     "payee-frozen-before-limit": Case("wallet-frozen", GOOD, FULL | {"status": "frozen"}),
     "payee-currency-before-limit": Case("currency-mismatch", GOOD, FULL | {"currency": "EUR"}),
 }
@@ -74,12 +75,18 @@ class Refused:
 
 
 @pytest.fixture(params=NEAR_AND_FAR)
-def refuse(request: pytest.FixtureRequest, api: WalletApi, open_wallet: OpenWallet) -> Callable[[Case], Refused]:
+def refuse(
+    request: pytest.FixtureRequest, api: WalletApi, open_wallet: OpenWallet
+) -> Callable[[Case], Refused]:
     """Sets a case up, once on one shard and once on two, and sends its transfer."""
 
     def refused(case: Case) -> Refused:
         payer = new_account(NEAR) if case.payer is None else open_wallet(slots=NEAR, **case.payer)
-        payee = new_account(request.param) if case.payee is None else open_wallet(slots=request.param, **case.payee)
+        payee = (
+            new_account(request.param)
+            if case.payee is None
+            else open_wallet(slots=request.param, **case.payee)
+        )
         sides = ((payer, case.payer), (payee, case.payee))
         known = {name: balance_of(api, name) for name, wallet in sides if wallet is not None}
         return Refused(payer, payee, api.transfer(payer, payee, case.amount, case.currency), known)
@@ -88,7 +95,9 @@ def refuse(request: pytest.FixtureRequest, api: WalletApi, open_wallet: OpenWall
 
 
 @pytest.mark.parametrize("case", ALL.values(), ids=ALL)
-def test_a_refusal_names_its_reason_and_moves_nothing(api: WalletApi, refuse: Callable[[Case], Refused], case: Case) -> None:
+def test_a_refusal_names_its_reason_and_moves_nothing(
+    api: WalletApi, refuse: Callable[[Case], Refused], case: Case
+) -> None:
     """Each reason has its status and type (not found, closed, frozen, currency, funds or limit, in this order); no net effect."""
     refused = refuse(case)
     assert_problem(refused.answer, case.reason)
@@ -102,7 +111,9 @@ def test_a_refusal_names_its_reason_and_moves_nothing(api: WalletApi, refuse: Ca
 
 
 @pytest.mark.parametrize("case", ALL.values(), ids=ALL)
-def test_a_refused_transfer_can_be_looked_up(api: WalletApi, refuse: Callable[[Case], Refused], case: Case) -> None:
+def test_a_refused_transfer_can_be_looked_up(
+    api: WalletApi, refuse: Callable[[Case], Refused], case: Case
+) -> None:
     """Every transfer past validation can be looked up: its document says ``refused`` and, as reason, the problem's type."""
     refused = refuse(case)
     found = api.transfer_document(refused.answer.transaction_id or "")
@@ -113,8 +124,11 @@ def test_a_refused_transfer_can_be_looked_up(api: WalletApi, refuse: Callable[[C
     assert (found.document["amount"], found.document["currency"]) == (case.amount, case.currency)
 
 
-@pytest.mark.parametrize("case", [case for case in BY_PAYEE.values() if case.currency == "USD"],
-                         ids=[name for name, case in BY_PAYEE.items() if case.currency == "USD"])
+@pytest.mark.parametrize(
+    "case",
+    [case for case in BY_PAYEE.values() if case.currency == "USD"],
+    ids=[name for name, case in BY_PAYEE.items() if case.currency == "USD"],
+)
 def test_a_compensated_transfer_shows_debit_and_refund(
     api: WalletApi, stack: Stack, refuse: Callable[[Case], Refused], case: Case
 ) -> None:
@@ -125,13 +139,17 @@ def test_a_compensated_transfer_shows_debit_and_refund(
     transaction = refused.answer.transaction_id or ""
     steps = [step["step"] for step in api.transfer_document(transaction).document["timeline"]]
     assert steps.index("debit") < steps.index("refund")
-    entries = [entry for entry in whole_statement(api, refused.payer) if entry["transactionId"] == transaction]
+    entries = [
+        entry for entry in whole_statement(api, refused.payer) if entry["transactionId"] == transaction
+    ]
     assert [(entry["kind"], entry["amount"]) for entry in entries] == [("refund", 10), ("transfer", -10)]
     assert {entry["counterparty"] for entry in entries} == {refused.payee}
 
 
 @pytest.mark.parametrize("case", BY_PAYER.values(), ids=BY_PAYER)
-def test_a_payers_refusal_leaves_no_posting(api: WalletApi, refuse: Callable[[Case], Refused], case: Case) -> None:
+def test_a_payers_refusal_leaves_no_posting(
+    api: WalletApi, refuse: Callable[[Case], Refused], case: Case
+) -> None:
     """What the payer's wallet refuses touches no wallet at all: no entry, no version."""
     refused = refuse(case)
     for account in refused.known:
@@ -140,7 +158,7 @@ def test_a_payers_refusal_leaves_no_posting(api: WalletApi, refuse: Callable[[Ca
 
 
 def test_a_wallet_cannot_pay_itself(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """fromAccount and toAccount must differ: 422, and the wallet stays as it was."""
+    """FromAccount and toAccount must differ: 422, and the wallet stays as it was."""
     account = open_wallet(100)
     assert_problem(api.transfer(account, account, 1), "invalid-request")
     assert api.balance(account).document["version"] == 1

@@ -6,11 +6,10 @@ import re
 from urllib.parse import quote
 
 import pytest
-
 from blackbox.api import JSON, Call, WalletApi
+from blackbox.pairs import Pair
 from blackbox.problems import assert_complete, assert_problem
 from blackbox.stack import Stack
-from blackbox.pairs import Pair
 
 ROUTES = {
     "/wallets": {"POST"},
@@ -26,19 +25,78 @@ PROBES = {"/livez": {"GET"}, "/readyz": {"GET"}, "/docs": {"GET"}, "/openapi.jso
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND")
 # PUT and DELETE of /wallets/balanceTransfer are those of a wallet that happens to have this name.
 RIGHT_METHODS = ROUTES | PROBES | {"/wallets/balanceTransfer": {"POST", "PUT", "DELETE"}}
-WRONG_METHODS = [(method, path) for path, right in RIGHT_METHODS.items() for method in METHODS if method not in right]
+WRONG_METHODS = [
+    (method, path) for path, right in RIGHT_METHODS.items() for method in METHODS if method not in right
+]
 UNKNOWN = [
-    "/", "/nope", "/wallets/a/b/c", "/wallets/a/nope", "/transfers", "/transfers/", "/transfers/a/b", "/Wallets", "/wallets/",
-    "/wallets/a/balance/", "/wallets//balance", "//wallets", "/livez/", "/readyz/x", "/docs/x", "/openapi.yaml", "/favicon.ico", "/robots.txt",
-    "/.env", "/redoc", "/metrics", "/metrics/", "/internal", "/internal/", "/internal/steps", "/internal/recovery", "/steps", "/debit", "/credit",
-    "/refund", "/complete", "/claim", "/recovery", "/debug", "/admin", "/health", "/shards/0", "/worker", "/problems/invalid-request",
+    "/",
+    "/nope",
+    "/wallets/a/b/c",
+    "/wallets/a/nope",
+    "/transfers",
+    "/transfers/",
+    "/transfers/a/b",
+    "/Wallets",
+    "/wallets/",
+    "/wallets/a/balance/",
+    "/wallets//balance",
+    "//wallets",
+    "/livez/",
+    "/readyz/x",
+    "/docs/x",
+    "/openapi.yaml",
+    "/favicon.ico",
+    "/robots.txt",
+    "/.env",
+    "/redoc",
+    "/metrics",
+    "/metrics/",
+    "/internal",
+    "/internal/",
+    "/internal/steps",
+    "/internal/recovery",
+    "/steps",
+    "/debit",
+    "/credit",
+    "/refund",
+    "/complete",
+    "/claim",
+    "/recovery",
+    "/debug",
+    "/admin",
+    "/health",
+    "/shards/0",
+    "/worker",
+    "/problems/invalid-request",
 ]
 WEIRD = [
-    "/wallets/%00/balance", "/wallets/a%00b/balance", "/wallets/a%2Fb/balance", "/wallets/%2e%2e/balance", "/wallets/%ff/balance",
-    "/wallets/%F0%9F%98%80/balance", "/wallets/%C3%A9/balance", "/wallets/%/balance", "/wallets/%zz/balance", "/wallets/a%0A/balance",
-    "/wallets/a%20b/balance", "/wallets/" + "a" * 8000 + "/balance", "/" + "x" * 8000, "/%00", "/%ff%fe", "/transfers/%00", "/transfers/%2F",
-    "/transfers/" + "f" * 4000, "/transfers/not-a-uuid", "/transfers/%F0%9F%98%80", "/transfers/0", "/transfers/-1", "/wallets/%25/balance",
-    "/wallets/a'%20OR%201=1--/balance", "/wallets/a;b/balance", "/wallets/%3Cscript%3E/balance", "/wallets/../balance",
+    "/wallets/%00/balance",
+    "/wallets/a%00b/balance",
+    "/wallets/a%2Fb/balance",
+    "/wallets/%2e%2e/balance",
+    "/wallets/%ff/balance",
+    "/wallets/%F0%9F%98%80/balance",
+    "/wallets/%C3%A9/balance",
+    "/wallets/%/balance",
+    "/wallets/%zz/balance",
+    "/wallets/a%0A/balance",
+    "/wallets/a%20b/balance",
+    "/wallets/" + "a" * 8000 + "/balance",
+    "/" + "x" * 8000,
+    "/%00",
+    "/%ff%fe",
+    "/transfers/%00",
+    "/transfers/%2F",
+    "/transfers/" + "f" * 4000,
+    "/transfers/not-a-uuid",
+    "/transfers/%F0%9F%98%80",
+    "/transfers/0",
+    "/transfers/-1",
+    "/wallets/%25/balance",
+    "/wallets/a'%20OR%201=1--/balance",
+    "/wallets/a;b/balance",
+    "/wallets/%3Cscript%3E/balance",
+    "/wallets/../balance",
 ]
 
 
@@ -46,7 +104,9 @@ WEIRD = [
 def test_other_paths_are_not_found(api: WalletApi, path: str) -> None:
     """An unknown route is a 404 problem, never a redirect; /metrics and internal routes are unknown to the public port."""
     for method in ("GET", "POST"):
-        assert_problem(api.send(Call(method, path, headers=JSON, body=b"{}" if method == "POST" else None)), "not-found")
+        assert_problem(
+            api.send(Call(method, path, headers=JSON, body=b"{}" if method == "POST" else None)), "not-found"
+        )
 
 
 def test_routes_of_the_services_own_ports_are_not_public(api: WalletApi, stack: Stack) -> None:
@@ -96,7 +156,19 @@ def test_weird_paths_get_problem_documents(api: WalletApi, path: str) -> None:
     assert_complete(answer)
 
 
-@pytest.mark.parametrize("query", ["?currency=", "?currency=usd", "?currency=%00", "?currency=" + "U" * 4000, "?at=%ff", "?%00=1", "?=&&==", "?limit=1;"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?currency=",
+        "?currency=usd",
+        "?currency=%00",
+        "?currency=" + "U" * 4000,
+        "?at=%ff",
+        "?%00=1",
+        "?=&&==",
+        "?limit=1;",
+    ],
+)
 def test_weird_queries_do_no_harm(api: WalletApi, still_pair: Pair, query: str) -> None:
     """A query nobody understands never fails: it is ignored, or refused with a complete problem."""
     for route in ("balance", "transactions"):
@@ -128,7 +200,9 @@ def test_openapi_names_every_route_of_the_contract(api: WalletApi) -> None:
     """/openapi.json names every route and method of the contract (one merged document), and nothing internal."""
     document = api.read("/openapi.json").document
     assert document["openapi"].startswith("3.")
-    documented = {_anonymous(path): {name.upper() for name in item} for path, item in document["paths"].items()}
+    documented = {
+        _anonymous(path): {name.upper() for name in item} for path, item in document["paths"].items()
+    }
     for path, methods in ROUTES.items():
         assert methods <= documented.get(path, set()), path
     assert set(documented) <= set(ROUTES) | set(PROBES) | {"/wallets/{}/balance/stream"}

@@ -8,12 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
 from blackbox.api import WalletApi
 from blackbox.names import FAR, NEAR
+from blackbox.pairs import Pair
 from blackbox.problems import assert_complete, assert_problem
 from blackbox.reading import balance_of, page_of, unexplained, whole_statement
-from blackbox.pairs import Pair
 
 OpenWallet = Callable[..., str]
 MEMBERS = {"transactionId", "kind", "amount", "balance", "version", "counterparty", "at"}
@@ -31,12 +30,20 @@ def busy(api: WalletApi, open_wallet: OpenWallet) -> str:
 def test_a_statement_lists_every_kind_of_posting(api: WalletApi, open_wallet: OpenWallet) -> None:
     """Entries come newest first, of kind opening, transfer, deposit, withdrawal, each with its sign and counterparty."""
     account, other = open_wallet(100, slots=NEAR), open_wallet(100, slots=FAR)
-    ids = [api.deposit(account, 5).transaction_id, api.withdraw(account, 3).transaction_id,
-           api.transfer(account, other, 2).transaction_id, api.transfer(other, account, 1).transaction_id]
+    ids = [
+        api.deposit(account, 5).transaction_id,
+        api.withdraw(account, 3).transaction_id,
+        api.transfer(account, other, 2).transaction_id,
+        api.transfer(other, account, 1).transaction_id,
+    ]
     entries = whole_statement(api, account)
     assert [(entry["kind"], entry["amount"], entry["counterparty"]) for entry in entries] == [
-        ("transfer", 1, other), ("transfer", -2, other), ("withdrawal", -3, "@external"), ("deposit", 5, "@external"),
-        ("opening", 100, "@external")]
+        ("transfer", 1, other),
+        ("transfer", -2, other),
+        ("withdrawal", -3, "@external"),
+        ("deposit", 5, "@external"),
+        ("opening", 100, "@external"),
+    ]
     assert [entry["transactionId"] for entry in reversed(entries)][1:] == ids
     assert [entry["balance"] for entry in entries] == [101, 100, 102, 105, 100]
     assert [entry["version"] for entry in entries] == [5, 4, 3, 2, 1]
@@ -77,7 +84,27 @@ def test_a_page_holds_fifty_unless_said_otherwise(api: WalletApi, open_wallet: O
     assert len(page_of(api.statement(account, 51))["items"]) == 51
 
 
-@pytest.mark.parametrize("limit", ["0", "501", "-1", "abc", "1.5", "1e1", " 1", "", "%", "99999999999999999999", "١", "NaN", "null", "1_0", "+1", "0x1"])
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "0",
+        "501",
+        "-1",
+        "abc",
+        "1.5",
+        "1e1",
+        " 1",
+        "",
+        "%",
+        "99999999999999999999",
+        "١",
+        "NaN",
+        "null",
+        "1_0",
+        "+1",
+        "0x1",
+    ],
+)
 def test_other_limits_are_invalid(api: WalletApi, still_pair: Pair, limit: str) -> None:
     """``limit`` is a whole number from 1 to 500; anything else is a 422."""
     assert_problem(api.statement(still_pair.payer, limit), "invalid-request")
@@ -110,13 +137,33 @@ def test_a_cursor_can_be_followed_again(api: WalletApi, busy: str) -> None:
     assert page_of(api.statement(busy, 3, cursor))["items"] == first
 
 
-@pytest.mark.parametrize("cursor", ["garbage", "!", "-1", "%00", "\x00", "é", "null", "{}", "AAAA", "====", "a" * 5000, "' OR 1=1 --", "1.5", "🙂"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "garbage",
+        "!",
+        "-1",
+        "%00",
+        "\x00",
+        "é",
+        "null",
+        "{}",
+        "AAAA",
+        "====",
+        "a" * 5000,
+        "' OR 1=1 --",
+        "1.5",
+        "🙂",
+    ],
+)
 def test_malformed_cursors_are_invalid(api: WalletApi, still_pair: Pair, cursor: str) -> None:
     """A cursor nobody gave out is a 422."""
     assert_problem(api.statement(still_pair.payer, cursor=cursor), "invalid-request")
 
 
-@pytest.mark.parametrize("cursor", ["0", "1", "99999999999999999999999999", "9223372036854775808", "MQ==", "MQ", "AQ==", ""])
+@pytest.mark.parametrize(
+    "cursor", ["0", "1", "99999999999999999999999999", "9223372036854775808", "MQ==", "MQ", "AQ==", ""]
+)
 def test_cursors_that_look_like_one_do_no_harm(api: WalletApi, still_pair: Pair, cursor: str) -> None:
     """A cursor that might be one, but was not given out, never fails."""
     answer = api.statement(still_pair.payer, cursor=cursor)

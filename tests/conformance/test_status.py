@@ -7,12 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
 from blackbox.api import WalletApi
 from blackbox.names import new_account
+from blackbox.pairs import Pair
 from blackbox.problems import assert_problem
 from blackbox.reading import WalletState, wallet_state, whole_statement
-from blackbox.pairs import Pair
 
 OpenWallet = Callable[..., str]
 
@@ -20,8 +19,12 @@ OpenWallet = Callable[..., str]
 def test_a_frozen_wallet_thaws(api: WalletApi, pair: Pair) -> None:
     """PUT answers 200 with the wallet; freezing and thawing take one version each and move nothing."""
     frozen = api.set_status(pair.payer, "frozen")
-    assert (frozen.status, frozen.document["accountId"], frozen.document["status"], frozen.document["version"]) == (
-        200, pair.payer, "frozen", 2)
+    assert (
+        frozen.status,
+        frozen.document["accountId"],
+        frozen.document["status"],
+        frozen.document["version"],
+    ) == (200, pair.payer, "frozen", 2)
     assert api.transfer(pair.payer, pair.payee, 1).problem == "wallet-frozen"
     assert api.set_status(pair.payer, "active").document["version"] == 3
     assert api.transfer(pair.payer, pair.payee, 1).status == 201
@@ -29,7 +32,9 @@ def test_a_frozen_wallet_thaws(api: WalletApi, pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("status", ["active", "frozen"])
-def test_the_status_a_wallet_has_changes_nothing(api: WalletApi, open_wallet: OpenWallet, status: str) -> None:
+def test_the_status_a_wallet_has_changes_nothing(
+    api: WalletApi, open_wallet: OpenWallet, status: str
+) -> None:
     """PUT of the status a wallet already has is a 200 and takes no version."""
     account = open_wallet(5, status=status)
     before = wallet_state(api, account)
@@ -44,7 +49,9 @@ def test_a_frozen_wallet_can_be_read(api: WalletApi, open_wallet: OpenWallet) ->
     assert len(whole_statement(api, account)) == 1
 
 
-@pytest.mark.parametrize("status", ["closed", "Active", "FROZEN", "", "deleted", " active", "active\n"], ids=repr)
+@pytest.mark.parametrize(
+    "status", ["closed", "Active", "FROZEN", "", "deleted", " active", "active\n"], ids=repr
+)
 def test_other_statuses_are_invalid(api: WalletApi, still_pair: Pair, status: Any) -> None:
     """PUT takes ``active`` and ``frozen``, nothing else: 422."""
     assert_problem(api.set_status(still_pair.payer, status), "invalid-request")
@@ -56,7 +63,11 @@ def test_an_empty_wallet_can_be_closed(api: WalletApi, open_wallet: OpenWallet, 
     account = open_wallet(0, status=status)
     version = wallet_state(api, account).version
     answer = api.close_wallet(account)
-    assert (answer.status, answer.document["status"], answer.document["version"]) == (200, "closed", version + 1)
+    assert (answer.status, answer.document["status"], answer.document["version"]) == (
+        200,
+        "closed",
+        version + 1,
+    )
     assert wallet_state(api, account) == WalletState(Decimal(), version + 1, "closed")
 
 

@@ -7,11 +7,10 @@ import uuid
 from datetime import datetime
 
 import pytest
-
 from blackbox.api import WalletApi
 from blackbox.names import new_key
-from blackbox.problems import assert_complete, assert_problem
 from blackbox.pairs import Pair
+from blackbox.problems import assert_complete, assert_problem
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
@@ -45,7 +44,9 @@ def test_an_unknown_transfer_is_not_found(api: WalletApi) -> None:
         assert_problem(api.transfer_document(str(transaction)), "transfer-not-found")
 
 
-@pytest.mark.parametrize("text", ["nope", "1", "00000000-0000-0000-0000-00000000000", "{}", "null", " ", "a" * 300])
+@pytest.mark.parametrize(
+    "text", ["nope", "1", "00000000-0000-0000-0000-00000000000", "{}", "null", " ", "a" * 300]
+)
 def test_no_transaction_id_is_not_found_either(api: WalletApi, text: str) -> None:
     """What cannot be a transaction id is a 404 or a 422, never a failure."""
     answer = api.transfer_document(text)
@@ -64,4 +65,7 @@ def test_a_replay_names_the_same_transfer(api: WalletApi, pair: Pair) -> None:
     """Looking up the id of a replay shows the one transfer there was."""
     key = new_key()
     first, again = (api.transfer(pair.payer, pair.payee, 1, key=key) for _ in range(2))
-    assert api.transfer_document(first.transaction_id or "").content == api.transfer_document(again.transaction_id or "").content
+    assert (
+        api.transfer_document(first.transaction_id or "").content
+        == api.transfer_document(again.transaction_id or "").content
+    )

@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from blackbox.api import WalletApi
-from blackbox.reading import WalletState, net_effect, wallet_state, whole_statement
 from blackbox.pairs import Pair
+from blackbox.reading import WalletState, net_effect, wallet_state, whole_statement
 
 
 def test_a_transfer_succeeds_once_both_sides_are_durable(api: WalletApi, pair: Pair) -> None:
@@ -28,10 +28,14 @@ def test_a_first_answer_is_no_replay(api: WalletApi, pair: Pair) -> None:
 
 
 def test_a_balance_says_when_it_last_changed(api: WalletApi, pair: Pair) -> None:
-    """lastUpdated is RFC 3339 with a zone and moves forward with a posting."""
-    before = [datetime.fromisoformat(api.balance(name).document["lastUpdated"]) for name in (pair.payer, pair.payee)]
+    """LastUpdated is RFC 3339 with a zone and moves forward with a posting."""
+    before = [
+        datetime.fromisoformat(api.balance(name).document["lastUpdated"]) for name in (pair.payer, pair.payee)
+    ]
     api.transfer(pair.payer, pair.payee, 1)
-    after = [datetime.fromisoformat(api.balance(name).document["lastUpdated"]) for name in (pair.payer, pair.payee)]
+    after = [
+        datetime.fromisoformat(api.balance(name).document["lastUpdated"]) for name in (pair.payer, pair.payee)
+    ]
     assert all(moment.tzinfo is not None for moment in before + after)
     assert all(later > earlier for earlier, later in zip(before, after, strict=True))
 
@@ -41,9 +45,20 @@ def test_both_statements_tell_the_transfer(api: WalletApi, pair: Pair) -> None:
     transaction = api.transfer(pair.payer, pair.payee, 7).transaction_id
     (paid, _), (received, _) = whole_statement(api, pair.payer), whole_statement(api, pair.payee)
     assert paid["transactionId"] == received["transactionId"] == transaction
-    assert (paid["kind"], paid["amount"], paid["balance"], paid["version"], paid["counterparty"]) == ("transfer", -7, 93, 2, pair.payee)
-    assert (received["kind"], received["amount"], received["balance"], received["version"], received["counterparty"]) == (
-        "transfer", 7, 57, 2, pair.payer)
+    assert (paid["kind"], paid["amount"], paid["balance"], paid["version"], paid["counterparty"]) == (
+        "transfer",
+        -7,
+        93,
+        2,
+        pair.payee,
+    )
+    assert (
+        received["kind"],
+        received["amount"],
+        received["balance"],
+        received["version"],
+        received["counterparty"],
+    ) == ("transfer", 7, 57, 2, pair.payer)
 
 
 def test_a_whole_balance_may_be_transferred(api: WalletApi, pair: Pair) -> None:
@@ -66,7 +81,10 @@ def test_versions_grow_by_one_with_every_posting(api: WalletApi, pair: Pair) -> 
         transaction = api.transfer(pair.payer, pair.payee, 1).transaction_id or ""
         assert net_effect(whole_statement(api, pair.payer), transaction) == -1
         api.transfer(pair.payee, pair.payer, 1)
-        assert (wallet_state(api, pair.payer).version, wallet_state(api, pair.payee).version) == (1 + 2 * turn, 1 + 2 * turn)
+        assert (wallet_state(api, pair.payer).version, wallet_state(api, pair.payee).version) == (
+            1 + 2 * turn,
+            1 + 2 * turn,
+        )
 
 
 def test_many_transfers_add_up(api: WalletApi, pair: Pair) -> None:

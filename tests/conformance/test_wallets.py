@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
 from blackbox.api import WalletApi, wallet_path
 from blackbox.exact import MONEY_MAX, Literal
 from blackbox.names import NEAR, new_account
@@ -18,9 +17,43 @@ from blackbox.reading import wallet_state, whole_statement
 OpenWallet = Callable[..., str]
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 BAD_NAMES: list[Any] = [
-    "", "-a", ".a", "_a", ":a", "@external", "@anything", "a b", " a", "a ", "a/b", "a\\b", "a%20b", "a?b", "a#b", "a,b",
-    "é", "ä1", "аbc", "a\u200b", "１２", "a\n", "a\r\n", "a\t", "a\x00", "\x00", Literal(r'"\ud800"'), "a" * 65, "a" * 5000,
-    None, 1, Decimal("1.5"), True, [], ["a"], {}, {"a": 1},
+    "",
+    "-a",
+    ".a",
+    "_a",
+    ":a",
+    "@external",
+    "@anything",
+    "a b",
+    " a",
+    "a ",
+    "a/b",
+    "a\\b",
+    "a%20b",
+    "a?b",
+    "a#b",
+    "a,b",
+    "é",
+    "ä1",
+    "аbc",
+    "a\u200b",
+    "１２",
+    "a\n",
+    "a\r\n",
+    "a\t",
+    "a\x00",
+    "\x00",
+    Literal(r'"\ud800"'),
+    "a" * 65,
+    "a" * 5000,
+    None,
+    1,
+    Decimal("1.5"),
+    True,
+    [],
+    ["a"],
+    {},
+    {"a": 1},
 ]
 
 
@@ -31,7 +64,11 @@ def test_a_new_wallet_answers_its_whole_document(api: WalletApi) -> None:
     assert answer.status == 201
     assert answer.headers["content-type"].startswith("application/json")
     document = answer.document
-    assert (document["accountId"], document["currency"], document["balance"]) == (account, "EUR", Decimal("12.5"))
+    assert (document["accountId"], document["currency"], document["balance"]) == (
+        account,
+        "EUR",
+        Decimal("12.5"),
+    )
     assert (document["version"], document["status"]) == (1, "active")
     assert RFC3339.fullmatch(document["lastUpdated"])
     assert answer.transaction_id
@@ -78,9 +115,11 @@ def test_the_external_account_has_no_limit(open_wallet: OpenWallet) -> None:
         open_wallet(str(MONEY_MAX), slots=NEAR)
 
 
-@pytest.mark.parametrize("account", ["a", "7", "a" * 64, "A0._:@-", "user@example.org", "balanceTransfer", "a..b", "0" * 64])
+@pytest.mark.parametrize(
+    "account", ["a", "7", "a" * 64, "A0._:@-", "user@example.org", "balanceTransfer", "a..b", "0" * 64]
+)
 def test_names_within_the_pattern_are_taken(api: WalletApi, account: str) -> None:
-    """accountId is any ``[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}``; it names the wallet in paths too."""
+    """AccountId is any ``[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}``; it names the wallet in paths too."""
     answer = api.open_wallet(account)
     if answer.status != 201:
         assert_problem(answer, "wallet-exists")
@@ -102,14 +141,16 @@ def test_names_outside_the_pattern_are_refused_in_paths(api: WalletApi, account:
 
 @pytest.mark.parametrize("member", ["fromAccount", "toAccount"])
 @pytest.mark.parametrize("account", BAD_NAMES, ids=repr)
-def test_names_outside_the_pattern_neither_pay_nor_are_paid(api: WalletApi, member: str, account: Any) -> None:
+def test_names_outside_the_pattern_neither_pay_nor_are_paid(
+    api: WalletApi, member: str, account: Any
+) -> None:
     """A transfer that names a malformed account, or the external one, is a 422."""
     body = {"fromAccount": "a", "toAccount": "b", "amount": 1, "currency": "USD", member: account}
     assert_problem(api.write("POST", "/wallets/balanceTransfer", body), "invalid-request")
 
 
 def test_a_name_is_taken_once(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """accountId is the key: a second wallet of that name is a 409, in any currency, and the first stays as it was."""
+    """AccountId is the key: a second wallet of that name is a 409, in any currency, and the first stays as it was."""
     account = open_wallet(5)
     before = wallet_state(api, account)
     for currency in ("USD", "EUR"):
@@ -119,7 +160,7 @@ def test_a_name_is_taken_once(api: WalletApi, open_wallet: OpenWallet) -> None:
 
 
 def test_names_differ_by_case(api: WalletApi) -> None:
-    """accountId is compared exactly: upper and lower case are two wallets."""
+    """AccountId is compared exactly: upper and lower case are two wallets."""
     lower = new_account()
     assert api.open_wallet(lower, balance=1).status == 201
     assert api.open_wallet(lower.upper(), balance=2).status == 201
@@ -132,7 +173,11 @@ def test_currencies_of_the_setting_are_known(api: WalletApi, currency: str) -> N
     assert api.open_wallet(new_account(), currency).document["currency"] == currency
 
 
-@pytest.mark.parametrize("currency", ["XXX", "usd", "", " USD", "USD ", "USD\n", "US", "ＵＳＤ", None, 840, True, ["USD"], {}], ids=repr)
+@pytest.mark.parametrize(
+    "currency",
+    ["XXX", "usd", "", " USD", "USD ", "USD\n", "US", "ＵＳＤ", None, 840, True, ["USD"], {}],
+    ids=repr,
+)
 def test_other_currencies_are_refused(api: WalletApi, still_pair: Any, currency: Any) -> None:
     """A currency outside the setting is a 422 wherever money is named, and changes nothing."""
     payer, payee = still_pair.payer, still_pair.payee
@@ -146,8 +191,15 @@ def test_other_currencies_are_refused(api: WalletApi, still_pair: Any, currency:
 def test_an_unknown_wallet_is_not_found(api: WalletApi) -> None:
     """A wallet nobody opened is a 404 for every route that names one."""
     account = new_account()
-    answers = [api.balance(account), api.statement(account), api.deposit(account, 1), api.withdraw(account, 1),
-               api.set_status(account, "frozen"), api.set_status(account, "active"), api.close_wallet(account)]
+    answers = [
+        api.balance(account),
+        api.statement(account),
+        api.deposit(account, 1),
+        api.withdraw(account, 1),
+        api.set_status(account, "frozen"),
+        api.set_status(account, "active"),
+        api.close_wallet(account),
+    ]
     for answer in answers:
         assert_problem(answer, "wallet-not-found")
     assert_complete(api.balance(account, at="2020-01-01T00:00:00Z"))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
-
 from blackbox.names import FAR, NEAR
 from blackbox.proof import assert_audited
 from blackbox.stack import Stack

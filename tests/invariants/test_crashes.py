@@ -7,17 +7,16 @@ import signal
 from decimal import Decimal
 
 import pytest
-
+from blackbox.disturbance import kill_and_recover, survives
 from blackbox.load import Verdict
 from blackbox.stack import Stack, of_kind
-from blackbox.disturbance import kill_and_recover, survives
 
 Opened = dict[str, Decimal]
 pytestmark = pytest.mark.slow
 
 
 def test_killing_a_component_loses_nothing(faults: Stack, accounts: Opened, victim_kind: str) -> None:
-    """kill -9 of any one kind of process, twice under load: every transfer is terminal after the restart, every 201 is there once."""
+    """Kill -9 of any one kind of process, twice under load: every transfer is terminal after the restart, every 201 is there once."""
     victims = of_kind(faults, victim_kind)
     assert victims, f"the stack has no {victim_kind}"
 
@@ -31,7 +30,7 @@ def test_killing_a_component_loses_nothing(faults: Stack, accounts: Opened, vict
 
 
 def test_killing_everything_loses_nothing(faults: Stack, accounts: Opened) -> None:
-    """kill -9 of all processes at once under load: after the restart nothing acknowledged is lost."""
+    """Kill -9 of all processes at once under load: after the restart nothing acknowledged is lost."""
 
     async def disturb() -> None:
         await asyncio.sleep(1)

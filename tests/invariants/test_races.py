@@ -8,7 +8,6 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-
 from blackbox.api import Answer, AsyncWalletApi
 from blackbox.exact import MONEY_MAX
 from blackbox.load import Book, Order, Verdict, place_all, with_client
@@ -54,13 +53,18 @@ def test_of_fifty_racing_overdrafts_one_succeeds(stack: Stack, open_wallet: Open
 
 @pytest.mark.slow
 @pytest.mark.parametrize("slots", [NEAR, FAR], ids=["same-shard", "other-shard"])
-def test_a_thousand_transfers_on_one_pair_all_arrive(stack: Stack, open_wallet: OpenWallet, slots: range) -> None:
+def test_a_thousand_transfers_on_one_pair_all_arrive(
+    stack: Stack, open_wallet: OpenWallet, slots: range
+) -> None:
     """1,000 transfers on one pair: all succeed, the payee has exactly their sum, versions count every one."""
     payer, payee = open_wallet(1000, slots=NEAR), open_wallet(0, slots=slots)
     orders = [Order(payer, payee, Decimal("0.999999")) for _ in range(1000)]
     book, states = after(stack, {payer: Decimal(1000), payee: Decimal()}, orders)
     assert len(book.of(Verdict.ACKNOWLEDGED)) == 1000
-    assert (states[payer], states[payee]) == (WalletState(Decimal("0.001"), 1001, "active"), WalletState(Decimal("999.999"), 1001, "active"))
+    assert (states[payer], states[payee]) == (
+        WalletState(Decimal("0.001"), 1001, "active"),
+        WalletState(Decimal("999.999"), 1001, "active"),
+    )
 
 
 @pytest.mark.slow
@@ -100,14 +104,20 @@ def test_the_same_key_raced_has_one_effect(stack: Stack, open_wallet: OpenWallet
     order = Order(payer, payee, Decimal(amount))
 
     async def scene(api: AsyncWalletApi) -> list[Answer]:
-        answers = await asyncio.gather(*(api.transfer(payer, payee, order.amount, key=order.key) for _ in range(50)))
+        answers = await asyncio.gather(
+            *(api.transfer(payer, payee, order.amount, key=order.key) for _ in range(50))
+        )
         book = Book()
         for answer in answers:
             book.note(order, answer)
         assert await violations(api, {payer: Decimal(100), payee: Decimal()}, book) == []
         return answers
 
-    answers = [answer for answer in with_client(stack.base_url, scene, WITHIN_S) if answer.problem != "idempotency-in-progress"]
+    answers = [
+        answer
+        for answer in with_client(stack.base_url, scene, WITHIN_S)
+        if answer.problem != "idempotency-in-progress"
+    ]
     assert [answer.replayed for answer in answers].count(False) == 1
     assert len({answer.content for answer in answers}) == 1
 
@@ -117,7 +127,9 @@ def test_the_same_key_raced_with_two_bodies_has_one_effect(stack: Stack, open_wa
     payer, payee, key = open_wallet(100, slots=NEAR), open_wallet(0, slots=FAR), new_key()
 
     async def scene(api: AsyncWalletApi) -> tuple[list[Answer], WalletState]:
-        answers = await asyncio.gather(*(api.transfer(payer, payee, 1 + turn % 2, key=key) for turn in range(50)))
+        answers = await asyncio.gather(
+            *(api.transfer(payer, payee, 1 + turn % 2, key=key) for turn in range(50))
+        )
         return answers, (await states_of(api, {payee: Decimal()}))[payee]
 
     answers, state = with_client(stack.base_url, scene, WITHIN_S)
@@ -183,7 +195,10 @@ def test_freezing_races_with_transfers(stack: Stack, open_wallet: OpenWallet) ->
 
     async def scene(api: AsyncWalletApi) -> None:
         book = Book()
-        orders = [Order(names[turn % 8], names[(turn + 1 + turn // 8 % 7) % 8], Decimal("0.01")) for turn in range(400)]
+        orders = [
+            Order(names[turn % 8], names[(turn + 1 + turn // 8 % 7) % 8], Decimal("0.01"))
+            for turn in range(400)
+        ]
         await asyncio.gather(place_all(api, book, orders), toggle(api))
         assert await violations(api, opened, book) == []
 

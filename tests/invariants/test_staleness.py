@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-
 from blackbox.api import Answer, AsyncWalletApi
+from blackbox.disturbance import kill_and_recover
 from blackbox.load import Order, answered, with_client
 from blackbox.names import FAR, NEAR
 from blackbox.reading import state_of
 from blackbox.stack import Stack, of_kind
-from blackbox.disturbance import kill_and_recover
 
 OpenWallet = Callable[..., str]
 STEP = Decimal("0.01")
@@ -59,14 +58,18 @@ async def move(api: AsyncWalletApi, payer: Watched, payee: Watched) -> None:
         answer = await answered(api.transfer(order.payer, order.payee, STEP, key=order.key))
         if answer is not None and answer.status == 201:
             break
-        assert answer is None or answer.status in (202, 503) or answer.problem == "idempotency-in-progress", answer
+        assert answer is None or answer.status in (202, 503) or answer.problem == "idempotency-in-progress", (
+            answer
+        )
         assert time.monotonic() < deadline, f"{order} was not decided in {DECIDED_WITHIN_S} s: {answer}"
         await asyncio.sleep(0.1)
     payer.acknowledged += 1
     payee.acknowledged += 1
 
 
-async def watch(api: AsyncWalletApi, pairs: list[tuple[Watched, Watched]], disturb: Callable[[], Awaitable[None]]) -> int:
+async def watch(
+    api: AsyncWalletApi, pairs: list[tuple[Watched, Watched]], disturb: Callable[[], Awaitable[None]]
+) -> int:
     """Transfers on every pair, each followed by reads, beside readers that never pause; returns how many reads were answered."""
     done = asyncio.Event()
     reads = 0
@@ -98,8 +101,12 @@ async def watch(api: AsyncWalletApi, pairs: list[tuple[Watched, Watched]], distu
 def assert_never_stale(stack: Stack, open_wallet: OpenWallet, disturb: Callable[[], Awaitable[None]]) -> None:
     """Run the watch over pairs on one shard and on two; at the end everything is read once more, and is exact."""
     pairs = [
-        (Watched(open_wallet(100, slots=NEAR), Decimal(100), -STEP), Watched(open_wallet(0, slots=slots), Decimal(), STEP))
-        for slots in (NEAR, FAR) for _ in range(PAIRS // 2)
+        (
+            Watched(open_wallet(100, slots=NEAR), Decimal(100), -STEP),
+            Watched(open_wallet(0, slots=slots), Decimal(), STEP),
+        )
+        for slots in (NEAR, FAR)
+        for _ in range(PAIRS // 2)
     ]
 
     async def scene(api: AsyncWalletApi) -> None:
@@ -128,7 +135,7 @@ def test_reads_are_fresh_while_the_cache_is_flushed(faults: Stack, open_wallet: 
 
 
 def test_reads_are_fresh_while_the_cache_dies(faults: Stack, open_wallet: OpenWallet) -> None:
-    """kill -9 of Redis under load, twice: no read is older than what was acknowledged, before, meanwhile or after."""
+    """Kill -9 of Redis under load, twice: no read is older than what was acknowledged, before, meanwhile or after."""
     names = [part.name for part in of_kind(faults, "redis")]
 
     async def disturb() -> None:
@@ -160,7 +167,7 @@ def test_reads_are_fresh_while_the_cache_hangs(faults: Stack, open_wallet: OpenW
 
 
 def test_reads_are_fresh_while_the_caches_writer_dies(faults: Stack, open_wallet: OpenWallet) -> None:
-    """kill -9 of a process that commits and then writes the cache, between the two perhaps: no read is older for it."""
+    """Kill -9 of a process that commits and then writes the cache, between the two perhaps: no read is older for it."""
     victims = of_kind(faults, CACHE_WRITERS[faults.architecture])
 
     async def disturb() -> None:

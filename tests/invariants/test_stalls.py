@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
-
 from blackbox.api import Answer, AsyncWalletApi
 from blackbox.load import Book, Order, answered, place, settle, with_client
 from blackbox.names import FAR, NEAR, new_account
@@ -60,7 +59,10 @@ def test_a_transfer_not_decided_in_time_is_pending_until_it_is(
     faults: Stack, far_databases: list[Component], open_wallet: OpenWallet, payee_exists: bool
 ) -> None:
     """Debited, and the payee's shard out of reach: 202 with Location; its replays say what is true, at last 201 or the refusal."""
-    payer, payee = open_wallet(10, slots=NEAR), open_wallet(0, slots=FAR) if payee_exists else new_account(FAR)
+    payer, payee = (
+        open_wallet(10, slots=NEAR),
+        open_wallet(0, slots=FAR) if payee_exists else new_account(FAR),
+    )
     order = Order(payer, payee, Decimal(10))
 
     async def scene(api: AsyncWalletApi) -> None:
@@ -69,12 +71,19 @@ def test_a_transfer_not_decided_in_time_is_pending_until_it_is(
             assert (first.status, first.document["status"]) == (202, "pending"), first
             assert first.headers["location"] == f"/transfers/{first.transaction_id}"
             document = (await api.transfer_document(first.transaction_id or "")).document
-            assert (document["status"], document["fromAccount"], document["toAccount"]) == ("pending", payer, payee)
+            assert (document["status"], document["fromAccount"], document["toAccount"]) == (
+                "pending",
+                payer,
+                payee,
+            )
             again = await api.transfer(payer, payee, 10, key=order.key)
             assert (again.status, again.transaction_id) == (202, first.transaction_id)
             # Its money may still come back, so a payer with a transfer under way cannot be closed at balance 0.
             assert_problem(await api.close_wallet(payer), "wallet-not-empty")
-        found = await ended(lambda: api.transfer_document(first.transaction_id or ""), lambda a: a.document["status"] != "pending")
+        found = await ended(
+            lambda: api.transfer_document(first.transaction_id or ""),
+            lambda a: a.document["status"] != "pending",
+        )
         assert found.document["status"] == ("success" if payee_exists else "refused")
         last = await api.transfer(payer, payee, 10, key=order.key)
         assert (last.status, last.transaction_id) == (201 if payee_exists else 404, first.transaction_id)
@@ -95,7 +104,9 @@ def test_a_payers_shard_out_of_reach_is_never_a_guess(
         with stopped(faults, far_databases):
             answers = [await place(api, book, order) for order in orders[:1]]
             answers += await asyncio.gather(*(place(api, book, order) for order in orders[1:]))
-            assert [answer for answer in answers if answer is not None and answer.status not in (202, 503)] == []
+            assert [
+                answer for answer in answers if answer is not None and answer.status not in (202, 503)
+            ] == []
         await settle(api, book, ENDS_WITHIN_S)
         assert await violations(api, opened, book) == []
         assert (await api.balance(payee)).document["balance"] == 5
@@ -103,7 +114,9 @@ def test_a_payers_shard_out_of_reach_is_never_a_guess(
     with_client(faults.base_url, scene, WITHIN_S)
 
 
-def test_the_other_shards_work_on(faults: Stack, far_databases: list[Component], open_wallet: OpenWallet) -> None:
+def test_the_other_shards_work_on(
+    faults: Stack, far_databases: list[Component], open_wallet: OpenWallet
+) -> None:
     """While one shard is out of reach, wallets of the others pay each other as ever."""
     payer, payee = open_wallet(10, slots=NEAR), open_wallet(0, slots=NEAR)
 
@@ -119,7 +132,9 @@ def test_the_other_shards_work_on(faults: Stack, far_databases: list[Component],
 
 
 @pytest.mark.parametrize("slots", [NEAR, FAR], ids=["same-shard", "other-shard"])
-def test_what_was_accepted_before_sigterm_is_answered(faults: Stack, open_wallet: OpenWallet, slots: range, drained_kind: str) -> None:
+def test_what_was_accepted_before_sigterm_is_answered(
+    faults: Stack, open_wallet: OpenWallet, slots: range, drained_kind: str
+) -> None:
     """A request under way when SIGTERM arrives gets its answer; new ones get a 503 or no connection; one effect in the end."""
     if drained_kind != DRAIN_KINDS[faults.architecture][0]:
         pytest.skip("the process that holds the client's request is another one")

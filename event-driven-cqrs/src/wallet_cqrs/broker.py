@@ -5,11 +5,21 @@ Relay and projection both declare all of it, so it does not matter who comes fir
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractExchange
+from aiormq.abc import FieldTable
 
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, queue_name, routing_key
 
 QUEUE_MESSAGES_MAX = 1000
 """Above this the broker refuses, and the relay waits: what is not queued is still in the event store."""
+
+_QUEUE: FieldTable = {
+    "x-queue-type": "quorum",
+    # Order within a partition needs one consumer at a time; the others stand by.
+    "x-single-active-consumer": True,
+    "x-max-length": QUEUE_MESSAGES_MAX,
+    "x-overflow": "reject-publish",
+    "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
+}
 
 
 async def declare(channel: AbstractChannel, partitions: int) -> AbstractExchange:
@@ -26,13 +36,3 @@ async def declare(channel: AbstractChannel, partitions: int) -> AbstractExchange
         queue = await channel.declare_queue(queue_name(partition), durable=True, arguments=_QUEUE)
         await queue.bind(exchange, routing_key(partition))
     return exchange
-
-
-_QUEUE = {
-    "x-queue-type": "quorum",
-    # Order within a partition needs one consumer at a time; the others stand by.
-    "x-single-active-consumer": True,
-    "x-max-length": QUEUE_MESSAGES_MAX,
-    "x-overflow": "reject-publish",
-    "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
-}

@@ -265,11 +265,11 @@ def _posted(wallet: Wallet, amount_micros: int, sign: Literal[1, -1], at: dateti
     return Wallet(wallet.account_id, wallet.currency, "active", balance_micros, wallet.version + 1, at)
 
 
-def _frozen(wallet: Wallet, event: WalletFrozen, at: datetime) -> Wallet:
+def _frozen(wallet: Wallet, _: WalletFrozen, at: datetime) -> Wallet:
     return _with_status(wallet, "active", "frozen", at)
 
 
-def _unfrozen(wallet: Wallet, event: WalletUnfrozen, at: datetime) -> Wallet:
+def _unfrozen(wallet: Wallet, _: WalletUnfrozen, at: datetime) -> Wallet:
     return _with_status(wallet, "frozen", "active", at)
 
 
@@ -279,7 +279,7 @@ def _with_status(wallet: Wallet, expected: Status, status: Status, at: datetime)
     return Wallet(wallet.account_id, wallet.currency, status, wallet.balance_micros, wallet.version + 1, at)
 
 
-def _closed(wallet: Wallet, event: WalletClosed, at: datetime) -> Wallet:
+def _closed(wallet: Wallet, _: WalletClosed, at: datetime) -> Wallet:
     if wallet.status not in ("active", "frozen") or wallet.balance_micros:
         raise ImpossibleEvent(f"closed after {wallet}")
     return Wallet(wallet.account_id, wallet.currency, "closed", 0, wallet.version + 1, at)

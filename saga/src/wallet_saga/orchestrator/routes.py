@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from msgspec.msgpack import Decoder
-from prometheus_client import Counter
 
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.answers import statement_page, transfer_document, wallet_answer
@@ -11,6 +10,7 @@ from wallet_kernel.contract.problems import Problem, invalid_request, refused
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Answer, Call, Handler
 from wallet_kernel.refusals import Refusal
+from wallet_kernel.runtime.metrics import TRANSFERS
 from wallet_saga.balances import wallet_view
 from wallet_saga.orchestrator.answers import (
     cash_answer,
@@ -41,8 +41,6 @@ from wallet_saga.protocol import (
     StatementAnswer,
     TransferRecord,
 )
-
-TRANSFERS = Counter("wallet_transfers", "Transfers by outcome: success, pending, or why not.", ["outcome"])
 
 _TRANSFER = Decoder(TransferRecord | None)
 _CREDIT = Decoder(CreditRecord | None)

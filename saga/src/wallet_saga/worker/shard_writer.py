@@ -4,9 +4,10 @@ import logging
 from collections.abc import Sequence
 
 import asyncpg
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from wallet_kernel.batcher import Batcher
+from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_saga.protocol import Outcome, Step, WalletState
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.keys import keys_of
@@ -14,11 +15,6 @@ from wallet_saga.worker.steps import UNKNOWN, decide
 from wallet_saga.worker.store import NotTheOnlyWriter, Store
 
 STEPS = Counter("wallet_saga_steps", "Steps by what came of them.", ["step", "outcome"])
-TRANSACTION = Histogram(
-    "wallet_database_seconds",
-    "Time of one batch's transaction.",
-    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
-)
 
 _log = logging.getLogger(__name__)
 
@@ -50,12 +46,13 @@ class ShardWriter:
         try:
             with TRANSACTION.time():
                 outcomes, shown = await self._transact(steps)
-        except _ROWS_AT_FAULT:
-            _log.exception("a batch was rolled back", extra={"steps": len(steps)})
+        except _NOT_KNOWN as error:
+            if not isinstance(error, _ROWS_AT_FAULT):
+                _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
+                return [UNKNOWN] * len(steps)
             return await self._halves(steps)
-        except _NOT_KNOWN:
-            _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
-            return [UNKNOWN] * len(steps)
+        except Exception:  # noqa: BLE001 - a step that breaks a decision was rolled back with its batch
+            return await self._halves(steps)
         await self._cache.show(shown, lease)
         _count(steps, outcomes)
         return outcomes
@@ -68,7 +65,8 @@ class ShardWriter:
         return outcomes, shown
 
     async def _halves(self, steps: Sequence[Step]) -> Sequence[Outcome]:
-        """A step the database will not take must not fail the others: halves the batch until it stands alone."""
+        """A step that cannot be decided or written must not fail the others: halves the batch until it is alone."""
+        _log.exception("a batch was rolled back", extra={"steps": len(steps)})
         if len(steps) == 1:
             return [UNKNOWN]
         middle = len(steps) // 2

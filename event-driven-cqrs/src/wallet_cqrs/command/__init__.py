@@ -1,0 +1,1 @@
+"""The command service: the only one that appends to the log."""

@@ -1,0 +1,78 @@
+"""From what was decided to the contract's answers, each with the position it has in the log."""
+
+from uuid import UUID
+
+from wallet_cqrs.command.payments import NoOutcome
+from wallet_cqrs.command.submissions import Decided, KeyReused, Standing
+from wallet_cqrs.domain import Refused, Wallet
+from wallet_kernel.contract.answers import (
+    REPLAYED,
+    WalletView,
+    at_position,
+    transfer_succeeded,
+    wallet_answer,
+    wallet_opened,
+)
+from wallet_kernel.contract.problems import Problem, refused
+from wallet_kernel.http import Answer
+from wallet_kernel.refusals import Refusal
+
+
+def money_answer(owner: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Answer:
+    """What a transfer, deposit or withdrawal tells its client. Raises Problem for a refusal."""
+    decided, replayed = _decided(owner, transaction_id, outcome)
+    return at_position(transfer_succeeded(decided.transaction_id, replayed=replayed), decided.last_position)
+
+
+def opened_answer(account_id: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Answer:
+    """What the opening of a wallet tells its client; a replay shows the wallet as it was opened."""
+    decided, replayed = _decided(account_id, transaction_id, outcome)
+    wallet = WalletView(account_id, decided.currency, decided.amount_micros, 1, "active", decided.at)
+    return at_position(
+        wallet_opened(decided.transaction_id, wallet, replayed=replayed), decided.last_position
+    )
+
+
+def status_answer(outcome: Standing | Refused) -> Answer:
+    """The wallet as its command left it. Raises Problem for a refusal."""
+    if isinstance(outcome, Refused):
+        raise refused(outcome.reason, outcome.account_id)
+    return at_position(wallet_answer(wallet_view(outcome.wallet)), outcome.position)
+
+
+def wallet_view(wallet: Wallet) -> WalletView:
+    """What clients see of a wallet."""
+    return WalletView(
+        wallet.account_id,
+        wallet.currency,
+        wallet.balance_micros,
+        wallet.version,
+        wallet.status,
+        wallet.updated_at,
+    )
+
+
+def no_outcome(error: NoOutcome) -> Problem:
+    """A command without an outcome within the deadline: certainly not done, or perhaps done."""
+    if not error.may_be_done:
+        return Problem(
+            "shard-unavailable", "The event store is out of reach. Nothing was done; send it again."
+        )
+    return Problem(
+        "outcome-unknown",
+        "The event store did not answer in time. It may have been done:"
+        " send it again with the same Idempotency-Key to learn which.",
+        transaction_id=error.transaction_id,
+    )
+
+
+def _decided(owner: str, transaction_id: UUID, outcome: Decided | KeyReused) -> tuple[Decided, bool]:
+    if isinstance(outcome, KeyReused):  # of this request nothing is recorded
+        raise refused(Refusal.KEY_REUSED, owner)
+    replayed = outcome.transaction_id != transaction_id
+    if outcome.reason is not None:
+        assert outcome.refused_by is not None, "the event store has every refusal with its wallet"
+        problem = refused(outcome.reason, outcome.refused_by, outcome.transaction_id)
+        problem.headers = REPLAYED if replayed else ()
+        raise problem
+    return outcome, replayed

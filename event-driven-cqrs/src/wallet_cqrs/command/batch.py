@@ -1,0 +1,137 @@
+"""A batch of commands, decided one after the other on what the ones before left. Pure, no I/O.
+
+The store locks the log and tells its head and the time, the commands are decided here, and the store appends what
+came of them in the same transaction.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from wallet_cqrs.command.submissions import (
+    Decided,
+    KeyReused,
+    Movement,
+    Outcome,
+    Standing,
+    StatusCommand,
+    Submission,
+    movement,
+    owner_of,
+)
+from wallet_cqrs.domain import Happened, Refused, Wallet, decide, evolve
+from wallet_cqrs.events import encode
+
+EventRow = tuple[int, str, int, str, int, UUID | None, bytes, datetime]
+"""position, stream_id, version, type, schema_version, transaction_id, data, at"""
+
+
+class Batch:
+    """What a batch appends: `rows` from the position after `head`, and `decisions`; and the wallets it `changed`.
+
+    `wallets` holds every wallet the batch is about, as it stands at `head`; it is left as it is. `now` is the
+    database's time, read under the lock. Of every wallet's each `snapshot_every`th version goes to `snapshots`.
+    """
+
+    def __init__(
+        self,
+        wallets: Mapping[str, Wallet],
+        head: int,
+        now: datetime,
+        known: Iterable[Decided],
+        snapshot_every: int,
+    ) -> None:
+        self._wallets = wallets
+        self._now = now
+        self._snapshot_every = snapshot_every
+        self._known: dict[UUID, Decided] = {}
+        self._keys: dict[tuple[str, str], Decided] = {}
+        self.position = head
+        self.rows: list[EventRow] = []
+        self.decisions: list[Decided] = []
+        self.changed: dict[str, Wallet] = {}
+        self.snapshots: list[Wallet] = []
+        for decided in known:
+            self._remember(decided)
+
+    def decide(self, item: Submission | StatusCommand) -> Outcome:
+        """Decides the next command."""
+        if isinstance(item, Submission):
+            return self._first(item) or self._decide_money(item)
+        decision = decide(self._find, item)
+        if isinstance(decision, Refused):
+            return decision
+        self._append(decision, None)
+        return Standing(self._find(item.account_id), self.position)
+
+    def _first(self, item: Submission) -> Decided | KeyReused | None:
+        """What became of this submission, or of the first one with its key."""
+        first = self._known.get(item.transaction_id)
+        if first is not None or item.key is None:
+            return first
+        first = self._keys.get((owner_of(item.command), item.key))
+        if first is not None and first.fingerprint != item.fingerprint:
+            return KeyReused()
+        return first
+
+    def _decide_money(self, item: Submission) -> Decided:
+        decision = decide(self._find, item.command)
+        if isinstance(decision, Refused):
+            return self._record(item, movement(item.command), decision, None)
+        first_position = self.position + 1
+        self._append(decision, item.transaction_id)
+        return self._record(item, movement(item.command), None, first_position)
+
+    def _append(self, decision: tuple[Happened, ...], transaction_id: UUID | None) -> None:
+        for account_id, event in decision:
+            before = self._find(account_id)
+            # The clock may be set back; a wallet's history must not run backwards.
+            wallet = evolve(before, event, max(self._now, before.updated_at))
+            self.position += 1
+            name, schema, data = encode(event)
+            self.rows.append(
+                (
+                    self.position,
+                    account_id,
+                    wallet.version,
+                    name,
+                    schema,
+                    transaction_id,
+                    data,
+                    wallet.updated_at,
+                )
+            )
+            self.changed[account_id] = wallet
+            if wallet.version % self._snapshot_every == 0:
+                self.snapshots.append(wallet)
+
+    def _record(
+        self, item: Submission, asked: Movement, refused: Refused | None, first_position: int | None
+    ) -> Decided:
+        decided = Decided(
+            item.transaction_id,
+            *asked,
+            item.command.currency,
+            refused.reason if refused else None,
+            refused.account_id if refused else None,
+            first_position,
+            self.position,
+            item.key,
+            item.fingerprint,
+            self._now,
+        )
+        self.decisions.append(decided)
+        self._remember(decided)
+        return decided
+
+    def _remember(self, decided: Decided) -> None:
+        self._known[decided.transaction_id] = decided
+        if decided.key is not None:
+            owner = decided.from_account if decided.kind in _PAID_BY_A_WALLET else decided.to_account
+            self._keys[owner, decided.key] = decided
+
+    def _find(self, account_id: str) -> Wallet:
+        return self.changed.get(account_id) or self._wallets[account_id]
+
+
+_PAID_BY_A_WALLET = frozenset({"transfer", "withdrawal"})

@@ -1,0 +1,142 @@
+"""The command service's one use case: a batch of commands becomes one durable append to the log, then is answered."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import asyncpg
+from prometheus_client import Counter, Gauge
+
+from wallet_cqrs.command.batch import Batch
+from wallet_cqrs.command.snapshots import SnapshotKeeper
+from wallet_cqrs.command.store import CONNECTION_ERRORS, CommitUnknown, Store, Turn
+from wallet_cqrs.command.submissions import (
+    NotDone,
+    Outcome,
+    StatusCommand,
+    Submission,
+    Unknown,
+    accounts_of,
+)
+from wallet_cqrs.command.wallet_cache import WalletCache
+from wallet_kernel.batcher import Batcher
+from wallet_kernel.runtime.metrics import TRANSACTION
+
+COMMANDS = Counter("wallet_commands", "Commands by what came of them.", ["command", "outcome"])
+EVENTS = Counter("wallet_events_appended", "Events this replica appended to the log.")
+HEAD = Gauge("wallet_log_head", "The last position of the log that this process knows of.")
+CAUGHT_UP = Counter("wallet_events_caught_up", "Events of other replicas that were read under the lock.")
+
+CATCH_UP_MAX = 20_000
+"""Events read under the lock at most. A replica that is further behind begins anew, without holding up the others."""
+
+NOT_DONE = NotDone()
+UNKNOWN = Unknown()
+
+_log = logging.getLogger(__name__)
+
+_ROWS_AT_FAULT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+
+Item = Submission | StatusCommand
+
+
+class LeftBehind(Exception):
+    """Others appended more than can be caught up with under the lock; nothing was done."""
+
+
+class LogWriter:
+    """Decides and appends commands, batch after batch, never two at a time; other replicas do so in their turns."""
+
+    def __init__(
+        self,
+        store: Store,
+        cache: WalletCache,
+        snapshots: SnapshotKeeper,
+        *,
+        batch_max: int,
+        queue_max: int,
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._snapshots = snapshots
+        self._batcher: Batcher[Item, Outcome] = Batcher(
+            "commands", self._apply, batch_max=batch_max, queue_max=queue_max
+        )
+
+    def submit(self, item: Item) -> asyncio.Future[Outcome]:
+        """Its outcome: durable, or NotDone or Unknown. Raises QueueFull, and then nothing was done."""
+        return self._batcher.submit(item)
+
+    async def drain(self) -> None:
+        """Waits for what was submitted."""
+        await self._batcher.drain()
+
+    async def _apply(self, items: Sequence[Item]) -> Sequence[Outcome]:
+        try:
+            with TRANSACTION.time():
+                batch, outcomes = await self._transact(items)
+        except LeftBehind:
+            self._cache.forget()
+            return await self._apply(items)
+        except CommitUnknown:
+            _log.exception("a batch may not have been committed", extra={"commands": len(items)})
+            self._cache.forget()
+            return [UNKNOWN] * len(items)
+        except CONNECTION_ERRORS as error:
+            if isinstance(error, _ROWS_AT_FAULT):
+                return await self._halves(items)
+            _log.exception("a batch was not appended", extra={"commands": len(items)})
+            self._cache.forget()
+            return [NOT_DONE] * len(items)
+        except Exception:  # noqa: BLE001 -- a command that breaks a decision was rolled back with its batch
+            return await self._halves(items)
+        self._committed(batch)
+        _count(items, outcomes)
+        return outcomes
+
+    async def _transact(self, items: Sequence[Item]) -> tuple[Batch, list[Outcome]]:
+        accounts = accounts_of(items)
+        await self._load(self._cache.missing(accounts))
+        async with self._store.turn() as turn:
+            await self._catch_up(turn)
+            known = await turn.known(items)
+            batch = Batch(self._cache.wallets, turn.head, turn.now, known, self._snapshots.every)
+            outcomes = [batch.decide(item) for item in items]
+            await turn.commit(batch)
+        return batch, outcomes
+
+    def _committed(self, batch: Batch) -> None:
+        self._cache.committed(batch.position, batch.changed)
+        self._snapshots.keep(batch.snapshots)
+        EVENTS.inc(len(batch.rows))
+        HEAD.set(batch.position)
+
+    async def _load(self, accounts: Sequence[str]) -> None:
+        """Before the lock: however long a wallet takes to load, no other replica waits for it."""
+        if self._cache.position is None:
+            self._cache.begin(await self._store.head())
+        if accounts:
+            self._cache.add(await self._store.load(accounts))
+
+    async def _catch_up(self, turn: Turn) -> None:
+        position = self._cache.position
+        if position is None or turn.head - position > CATCH_UP_MAX:
+            raise LeftBehind
+        if turn.head > position:
+            self._cache.catch_up(turn.head, await turn.appended(position))
+            CAUGHT_UP.inc(turn.head - position)
+
+    async def _halves(self, items: Sequence[Item]) -> Sequence[Outcome]:
+        """A command that cannot be decided or appended must not fail the others: halves the batch until it is alone."""
+        _log.exception("a batch was rolled back", extra={"commands": len(items)})
+        self._cache.forget()
+        if len(items) == 1:
+            return [NOT_DONE]
+        middle = len(items) // 2
+        return [*await self._apply(items[:middle]), *await self._apply(items[middle:])]
+
+
+def _count(items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
+    for item, outcome in zip(items, outcomes, strict=True):
+        command = item.command if isinstance(item, Submission) else item
+        COMMANDS.labels(type(command).__name__, type(outcome).__name__).inc()

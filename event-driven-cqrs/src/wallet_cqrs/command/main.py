@@ -1,0 +1,66 @@
+"""Wires a command service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from wallet_cqrs.command.log_writer import LogWriter
+from wallet_cqrs.command.payments import Payments
+from wallet_cqrs.command.routes import CommandRoutes
+from wallet_cqrs.command.settings import CommandSettings
+from wallet_cqrs.command.snapshots import SnapshotKeeper
+from wallet_cqrs.command.store import Store
+from wallet_cqrs.command.wallet_cache import WalletCache
+from wallet_kernel.contract.openapi import openapi
+from wallet_kernel.contract.operations import mount
+from wallet_kernel.contract.requests import Requests
+from wallet_kernel.runtime.apps import own_app, public_app
+from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.server import Listener, Service, run
+
+TITLE = "Digital wallet: event-driven CQRS"
+
+
+def main() -> None:
+    """Runs a command service until it is told to stop."""
+    settings = CommandSettings()
+    configure_logs("command", settings.log_level)
+    run(command(settings))
+
+
+@asynccontextmanager
+async def command(settings: CommandSettings) -> AsyncIterator[Service]:
+    """The service's resources, opened in order and closed in reverse."""
+    async with Store(settings.event_store_url.get_secret_value()) as store:
+        snapshots = SnapshotKeeper(store, settings.snapshot_every)
+        writer = LogWriter(
+            store,
+            WalletCache(settings.wallets_max),
+            snapshots,
+            batch_max=settings.batch_max,
+            queue_max=settings.queue_max,
+        )
+        public = CommandRoutes(
+            Requests(frozenset(settings.currencies)), Payments(writer, settings.deadline_s)
+        )
+        lifecycle = Lifecycle(settings.in_flight_max, {"event-store": store.ping})
+        document = openapi(TITLE, positions=True)
+        yield Service(
+            lifecycle,
+            [
+                Listener(
+                    public_app(TITLE, mount(public.handlers()), document, lifecycle, settings.api_keys),
+                    settings.public_host,
+                    settings.public_port,
+                    shared=True,
+                ),
+                Listener(
+                    own_app("command", [], lifecycle, settings.service_secret.get_secret_value()),
+                    settings.host,
+                    settings.port,
+                ),
+            ],
+            settings.drain_timeout_s,
+        )
+        await writer.drain()
+        await snapshots.drain()

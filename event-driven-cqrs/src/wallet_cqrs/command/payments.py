@@ -1,0 +1,135 @@
+"""The use cases: a request becomes a command, and is sent until its outcome is known. Nothing else here retries."""
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass
+from uuid import UUID
+
+from msgspec.structs import replace
+from prometheus_client import Counter
+
+from wallet_cqrs.command.log_writer import LogWriter
+from wallet_cqrs.command.submissions import (
+    Decided,
+    KeyReused,
+    MoneyCommand,
+    NotDone,
+    Outcome,
+    Standing,
+    StatusCommand,
+    Submission,
+    Unknown,
+)
+from wallet_cqrs.domain import Deposit, OpenWallet, Refused, TransferMoney, Withdraw
+from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
+from wallet_kernel.idempotency import fingerprint
+from wallet_kernel.ids import new_transaction_id
+
+RETRIES = Counter("wallet_command_retries", "Commands sent again because nobody said what came of them.")
+
+BACKOFF_FIRST_S = 0.02
+BACKOFF_MAX_S = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class NoOutcome(Exception):
+    """The deadline came first; `may_be_done` tells whether the command may be in the log."""
+
+    def __init__(self, transaction_id: UUID | None, *, may_be_done: bool) -> None:
+        super().__init__(str(transaction_id))
+        self.transaction_id = transaction_id
+        self.may_be_done = may_be_done
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known of a command while it has no outcome: whether it was ever on its way."""
+
+    may_be_done: bool = False
+
+
+class Payments:
+    """Everything that changes a wallet, within a deadline in seconds."""
+
+    def __init__(self, writer: LogWriter, deadline_s: float) -> None:
+        self._writer = writer
+        self._deadline_s = deadline_s
+
+    async def transfer(self, request: TransferRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
+        """Money from one wallet to another: its id and the decision. Raises NoOutcome, QueueFull."""
+        payer, payee, micros = request.from_account, request.to_account, request.amount_micros
+        command = TransferMoney(payer, payee, micros, request.currency)
+        meaning = _fingerprint(key, "transfer", payee, micros, request.currency)
+        return await self._move(command, payer, key, meaning)
+
+    async def open_wallet(self, request: WalletRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
+        """A new wallet: the id of its opening, and the decision. Raises NoOutcome, QueueFull."""
+        account_id, micros = request.account_id, request.balance_micros
+        command = OpenWallet(account_id, micros, request.currency)
+        return await self._move(
+            command, account_id, key, _fingerprint(key, "opening", micros, request.currency)
+        )
+
+    async def deposit(self, request: CashRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
+        """Money from outside: its id and the decision. Raises NoOutcome, QueueFull."""
+        account_id, micros = request.account_id, request.amount_micros
+        command = Deposit(account_id, micros, request.currency)
+        return await self._move(
+            command, account_id, key, _fingerprint(key, "deposit", micros, request.currency)
+        )
+
+    async def withdraw(self, request: CashRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
+        """Money to outside: its id and the decision. Raises NoOutcome, QueueFull."""
+        account_id, micros = request.account_id, request.amount_micros
+        command = Withdraw(account_id, micros, request.currency)
+        return await self._move(
+            command, account_id, key, _fingerprint(key, "withdrawal", micros, request.currency)
+        )
+
+    async def change_status(self, command: StatusCommand) -> Standing | Refused:
+        """The wallet as the command wants it, or its refusal. Raises NoOutcome, QueueFull."""
+        outcome = await self._within_deadline(command, None)
+        assert isinstance(outcome, Standing | Refused), outcome
+        return outcome
+
+    async def _move(
+        self, command: MoneyCommand, payer: str, key: str | None, meaning: bytes | None
+    ) -> tuple[UUID, Decided | KeyReused]:
+        transaction_id = new_transaction_id(payer)
+        outcome = await self._within_deadline(
+            Submission(command, transaction_id, key, meaning), transaction_id
+        )
+        assert isinstance(outcome, Decided | KeyReused), outcome
+        return transaction_id, outcome
+
+    async def _within_deadline(
+        self, item: Submission | StatusCommand, transaction_id: UUID | None
+    ) -> Outcome:
+        attempt = Attempt()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await self._until_known(item, attempt)
+        except TimeoutError:
+            raise NoOutcome(transaction_id, may_be_done=attempt.may_be_done) from None
+
+    async def _until_known(self, item: Submission | StatusCommand, attempt: Attempt) -> Outcome:
+        backoff_s = BACKOFF_FIRST_S
+        while True:
+            earlier = attempt.may_be_done
+            future = self._writer.submit(item)
+            attempt.may_be_done = True
+            outcome = await future
+            if not isinstance(outcome, NotDone | Unknown):
+                return outcome
+            attempt.may_be_done = earlier or isinstance(outcome, Unknown)
+            if isinstance(item, Submission) and attempt.may_be_done:
+                item = replace(item, resent=True)
+            RETRIES.inc()
+            await asyncio.sleep(random.uniform(0, backoff_s))
+            backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+
+
+def _fingerprint(key: str | None, operation: str, *fields: str | int) -> bytes | None:
+    return fingerprint(operation, *fields) if key is not None else None

@@ -1,0 +1,51 @@
+"""Keeps snapshots of wallets, off the path of the commands."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from prometheus_client import Counter
+
+from wallet_cqrs.command.store import CONNECTION_ERRORS, Store
+from wallet_cqrs.domain import Wallet
+
+SNAPSHOTS = Counter("wallet_snapshots", "Snapshots by whether they were kept or left out.", ["result"])
+
+WAITING_MAX = 10_000
+"""Snapshots that may wait. Any can be left out: loading folds a few more events instead."""
+
+_log = logging.getLogger(__name__)
+
+
+class SnapshotKeeper:
+    """Writes the snapshots it is given, those that queued up together in one statement. `every` is their distance."""
+
+    def __init__(self, store: Store, every: int) -> None:
+        self._store = store
+        self._waiting: list[Wallet] = []
+        self._task: asyncio.Task[None] | None = None
+        self._kept, self._left_out = SNAPSHOTS.labels("kept"), SNAPSHOTS.labels("left-out")
+        self.every = every
+
+    def keep(self, wallets: Sequence[Wallet]) -> None:
+        """Takes these in; writes them when it can."""
+        room = WAITING_MAX - len(self._waiting)
+        self._waiting += wallets[:room]
+        self._left_out.inc(len(wallets[room:]))
+        if self._waiting and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._write())
+
+    async def drain(self) -> None:
+        """Waits until what was given is written or given up."""
+        if self._task is not None:
+            await self._task
+
+    async def _write(self) -> None:
+        while self._waiting:
+            wallets, self._waiting = self._waiting, []
+            try:
+                await self._store.add_snapshots(wallets)
+                self._kept.inc(len(wallets))
+            except CONNECTION_ERRORS as error:
+                _log.warning("snapshots left out", extra={"count": len(wallets), "cause": repr(error)})
+                self._left_out.inc(len(wallets))

@@ -1,0 +1,28 @@
+"""The command service's named SQL, from the files beside this module."""
+
+from importlib.resources import files
+
+
+def _read(name: str) -> str:
+    return (files("wallet_cqrs.command") / "sql" / f"{name}.sql").read_text()
+
+
+SNAPSHOTS = _read("snapshots")
+TAILS = _read("tails")
+CATCH_UP = _read("catch_up")
+KNOWN = _read("known")
+ADD_SNAPSHOTS = _read("add_snapshots")
+
+HEAD = "SELECT position, clock_timestamp() AS now FROM log_head"
+
+BEGIN_APPENDING = "BEGIN; SELECT FROM log_head FOR UPDATE"
+"""Whoever appends waits here for its turn. What it reads afterwards, in statements of their own and so from
+snapshots of their own, has everything that was appended before it; and the next one sees all that it appends."""
+
+CHANNEL = "wallet_events"
+"""Where the relay listens."""
+
+
+def commit_at(position: int) -> str:
+    """Advances the head, wakes the relay, and commits, in one round trip."""
+    return f"UPDATE log_head SET position = {position:d}; NOTIFY {CHANNEL}; COMMIT"  # noqa: S608 -- an integer
