@@ -1,4 +1,4 @@
-"""One partition's way from the broker to its projector: in order, one batch at a time, acknowledged when it is visible."""
+"""One partition's way from the broker to its projector: in order, batch by batch, acknowledged when it is visible."""
 
 import asyncio
 import logging
@@ -60,7 +60,7 @@ class Consumer:
                 if await self._subscription():
                     backoff_s = BACKOFF_FIRST_S
                     continue
-            except Exception as error:  # it must survive every outage
+            except Exception as error:  # noqa: BLE001 - it must survive every outage
                 _log.warning(
                     "broker away", extra={"partition": self._projector.partition, "cause": repr(error)}
                 )

@@ -1,4 +1,4 @@
-"""The projection's one use case: groups of events become rows and their checkpoint in one transaction, then show in Redis."""
+"""The projection's one use case: groups of events become rows, with their checkpoint in one transaction, and show."""
 
 import logging
 from collections.abc import Sequence

@@ -1,10 +1,10 @@
-"""One read shard's Postgres, as its projection writes it: one connection, a transaction for every stretch of the log."""
+"""One read shard's Postgres, as its projection writes it: one connection, a transaction for each stretch of the log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from operator import attrgetter
-from typing import Any
+from typing import Any, Self
 
 import asyncpg
 
@@ -65,7 +65,7 @@ class Store:
         self._connection: asyncpg.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def __aenter__(self) -> "Store":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

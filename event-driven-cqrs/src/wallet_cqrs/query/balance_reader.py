@@ -93,7 +93,7 @@ class BalanceReader:
         except (RedisError, OSError, TimeoutError) as error:
             self._lost(error)
             return [None] * len(accounts)
-        return [parse_entry(raw) if raw else None for raw in found]
+        return [parse_entry(raw) if isinstance(raw, bytes) else None for raw in found]
 
     def _fill(self, wallet: Wallet, position: int) -> None:
         """Puts a wallet that Redis did not have back, off the reader's path."""

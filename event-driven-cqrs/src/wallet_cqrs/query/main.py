@@ -22,7 +22,7 @@ from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.runtime.apps import own_app, public_app
-from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
 
@@ -50,7 +50,7 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
         balances = _balances(settings, redis, shards)
         announcements = Announcements(redis)
         # The event store is not a condition: without it, only the past is out of reach.
-        checks = {f"read-{number}": shard.ping for number, shard in enumerate(shards)}
+        checks: dict[str, ReadyCheck] = {f"read-{number}": shard.ping for number, shard in enumerate(shards)}
         lifecycle = Lifecycle(settings.in_flight_max, checks)
         streams = BalanceStreams(
             balances, announcements, lifecycle, settings.streams_max, settings.stream_heartbeat_s

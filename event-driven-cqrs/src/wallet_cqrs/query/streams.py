@@ -72,7 +72,7 @@ class Announcements:
             except (RedisError, OSError, TimeoutError, RuntimeError) as error:
                 _log.warning("announcements interrupted", extra={"cause": repr(error)})
                 with contextlib.suppress(RedisError, OSError):
-                    await self._pubsub.aclose()
+                    await self._pubsub.aclose()  # type: ignore[no-untyped-call]
                 self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
                 await asyncio.sleep(RETRY_S)
 

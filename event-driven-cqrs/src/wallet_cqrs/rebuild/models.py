@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Self
 
 import asyncpg
 
@@ -42,7 +43,7 @@ class TwinModels:
         self._fresh = Store(url, FRESH_SCHEMA)
         self._connection: asyncpg.Connection | None = None
 
-    async def __aenter__(self) -> "TwinModels":
+    async def __aenter__(self) -> Self:
         self._connection = await asyncpg.connect(self._url)
         if not await self._owner.fetchval(statements.TRY_ALONE):
             await self._owner.close()
