@@ -115,7 +115,7 @@ class CqrsPlan:
 
 
 def rebuild(home: StackHome, *, verify: bool) -> Command:
-    """Builds a fresh read model beside the live one of a running stack, then swaps the two, or compares them (`verify`)."""
+    """Builds a fresh read model beside the live one of a running stack; then swaps, or with `verify` compares them."""
     addresses = Addresses(home)
     env = {
         "WALLET_EVENT_STORE_URL": addresses.database(EVENT_STORE, "wallet_service"),
