@@ -19,3 +19,9 @@ def postgres() -> Iterator[PostgresServer]:
 def event_store(postgres: PostgresServer) -> DatabaseUrls:
     """An event store of the test's own, empty."""
     return postgres.copy_database()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Tests marked `anyio` run on asyncio, as the services do."""
+    return "asyncio"
