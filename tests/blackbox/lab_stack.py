@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,17 +11,18 @@ from contextlib import contextmanager
 import redis
 
 from blackbox.stack import Component
+from wallet_lab.audit.saga import audit_saga
 from wallet_lab.testing import RunningStack, running_stack
 
 MORTAL = {signal.SIGKILL, signal.SIGTERM}
 Audit = Callable[[RunningStack], list[str]]
 
 
-def _audit_nothing(_: RunningStack) -> list[str]:
-    return []
+def _audit_saga(running: RunningStack) -> list[str]:
+    return asyncio.run(audit_saga(running.database_urls, running.redis_url))
 
 
-AUDITS: dict[str, Audit] = {"saga": _audit_nothing, "cqrs": _audit_nothing}
+AUDITS: dict[str, Audit] = {"saga": _audit_saga}
 """What reads an architecture's databases and says, a sentence each, which guarantee they violate."""
 
 
