@@ -6,8 +6,9 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import psutil
 import redis
 
 from blackbox.stack import Component
@@ -52,6 +53,8 @@ class LabStack:
         pid = self._running.kill(name, signal.Signals(sig))
         if sig in MORTAL:
             self._killed[name] = pid
+        else:
+            _signal_children(pid, sig)
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Return when what was killed has a successor and everything is healthy."""
@@ -69,6 +72,13 @@ class LabStack:
     def audit(self) -> list[str]:
         """What the databases say."""
         return AUDITS[self.architecture](self._running)
+
+
+def _signal_children(pid: int, sig: int) -> None:
+    # A stopped postmaster alone would leave the sessions it has at work.
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.send_signal(sig)
 
 
 @contextmanager
