@@ -1,17 +1,19 @@
 """Who runs the databases, and where that account can keep files.
 
-Postgres refuses to run as root, so a lab started as root gives it a system user of its own. That user may be unable to
-enter the checkout (a clone in /root, for example); its files then live under /var/lib/wallet-lab instead.
+Postgres refuses to run as root, so a lab started as root gives it a system user of its own. That user may be
+unable to enter the checkout (a clone in /root, for example); its files then live under /var/lib/wallet-lab.
 """
 
 import functools
 import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from wallet_lab.errors import LabError
 
@@ -46,7 +48,9 @@ def unprivileged_account() -> Account | None:
 def _create_account() -> pwd.struct_passwd:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if useradd is None:
-        raise LabError(f"Postgres does not run as root and there is no useradd: create a user '{ACCOUNT_NAME}' first")
+        raise LabError(
+            f"Postgres does not run as root and there is no useradd: create a user '{ACCOUNT_NAME}' first"
+        )
     arguments = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     made = subprocess.run(
         [useradd, *arguments, "--shell", "/usr/sbin/nologin", ACCOUNT_NAME],
@@ -79,7 +83,15 @@ def _succeeds_as(account: Account | None, argv: list[str]) -> bool:
     return finished.returncode == 0
 
 
-def identity(account: Account | None) -> dict[str, int | list[int]]:
+class Identity(TypedDict, total=False):
+    """Who `subprocess` runs a program as."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def identity(account: Account | None) -> Identity:
     """The arguments that make `subprocess` run as the account."""
     if account is None:
         return {}
@@ -87,12 +99,20 @@ def identity(account: Account | None) -> dict[str, int | list[int]]:
 
 
 def quarters(home: Path, account: Account | None) -> Path:
-    """Where the account's files for the lab at `home` live: `home` itself when the account can get there."""
-    if can_enter(home, account):
-        return home
-    outside = OUTSIDE / hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
+    """Where the account's files of the stack at `home` live: `home` itself when the account can get there.
+
+    Otherwise a folder outside, whose name `home` keeps: a new clone at an old path does not find old data.
+    """
+    note = home / "outside"
+    if not note.exists():
+        if can_enter(home, account):
+            return home
+        note.write_text(f"{OUTSIDE / secrets.token_hex(8)}\n")
+    outside = Path(note.read_text().strip())
     outside.mkdir(mode=0o755, parents=True, exist_ok=True)
-    (outside / "README").write_text(f"Data of the wallet lab at {home}, which its database user cannot enter.\n")
+    (outside / "README").write_text(
+        f"Data of the wallet lab at {home}, which its database user cannot enter.\n"
+    )
     return outside
 
 
@@ -112,12 +132,13 @@ def runnable_copy(program: Path, tree: tuple[Path, ...], account: Account | None
     if can_run(program, account):
         return program
     base = tree[0].parent
-    # The inode's times change with every installation, so a new version never runs from an old copy.
-    installed = program.stat()
-    key = hashlib.sha256(f"{program}:{installed.st_size}:{installed.st_ctime_ns}".encode()).hexdigest()[:16]
-    copy = OUTSIDE / "programs" / key
+    # The folder's change time is another one after every installation: no old copy serves a new version.
+    key = hashlib.sha256(str(tree[0]).encode()).hexdigest()[:16]
+    copy = OUTSIDE / "programs" / f"{key}-{tree[0].stat().st_ctime_ns}"
     if not copy.exists():
         _copy_tree(tree, copy)
+        for outdated in set(copy.parent.glob(f"{key}-*")) - {copy}:
+            shutil.rmtree(outdated, ignore_errors=True)
     twin = copy / program.relative_to(base)
     if not can_run(twin, account):
         raise LabError(f"the user '{ACCOUNT_NAME}' can run neither {program} nor its copy {twin}")
@@ -125,7 +146,7 @@ def runnable_copy(program: Path, tree: tuple[Path, ...], account: Account | None
 
 
 def _copy_tree(tree: tuple[Path, ...], target: Path) -> None:
-    draft = target.with_name(f"{target.name}.{os.getpid()}")
+    draft = target.with_name(f"draft-{os.getpid()}")
     draft.mkdir(mode=0o755, parents=True)
     for folder in tree:
         shutil.copytree(folder, draft / folder.name)

@@ -62,18 +62,21 @@ class StackHome:
         return quarters(self.root, unprivileged_account()) / "data"
 
     def prepare(self) -> None:
-        """Make the folders, enterable by the database's account whatever the umask."""
-        for folder in (self.home, self.root):
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o755)
+        """Make the folders; the stack's own is enterable by the databases' account whatever the umask."""
+        self.home.mkdir(parents=True, exist_ok=True)  # its mode is its owner's business
+        self.root.mkdir(exist_ok=True)
+        self.root.chmod(0o755)
         for folder in (self.logs, self.root / "holds"):
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def wipe(self) -> None:
         """Remove all data, secrets and the record of the layout."""
-        shutil.rmtree(self.data(), ignore_errors=True)
-        for file in (self.secrets, self.root / "layout.json", self.root / "state.json"):
-            file.unlink(missing_ok=True)
+        if not self.root.exists():
+            return
+        place = quarters(self.root, unprivileged_account())
+        shutil.rmtree(place / "data" if place == self.root else place, ignore_errors=True)
+        for name in ("secrets", "layout.json", "state.json", "outside"):
+            (self.root / name).unlink(missing_ok=True)
 
     def read(self, name: str) -> dict[str, Any]:
         """A JSON object kept under this name; empty when there is none."""
@@ -97,7 +100,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def take_lock(home: StackHome) -> IO[str] | None:
-    """Become the stack's supervisor: the lock lasts as long as the process, however it ends. None when taken."""
+    """Become the stack's supervisor: the lock lasts as long as the process. None when taken."""
     lock = (home.root / "lock").open("a+")
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

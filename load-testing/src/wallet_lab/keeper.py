@@ -96,7 +96,7 @@ class Keeper:
             process = await self._spawn()
 
     async def _until_released(self) -> None:
-        while self._home.hold(self.component.name).exists():
+        while self._home.hold(self.component.name).exists():  # noqa: ASYNC110 -- another process makes it
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
@@ -104,7 +104,9 @@ class Keeper:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})
-        if self._process is not None and not await end(self._process, self.component.stop_signal, STOP_GRACE_S):
+        if self._process is not None and not await end(
+            self._process, self.component.stop_signal, STOP_GRACE_S
+        ):
             print(f"{self.component.name} did not stop within {STOP_GRACE_S:.0f} s: killed", flush=True)  # noqa: T201 -- as above
         if self.component.data_dir is not None:
             await clear_leftovers(self.component.data_dir)

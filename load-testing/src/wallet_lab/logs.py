@@ -19,7 +19,7 @@ def open_log(path: Path) -> IO[bytes]:
 
 
 def trim(path: Path) -> None:
-    """Move the content of a full log to `<name>.log.1`; its writer, who appends, goes on at the start of the file."""
+    """Move the content of a full log to `<name>.log.1`; its writer, who appends, goes on from zero."""
     if path.exists() and path.stat().st_size > SIZE_MAX_BYTES:
         shutil.copyfile(path, path.with_name(f"{path.name}.1"))
         with path.open("r+b") as log:

@@ -1,4 +1,4 @@
-"""Postgres clusters: one per shard, durable as they come, reachable only from this machine and only with a password."""
+"""Postgres clusters: one per shard, durable, reachable only from this machine and only with a password."""
 
 import hashlib
 import importlib.util
@@ -17,7 +17,7 @@ DATABASE = "wallet"
 Runner = Callable[[Command], Awaitable[None]]
 """Runs a command to its end and fails when it fails."""
 
-# Safety first: fsync, full_page_writes, synchronous_commit and data checksums keep their defaults, which are on.
+# Safety first: fsync, full_page_writes, synchronous_commit and data checksums keep their default, on.
 # wal_compression stays off, as the wheel is built without lz4 and pglz costs more than the bytes it saves.
 _SETTINGS = """\
 listen_addresses = '127.0.0.1'
@@ -88,7 +88,7 @@ def server(cluster: Cluster, shard: int | None = None) -> Component:
         url=f"postgresql://127.0.0.1:{cluster.port}/{DATABASE}",
         probe=PostgresProbe(cluster.port),
         shard=shard,
-        # SIGINT is the fast shutdown (SIGTERM would wait for clients); SIGQUIT ends it at once and needs no farewell.
+        # SIGINT is the fast shutdown (SIGTERM would wait for clients); SIGQUIT ends it at once.
         stop_signal=signal.SIGINT,
         orphan_signal=signal.SIGQUIT,
         data_dir=cluster.data_dir,
@@ -117,7 +117,13 @@ async def _initialise(cluster: Cluster, run: Runner) -> None:
     private_directory(cluster.data_dir.parent, unprivileged_account())
     name = f"{cluster.name}-init"
     await run(Command(name=name, argv=("/bin/rm", "-rf", str(cluster.data_dir)), unprivileged=True))
-    arguments = ("--username=postgres", "--auth=reject", "--encoding=UTF8", "--data-checksums", "--no-instructions")
+    arguments = (
+        "--username=postgres",
+        "--auth=reject",
+        "--encoding=UTF8",
+        "--data-checksums",
+        "--no-instructions",
+    )
     locale = ("--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     argv = (str(program("initdb")), "-D", str(cluster.data_dir), *arguments, *locale)
     await run(Command(name=name, argv=argv, unprivileged=True))
@@ -149,10 +155,22 @@ def _passwords(cluster: Cluster) -> bytes:
         "wallet_service": cluster.credentials.database_service,
         "postgres": cluster.admin_password,
     }
-    return "".join(f"ALTER ROLE {role} PASSWORD '{word}';\n\n" for role, word in roles.items() if word).encode()
+    return "".join(
+        f"ALTER ROLE {role} PASSWORD '{word}';\n\n" for role, word in roles.items() if word
+    ).encode()
 
 
 def _single_user(cluster: Cluster, sql: bytes) -> Command:
-    # Without a server nobody can connect before the roles have passwords. -j: a statement ends at an empty line.
-    argv = (str(program("postgres")), "--single", "-j", "-c", "exit_on_error=on", "-D", str(cluster.data_dir), "postgres")
+    # Without a server nobody can connect before the roles have passwords.
+    # -j: a statement ends at an empty line.
+    argv = (
+        str(program("postgres")),
+        "--single",
+        "-j",
+        "-c",
+        "exit_on_error=on",
+        "-D",
+        str(cluster.data_dir),
+        "postgres",
+    )
     return Command(name=f"{cluster.name}-init", argv=argv, stdin=sql, unprivileged=True)

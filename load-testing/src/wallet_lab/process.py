@@ -32,7 +32,7 @@ def spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         cwd="/",
         start_new_session=True,
         preexec_fn=_die_with(os.getpid(), command.orphan_signal),  # noqa: PLW1509 -- no threads: see `exited`
-        **identity(account),  # type: ignore[arg-type]  # a mapping of keyword arguments loses their types
+        **identity(account),
     )
     if process.stdin is not None:
         _feed(process.stdin, command.stdin)
@@ -64,7 +64,7 @@ def _die_with(parent: int, orphan_signal: signal.Signals) -> Callable[[], None]:
 
 
 async def exited(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the end of a process without a thread (threads and forking do not mix); returns its exit code."""
+    """Wait for the end of a process without a thread (forking and threads do not mix); returns its code."""
     if process.poll() is not None:
         return process.returncode
     loop = asyncio.get_running_loop()
@@ -102,7 +102,7 @@ def exit_reason(code: int) -> str:
 
 
 async def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, grace_s: float) -> bool:
-    """Ask a process to stop, and kill it when it has not after `grace_s`; returns whether it stopped by itself."""
+    """Ask a process to stop, kill it when it has not after `grace_s`; returns whether it stopped itself."""
     if process.poll() is not None:
         return True
     process.send_signal(stop_signal)

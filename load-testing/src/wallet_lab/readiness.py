@@ -24,7 +24,7 @@ def _conversation(probe: Probe) -> tuple[bytes, re.Pattern[bytes]]:
             request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
             return request.encode(), re.compile(rb"HTTP/1\.[01] 200 ")
         case PostgresProbe():
-            # Protocol 3.0's startup message; "R" asks for the password, "E" says that it is not accepting yet.
+            # Protocol 3.0's startup message; "R" asks for the password, "E" says that it is not ready yet.
             body = struct.pack(">I", 196608) + b"user\0wallet_service\0database\0wallet\0\0"
             return struct.pack(">I", len(body) + 4) + body, re.compile(rb"R")
         case RedisProbe(_, password):
@@ -45,5 +45,5 @@ async def _answers(port: int, request: bytes, good: re.Pattern[bytes]) -> bool:
 
 async def until_ready(probe: Probe, interval_s: float = 0.05) -> None:
     """Return once the component is ready; bound it with a timeout."""
-    while not await is_ready(probe):
+    while not await is_ready(probe):  # noqa: ASYNC110 -- the component cannot tell us
         await asyncio.sleep(interval_s)

@@ -21,7 +21,9 @@ def program() -> Path:
         return runnable_copy(package / "bin" / "redis-server", (package,), unprivileged_account())
     system = shutil.which("redis-server")
     if system is None:
-        raise LabError("there is no redis-server: run ./lab to set the environment up, or install redis-server")
+        raise LabError(
+            "there is no redis-server: run ./lab to set the environment up, or install redis-server"
+        )
     return Path(system)
 
 

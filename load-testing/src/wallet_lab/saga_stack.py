@@ -122,7 +122,9 @@ def plan(request: Request, credentials: Credentials, data: Path) -> SagaPlan:
     """Choose the ports of a stack whose databases live below `data`."""
     ports = PortChooser(usual=request.usual_ports)
     clusters = tuple(
-        Cluster(f"postgres-{shard}", data / f"postgres-{shard}", ports.choose(POSTGRES_PORT + shard), credentials)
+        Cluster(
+            f"postgres-{shard}", data / f"postgres-{shard}", ports.choose(POSTGRES_PORT + shard), credentials
+        )
         for shard in range(request.shards)
     )
     return SagaPlan(

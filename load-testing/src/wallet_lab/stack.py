@@ -31,7 +31,7 @@ class HttpProbe:
 
 @dataclass(frozen=True, slots=True)
 class PostgresProbe:
-    """Ready when the server asks a new connection for its password, which it does not do while it recovers."""
+    """Ready when the server asks a new connection for its password, which it does not while it recovers."""
 
     port: int
 
@@ -49,7 +49,7 @@ Probe = HttpProbe | PostgresProbe | RedisProbe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A process to run. Secrets go into `env` or `stdin`, never into `argv`, which every user of the machine sees."""
+    """A process to run. Secrets go into `env` or `stdin`: every user of the machine can see `argv`."""
 
     name: str
     argv: tuple[str, ...]

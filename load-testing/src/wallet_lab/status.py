@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from wallet_lab import credentials
+from wallet_lab.blocking import run_blocking
 from wallet_lab.home import StackHome, supervisor_pid
 from wallet_lab.readiness import is_ready
 from wallet_lab.stack import HttpProbe, PostgresProbe, Probe, RedisProbe
@@ -18,7 +19,7 @@ def read_status(home: StackHome) -> dict[str, Any]:
     if state.get("supervisor") != pid:
         state = {}
     components = state.get("components", [])
-    healthy = asyncio.run(_ask_all(home, components))
+    healthy = run_blocking(_ask_all(home, components))
     shown = [
         {**{key: component[key] for key in _SHOWN if key in component}, "healthy": health}
         for component, health in zip(components, healthy, strict=True)

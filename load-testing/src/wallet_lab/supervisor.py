@@ -1,8 +1,9 @@
 """The parent of every component of one stack: starts them in order, restarts what dies, stops all in the end.
 
-One supervisor runs per stack, detached from the terminal. It holds the stack's lock for as long as it lives; if it is
-killed, the kernel ends its children. Its standard input is a pipe from whoever started it: closed without a word, the
-owner is gone and the stack stops; the byte `RELEASE` sets it free until `down`. The first line in it is the request.
+One supervisor runs per stack, detached from the terminal. It holds the stack's lock for as long as it lives;
+if it is killed, the kernel ends its children. Its standard input is a pipe from whoever started it. The first
+line in it is the request; the byte `RELEASE` then sets the supervisor free until `down`; closed without that
+byte, the owner is gone and the stack stops.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""Stands in for the real saga in the lab's own tests: real HTTP servers, no wallets. First on PYTHONPATH, it wins."""
+"""Stands in for the real saga in the lab's own tests, first on PYTHONPATH: real HTTP servers, no wallets."""

@@ -5,4 +5,3 @@ import sys
 
 if "wallet_owner:" not in os.environ["WALLET_DATABASE_URL"]:
     sys.exit("migrations need the owner's role")
-print("migrated")

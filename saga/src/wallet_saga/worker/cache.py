@@ -76,7 +76,9 @@ class BalanceCache:
 
     async def show(self, wallets: Sequence[WalletState], lease_end: float) -> None:
         """Returns once no reader can see an older version of these wallets."""
-        if self._up and wallets:
+        if not wallets:
+            return
+        if self._up:
             try:
                 await self._write(wallets, lease_end)
                 return

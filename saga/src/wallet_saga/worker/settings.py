@@ -19,4 +19,4 @@ class WorkerSettings(ServiceSettings):
     cache_lease_s: float = Field(
         1.0, gt=0, description="How long a cached balance may be shown; a dead Redis costs it once."
     )
-    cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")
+    cache_timeout_s: float = Field(0.5, gt=0, description="How long Redis may take to answer.")

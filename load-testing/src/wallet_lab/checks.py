@@ -1,0 +1,67 @@
+"""`./lab test`: every rule a change has to keep, in the order in which they are quick to check."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from wallet_lab.home import checkout
+
+_console = Console(highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One tool of the locked environment and its arguments."""
+
+    name: str
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a check went, and how long it took."""
+
+    check: Check
+    passed: bool
+    seconds: float
+
+
+def checks(*, fast: bool) -> list[Check]:
+    """What is checked; `fast` leaves out the tests marked slow."""
+    slow_filter = ("-m", "not slow") if fast else ()
+    return [
+        Check("ruff check", ("ruff", "check")),
+        Check("ruff format", ("ruff", "format", "--check")),
+        Check("mypy", ("mypy",)),
+        Check("import-linter", ("lint-imports",)),
+        Check("pytest", ("pytest", *slow_filter)),
+    ]
+
+
+def run_all(*, fast: bool) -> int:
+    """Run every check, also after a failure, and sum up; returns the exit code."""
+    verdicts = [_run(check) for check in checks(fast=fast)]
+    for verdict in verdicts:
+        word = "[green]passed[/green]" if verdict.passed else "[red]failed[/red]"
+        _console.print(f"{verdict.check.name:<14} {word} in {verdict.seconds:.1f} s")
+    return 0 if all(verdict.passed for verdict in verdicts) else 1
+
+
+def _run(check: Check) -> Verdict:
+    _console.rule(check.name)
+    started_s = time.monotonic()
+    finished = subprocess.run(
+        check.argv, cwd=checkout(), env=_environment(), stdin=subprocess.DEVNULL, check=False
+    )
+    return Verdict(check, finished.returncode == 0, time.monotonic() - started_s)
+
+
+def _environment() -> dict[str, str]:
+    # The tools of this environment come first, whatever else the user has on PATH.
+    tools = Path(sys.executable).parent
+    return {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}

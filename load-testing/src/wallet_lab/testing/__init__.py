@@ -1,0 +1,25 @@
+"""Real servers for tests: a whole stack, or one database or cache alone.
+
+Nothing here touches the stack a user may have up: every home is private, all ports are free ones, and what runs
+ends with the test process, also when that is killed.
+"""
+
+from wallet_lab.testing.servers import (
+    DatabaseUrls,
+    PostgresServer,
+    RedisServer,
+    running_postgres,
+    running_redis,
+)
+from wallet_lab.testing.stacks import ComponentStatus, RunningStack, running_stack
+
+__all__ = [
+    "ComponentStatus",
+    "DatabaseUrls",
+    "PostgresServer",
+    "RedisServer",
+    "RunningStack",
+    "running_postgres",
+    "running_redis",
+    "running_stack",
+]

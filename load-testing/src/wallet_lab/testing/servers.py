@@ -1,0 +1,192 @@
+"""One database or one cache alone, for tests of what stands on it."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wallet_lab import credentials, postgres, redis
+from wallet_lab.blocking import run_blocking
+from wallet_lab.errors import LabError
+from wallet_lab.home import StackHome
+from wallet_lab.logs import open_log, tail
+from wallet_lab.ports import PortChooser
+from wallet_lab.postgres import Cluster
+from wallet_lab.process import clear_leftovers, end, run, spawn
+from wallet_lab.readiness import until_ready
+from wallet_lab.stack import Command, Component
+from wallet_lab.testing.homes import private_home
+
+WAIT_S = 30.0
+
+
+class RunningServer:
+    """One database or cache server that a test started by itself."""
+
+    def __init__(self, component: Component, log: Path) -> None:
+        """Use `running_postgres` or `running_redis`, which also stop it."""
+        self._component = component
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1."""
+        return self._component.port
+
+    def start(self) -> None:
+        """Start it (again) and return when it is ready."""
+        if self._component.data_dir is not None:
+            run_blocking(clear_leftovers(self._component.data_dir))
+        with open_log(self._log) as log:
+            self._process = spawn(self._component, log)
+        try:
+            run_blocking(asyncio.wait_for(until_ready(self._component.probe, 0.01), WAIT_S))
+        except TimeoutError:
+            raise LabError(f"{self._component.name} did not start:\n{tail(self._log)}") from None
+
+    def kill(self) -> None:
+        """Crash it; `start` brings it back."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Stop it gracefully."""
+        if self._process is not None:
+            run_blocking(end(self._process, self._component.stop_signal, WAIT_S))
+
+
+class PostgresServer(RunningServer):
+    """A cluster with the database, roles and passwords every shard has."""
+
+    def __init__(self, cluster: Cluster, log: Path) -> None:
+        """Use `running_postgres`."""
+        super().__init__(postgres.server(cluster), log)
+        self._cluster = cluster
+        self._databases = 0
+
+    @property
+    def owner_url(self) -> str:
+        """The database `wallet`, as its owner."""
+        return self._cluster.owner_url
+
+    @property
+    def service_url(self) -> str:
+        """The database `wallet`, as the services see it."""
+        return self._cluster.service_url
+
+    def migrate(self, module: str = "wallet_saga.migrations") -> None:
+        """Run the migrations on the database `wallet`, as `up` does.
+
+        Raises:
+            LabError: they failed; the text ends with what they printed.
+        """
+        env = {"WALLET_DATABASE_URL": self.owner_url}
+        command = Command(name="migrations", argv=(sys.executable, "-P", "-m", module), env=env)
+        _run_logged(command, self._log.with_name("migrations.log"))
+
+    def copy_database(self) -> "DatabaseUrls":
+        """A copy of the database `wallet` with all that is in it (150 ms); nobody may be connected to it."""
+        self._databases += 1
+        name = f"{postgres.DATABASE}_{self._databases}"
+        self._as_admin(
+            f"CREATE DATABASE {name} TEMPLATE {postgres.DATABASE} OWNER wallet_owner",
+            f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",
+            f"GRANT CONNECT ON DATABASE {name} TO wallet_service",
+        )
+        return DatabaseUrls(owner=_renamed(self.owner_url, name), service=_renamed(self.service_url, name))
+
+    def _as_admin(self, *statements: str) -> None:
+        arguments = (
+            "--no-psqlrc",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+            "--host=127.0.0.1",
+            f"--port={self.port}",
+        )
+        commands = tuple(f"--command={statement}" for statement in statements)
+        argv = (
+            str(postgres.program("psql")),
+            *arguments,
+            "--username=postgres",
+            "--dbname=postgres",
+            *commands,
+        )
+        env = {"PGPASSWORD": self._cluster.admin_password or ""}
+        _run_logged(Command(name="psql", argv=argv, env=env), self._log.with_name("psql.log"))
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrls:
+    """One database, seen by its owner and by the services."""
+
+    owner: str
+    service: str
+
+
+def _renamed(url: str, database: str) -> str:
+    return f"{url.rpartition('/')[0]}/{database}"
+
+
+def _run_logged(command: Command, log: Path) -> None:
+    with open_log(log) as output:
+        try:
+            run_blocking(run(command, output))
+        except LabError as error:
+            raise LabError(f"{error}:\n{tail(log)}") from None
+
+
+@contextlib.contextmanager
+def running_postgres(*, home: Path | None = None) -> Iterator[PostgresServer]:
+    """One Postgres cluster, durable as in a stack, on a free port; make it once per test session."""
+    with private_home(home) as root:
+        stack_home = StackHome(root, "postgres")
+        stack_home.prepare()
+        secrets = credentials.load_or_create(stack_home.secrets)
+        port = PortChooser(usual=False).choose(0)
+        cluster = Cluster(
+            "postgres", stack_home.data() / "postgres", port, secrets, admin_password=secrets.service_secret
+        )
+        server = PostgresServer(cluster, stack_home.log("postgres"))
+        try:
+            run_blocking(postgres.provision(cluster, _run_quietly(stack_home)))
+            server.start()
+            yield server
+        finally:
+            server.stop()
+            if home is None:
+                stack_home.wipe()
+
+
+def _run_quietly(home: StackHome) -> postgres.Runner:
+    async def run_command(command: Command) -> None:
+        with open_log(home.log(command.name)) as output:
+            await run(command, output)
+
+    return run_command
+
+
+class RedisServer(RunningServer):
+    """A cache alone."""
+
+    def __init__(self, port: int, password: str, log: Path) -> None:
+        """Use `running_redis`."""
+        super().__init__(redis.server(port, password), log)
+        self.url = redis.client_url(port, password)
+
+
+@contextlib.contextmanager
+def running_redis() -> Iterator[RedisServer]:
+    """One Redis on a free port, empty; `kill` and `start` it to see what its loss does."""
+    with private_home(None) as root:
+        port = PortChooser(usual=False).choose(0)
+        server = RedisServer(port, "test", root / "redis.log")
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()

@@ -1,0 +1,199 @@
+"""A whole stack for tests, on free ports, gone after the test."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from wallet_lab import control, credentials, postgres, redis
+from wallet_lab.credentials import Credentials
+from wallet_lab.errors import LabError
+from wallet_lab.home import StackHome
+from wallet_lab.logs import tail
+from wallet_lab.saga_stack import Request
+from wallet_lab.status import is_healthy, read_status
+from wallet_lab.testing.homes import private_home
+
+WAIT_S = 30.0
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentStatus:
+    """One component as `./lab status --json` shows it."""
+
+    name: str
+    kind: str
+    pid: int | None
+    port: int
+    url: str
+    healthy: bool
+    shard: int | None = None
+
+
+class RunningStack:
+    """A stack that a test has to itself."""
+
+    def __init__(self, home: StackHome, request: Request) -> None:
+        """Use `running_stack`, which also takes it down."""
+        self._home = home
+        self._request = request
+        self._owner: control.Owner | None = None
+
+    def start(self) -> None:
+        """Bring the stack up (again: with the data it had)."""
+        self._owner = control.Owner(self._home, self._request)
+        self._owner.wait_ready(lambda _: None)
+
+    def stop(self) -> None:
+        """Take the stack down gracefully; its data stay."""
+        if self._owner is not None:
+            self._owner.abandon()
+            self._owner = None
+
+    @property
+    def base_url(self) -> str:
+        """Where clients call."""
+        return str(self._home.read("state")["base_url"])
+
+    @property
+    def components(self) -> list[ComponentStatus]:
+        """All components as they are now, each really asked."""
+        return [ComponentStatus(**component) for component in read_status(self._home)["components"]]
+
+    @property
+    def credentials(self) -> Credentials:
+        """The stack's passwords."""
+        return credentials.load_or_create(self._home.secrets)
+
+    @property
+    def database_urls(self) -> list[str]:
+        """One URL per shard, as the owner of the database: for audits."""
+        return [self._database_url(shard, "wallet_owner") for shard in range(self._request.shards)]
+
+    @property
+    def service_database_urls(self) -> list[str]:
+        """One URL per shard, with the rights of the services."""
+        return [self._database_url(shard, "wallet_service") for shard in range(self._request.shards)]
+
+    def _database_url(self, shard: int, role: str) -> str:
+        words = {
+            "wallet_owner": self.credentials.database_owner,
+            "wallet_service": self.credentials.database_service,
+        }
+        return f"postgresql://{role}:{words[role]}@127.0.0.1:{self._port(f'postgres-{shard}')}/{postgres.DATABASE}"
+
+    @property
+    def redis_url(self) -> str:
+        """The cache's URL, with its password."""
+        return redis.client_url(self._port("redis"), self.credentials.redis)
+
+    def _port(self, name: str) -> int:
+        return int(self._recorded(name)["port"])
+
+    def pid(self, name: str) -> int | None:
+        """The process of a component; None while it is down."""
+        pid: int | None = self._recorded(name)["pid"]
+        return pid
+
+    def _recorded(self, name: str) -> dict[str, Any]:
+        components: list[dict[str, Any]] = self._home.read("state")["components"]
+        return next(component for component in components if component["name"] == name)
+
+    def log(self, name: str, lines: int = 200) -> str:
+        """The last lines a component (or `supervisor`, `migrations-0`, …) wrote."""
+        return tail(self._home.log(name), lines)
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to a component and return the pid that got it; the supervisor restarts what dies."""
+        pid = self.pid(name)
+        if pid is None:
+            raise LabError(f"{name} is down already")
+        os.kill(pid, number)
+        return pid
+
+    def wait_restarted(self, name: str, old_pid: int, timeout_s: float = WAIT_S) -> int:
+        """Wait until another process has taken a component's place; returns its pid (maybe not ready yet)."""
+        return _until(
+            lambda: pid if (pid := self.pid(name)) not in {None, old_pid} else None, timeout_s, name
+        )
+
+    def wait_ready(self, timeout_s: float = WAIT_S) -> None:
+        """Wait until every component answers."""
+        _until(lambda: is_healthy(read_status(self._home)) or None, timeout_s, "the stack")
+
+    @contextlib.contextmanager
+    def outage(self, name: str, number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
+        """Inside, a component is dead and stays dead; afterwards it is back and the whole stack is ready."""
+        hold = self._home.hold(name)
+        hold.touch()
+        try:
+            pid = self.kill(name, number)
+            _until(lambda: True if self.pid(name) != pid else None, WAIT_S, name)
+            yield
+        finally:
+            hold.unlink()
+        self.wait_ready()
+
+    @contextlib.contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Inside, a component neither works nor answers, but holds its connections: the slow failure."""
+        pid = self.kill(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _until(get: Callable[[], _T | None], timeout_s: float, what: str) -> _T:
+    deadline_s = time.monotonic() + timeout_s
+    while (value := get()) is None:
+        if time.monotonic() > deadline_s:
+            raise LabError(f"{what} was not there after {timeout_s:.0f} s")
+        time.sleep(0.02)
+    return value
+
+
+@contextlib.contextmanager
+def running_stack(
+    architecture: str = "saga",
+    *,
+    home: Path | None = None,
+    shards: int = 2,
+    orchestrators: int = 1,
+    extra_env: Mapping[str, Mapping[str, str]] | None = None,
+) -> Iterator[RunningStack]:
+    """A stack on free ports, ready to be called; stopped and (unless `home` is given) wiped at the end.
+
+    Args:
+        architecture: which of the two.
+        home: the lab home to use instead of a temporary one; its data are left there.
+        shards: how many databases and workers.
+        orchestrators: how many share the public port.
+        extra_env: variables for services by kind ("worker", "orchestrator", "migrations"), by component name,
+            or "*" for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/saga/src"}}`.
+
+    Raises:
+        LabError: it did not come up; the text ends with the last log lines of what failed.
+    """
+    with private_home(home) as root:
+        request = Request(
+            shards=shards,
+            orchestrators=orchestrators,
+            usual_ports=False,
+            extra_env={key: dict(value) for key, value in (extra_env or {}).items()},
+        )
+        stack_home = StackHome(root, architecture)
+        stack = RunningStack(stack_home, request)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
+            if home is None:
+                stack_home.wipe()

@@ -1,0 +1,202 @@
+"""`./lab` as a user types it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from wallet_lab.home import StackHome, signal_supervisor, supervisor_pid
+from wallet_lab.saga_stack import PUBLIC_PORT
+
+FAKES = Path(__file__).parent / "fakes"
+
+Lab = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[StackHome]:
+    """A private home, with nothing running and nothing kept at the end."""
+    home = StackHome(tmp_path.resolve(), "saga")
+    yield home
+    signal_supervisor(home, signal.SIGTERM)
+    _wait_until(lambda: supervisor_pid(home) is None)
+    home.wipe()
+
+
+@pytest.fixture
+def lab(home: StackHome) -> Lab:
+    """Runs one command to its end."""
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        with launch(home, *arguments) as process:
+            output, errors = process.communicate(timeout=90)
+        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+    return run
+
+
+def launch(home: StackHome, *arguments: str) -> "subprocess.Popen[str]":
+    """Start one command, with fakes for services."""
+    env = {**os.environ, "WALLET_LAB_HOME": str(home.home), "PYTHONPATH": str(FAKES)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "wallet_lab", *arguments],
+        env=env,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def status_of(lab: Lab) -> dict[str, Any]:
+    """What `status --json` prints."""
+    found: dict[str, Any] = json.loads(lab("status", "--json").stdout)
+    return found
+
+
+@pytest.mark.slow
+def test_up_status_down(home: StackHome, lab: Lab) -> None:
+    """Given nothing, `up` makes everything healthy, `down` leaves nothing, each twice without harm."""
+    first = lab("up", "saga", "--shards", "1")
+    assert first.returncode == 0, first.stderr
+    assert "waiting for" in first.stderr
+    assert "curl" in first.stdout
+    status = status_of(lab)
+    assert status["base_url"] in first.stdout
+    assert set(status) == {"architecture", "base_url", "components"}
+    names = [component["name"] for component in status["components"]]
+    assert names == ["postgres-0", "redis", "worker-0", "orchestrator-0"]
+    assert all(component["healthy"] for component in status["components"])
+
+    second = lab("up", "saga")
+    assert (second.returncode, second.stdout) == (0, f"saga is already up at {status['base_url']}\n")
+    assert status_of(lab)["components"] == status["components"]
+
+    assert lab("logs", "worker-0").returncode == 0
+    assert lab("logs", "nobody").returncode == 1
+    pids = [component["pid"] for component in status["components"]]
+    assert lab("down").returncode == 0
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    again = lab("down", "saga")
+    assert (again.returncode, again.stdout) == (0, "saga was not up\n")
+    assert lab("status").returncode == 1
+
+
+@pytest.mark.slow
+def test_the_data_fix_the_number_of_shards(home: StackHome, lab: Lab) -> None:
+    """Given data of one shard, then two are refused until the data are wiped with --fresh."""
+    assert lab("up", "saga", "--shards", "1").returncode == 0
+    while_up = lab("up", "saga", "--fresh")
+    assert while_up.returncode == 1
+    assert "./lab down saga" in while_up.stderr
+    lab("down")
+    refused = lab("up", "saga", "--shards", "2")
+    assert refused.returncode == 1
+    assert "--fresh" in refused.stderr
+    secrets_before = home.secrets.read_text()
+    assert lab("up", "saga", "--shards", "2", "--fresh").returncode == 0
+    assert len(status_of(lab)["components"]) == 6
+    assert home.secrets.read_text() != secrets_before
+
+
+@pytest.mark.slow
+def test_a_taken_public_port_is_replaced_and_said(home: StackHome, lab: Lab) -> None:
+    """Given another server on the usual port, then `up` uses another one and says so."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            other.bind(("127.0.0.1", PUBLIC_PORT))
+            other.listen()
+        except OSError:
+            pass  # someone has it already, which is what this test needs
+        up = lab("up", "saga", "--shards", "1")
+        base_url = status_of(lab)["base_url"]
+    assert up.returncode == 0
+    assert f"Port {PUBLIC_PORT} is taken" in up.stdout
+    assert not base_url.endswith(f":{PUBLIC_PORT}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("moment", ["postgres-0", "worker-0"])
+def test_an_interrupted_up_leaves_nothing_behind(
+    home: StackHome, lab: Lab, number: signal.Signals, moment: str
+) -> None:
+    """Given an `up` under way, when it is interrupted or killed, then everything it started is stopped."""
+    with launch(home, "up", "saga", "--shards", "1") as up:
+        _wait_until(lambda: moment in home.read("state").get("waiting_for", []))
+        supervisor = supervisor_pid(home)
+        assert supervisor is not None
+        started = psutil.Process(supervisor).children(recursive=True)
+        up.send_signal(number)
+        up.communicate(timeout=30)
+    _wait_until(lambda: supervisor_pid(home) is None)
+    _wait_until(lambda: not [p for p in started if p.is_running() and p.status() != psutil.STATUS_ZOMBIE])
+    assert up.returncode == (130 if number != signal.SIGKILL else -signal.SIGKILL)
+    assert lab("up", "saga").returncode == 0
+
+
+@pytest.mark.slow
+def test_two_ups_at_once_make_one_stack(home: StackHome, lab: Lab) -> None:
+    """Given two users typing `up` at the same moment, then both are told the same URL."""
+    with (
+        launch(home, "up", "saga", "--shards", "1") as one,
+        launch(home, "up", "saga", "--shards", "1") as two,
+    ):
+        outputs = [process.communicate(timeout=60)[0] for process in (one, two)]
+    assert [one.returncode, two.returncode] == [0, 0]
+    base_url = status_of(lab)["base_url"]
+    assert all(base_url in output for output in outputs)
+
+
+@pytest.mark.slow
+def test_secrets_are_private_and_in_no_log(home: StackHome, lab: Lab) -> None:
+    """Passwords are readable by their owner alone and appear in no log and on no command line."""
+    assert lab("up", "saga", "--shards", "1").returncode == 0
+    assert home.secrets.stat().st_mode & 0o777 == 0o600
+    words = json.loads(home.secrets.read_text()).values()
+    supervisor = supervisor_pid(home)
+    assert supervisor is not None
+    family = [psutil.Process(supervisor), *psutil.Process(supervisor).children(recursive=True)]
+    shown = " ".join(word for process in family for word in process.cmdline())
+    shown += "".join(path.read_text() for path in home.logs.iterdir())
+    assert not [word for word in words if word in shown]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("up", "cqrs"), "cqrs is not there yet"),
+        (("up", "monolith"), "there is no architecture 'monolith'"),
+        (("logs", "worker-0"), "there is no log of worker-0"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(lab: Lab, arguments: tuple[str, ...], said: str) -> None:
+    """An error is one readable line, not a traceback."""
+    finished = lab(*arguments)
+    assert finished.returncode == 1
+    assert said in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_status_of_what_is_not_up(lab: Lab) -> None:
+    """Programs get the same shape whether the stack is up or not."""
+    finished = lab("status", "saga", "--json")
+    assert finished.returncode == 1
+    assert json.loads(finished.stdout) == {"architecture": "saga", "base_url": None, "components": []}

@@ -1,0 +1,89 @@
+"""Postgres and Redis as the lab starts them."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from wallet_lab import postgres
+from wallet_lab.accounts import OUTSIDE, can_enter, quarters, unprivileged_account
+from wallet_lab.home import StackHome
+from wallet_lab.testing import PostgresServer, running_postgres, running_redis
+
+pytestmark = pytest.mark.slow
+
+
+def query(url: str, sql: str) -> str:
+    """The only value a statement returns, as text."""
+    psql = [str(postgres.program("psql")), "--no-psqlrc", "-At", url, "-c", sql]
+    return subprocess.run(psql, capture_output=True, text=True, check=True, cwd="/").stdout.strip()
+
+
+@pytest.mark.parametrize("setting", ["fsync", "synchronous_commit", "full_page_writes", "data_checksums"])
+def test_durability_is_on(database_server: PostgresServer, setting: str) -> None:
+    """What is acknowledged must survive a crash."""
+    assert query(database_server.service_url, f"SHOW {setting}") == "on"
+
+
+def test_it_listens_on_the_loopback_only(database_server: PostgresServer) -> None:
+    """Nobody outside this machine reaches it."""
+    assert query(database_server.service_url, "SHOW listen_addresses") == "127.0.0.1"
+
+
+def test_a_wrong_password_is_refused(database_server: PostgresServer) -> None:
+    """Being on the machine is not enough."""
+    url = database_server.service_url.replace(":", ":wrong", 2).replace("wrong//", "//")
+    with pytest.raises(subprocess.CalledProcessError):
+        query(url, "SELECT 1")
+
+
+def test_the_service_role_owns_nothing(database_server: PostgresServer) -> None:
+    """Services cannot create tables; the owner can."""
+    owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'wallet'"
+    assert query(database_server.service_url, owner) == "wallet_owner"
+    with pytest.raises(subprocess.CalledProcessError):
+        query(database_server.service_url, "CREATE TABLE public.mine ()")
+
+
+def test_committed_data_survive_a_killed_server_which_restarts_at_once() -> None:
+    """Given a row, when the postmaster is killed, then a new one starts at once and has the row."""
+    with running_postgres() as server:
+        query(server.owner_url, "CREATE TABLE kept AS SELECT 7 AS seven")
+        server.kill()
+        server.start()
+        assert query(server.owner_url, "SELECT seven FROM kept") == "7"
+
+
+def test_copies_of_the_database_are_independent(database_server: PostgresServer) -> None:
+    """Every test can have a database of its own."""
+    one, other = database_server.copy_database(), database_server.copy_database()
+    query(one.owner, "CREATE TABLE only_here ()")
+    assert query(one.service, "SELECT to_regclass('public.only_here')") == "only_here"
+    assert query(other.service, "SELECT to_regclass('public.only_here')") == ""
+
+
+def test_redis_starts_empty_again() -> None:
+    """It is a cache: it keeps nothing on disk, and asks for a password."""
+    with running_redis() as server:
+        server.kill()
+        server.start()
+        assert ":test@" in server.url
+
+
+def test_a_home_that_the_databases_user_cannot_enter_puts_the_data_elsewhere(tmp_path: Path) -> None:
+    """Given a checkout in a private folder and a lab run as root, then Postgres keeps its data outside."""
+    account = unprivileged_account()
+    if account is None:
+        pytest.skip("only a lab run as root has another user for its databases")
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    assert not can_enter(hidden, account)
+    home = StackHome(hidden, "postgres")
+    home.prepare()
+    outside = quarters(home.root, account)
+    assert outside.is_relative_to(OUTSIDE)
+    with running_postgres(home=hidden) as server:
+        assert query(server.service_url, "SELECT 1") == "1"
+        assert (outside / "data" / "postgres" / "PG_VERSION").exists()
+    home.wipe()
+    assert not outside.exists()

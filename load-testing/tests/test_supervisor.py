@@ -1,0 +1,122 @@
+"""A running stack: restarts, outages, crashes of the supervisor itself."""
+
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from wallet_lab.errors import LabError
+from wallet_lab.home import StackHome, signal_supervisor, supervisor_pid
+from wallet_lab.testing import RunningStack, running_stack
+
+pytestmark = pytest.mark.slow
+
+Env = dict[str, dict[str, str]]
+
+
+def gone(pids: set[int], timeout_s: float = 10.0) -> bool:
+    """Whether none of these processes runs any more, given some time."""
+    deadline_s = time.monotonic() + timeout_s
+    while time.monotonic() < deadline_s:
+        if not any(_runs(pid) for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def all_pids(home: StackHome) -> set[int]:
+    """The supervisor's children with theirs (Postgres has several)."""
+    supervisor = supervisor_pid(home)
+    assert supervisor is not None
+    return {process.pid for process in psutil.Process(supervisor).children(recursive=True)}
+
+
+@pytest.mark.parametrize("name", ["worker-0", "orchestrator-1", "postgres-0", "redis"])
+def test_what_dies_is_running_again_within_a_second(stack: RunningStack, name: str) -> None:
+    """Given a ready stack, when a component is killed, then it is back with its name and port."""
+    before = {component.name: component.port for component in stack.components}
+    killed_at_s = time.monotonic()
+    stack.wait_restarted(name, stack.kill(name))
+    assert time.monotonic() - killed_at_s < 1.0
+    stack.wait_ready()
+    assert {component.name: component.port for component in stack.components} == before
+
+
+def test_an_outage_lasts_until_it_ends(stack: RunningStack) -> None:
+    """Given an outage of the cache, then it alone is unhealthy; afterwards everything is ready again."""
+    with stack.outage("redis"):
+        time.sleep(0.5)
+        assert [component.name for component in stack.components if not component.healthy] == ["redis"]
+    assert all(component.healthy for component in stack.components)
+
+
+def test_a_paused_component_is_unhealthy_and_not_restarted(stack: RunningStack) -> None:
+    """Health is asked, not concluded from the process being there."""
+    pid = stack.pid("worker-1")
+    with stack.paused("worker-1"):
+        assert [component.name for component in stack.components if not component.healthy] == ["worker-1"]
+    stack.wait_ready()
+    assert stack.pid("worker-1") == pid
+
+
+def test_replicas_share_the_public_port(stack: RunningStack) -> None:
+    """Given two orchestrators, when one is out, then the public port still answers."""
+    with stack.outage("orchestrator-0"):
+        assert httpx.get(f"{stack.base_url}/readyz").status_code == 200
+
+
+def test_no_process_outlives_a_killed_supervisor_and_its_data_survive(tmp_path: Path, fakes_env: Env) -> None:
+    """Given a stack whose supervisor is killed, then all is gone, and the next `up` finds the same data."""
+    home = StackHome(tmp_path.resolve(), "saga")
+    try:
+        with running_stack(home=tmp_path, extra_env=fakes_env) as stack:
+            cluster_made_at_ns = _made_at_ns(home)
+            pids = all_pids(home)
+            assert signal_supervisor(home, signal.SIGKILL)
+            assert gone(pids)
+            assert supervisor_pid(home) is None
+            stack.start()
+            assert all(component.healthy for component in stack.components)
+            assert _made_at_ns(home) == cluster_made_at_ns
+    finally:
+        home.wipe()
+
+
+def _made_at_ns(home: StackHome) -> int:
+    return (home.data() / "postgres-0" / "PG_VERSION").stat().st_mtime_ns
+
+
+def test_a_component_that_fails_to_start_ends_the_start_with_its_last_words(
+    tmp_path: Path, fakes_env: Env
+) -> None:
+    """Given a worker that cannot start, then the error quotes its log and nothing is left running."""
+    home = StackHome(tmp_path.resolve(), "saga")
+    env = {**fakes_env, "worker-1": {"FAKE_CRASH": "no such shard"}}
+    try:
+        failure = pytest.raises(LabError, match=r"worker-1 exited with code 1[^$]*no such shard")
+        with failure, running_stack(home=tmp_path, extra_env=env):
+            pytest.fail("it must not come up")
+        assert supervisor_pid(home) is None
+        assert home.read("state")["phase"] == "failed"
+        assert {component["pid"] for component in home.read("state")["components"]} == {None}
+    finally:
+        home.wipe()
+
+
+def test_a_stack_ends_with_the_process_that_owns_it(fakes_env: Env) -> None:
+    """Given a stack of a test, when its owner goes away without a word, then the stack stops by itself."""
+    with running_stack(extra_env=fakes_env, shards=1) as stack:
+        pids = all_pids(stack._home)
+        assert stack._owner is not None
+        stack._owner._stdin.close()
+        assert gone(pids)

@@ -1,0 +1,282 @@
+"""Every crash point of the transfer saga, on real servers: docs/saga-protocol.md has the table these tests go through.
+
+A test plays the orchestrator that dies: it sends the workers just those steps that had been sent by then. The stack's
+own orchestrator must then end the saga by recovery, or find it ended.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from msgspec.msgpack import Decoder
+from wallet_kernel.ids import new_transaction_id
+from wallet_kernel.refusals import Refusal
+from wallet_kernel.slots import slot_of
+
+from wallet_lab.testing import RunningStack, running_stack
+from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
+from wallet_saga.orchestrator.saga import Saga, State
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, open_session
+from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.protocol import Complete, Credit, Debit, Done, Lookup, Refund, Refused, Replayed, TransferRecord
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+TEN = 10_000_000
+_RECORD = Decoder(TransferRecord | None)
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    """A saga stack whose recovery is quick."""
+    quick = {"worker": {"WALLET_SAGA_LEASE_S": "0.4"}, "orchestrator": {"WALLET_RECOVERY_INTERVAL_S": "0.1"}}
+    with running_stack("saga", extra_env=quick) as running:
+        yield running
+
+
+@dataclass
+class Scene:
+    """A payer with 100 and a payee with 0 on different shards, and the way to the workers and to the public API."""
+
+    shards: Shards
+    api: httpx.AsyncClient
+    payer: str
+    payee: str
+    transfer_id: UUID
+
+    def debit(self) -> Debit:
+        return Debit(self.transfer_id, self.payer, self.payee, TEN, "USD")
+
+    def credit(self) -> Credit:
+        return Credit(self.transfer_id, self.payer, self.payee, TEN, "USD")
+
+    def refund(self) -> Refund:
+        return Refund(self.transfer_id, self.payer, Refusal.WALLET_FROZEN)
+
+    def complete(self) -> Complete:
+        return Complete(self.transfer_id, self.payer)
+
+    async def send(self, step: Debit | Credit | Refund | Complete) -> object:
+        account = step.to_account if isinstance(step, Credit) else step.from_account
+        return await self.shards.of_account(account).submit(step)
+
+    async def freeze(self, account: str) -> None:
+        response = await self.api.put(f"/wallets/{account}", json={"status": "frozen"})
+        assert response.status_code == 200
+
+    async def balances(self) -> tuple[Decimal, Decimal]:
+        return await self._balance(self.payer), await self._balance(self.payee)
+
+    async def _balance(self, account: str) -> Decimal:
+        document = (await self.api.get(f"/wallets/{account}/balance")).json(parse_float=Decimal)
+        return Decimal(document["balance"])
+
+    async def document(self) -> dict[str, Any]:
+        response = await self.api.get(f"/transfers/{self.transfer_id}")
+        document: dict[str, Any] = response.json()
+        return document
+
+    async def state(self) -> str | None:
+        """The saga's state in the payer's log."""
+        record = await self.shards.of_account(self.payer).ask("/transfer", Lookup(self.transfer_id), _RECORD)
+        return record.state if record else None
+
+    async def ended(self) -> str | None:
+        """The saga's state once it has ended; fails if recovery takes longer than five seconds."""
+        for _ in range(100):
+            state = await self.state()
+            if state != "debited":
+                return state
+            await asyncio.sleep(0.05)
+        raise AssertionError("the saga never ended")
+
+
+def _account_on(shard: int) -> str:
+    return next(name for n in _NUMBERS if slot_of(name := f"crash{n}") * 2 // 1024 == shard)
+
+
+@pytest.fixture
+async def scene(stack: RunningStack) -> AsyncIterator[Scene]:
+    """A fresh pair of wallets."""
+    urls = [c.url for c in stack.components if c.kind == "worker"]
+    async with open_session(stack.credentials.service_secret) as session, httpx.AsyncClient(base_url=stack.base_url) as api:
+        shards = Shards([ShardClient(f"test-{n}", session, url, 2.0, 100, 1000) for n, url in enumerate(urls)])
+        payer, payee = _account_on(0), _account_on(1)
+        for name, balance in ((payer, 100), (payee, 0)):
+            opened = await api.post("/wallets", json={"accountId": name, "currency": "USD", "balance": balance})
+            assert opened.status_code == 201
+        yield Scene(shards, api, payer, payee, new_transaction_id(payer))
+
+
+async def test_died_before_the_debit(scene: Scene) -> None:
+    """Nothing was logged, so nothing happened and nobody will make it happen."""
+    assert await scene.ended() is None
+    assert (await scene.api.get(f"/transfers/{scene.transfer_id}")).status_code == 404
+    assert await scene.balances() == (100, 0)
+
+
+async def test_died_after_the_debit(scene: Scene) -> None:
+    """The log has the saga: recovery credits the payee and completes."""
+    assert await scene.send(scene.debit()) == Done()
+    assert await scene.ended() == "completed"
+    assert await scene.balances() == (90, 10)
+
+
+async def test_died_after_the_credit(scene: Scene) -> None:
+    """Recovery repeats the credit, meets its barrier, and completes: the payee is credited once."""
+    await scene.send(scene.debit())
+    assert await scene.send(scene.credit()) == Done()
+    assert await scene.ended() == "completed"
+    assert await scene.balances() == (90, 10)
+
+
+async def test_died_after_the_credit_was_refused(scene: Scene) -> None:
+    """Recovery learns of the refusal from the barrier, even when the payee has been thawed since, and refunds."""
+    await scene.freeze(scene.payee)
+    await scene.send(scene.debit())
+    assert await scene.send(scene.credit()) == Refused(Refusal.WALLET_FROZEN)
+    await scene.api.put(f"/wallets/{scene.payee}", json={"status": "active"})
+    assert await scene.ended() == "refunded"
+    assert await scene.balances() == (100, 0)
+    assert (await scene.document())["reason"] == "/problems/wallet-frozen"
+
+
+async def test_died_after_the_refund(scene: Scene) -> None:
+    """The saga had ended; recovery leaves it alone, and a refund sent again gives nothing."""
+    await scene.freeze(scene.payee)
+    for step in (scene.debit(), scene.credit(), scene.refund(), scene.refund()):
+        await scene.send(step)
+    assert await scene.ended() == "refunded"
+    assert await scene.balances() == (100, 0)
+
+
+async def test_late_steps_after_the_refund_change_nothing(scene: Scene) -> None:
+    """Duplicates of every step that arrive after the end answer what was decided, and move no money."""
+    await scene.freeze(scene.payee)
+    for step in (scene.debit(), scene.credit(), scene.refund()):
+        await scene.send(step)
+    await scene.api.put(f"/wallets/{scene.payee}", json={"status": "active"})
+    assert await scene.send(scene.credit()) == Refused(Refusal.WALLET_FROZEN)
+    late_debit = await scene.send(scene.debit())
+    assert isinstance(late_debit, Replayed)
+    assert late_debit.transfer.state == "refunded"
+    assert await scene.send(scene.complete()) == Done()
+    assert await scene.balances() == (100, 0)
+
+
+async def test_late_steps_after_completion_change_nothing(scene: Scene) -> None:
+    """A refund that comes after completion is too late to give money back that the payee has."""
+    for step in (scene.debit(), scene.credit(), scene.complete(), scene.refund(), scene.credit(), scene.debit()):
+        await scene.send(step)
+    assert await scene.ended() == "completed"
+    assert await scene.balances() == (90, 10)
+
+
+async def test_a_saga_in_flight_shows_as_pending_then_as_what_it_became(scene: Scene) -> None:
+    """Until the payee's side is durable the transfer is pending; its timeline is never ahead of the books."""
+    await scene.freeze(scene.payee)
+    await scene.send(scene.debit())
+    assert (await scene.document())["status"] in ("pending", "refused")
+    await scene.ended()
+    document = await scene.document()
+    assert [entry["step"] for entry in document["timeline"]] == ["debit", "credit refused", "refund"]
+
+
+async def test_two_orchestrators_on_one_saga(scene: Scene) -> None:
+    """A live and a recovering orchestrator drive the same saga at once: one effect, and both agree."""
+    saga = Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD")
+    drives = [Coordinator(scene.shards).decide(Drive(saga, Attempt())) for _ in range(10)]
+    states = {decided.state for decided in await asyncio.gather(*drives)}
+    assert states <= {State.CREDITED, State.COMPLETED}
+    assert await scene.ended() == "completed"
+    assert await scene.balances() == (90, 10)
+
+
+async def test_two_orchestrators_compensate_once(scene: Scene) -> None:
+    """The same when the credit is refused: the money comes back once."""
+    await scene.freeze(scene.payee)
+    saga = Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD")
+    drives = [Coordinator(scene.shards).decide(Drive(saga, Attempt())) for _ in range(10)]
+    decided = await asyncio.gather(*drives)
+    assert {(d.state, d.reason) for d in decided} == {(State.REFUNDED, Refusal.WALLET_FROZEN)}
+    assert await scene.balances() == (100, 0)
+
+
+class LosesReplies:
+    """A wire to a worker on which chosen replies are lost after the worker has done its work."""
+
+    def __init__(self, target: str) -> None:
+        self._host, self._port = target.removeprefix("http://").split(":")
+        self.to_lose = 0
+        self.url = ""
+
+    async def __aenter__(self) -> "LosesReplies":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        worker_reader, worker_writer = await asyncio.open_connection(self._host, int(self._port))
+        forward = asyncio.create_task(self._pump(reader, worker_writer))
+        while reply := await worker_reader.read(65536):
+            if self.to_lose > 0:
+                self.to_lose -= 1
+                break
+            writer.write(reply)
+        forward.cancel()
+        writer.close()
+        worker_writer.close()
+
+    @staticmethod
+    async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+
+
+@pytest.mark.parametrize("lossy_shard", [0, 1], ids=["debit", "credit"])
+async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
+    stack: RunningStack, scene: Scene, lossy_shard: int
+) -> None:
+    """A worker that committed but could not say so is asked again; its barrier keeps the effect single."""
+    urls = [c.url for c in stack.components if c.kind == "worker"]
+    async with open_session(stack.credentials.service_secret) as session, LosesReplies(urls[lossy_shard]) as wire:
+        urls[lossy_shard] = wire.url
+        shards = Shards([ShardClient(f"lossy-{n}", session, url, 2.0, 100, 1000) for n, url in enumerate(urls)])
+        wire.to_lose = 2
+        decided = await Coordinator(shards).decide(
+            Drive(Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD"), Attempt())
+        )
+        assert wire.to_lose == 0, "no reply was lost: the test did not test"
+        assert (decided.state, decided.replayed) == (State.CREDITED, False)
+    assert await scene.ended() == "completed"
+    assert await scene.balances() == (90, 10)
+
+
+async def test_a_timeout_is_never_a_refusal(scene: Scene) -> None:
+    """While the payee's shard cannot be reached nothing is compensated: the saga stays open until it can."""
+    await scene.send(scene.debit())
+    drive = Drive(Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED), Attempt())
+    coordinator = Coordinator(Shards([_Unreachable()]))  # type: ignore[list-item] # a shard that never answers
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await coordinator.decide(drive)
+    assert drive.saga.state is State.DEBITED
+    assert drive.attempt.may_be_done
+    assert await scene.ended() == "completed"
+
+
+class _Unreachable:
+    def submit(self, _: object) -> asyncio.Future[object]:
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        future.set_exception(OutcomeUnknown("the reply was lost"))
+        return future

@@ -1,0 +1,296 @@
+"""The participants' decisions: given these books, when this step comes, then this outcome and these postings."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from wallet_kernel.money import AMOUNT_MAX_MICROS
+from wallet_kernel.refusals import Refusal
+from wallet_saga.protocol import (
+    Close,
+    Complete,
+    Credit,
+    Debit,
+    Deposit,
+    Done,
+    Open,
+    Outcome,
+    Read,
+    Refund,
+    Refused,
+    Replayed,
+    SetFrozen,
+    Step,
+    WalletState,
+    Withdraw,
+)
+from wallet_saga.worker.books import Books
+from wallet_saga.worker.steps import decide
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ID = UUID(int=1)
+
+
+def wallet(
+    name: str = "w", balance: int = 100, *, status: str = "active", currency: str = "USD", in_flight: int = 0
+) -> WalletState:
+    return WalletState(name, currency, status, balance, in_flight, 1, NOW)
+
+
+def given(*wallets: WalletState) -> Books:
+    return Books.of(NOW, timedelta(seconds=5), wallets, [], [])
+
+
+def when(books: Books, *steps: Step) -> list[Outcome]:
+    return [decide(books, step) for step in steps]
+
+
+def holds(books: Books, name: str) -> tuple[int, int, int]:
+    found = books.wallets[name]
+    return found.balance_micros, found.in_flight_micros, found.version
+
+
+def zero_sum(books: Books) -> bool:
+    moved = sum(w.balance_delta for w in books.wallets.values())
+    return moved + sum(books.system_changes.values()) == 0
+
+
+def debit(
+    amount: int = 30, transfer_id: UUID = ID, key: str | None = None, meaning: bytes | None = None
+) -> Debit:
+    return Debit(transfer_id, "w", "payee", amount, "USD", key, meaning)
+
+
+def credit(amount: int = 30, transfer_id: UUID = ID) -> Credit:
+    return Credit(transfer_id, "payer", "w", amount, "USD")
+
+
+def test_debit_takes_the_money_and_opens_the_saga() -> None:
+    """The payer has less, the money is in flight, the log is open, and the books stay balanced."""
+    books = given(wallet())
+    assert when(books, debit()) == [Done()]
+    assert holds(books, "w") == (70, 30, 2)
+    assert books.new_transfers[ID].state == "debited"
+    assert books.system_changes == {("@transit", "USD"): 30}
+    assert [(e.amount_micros, e.balance_micros, e.counterparty) for e in books.new_entries] == [
+        (-30, 70, "payee")
+    ]
+
+
+_UNFIT = [
+    ((), Refusal.WALLET_NOT_FOUND),
+    ((wallet(balance=0, status="closed"),), Refusal.WALLET_CLOSED),
+    ((wallet(status="frozen"),), Refusal.WALLET_FROZEN),
+    ((wallet(currency="EUR"),), Refusal.CURRENCY_MISMATCH),
+]
+
+
+@pytest.mark.parametrize(
+    ("wallets", "reason"), [*_UNFIT, ((wallet(balance=29),), Refusal.INSUFFICIENT_FUNDS)]
+)
+def test_a_refused_debit_is_logged_and_changes_nothing_else(
+    wallets: tuple[WalletState, ...], reason: Refusal
+) -> None:
+    """A refusal is on record with its reason; no balance, version or ledger entry changes."""
+    books = given(*wallets)
+    assert when(books, debit()) == [Refused(reason)]
+    assert (books.new_transfers[ID].state, books.new_transfers[ID].reason) == ("refused", reason)
+    assert not books.new_entries
+    assert not any(w.changed for w in books.wallets.values())
+
+
+@pytest.mark.parametrize(("wallets", "reason"), _UNFIT)
+def test_checks_come_in_one_order(wallets: tuple[WalletState, ...], reason: Refusal) -> None:
+    """Unknown, closed, frozen, currency come before funds: the same reason whatever the amount."""
+    assert when(given(*wallets), debit(10**9)) == [Refused(reason)]
+
+
+def test_the_last_cent_can_be_spent_but_not_twice() -> None:
+    """Steps of one batch see what the ones before them left."""
+    books = given(wallet(balance=30))
+    assert when(books, debit(), debit(transfer_id=uuid4())) == [Done(), Refused(Refusal.INSUFFICIENT_FUNDS)]
+    assert holds(books, "w") == (0, 30, 2)
+
+
+def test_a_refusal_does_not_stop_a_smaller_debit_behind_it() -> None:
+    """Each step is decided for itself, in order."""
+    books = given(wallet(balance=30))
+    outcomes = when(books, debit(31), debit(30, uuid4()))
+    assert outcomes == [Refused(Refusal.INSUFFICIENT_FUNDS), Done()]
+
+
+def test_a_duplicate_debit_answers_the_first_and_takes_nothing() -> None:
+    """The saga row is the debit's barrier, also within one batch."""
+    books = given(wallet())
+    first, second = when(books, debit(), debit())
+    assert first == Done()
+    assert isinstance(second, Replayed)
+    assert second.transfer.state == "debited"
+    assert holds(books, "w") == (70, 30, 2)
+
+
+def test_the_same_key_is_the_same_transfer() -> None:
+    """Another id with the payer's key answers the first transfer; another meaning is refused and not recorded."""
+    books = given(wallet())
+    other = uuid4()
+    when(books, debit(key="k", meaning=b"same"))
+    again, changed = when(books, debit(30, other, "k", b"same"), debit(31, other, "k", b"other"))
+    assert isinstance(again, Replayed)
+    assert again.transfer.transfer_id == ID
+    assert changed == Refused(Refusal.KEY_REUSED)
+    assert other not in books.new_transfers
+    assert holds(books, "w") == (70, 30, 2)
+
+
+def test_a_refusal_is_replayed_by_its_key_even_when_it_would_now_succeed() -> None:
+    """The first answer stands."""
+    books = given(wallet(balance=0))
+    deposited = Deposit(uuid4(), "w", 100, "USD", None, None)
+    outcomes = when(books, debit(key="k", meaning=b"m"), deposited, debit(30, uuid4(), "k", b"m"))
+    assert outcomes[:2] == [Refused(Refusal.INSUFFICIENT_FUNDS), Done()]
+    assert isinstance(outcomes[2], Replayed)
+    assert outcomes[2].transfer.reason == Refusal.INSUFFICIENT_FUNDS
+
+
+def test_credit_gives_the_money_once() -> None:
+    """The barrier lets the first credit through and answers its duplicates alike."""
+    books = given(wallet())
+    assert when(books, credit(), credit(), credit()) == [Done()] * 3
+    assert holds(books, "w") == (130, 0, 2)
+    assert zero_sum(books)
+
+
+@pytest.mark.parametrize(
+    ("wallets", "reason"), [*_UNFIT, ((wallet(balance=AMOUNT_MAX_MICROS - 29),), Refusal.BALANCE_LIMIT)]
+)
+def test_a_refused_credit_stays_refused(wallets: tuple[WalletState, ...], reason: Refusal) -> None:
+    """The barrier remembers refusals: a late duplicate cannot slip in after the cause is gone and the refund made."""
+    books = given(*wallets)
+    assert when(books, credit()) == [Refused(reason)]
+    books.wallets["w"] = given(wallet()).wallets["w"]  # whatever was wrong is mended
+    assert when(books, credit()) == [Refused(reason)]
+    assert holds(books, "w") == (100, 0, 1)
+
+
+def test_a_credit_leaves_room_for_what_is_in_flight() -> None:
+    """Money in flight may come back, so it counts against the limit: a refund always fits."""
+    books = given(wallet(balance=AMOUNT_MAX_MICROS - 40, in_flight=30))
+    assert when(books, credit(11), credit(10, uuid4())) == [Refused(Refusal.BALANCE_LIMIT), Done()]
+
+
+def test_complete_ends_the_saga_once() -> None:
+    """What was in flight is no more; the balance does not move; again changes nothing."""
+    books = given(wallet())
+    when(books, debit(), Complete(ID, "w"))
+    assert holds(books, "w") == (70, 0, 2)
+    assert books.new_transfers[ID].state == "completed"
+    assert when(books, Complete(ID, "w")) == [Done()]
+    assert holds(books, "w") == (70, 0, 2)
+
+
+def test_refund_compensates_once_by_adding_back() -> None:
+    """The refund adds the amount, whatever happened to the balance meanwhile; its duplicate adds nothing."""
+    books = given(wallet())
+    refund = Refund(ID, "w", Refusal.WALLET_FROZEN)
+    outcomes = when(books, debit(), Deposit(uuid4(), "w", 5, "USD", None, None), refund, refund)
+    assert outcomes == [Done()] * 4
+    assert holds(books, "w") == (105, 0, 4)
+    assert (books.new_transfers[ID].state, books.new_transfers[ID].reason) == (
+        "refunded",
+        Refusal.WALLET_FROZEN,
+    )
+
+
+def test_a_frozen_payer_gets_its_refund() -> None:
+    """Compensation is never refused."""
+    books = given(wallet())
+    when(books, debit(), SetFrozen("w", frozen=True), Refund(ID, "w", Refusal.WALLET_CLOSED))
+    assert holds(books, "w") == (100, 0, 4)
+
+
+@pytest.mark.parametrize(
+    "late", [Refund(ID, "w", Refusal.WALLET_FROZEN), Complete(ID, "w")], ids=["refund", "complete"]
+)
+def test_an_ended_saga_is_not_ended_otherwise(late: Step) -> None:
+    """A late refund after completion, or the reverse, changes nothing."""
+    first = Complete(ID, "w") if isinstance(late, Refund) else Refund(ID, "w", Refusal.WALLET_FROZEN)
+    books = given(wallet())
+    when(books, debit(), first)
+    before = holds(books, "w")
+    assert when(books, late) == [Done()]
+    assert holds(books, "w") == before
+
+
+@pytest.mark.parametrize("step", [Refund(ID, "w", Refusal.WALLET_FROZEN), Complete(ID, "w")])
+def test_a_refund_without_a_debit_gives_nothing(step: Step) -> None:
+    """An empty compensation finds no open saga."""
+    books = given(wallet())
+    assert when(books, step) == [Done()]
+    assert holds(books, "w") == (100, 0, 1)
+
+
+def test_a_wallet_opens_with_a_posting_from_outside() -> None:
+    """The opening balance comes from the external account; the first version is the opening."""
+    books = given()
+    (outcome,) = when(books, Open(ID, "new", 50, "EUR", None, None))
+    assert outcome == WalletState("new", "EUR", "active", 50, 0, 1, NOW)
+    assert books.system_changes == {("@external", "EUR"): -50}
+    assert books.new_entries[0].kind == "opening"
+
+
+@pytest.mark.parametrize("status", ["active", "frozen", "closed"])
+def test_a_name_is_never_used_twice(status: str) -> None:
+    """Neither a living nor a closed name can be opened again."""
+    books = given(wallet(balance=0, status=status))
+    assert when(books, Open(ID, "w", 0, "USD", None, None)) == [Refused(Refusal.WALLET_EXISTS)]
+
+
+def test_deposit_and_withdrawal_move_against_the_external_account() -> None:
+    """Both end in their own transaction, and neither is ever in flight."""
+    books = given(wallet())
+    deposit, withdrawal = (
+        Deposit(ID, "w", 5, "USD", None, None),
+        Withdraw(uuid4(), "w", 105, "USD", None, None),
+    )
+    assert when(books, deposit, withdrawal) == [Done(), Done()]
+    assert holds(books, "w") == (0, 0, 3)
+    assert books.system_changes == {("@external", "USD"): 100}
+    assert {t.state for t in books.new_transfers.values()} == {"completed"}
+
+
+def test_freezing_takes_a_version_and_again_changes_nothing() -> None:
+    """A status change is explained in the ledger; the status a wallet already has is no change."""
+    books = given(wallet())
+    when(books, SetFrozen("w", frozen=True), SetFrozen("w", frozen=True), SetFrozen("w", frozen=False))
+    assert holds(books, "w") == (100, 0, 3)
+    assert [(e.kind, e.amount_micros) for e in books.new_entries] == [("frozen", 0), ("unfrozen", 0)]
+
+
+@pytest.mark.parametrize(("balance", "in_flight"), [(1, 0), (0, 1)])
+def test_a_wallet_with_money_here_or_in_flight_cannot_close(balance: int, in_flight: int) -> None:
+    """A refund must find the wallet open."""
+    books = given(wallet(balance=balance, in_flight=in_flight))
+    assert when(books, Close("w")) == [Refused(Refusal.WALLET_NOT_EMPTY)]
+
+
+def test_an_empty_wallet_closes_for_good() -> None:
+    """Frozen or not; closing again answers the same; a closed wallet cannot be thawed."""
+    books = given(wallet(balance=0, status="frozen"))
+    first, again, thaw = when(books, Close("w"), Close("w"), SetFrozen("w", frozen=False))
+    assert first == again == WalletState("w", "USD", "closed", 0, 0, 2, NOW)
+    assert thaw == Refused(Refusal.WALLET_CLOSED)
+
+
+@pytest.mark.parametrize("step", [Read("none"), Close("none"), SetFrozen("none", frozen=True)])
+def test_an_unknown_wallet_is_refused(step: Step) -> None:
+    """There is nothing to read, close or freeze."""
+    assert when(given(), step) == [Refused(Refusal.WALLET_NOT_FOUND)]
+
+
+def test_time_never_runs_backwards_within_a_wallet() -> None:
+    """When the clock was set back, a posting takes the time of the one before it."""
+    later = NOW + timedelta(hours=1)
+    books = given(WalletState("w", "USD", "active", 100, 0, 1, later))
+    when(books, debit())
+    assert books.new_entries[0].at == later

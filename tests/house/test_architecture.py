@@ -1,0 +1,66 @@
+"""The import rules of pyproject.toml are alive: a planted violation of each breaks it, by name."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("kernel/src", "saga/src", "event-driven-cqrs/src", "load-testing/src")
+
+# One violation per contract: the file it is planted in, the line, and the contract that must break.
+PLANTED = [
+    ("kernel/src/wallet_kernel/__init__.py", "import wallet_saga", "The kernel imports no other member"),
+    ("saga/src/wallet_saga/__init__.py", "import wallet_cqrs", "Architectures and lab import none"),
+    ("load-testing/src/wallet_lab/cli.py", "import wallet_saga", "Architectures and lab import none"),
+    (
+        "saga/src/wallet_saga/orchestrator/shard_client.py",
+        "import wallet_saga.worker.steps",
+        "Orchestrator and worker share the protocol",
+    ),
+    (
+        "saga/src/wallet_saga/orchestrator/shard_client.py",
+        "import wallet_saga.orchestrator.routes",
+        "Orchestrator: main",
+    ),
+    ("saga/src/wallet_saga/worker/steps.py", "import wallet_saga.worker.store", "Worker: main"),
+    ("saga/src/wallet_saga/worker/steps.py", "import asyncpg", "The worker's decisions do no I/O"),
+    ("saga/src/wallet_saga/orchestrator/saga.py", "import aiohttp", "The saga itself names no I/O library"),
+]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A copy of all sources and of the rules."""
+    for source in SOURCES:
+        shutil.copytree(ROOT / source, tmp_path / source, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def lint(workspace: Path) -> "subprocess.CompletedProcess[str]":
+    """Check the rules against the copy; PYTHONPATH puts it before the installed members."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(str(workspace / source) for source in SOURCES)}
+    command = ["lint-imports", "--no-cache"]
+    return subprocess.run(command, cwd=workspace, env=env, capture_output=True, text=True, check=False)
+
+
+def test_an_untouched_copy_keeps_every_rule(workspace: Path) -> None:
+    """Given no violation, then the rules hold: what breaks below is what was planted."""
+    finished = lint(workspace)
+    assert finished.returncode == 0, finished.stdout
+
+
+@pytest.mark.parametrize(("file", "line", "contract"), PLANTED)
+def test_a_planted_violation_breaks_its_contract(
+    workspace: Path, file: str, line: str, contract: str
+) -> None:
+    """Given a forbidden import, then its contract is the one that is broken."""
+    with (workspace / file).open("a") as source:
+        source.write(f"\n{line}\n")
+    finished = lint(workspace)
+    assert finished.returncode == 1
+    broken = [text for text in finished.stdout.splitlines() if text.endswith("BROKEN")]
+    assert any(text.startswith(contract) for text in broken), finished.stdout
