@@ -117,11 +117,12 @@ async def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, gra
 
 
 def at_work_in(directory: Path) -> list[psutil.Process]:
-    """Processes whose current directory is this one: that is where a Postgres cluster's processes are."""
+    """The Postgres processes of the cluster in this directory: they all make it their current one."""
     found = []
     for process in psutil.process_iter():
         try:
-            if Path(process.cwd()) == directory:
+            # By name as well: a user's shell may stand there too.
+            if process.name() == "postgres" and Path(process.cwd()) == directory:
                 found.append(process)
         except (psutil.Error, OSError):
             continue
