@@ -124,10 +124,21 @@ def private_directory(path: Path, account: Account | None) -> Path:
     return path
 
 
-def runnable_copy(program: Path, tree: tuple[Path, ...], account: Account | None) -> Path:
-    """The program, or its twin in a copy of its folders `tree` when the account cannot reach the original.
+def private_file(path: Path, text: str, account: Account | None) -> None:
+    """Write a file that the account alone may read, in a directory of its own."""
+    draft = path.with_name(f"{path.name}.draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as file:
+        file.write(text)
+    if account is not None:
+        os.chown(draft, account.uid, account.gid)
+    draft.replace(path)
 
-    All folders of `tree` must be siblings, and the program inside one of them.
+
+def runnable_copy(program: Path, tree: tuple[Path, ...], account: Account | None) -> Path:
+    """The program, or its twin in a copy of its files `tree` when the account cannot reach the original.
+
+    All folders and files of `tree` must be siblings, and the program one of them or inside one of them.
     """
     if can_run(program, account):
         return program
@@ -148,8 +159,9 @@ def runnable_copy(program: Path, tree: tuple[Path, ...], account: Account | None
 def _copy_tree(tree: tuple[Path, ...], target: Path) -> None:
     draft = target.with_name(f"draft-{os.getpid()}")
     draft.mkdir(mode=0o755, parents=True)
-    for folder in tree:
-        shutil.copytree(folder, draft / folder.name)
+    for part in tree:
+        copy = shutil.copytree if part.is_dir() else shutil.copy2
+        copy(part, draft / part.name)
     try:
         draft.rename(target)
     except OSError:

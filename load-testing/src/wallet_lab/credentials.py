@@ -16,12 +16,14 @@ class Credentials:
     database_service: str
     redis: str
     service_secret: str
+    broker: str
+    erlang_cookie: str
 
 
 def load_or_create(path: Path) -> Credentials:
     """The credentials kept at `path`, made at first use."""
-    if path.exists():
-        return Credentials(**json.loads(path.read_text()))
-    made = Credentials(*(secrets.token_hex(16) for _ in fields(Credentials)))
-    write_private(path, json.dumps(asdict(made)))
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    made = Credentials(**{field.name: kept.get(field.name) or secrets.token_hex(16) for field in fields(Credentials)})
+    if asdict(made) != kept:  # also when a newer lab needs one more
+        write_private(path, json.dumps(asdict(made)))
     return made

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from wallet_lab.accounts import quarters, unprivileged_account
 
-ARCHITECTURES = ("saga",)
+ARCHITECTURES = ("saga", "cqrs")
 _FLOCK = "hhqqi"  # C's struct flock: type, whence, start, length, pid
 
 

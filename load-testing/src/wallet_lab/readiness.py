@@ -4,7 +4,7 @@ import asyncio
 import re
 import struct
 
-from wallet_lab.stack import HttpProbe, PostgresProbe, Probe, RedisProbe
+from wallet_lab.stack import AmqpProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
 
 PROBE_TIMEOUT_S = 2.0
 
@@ -29,6 +29,9 @@ def _conversation(probe: Probe) -> tuple[bytes, re.Pattern[bytes]]:
             return struct.pack(">I", len(body) + 4) + body, re.compile(rb"R")
         case RedisProbe(_, password):
             return f"AUTH {password}\r\nPING\r\n".encode(), re.compile(rb"\+OK\r\n\+PONG\r\n")
+        case AmqpProbe():
+            # A method frame on channel 0; a node that is still booting has no listener yet.
+            return b"AMQP\x00\x00\x09\x01", re.compile(rb"\x01\x00\x00")
 
 
 async def _answers(port: int, request: bytes, good: re.Pattern[bytes]) -> bool:

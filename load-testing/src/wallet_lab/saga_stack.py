@@ -20,10 +20,14 @@ REDIS_PORT = 6390
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for."""
+    """What the user asked for, of either architecture; the replicas of the other one are ignored."""
 
     shards: int = 2
     orchestrators: int = 1
+    commands: int = 1
+    relays: int = 1
+    projections: int = 1
+    queries: int = 1
     usual_ports: bool = True
     extra_env: dict[str, dict[str, str]] = field(default_factory=dict)
     """Variables on top of the stack's own, by "*", component kind (or "migrations") or component name."""

@@ -44,7 +44,14 @@ class RedisProbe:
     password: str = field(repr=False)
 
 
-Probe = HttpProbe | PostgresProbe | RedisProbe
+@dataclass(frozen=True, slots=True)
+class AmqpProbe:
+    """Ready when it answers the protocol header of AMQP 0-9-1 with the first frame of a connection."""
+
+    port: int
+
+
+Probe = HttpProbe | PostgresProbe | RedisProbe | AmqpProbe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from wallet_lab import credentials
 from wallet_lab.blocking import run_blocking
 from wallet_lab.home import StackHome, supervisor_pid
 from wallet_lab.readiness import is_ready
-from wallet_lab.stack import HttpProbe, PostgresProbe, Probe, RedisProbe
+from wallet_lab.stack import AmqpProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
 
 _SHOWN = ("name", "kind", "pid", "port", "url", "shard")
 
@@ -48,5 +48,7 @@ def _probe(home: StackHome, component: dict[str, Any]) -> Probe:
             return PostgresProbe(component["port"])
         case "redis":
             return RedisProbe(component["port"], credentials.load_or_create(home.secrets).redis)
+        case "rabbitmq":
+            return AmqpProbe(component["port"])
         case _:
             return HttpProbe(component["port"])

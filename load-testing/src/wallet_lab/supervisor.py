@@ -17,7 +17,7 @@ from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-from wallet_lab import credentials, postgres, saga_stack
+from wallet_lab import cqrs_stack, credentials, postgres, rabbitmq, saga_stack
 from wallet_lab.errors import CommandFailedError
 from wallet_lab.home import StackHome, take_lock
 from wallet_lab.keeper import Keeper
@@ -79,9 +79,13 @@ class Supervisor:
     async def _start(self) -> None:
         self._report("starting", ["databases"])
         secrets = credentials.load_or_create(self._home.secrets)
-        plan = saga_stack.plan(self._request, secrets, self._home.data())
+        planned = {"saga": saga_stack.plan, "cqrs": cqrs_stack.plan}[self._home.architecture]
+        plan = planned(self._request, secrets, self._home.data())
         self._home.write("layout", {"shards": self._request.shards})
-        await _all_or_none([postgres.provision(cluster, self._run) for cluster in plan.clusters])
+        provisions = [postgres.provision(cluster, self._run) for cluster in plan.clusters]
+        if isinstance(plan, cqrs_stack.CqrsPlan):
+            provisions.append(rabbitmq.provision(plan.broker, self._run))
+        await _all_or_none(provisions)
         self._stack = plan.stack()
         for stage in self._stack.stages:
             await self._start_stage(stage)

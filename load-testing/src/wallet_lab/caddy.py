@@ -1,0 +1,50 @@
+"""Caddy as the gateway: the Caddyfile of the repository, with this stack's addresses in the environment."""
+
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from wallet_lab.accounts import runnable_copy, unprivileged_account
+from wallet_lab.errors import LabError
+from wallet_lab.home import checkout
+from wallet_lab.stack import Component, HttpProbe
+
+CADDYFILE = Path("event-driven-cqrs/gateway/Caddyfile")
+
+
+def program() -> Path:
+    """The caddy of the locked environment.
+
+    Raises:
+        LabError: it is not part of the environment.
+    """
+    found = Path(sysconfig.get_path("scripts")) / "caddy"
+    if not found.exists():
+        raise LabError("there is no caddy: run ./lab to set the environment up")
+    return runnable_copy(found, (found,), unprivileged_account())
+
+
+def gateway(port: int, commands: Sequence[int], queries: Sequence[int]) -> Component:
+    """The gateway on 127.0.0.1, in front of these ports."""
+    return Component(
+        name="gateway",
+        kind="gateway",
+        argv=(str(program()), "run", "--adapter", "caddyfile", "--config", "-"),
+        # Through stdin, because its account may be unable to enter the checkout.
+        stdin=(checkout() / CADDYFILE).read_bytes(),
+        env={
+            "HOME": "/nonexistent",
+            "WALLET_PUBLIC_HOST": "127.0.0.1",
+            "WALLET_PUBLIC_PORT": str(port),
+            "WALLET_COMMAND_UPSTREAMS": _upstreams(commands),
+            "WALLET_QUERY_UPSTREAMS": _upstreams(queries),
+        },
+        unprivileged=True,
+        port=port,
+        url=f"http://127.0.0.1:{port}",
+        probe=HttpProbe(port),
+    )
+
+
+def _upstreams(ports: Sequence[int]) -> str:
+    return " ".join(f"127.0.0.1:{port}" for port in ports)
