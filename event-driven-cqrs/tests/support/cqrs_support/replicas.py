@@ -71,7 +71,7 @@ def transfer(payer: str, payee: str, micros: int, key: str | None = None) -> Sub
     return submission(TransferMoney(payer, payee, micros, "USD"), key)
 
 
-async def query(url: str, sql: str, *arguments: Any) -> list[Any]:  # noqa: ANN401 -- whatever the columns are
+async def query(url: str, sql: str, *arguments: Any) -> list[Any]:
     """The rows of a query of the test's own."""
     connection = await asyncpg.connect(url)
     try:
