@@ -293,4 +293,3 @@ async def test_a_dead_redis_does_not_hold_the_read_model_up(
         for group in groups(told.events, 0):
             await projector.project([group])
         assert (await store.progress())[0] == told.events[-1].position
-

@@ -56,7 +56,9 @@ async def log(event_store: DatabaseUrls) -> AsyncIterator[EventLog]:
         yield EventLog(pool)
 
 
-def run(event_store: DatabaseUrls, shards: list[DatabaseUrls], *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(
+    event_store: DatabaseUrls, shards: list[DatabaseUrls], *arguments: str
+) -> "subprocess.CompletedProcess[str]":
     """The command as an operator runs it."""
     env = {
         **os.environ,
@@ -76,7 +78,9 @@ async def value(shard: DatabaseUrls, sql: str) -> object:
         await connection.close()
 
 
-async def test_the_rebuilt_model_equals_the_live_one(event_store: DatabaseUrls, live: list[DatabaseUrls]) -> None:
+async def test_the_rebuilt_model_equals_the_live_one(
+    event_store: DatabaseUrls, live: list[DatabaseUrls]
+) -> None:
     """Row by row, column by column, at one position."""
     verified = run(event_store, live, "--verify")
     assert verified.returncode == 0, verified
@@ -86,7 +90,10 @@ async def test_the_rebuilt_model_equals_the_live_one(event_store: DatabaseUrls, 
 @pytest.mark.parametrize(
     ("change", "table"),
     [
-        ("UPDATE read_model.wallets SET balance_micros = balance_micros + 1 WHERE balance_micros > 0", "wallets"),
+        (
+            "UPDATE read_model.wallets SET balance_micros = balance_micros + 1 WHERE balance_micros > 0",
+            "wallets",
+        ),
         ("UPDATE read_model.wallets SET updated_at = updated_at + interval '1 microsecond'", "wallets"),
         ("DELETE FROM read_model.postings WHERE version = 2", "postings"),
         ("INSERT INTO read_model.wallets VALUES ('ghost', 'USD', 'active', 1, 1, now())", "wallets"),

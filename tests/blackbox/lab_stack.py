@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import psutil
 import redis
 
 from blackbox.stack import Component
+from wallet_lab.audit.saga import audit_saga
 from wallet_lab.testing import RunningStack, running_stack
 
 MORTAL = {signal.SIGKILL, signal.SIGTERM}
 Audit = Callable[[RunningStack], list[str]]
 
 
-def _audit_nothing(_: RunningStack) -> list[str]:
-    return []
+def _audit_saga(running: RunningStack) -> list[str]:
+    return asyncio.run(audit_saga(running.database_urls, running.redis_url))
 
 
-AUDITS: dict[str, Audit] = {"saga": _audit_nothing, "cqrs": _audit_nothing}
+AUDITS: dict[str, Audit] = {"saga": _audit_saga}
 """What reads an architecture's databases and says, a sentence each, which guarantee they violate."""
 
 
@@ -50,6 +53,8 @@ class LabStack:
         pid = self._running.kill(name, signal.Signals(sig))
         if sig in MORTAL:
             self._killed[name] = pid
+        else:
+            _signal_children(pid, sig)
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Return when what was killed has a successor and everything is healthy."""
@@ -67,6 +72,13 @@ class LabStack:
     def audit(self) -> list[str]:
         """What the databases say."""
         return AUDITS[self.architecture](self._running)
+
+
+def _signal_children(pid: int, sig: int) -> None:
+    # A stopped postmaster alone would leave the sessions it has at work.
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.send_signal(sig)
 
 
 @contextmanager

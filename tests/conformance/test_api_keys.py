@@ -37,7 +37,6 @@ CREDENTIALS = [
     None,
     "",
     "Bearer",
-    "Bearer ",
     "Bearer wrong",
     "Bearer first-key2",
     "Bearer first-ke",

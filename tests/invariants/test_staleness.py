@@ -78,12 +78,14 @@ async def watch(
         nonlocal reads
         while not done.is_set():
             await move(api, payer, payee)
-            reads += sum(await asyncio.gather(read(api, payer), read(api, payee)))
+            seen = await asyncio.gather(read(api, payer), read(api, payee))
+            reads += sum(seen)
 
     async def reader(wallet: Watched) -> None:
         nonlocal reads
         while not done.is_set():
-            reads += await read(api, wallet)
+            seen = await read(api, wallet)
+            reads += seen
             await asyncio.sleep(0.005)
 
     async with asyncio.TaskGroup() as tasks:

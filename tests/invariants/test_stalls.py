@@ -70,7 +70,9 @@ def test_a_transfer_not_decided_in_time_is_pending_until_it_is(
             first = await api.transfer(payer, payee, 10, key=order.key)
             assert (first.status, first.document["status"]) == (202, "pending"), first
             assert first.headers["location"] == f"/transfers/{first.transaction_id}"
-            document = (await api.transfer_document(first.transaction_id or "")).document
+            found = await api.transfer_document(first.transaction_id or "")
+            assert found.status == 200, found
+            document = found.document
             assert (document["status"], document["fromAccount"], document["toAccount"]) == (
                 "pending",
                 payer,

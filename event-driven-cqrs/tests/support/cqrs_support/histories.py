@@ -103,7 +103,16 @@ async def append(url: str, events: Sequence[EventMessage]) -> None:
                 "INSERT INTO events (position, stream_id, version, type, schema_version, transaction_id, data, at)"
                 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                 [
-                    (e.position, e.stream_id, e.version, e.type, e.schema_version, e.transaction_id, e.data, e.at)
+                    (
+                        e.position,
+                        e.stream_id,
+                        e.version,
+                        e.type,
+                        e.schema_version,
+                        e.transaction_id,
+                        e.data,
+                        e.at,
+                    )
                     for e in events
                 ],
             )

@@ -1,0 +1,122 @@
+"""The log as the active relay reads it. Being active is a lock in the event store, held by a session."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from wallet_cqrs.messages import EventMessage
+
+CONNECT_TIMEOUT_S = 2.0
+STATEMENT_TIMEOUT_S = 5.0
+CHECKPOINT_INTERVAL_S = 0.1
+"""A busy relay writes its checkpoint this often; after a crash what lies between is published again."""
+
+_LOCK = 3
+_CHANNEL = "wallet_events"
+_SESSION = {
+    "application_name": "wallet-relay",
+    "statement_timeout": "5s",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "jit": "off",
+    # The lock of a relay whose machine is gone must not outlive it by long.
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+}
+_AFTER = """
+SELECT position, stream_id, version, type, schema_version, transaction_id, data, at
+FROM events WHERE position > $1 ORDER BY position LIMIT $2
+"""
+
+CONNECTION_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+class GapInLog(Exception):
+    """A position is missing. Positions are committed in their order, so the log is broken, or its lock is."""
+
+
+class NotActive(Exception):
+    """The session that holds the lock is gone; another relay may be active by now."""
+
+
+class LogTail:
+    """Reads what was appended, and keeps how far the relay is. `leader` is the session that holds the lock."""
+
+    def __init__(self, leader: asyncpg.Connection, reader: asyncpg.Connection) -> None:
+        self._leader = leader
+        self._reader = reader
+        self._appended = asyncio.Event()
+        self._written = 0
+        self._written_at = 0.0
+
+    async def start(self) -> int:
+        """Begins to listen, and returns the checkpoint."""
+        await self._reader.add_listener(_CHANNEL, lambda *_: self._appended.set())
+        self._written = await self._leader.fetchval("SELECT position FROM relay_checkpoint")
+        return self._written
+
+    async def after(self, position: int, limit: int) -> list[EventMessage]:
+        """The next events, without a gap. Raises GapInLog, NotActive."""
+        if self._leader.is_closed():
+            raise NotActive(NotActive.__doc__)
+        self._appended.clear()
+        events = [EventMessage(*row) for row in await self._reader.fetch(_AFTER, position, limit)]
+        return _without_gap(position, events)
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Waits until something was appended since `after` looked; False if nothing was."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._appended.wait()
+        except TimeoutError:
+            return False
+
+    async def advance(self, position: int, *, at_once: bool) -> None:
+        """Writes the checkpoint: everything up to there is confirmed. May leave it for later unless `at_once`."""
+        now = time.monotonic()
+        if position == self._written or not (at_once or now - self._written_at > CHECKPOINT_INTERVAL_S):
+            return
+        await self._leader.execute("UPDATE relay_checkpoint SET position = $1", position)
+        self._written, self._written_at = position, now
+
+
+def _without_gap(position: int, events: list[EventMessage]) -> list[EventMessage]:
+    if not events or events[-1].position == position + len(events):  # positions are unique and in order
+        return events
+    whole = [event for n, event in enumerate(events, position + 1) if event.position == n]
+    if not whole:
+        raise GapInLog(f"after position {position} comes {events[0].position}")
+    return whole
+
+
+@asynccontextmanager
+async def leading(url: str, takeover_s: float) -> AsyncIterator[LogTail]:
+    """Waits until no other relay is active, and is the active one from then on."""
+    leader = await _connect(url)
+    try:
+        await _until_active(leader, takeover_s)
+        reader = await _connect(url)
+        try:
+            yield LogTail(leader, reader)
+        finally:
+            reader.terminate()
+    finally:
+        # Ends the session, and so gives up the lock.
+        leader.terminate()
+
+
+async def _until_active(leader: asyncpg.Connection, takeover_s: float) -> None:
+    while True:
+        if await leader.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+            return
+        await asyncio.sleep(takeover_s)
+
+
+async def _connect(url: str) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S, server_settings=_SESSION
+    )

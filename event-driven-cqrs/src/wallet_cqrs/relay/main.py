@@ -1,0 +1,48 @@
+"""Wires a relay."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+from wallet_cqrs.relay.log_tail import leading
+from wallet_cqrs.relay.publisher import connected
+from wallet_cqrs.relay.relay import Relay
+from wallet_cqrs.relay.settings import RelaySettings
+from wallet_kernel.runtime.apps import own_app
+from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.server import Listener, Service, run
+
+NAME = "relay"
+
+
+def main() -> None:
+    """Runs a relay until it is told to stop."""
+    settings = RelaySettings()
+    configure_logs(NAME, settings.log_level)
+    run(relay(settings))
+
+
+@asynccontextmanager
+async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
+    """The relay's task and its own port."""
+    running = Relay(
+        partial(leading, settings.event_store_url.get_secret_value(), settings.takeover_s),
+        partial(
+            connected,
+            settings.broker_url.get_secret_value(),
+            len(settings.read_urls),
+            settings.confirm_timeout_s,
+        ),
+        group_max=settings.group_max,
+        heartbeat_s=settings.heartbeat_s,
+    )
+    lifecycle = Lifecycle(settings.in_flight_max, {"relay": running.check})
+    app = own_app(NAME, [], lifecycle, settings.service_secret.get_secret_value())
+    task = asyncio.create_task(running.run())
+    yield Service(lifecycle, [Listener(app, settings.host, settings.port)], settings.drain_timeout_s)
+    # What is not confirmed will be published again by the next one.
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

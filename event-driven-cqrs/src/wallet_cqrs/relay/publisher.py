@@ -1,0 +1,73 @@
+"""The way to the broker: publishes a group to every partition, and returns when the broker has it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import aio_pika
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractExchange
+from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
+from prometheus_client import Counter
+
+from wallet_cqrs import broker
+from wallet_cqrs.messages import CONTENT_TYPE, EventMessage, Group, encode, partition_of, routing_key
+
+REFUSED = Counter(
+    "wallet_relay_refused", "Messages the broker refused because the queue was full.", ["partition"]
+)
+
+CONNECT_TIMEOUT_S = 5.0
+BROKER_ERRORS = (AMQPError, OSError, TimeoutError)
+
+_log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Publishes persistent messages that must be routed and confirmed."""
+
+    def __init__(self, exchange: AbstractExchange, partitions: int, confirm_timeout_s: float) -> None:
+        self._exchange = exchange
+        self._partitions = partitions
+        self._confirm_timeout_s = confirm_timeout_s
+
+    async def publish(self, after: int, head: int, events: Sequence[EventMessage]) -> None:
+        """Returns when the broker has every partition's message, or has refused it because the queue is full.
+
+        A refused message is not sent again: a partition that stands still must not hold up the others, and when it
+        goes on it notices the gap and reads what it missed from the event store.
+        """
+        bodies = bodies_of(after, head, events, self._partitions)
+        async with asyncio.timeout(self._confirm_timeout_s), asyncio.TaskGroup() as sending:
+            for partition, body in enumerate(bodies):
+                sending.create_task(self._send(partition, body))
+
+    async def _send(self, partition: int, body: bytes) -> None:
+        message = Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT)
+        try:
+            await self._exchange.publish(message, routing_key(partition), mandatory=True)
+        except PublishError:  # nobody knows the queue: to be declared again
+            raise
+        except DeliveryError:
+            REFUSED.labels(str(partition)).inc()
+
+
+def bodies_of(after: int, head: int, events: Sequence[EventMessage], partitions: int) -> list[bytes]:
+    """Each partition's message of a group: its own events, and where the group begins and ends."""
+    groups = [Group(after, head, []) for _ in range(partitions)]
+    for event in events:
+        groups[partition_of(event.stream_id, partitions)].events.append(event)
+    return [encode(group) for group in groups]
+
+
+@asynccontextmanager
+async def connected(url: str, partitions: int, confirm_timeout_s: float) -> AsyncIterator[Publisher]:
+    """A connection to the broker, with everything declared that is published to."""
+    connection = await aio_pika.connect(
+        url, timeout=CONNECT_TIMEOUT_S, client_properties={"connection_name": "wallet-relay"}
+    )
+    async with connection:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        exchange = await broker.declare(channel, partitions)
+        yield Publisher(exchange, partitions, confirm_timeout_s)

@@ -1,0 +1,23 @@
+"""What a relay is told."""
+
+from pydantic import Field, SecretStr
+
+from wallet_kernel.runtime.settings import CommaList, ServiceSettings
+
+
+class RelaySettings(ServiceSettings):
+    """Settings of a relay, from the environment (`WALLET_…`)."""
+
+    event_store_url: SecretStr = Field(description="The event store's Postgres, as the role wallet_service.")
+    broker_url: SecretStr = Field(description="RabbitMQ.")
+    read_urls: CommaList = Field(
+        description="The read shards; the relay needs only their number.", min_length=1
+    )
+    group_max: int = Field(
+        1000, gt=0, description="Events in a group at most; one group is under way at a time."
+    )
+    heartbeat_s: float = Field(1.0, gt=0, description="How often an idle relay tells where the log ends.")
+    confirm_timeout_s: float = Field(
+        10.0, gt=0, description="How long the broker may take to confirm a group."
+    )
+    takeover_s: float = Field(0.5, gt=0, description="How often a standby looks whether it is to take over.")

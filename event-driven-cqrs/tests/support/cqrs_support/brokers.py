@@ -1,0 +1,123 @@
+"""A broker of the tests' own, and a listener that plays the projections."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+
+from cqrs_support.waiting import until
+from wallet_cqrs import broker
+from wallet_cqrs.messages import EventMessage, Group, decode, queue_name
+from wallet_lab import credentials, rabbitmq
+from wallet_lab.blocking import run_blocking
+from wallet_lab.home import StackHome
+from wallet_lab.logs import open_log
+from wallet_lab.ports import PortChooser
+from wallet_lab.process import run
+from wallet_lab.stack import Command
+from wallet_lab.testing.homes import private_home
+from wallet_lab.testing.servers import RunningServer
+
+PARTITIONS = 2
+
+
+class BrokerServer(RunningServer):
+    """A RabbitMQ node; `url` is for its clients."""
+
+    url: str
+
+
+@contextmanager
+def running_broker() -> Iterator[BrokerServer]:
+    """One node on free ports; make it once per module."""
+    with private_home(None) as root:
+        home = StackHome(root, "rabbitmq")
+        home.prepare()
+        ports = PortChooser(usual=False)
+        node = rabbitmq.Broker(
+            home.data() / "rabbitmq",
+            ports.choose(0),
+            ports.choose(0),
+            ports.choose(0),
+            credentials.load_or_create(home.secrets),
+        )
+        server = BrokerServer(rabbitmq.server(node), home.log("rabbitmq"))
+        server.url = node.url
+
+        async def run_command(command: Command) -> None:
+            with open_log(home.log(command.name)) as output:
+                await run(command, output)
+
+        run_blocking(rabbitmq.provision(node, run_command))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+class Listener:
+    """Hears what every partition is told, in the order it comes."""
+
+    def __init__(self, partitions: int) -> None:
+        self.groups: list[list[Group]] = [[] for _ in range(partitions)]
+
+    def events(self, partition: int) -> list[EventMessage]:
+        """The partition's events, repetitions left out. Raises AssertionError if one is missing before another."""
+        head, events = 0, list[EventMessage]()
+        for group in self.groups[partition]:
+            assert group.after <= head, f"a gap before {group.after}: only up to {head} was told"
+            events += [event for event in group.events if event.position > head]
+            head = max(head, group.head)
+        return events
+
+    def head(self, partition: int) -> int:
+        """How far the partition was told that the log is."""
+        return max((group.head for group in self.groups[partition]), default=0)
+
+    async def until_head(
+        self, position: int, partitions: range = range(PARTITIONS), timeout_s: float = 20
+    ) -> None:
+        """Waits until these partitions have been told that the log is this far."""
+        await until(
+            lambda: all(self.head(p) >= position for p in partitions), timeout_s, "the listener hears of it"
+        )
+
+
+@asynccontextmanager
+async def listening(url: str, partitions: range = range(PARTITIONS)) -> AsyncIterator[Listener]:
+    """A listener on these partitions, which comes back by itself when the broker does."""
+    listener = Listener(PARTITIONS)
+    tasks = [
+        asyncio.create_task(_listen(url, partition, listener.groups[partition])) for partition in partitions
+    ]
+    try:
+        yield listener
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _listen(url: str, partition: int, groups: list[Group]) -> None:
+    while True:
+        try:
+            async with await aio_pika.connect(url, timeout=2) as connection:
+                channel = await connection.channel()
+                await channel.set_qos(prefetch_count=100)
+                await broker.declare(channel, PARTITIONS)
+                queue = await channel.get_queue(queue_name(partition))
+                await queue.consume(_collect(groups))
+                await connection.closed()
+        except (aio_pika.exceptions.AMQPError, OSError, TimeoutError):
+            await asyncio.sleep(0.1)
+
+
+def _collect(groups: list[Group]) -> "Callable[[AbstractIncomingMessage], asyncio.Future[None]]":
+    async def collect(message: AbstractIncomingMessage) -> None:
+        groups.append(decode(message.body))
+        await message.ack()
+
+    return collect  # type: ignore[return-value] # aio_pika asks for any awaitable

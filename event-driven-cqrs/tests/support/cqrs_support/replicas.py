@@ -1,0 +1,100 @@
+"""A command replica without its HTTP: what it appends with, on a real event store."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from wallet_cqrs.command.log_writer import LogWriter
+from wallet_cqrs.command.snapshots import SnapshotKeeper
+from wallet_cqrs.command.store import Store
+from wallet_cqrs.command.submissions import MoneyCommand, Outcome, StatusCommand, Submission, owner_of
+from wallet_cqrs.command.wallet_cache import WalletCache
+from wallet_cqrs.domain import OpenWallet, TransferMoney, Wallet
+from wallet_kernel.idempotency import fingerprint
+from wallet_kernel.ids import new_transaction_id
+
+Item = Submission | StatusCommand
+
+
+@dataclass
+class Replica:
+    """One command service's core."""
+
+    store: Store
+    cache: WalletCache
+    snapshots: SnapshotKeeper
+    writer: LogWriter
+
+    async def perform(self, item: Item) -> Outcome:
+        """One command and what came of it."""
+        return await self.writer.submit(item)
+
+    async def perform_all(self, items: Iterable[Item]) -> Sequence[Outcome]:
+        """Commands sent at once, in this order."""
+        return await asyncio.gather(*[self.writer.submit(item) for item in items])
+
+    async def wallet(self, account_id: str) -> Wallet:
+        """A wallet as the event store has it."""
+        return (await self.store.load([account_id]))[account_id]
+
+
+@asynccontextmanager
+async def replica(
+    url: str, *, batch_max: int = 1000, wallets_max: int = 1000, snapshot_every: int = 500
+) -> AsyncIterator[Replica]:
+    """A replica on this event store, as the role of the service."""
+    async with Store(url) as store:
+        cache, snapshots = WalletCache(wallets_max), SnapshotKeeper(store, snapshot_every)
+        writer = LogWriter(store, cache, snapshots, batch_max=batch_max, queue_max=100_000)
+        yield Replica(store, cache, snapshots, writer)
+        await writer.drain()
+        await snapshots.drain()
+
+
+def submission(command: MoneyCommand, key: str | None = None) -> Submission:
+    """The command as a use case submits it, under a fresh transaction id."""
+    meaning = fingerprint(repr(command)) if key else None
+    return Submission(command, new_transaction_id(owner_of(command)), key, meaning)
+
+
+def opening(account_id: str, micros: int = 0) -> Submission:
+    """A wallet in USD."""
+    return submission(OpenWallet(account_id, micros, "USD"))
+
+
+def transfer(payer: str, payee: str, micros: int, key: str | None = None) -> Submission:
+    """A transfer in USD."""
+    return submission(TransferMoney(payer, payee, micros, "USD"), key)
+
+
+async def query(url: str, sql: str, *arguments: Any) -> list[Any]:
+    """The rows of a query of the test's own."""
+    connection = await asyncpg.connect(url)
+    try:
+        return list(await connection.fetch(sql, *arguments))
+    finally:
+        await connection.close()
+
+
+async def assert_log_is_whole(url: str) -> int:
+    """Positions have no gaps up to the head, versions none within a stream, every decision has its events; the head."""
+    (head,) = (await query(url, "SELECT position FROM log_head"))[0]
+    (events, last) = (await query(url, "SELECT count(*), coalesce(max(position), 0) FROM events"))[0]
+    assert (events, last) == (head, head)
+    broken = await query(
+        url, "SELECT stream_id FROM events GROUP BY 1 HAVING count(*) <> max(version) OR min(version) <> 1"
+    )
+    assert not broken
+    odd = await query(
+        url,
+        """SELECT d.transaction_id FROM decisions d LEFT JOIN events e USING (transaction_id)
+           GROUP BY 1 HAVING count(e.position) <> CASE WHEN max(d.reason) IS NOT NULL THEN 0
+                                                       WHEN max(d.kind) = 'transfer' THEN 2 ELSE 1 END
+           OR min(e.position) <> max(d.first_position) OR max(e.position) <> max(d.last_position)""",
+    )
+    assert not odd
+    return int(head)

@@ -1,0 +1,73 @@
+"""A way to Postgres that can be cut at the worst moment: around the COMMIT."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+from urllib.parse import urlsplit
+
+Cut = Literal["before-commit", "after-commit"]
+
+
+class SeverableWay:
+    """Forwards connections; `cut` says where the next COMMIT that passes loses its connection."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.url = ""
+        self.cut: Cut | None = None
+        self.cuts = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["SeverableWay"]:
+        """Listens on a free port, which `url` names."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        user, _, _ = self._target.netloc.rpartition("@")
+        self.url = self._target._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+
+    async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        server, to_server = await asyncio.open_connection(self._target.hostname, self._target.port)
+        answers = asyncio.create_task(_forward(server, to_client))
+        self._tasks.add(answers)
+        with contextlib.suppress(ConnectionError):
+            await self._requests(client, to_server, server, answers)
+        answers.cancel()
+        to_server.close()
+        to_client.close()
+
+    async def _requests(
+        self,
+        client: asyncio.StreamReader,
+        to_server: asyncio.StreamWriter,
+        server: asyncio.StreamReader,
+        answers: asyncio.Task[None],
+    ) -> None:
+        while data := await client.read(65536):
+            cut = self.cut if b"COMMIT\x00" in data else None
+            if cut is None:
+                to_server.write(data)
+                continue
+            self.cut = None
+            self.cuts += 1
+            if cut == "after-commit":
+                answers.cancel()
+                await asyncio.wait([answers])
+                to_server.write(data)
+                await server.read(65536)  # Postgres has answered, and nobody hears it
+            return
+
+
+async def _forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await source.read(65536):
+            sink.write(data)
+    sink.close()

@@ -1,0 +1,13 @@
+"""Waiting for what other processes do."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+
+async def until(true: Callable[[], bool], timeout_s: float, what: str) -> None:
+    """Waits until it is true. Raises AssertionError after the timeout."""
+    end = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < end, f"not within {timeout_s} s: {what}"
+        await asyncio.sleep(0.02)

@@ -1,0 +1,385 @@
+"""Batches on a real event store: what is decided, what is remembered, and what replicas do together."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import pytest
+from cqrs_support.model import Model, commands
+from cqrs_support.replicas import (
+    Item,
+    Replica,
+    assert_log_is_whole,
+    opening,
+    query,
+    replica,
+    submission,
+    transfer,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import asdict, replace
+
+from wallet_cqrs.command.submissions import Decided, KeyReused, NotDone, Outcome, Standing, Submission
+from wallet_cqrs.domain import (
+    CloseWallet,
+    Command,
+    Deposit,
+    FreezeWallet,
+    OpenWallet,
+    Refused,
+    TransferMoney,
+    UnfreezeWallet,
+)
+from wallet_kernel.refusals import Refusal
+from wallet_lab.testing import DatabaseUrls
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_transfer_is_two_events_and_one_decision(event_store: DatabaseUrls) -> None:
+    """Both events carry the transaction's id, at consecutive positions, and the decision names them."""
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        decided = await one.perform(paid := transfer("alice", "bob", 40))
+    assert isinstance(decided, Decided)
+    assert (decided.first_position, decided.last_position, decided.reason) == (3, 4, None)
+    events = await query(
+        event_store.service,
+        "SELECT stream_id, version, type FROM events WHERE transaction_id = $1 ORDER BY position",
+        paid.transaction_id,
+    )
+    assert [tuple(row) for row in events] == [("alice", 2, "BalanceDebited"), ("bob", 2, "BalanceCredited")]
+    await assert_log_is_whole(event_store.service)
+
+
+async def test_a_refusal_is_remembered_and_appends_nothing(event_store: DatabaseUrls) -> None:
+    """The decision has the reason, the wallet that refused, and the head it was decided at."""
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 10)])
+        refused = await one.perform(transfer("alice", "nobody", 5))
+    assert isinstance(refused, Decided)
+    assert (refused.reason, refused.refused_by) == (Refusal.WALLET_NOT_FOUND, "nobody")
+    assert (refused.first_position, refused.last_position) == (None, 1)
+    assert await assert_log_is_whole(event_store.service) == 1
+    (row,) = await query(event_store.service, "SELECT * FROM decisions WHERE reason IS NOT NULL")
+    assert (row["transaction_id"], row["refused_by"]) == (refused.transaction_id, "nobody")
+
+
+@pytest.mark.parametrize("same_batch", [True, False])
+@pytest.mark.parametrize("restart", [True, False])
+async def test_a_key_is_answered_with_its_first_decision(
+    event_store: DatabaseUrls, same_batch: bool, restart: bool
+) -> None:
+    """Success and refusal alike, in the batch of the first or later, also by a replica that never saw the first."""
+    first = [transfer("alice", "bob", 40, "key-1"), transfer("alice", "bob", 999, "key-2")]
+    again = [transfer("alice", "bob", 40, "key-1"), transfer("alice", "bob", 999, "key-2")]
+    other = transfer("alice", "bob", 41, "key-1")
+    async with replica(event_store.service) as one, replica(event_store.service) as two:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        if same_batch:
+            outcomes = await one.perform_all([*first, *again, other])
+        else:
+            outcomes = [*await one.perform_all(first)]
+            outcomes += await (two if restart else one).perform_all([*again, other])
+    assert outcomes[2:4] == outcomes[:2]
+    assert outcomes[4] == KeyReused()
+    assert isinstance(outcomes[1], Decided)
+    assert outcomes[1].reason is Refusal.INSUFFICIENT_FUNDS
+    assert await assert_log_is_whole(event_store.service) == 4
+
+
+async def test_keys_belong_to_the_paying_wallet(event_store: DatabaseUrls) -> None:
+    """Two payers may use the same key; of a deposit it is the wallet that gets it."""
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 100), opening("bob", 100)])
+        outcomes = await one.perform_all([transfer("alice", "bob", 1, "k"), transfer("bob", "alice", 2, "k")])
+        reused = await one.perform(submission(Deposit("alice", 1, "USD"), "k"))
+    assert all(isinstance(outcome, Decided) and outcome.reason is None for outcome in outcomes)
+    assert reused == KeyReused()
+
+
+async def test_what_is_sent_again_is_not_done_again(event_store: DatabaseUrls) -> None:
+    """A submission that is resent finds its own decision, in the log or in the same batch."""
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        paid = transfer("alice", "bob", 40)
+        first = await one.perform(paid)
+        again = await one.perform_all([replace(paid, resent=True), replace(paid, resent=True)])
+    assert list(again) == [first, first]
+    assert await assert_log_is_whole(event_store.service) == 4
+
+
+async def test_a_status_a_wallet_already_has_appends_nothing(event_store: DatabaseUrls) -> None:
+    """The answer is the wallet as it stands, at the head that was seen."""
+    async with replica(event_store.service) as one:
+        await one.perform(opening("alice"))
+        outcomes = await one.perform_all(
+            [
+                UnfreezeWallet("alice"),
+                FreezeWallet("alice"),
+                FreezeWallet("alice"),
+                CloseWallet("alice"),
+                CloseWallet("alice"),
+                FreezeWallet("alice"),
+                FreezeWallet("nobody"),
+            ]
+        )
+    assert [(o.wallet.version, o.position) for o in outcomes if isinstance(o, Standing)] == [
+        (1, 1),
+        (2, 2),
+        (2, 2),
+        (3, 3),
+        (3, 3),
+    ]
+    assert outcomes[5:] == [
+        Refused(Refusal.WALLET_CLOSED, "alice"),
+        Refused(Refusal.WALLET_NOT_FOUND, "nobody"),
+    ]
+    await assert_log_is_whole(event_store.service)
+
+
+def outcome_name(outcome: Outcome) -> str:
+    """An outcome as the model says it."""
+    if isinstance(outcome, Decided):
+        return f"{outcome.reason} {outcome.refused_by}" if outcome.reason else "done"
+    if isinstance(outcome, Refused):
+        return f"{outcome.reason} {outcome.account_id}"
+    assert isinstance(outcome, Standing)
+    return "done"
+
+
+def renamed(command: Command, suffix: str) -> Command:
+    """The same command on wallets of this run's own."""
+    names = {m: v + suffix for m, v in asdict(command).items() if m.endswith("account") or m == "account_id"}
+    return replace(command, **names)
+
+
+def item(command: Command) -> Item:
+    """The command as it is submitted."""
+    if isinstance(command, TransferMoney | OpenWallet | Deposit) or hasattr(command, "currency"):
+        return submission(command)  # type: ignore[arg-type] # what has a currency moves money
+    return command  # type: ignore[return-value] # and the rest are status commands
+
+
+_runs = itertools.count()
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(commands, st.booleans()), min_size=1, max_size=60),
+    st.sampled_from([1, 2, 7, 1000]),
+    st.integers(1, 3),
+    st.integers(1, 7),
+)
+def test_batches_do_what_the_model_does(
+    event_store: DatabaseUrls,
+    drawn: list[tuple[Command, bool]],
+    batch_max: int,
+    replicas: int,
+    snapshot_every: int,
+) -> None:
+    """Whatever the size of batches, the replica, the repetitions, and the distance of snapshots."""
+    suffix = f"-{next(_runs)}"
+    asyncio.run(_against_model(event_store.service, suffix, drawn, batch_max, replicas, snapshot_every))
+
+
+async def _against_model(
+    url: str,
+    suffix: str,
+    drawn: list[tuple[Command, bool]],
+    batch_max: int,
+    replicas: int,
+    snapshot_every: int,
+) -> None:
+    model, items, expected = Model(), list[Item](), list[str]()
+    for command, repeated in drawn:
+        given_command = renamed(command, suffix)
+        items.append(item(given_command))
+        expected.append(model.do(given_command))
+        if repeated and isinstance(last := items[-1], Submission):
+            items.append(replace(last, resent=True))
+            expected.append(expected[-1])
+    async with AsyncExitStack() as stack:
+        all_replicas = [
+            await stack.enter_async_context(
+                replica(url, batch_max=batch_max, wallets_max=3, snapshot_every=snapshot_every)
+            )
+            for _ in range(replicas)
+        ]
+        outcomes = await _in_pieces(all_replicas, items)
+        assert list(map(outcome_name, outcomes)) == expected
+        for account, balance in model.balance.items():
+            wallet = await all_replicas[0].wallet(account)
+            assert (wallet.balance_micros, wallet.version) == (balance, model.version[account])
+    await assert_log_is_whole(url)
+
+
+async def _in_pieces(replicas: Sequence[Replica], items: Sequence[Item]) -> list[Outcome]:
+    """The items in order, piece by piece, each by the next replica."""
+    outcomes: list[Outcome] = []
+    size = max(1, len(items) // (2 * len(replicas)))
+    for number, start in enumerate(range(0, len(items), size)):
+        outcomes += await replicas[number % len(replicas)].perform_all(items[start : start + size])
+    return outcomes
+
+
+@pytest.mark.parametrize("batch_max", [1, 3, 100, 1000])
+async def test_a_hot_wallet_is_decided_in_order_within_a_batch(
+    event_store: DatabaseUrls, batch_max: int
+) -> None:
+    """A thousand transfers race for money that is enough for half of them: the first half gets it."""
+    async with replica(event_store.service, batch_max=batch_max) as one:
+        await one.perform_all([opening("hot", 500), opening("bob")])
+        outcomes = await one.perform_all([transfer("hot", "bob", 1) for _ in range(1000)])
+        wallet = await one.wallet("hot")
+    reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, Decided)]
+    assert reasons == [None] * 500 + [Refusal.INSUFFICIENT_FUNDS] * 500
+    assert (wallet.balance_micros, wallet.version) == (0, 501)
+    assert await assert_log_is_whole(event_store.service) == 1002
+
+
+@pytest.mark.parametrize("count", [2, 3])
+async def test_replicas_share_a_hot_wallet_without_losing_anything(
+    event_store: DatabaseUrls, count: int
+) -> None:
+    """They pay back and forth between the same two wallets: none fails another, and every effect is there."""
+    each = 400
+    async with AsyncExitStack() as stack:
+        all_replicas = [
+            await stack.enter_async_context(replica(event_store.service, batch_max=20)) for _ in range(count)
+        ]
+        await all_replicas[0].perform_all([opening("hot", each), opening("cold", each)])
+        pairs = [("hot", "cold"), ("cold", "hot")]
+        works = [
+            one.perform_all([transfer(*pairs[(n + number) % 2], 1) for n in range(each)])
+            for number, one in enumerate(all_replicas)
+        ]
+        outcomes = [outcome for work in await asyncio.gather(*works) for outcome in work]
+        hot, cold = await all_replicas[0].wallet("hot"), await all_replicas[0].wallet("cold")
+    assert all(isinstance(outcome, Decided) and outcome.reason is None for outcome in outcomes)
+    assert hot.balance_micros + cold.balance_micros == 2 * each
+    assert hot.version == cold.version == 1 + count * each
+    assert await assert_log_is_whole(event_store.service) == 2 + 2 * count * each
+
+
+async def test_racing_replicas_never_overdraw(event_store: DatabaseUrls) -> None:
+    """Two replicas race for the same money: exactly what was there is paid."""
+    async with (
+        replica(event_store.service, batch_max=5) as one,
+        replica(event_store.service, batch_max=5) as two,
+    ):
+        await one.perform_all([opening("hot", 100), opening("bob")])
+        works = [each.perform_all([transfer("hot", "bob", 1) for _ in range(100)]) for each in (one, two)]
+        outcomes = [outcome for work in await asyncio.gather(*works) for outcome in work]
+        hot = await one.wallet("hot")
+    assert sum(isinstance(outcome, Decided) and outcome.reason is None for outcome in outcomes) == 100
+    assert hot.balance_micros == 0
+
+
+async def test_the_same_key_at_two_replicas_is_one_transfer(event_store: DatabaseUrls) -> None:
+    """Keys are looked for under the lock, so a duplicate at another replica finds the first."""
+    async with replica(event_store.service) as one, replica(event_store.service) as two:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        for number in range(20):
+            key = f"key-{number}"
+            outcomes = await asyncio.gather(
+                one.perform(transfer("alice", "bob", 1, key)), two.perform(transfer("alice", "bob", 1, key))
+            )
+            assert outcomes[0] == outcomes[1]
+    assert await assert_log_is_whole(event_store.service) == 2 + 2 * 20
+
+
+async def test_a_replica_that_was_left_far_behind_begins_anew(
+    event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not read everything it missed while the others wait for the lock."""
+    monkeypatch.setattr("wallet_cqrs.command.log_writer.CATCH_UP_MAX", 10)
+    async with replica(event_store.service) as busy, replica(event_store.service) as idle:
+        await idle.perform_all([opening("alice", 100), opening("bob")])
+        await busy.perform_all([transfer("alice", "bob", 1) for _ in range(50)])
+        decided = await idle.perform(transfer("alice", "bob", 50))
+        refused = await idle.perform(transfer("alice", "bob", 1))
+    assert isinstance(decided, Decided)
+    assert decided.reason is None
+    assert isinstance(refused, Decided)
+    assert refused.reason is Refusal.INSUFFICIENT_FUNDS
+
+
+async def test_a_command_the_store_cannot_take_fails_alone(event_store: DatabaseUrls) -> None:
+    """One that breaks the append is found by halving; the others of its batch are done."""
+    broken = replace(transfer("alice", "bob", 1), fingerprint="not bytes")
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        items = [transfer("alice", "bob", 1) for _ in range(20)]
+        outcomes = await one.perform_all([*items[:7], broken, *items[7:]])
+        wallet = await one.wallet("alice")
+    assert outcomes[7] == NotDone()
+    assert sum(isinstance(outcome, Decided) for outcome in outcomes) == 20
+    assert wallet.balance_micros == 80
+    await assert_log_is_whole(event_store.service)
+
+
+async def test_a_stream_that_cannot_be_read_fails_alone(event_store: DatabaseUrls) -> None:
+    """A damaged event stops its own wallet, loudly, and no other."""
+    await query(
+        event_store.owner,
+        """WITH moved AS (UPDATE log_head SET position = 1)
+           INSERT INTO events VALUES (1, 'damaged', 1, 'WalletStolen', 1, NULL, '{}', now())""",
+    )
+    async with replica(event_store.service) as one:
+        outcomes = await one.perform_all([opening("alice", 5), opening("bob"), transfer("damaged", "bob", 1)])
+        paid = await one.perform(transfer("alice", "bob", 5))
+    assert [type(outcome) for outcome in outcomes] == [Decided, Decided, NotDone]
+    assert isinstance(paid, Decided)
+
+
+async def test_time_never_runs_backwards_within_a_wallet(event_store: DatabaseUrls) -> None:
+    """After the clock was set back, a wallet's next event takes the time of the one before."""
+    async with replica(event_store.service) as one:
+        await one.perform(opening("alice", 5))
+    await query(
+        event_store.owner,
+        """WITH moved AS (UPDATE log_head SET position = 2)
+           INSERT INTO events VALUES (2, 'alice', 2, 'WalletFrozen', 1, NULL, '{}', now() + interval '1 hour')""",
+    )
+    async with replica(event_store.service) as one:
+        outcome = await one.perform(UnfreezeWallet("alice"))
+    times = [row["at"] for row in await query(event_store.service, "SELECT at FROM events ORDER BY position")]
+    assert times[2] == times[1]
+    assert isinstance(outcome, Standing)
+    assert outcome.wallet.updated_at == times[1]
+
+
+async def test_snapshots_are_every_nth_version_and_say_what_the_events_say(event_store: DatabaseUrls) -> None:
+    """However large the batch; and with its snapshots removed a wallet loads the same."""
+    async with replica(event_store.service, snapshot_every=10) as one:
+        await one.perform_all([opening("alice", 1000), opening("bob")])
+        await one.perform_all([transfer("alice", "bob", 1) for _ in range(95)])
+        await one.snapshots.drain()
+        with_snapshots = await one.wallet("alice")
+        rows = await query(
+            event_store.service, "SELECT version FROM snapshots WHERE stream_id = 'alice' ORDER BY 1"
+        )
+        await query(event_store.owner, "DELETE FROM snapshots")
+        without = await one.wallet("alice")
+    assert [row["version"] for row in rows] == list(range(10, 97, 10))
+    assert with_snapshots == without
+    assert without.version == 96
+
+
+async def test_a_bounded_cache_forgets_wallets_and_loads_them_again(event_store: DatabaseUrls) -> None:
+    """A cache of three wallets serves fifty as correctly as one of a thousand."""
+    chance = random.Random(7)
+    names = [f"w{n}" for n in range(50)]
+    async with replica(event_store.service, wallets_max=3, batch_max=10) as one:
+        await one.perform_all([opening(name, 100) for name in names])
+        pairs = [chance.sample(names, 2) for _ in range(500)]
+        await one.perform_all([transfer(payer, payee, 1) for payer, payee in pairs])
+        assert len(one.cache.wallets) <= 3
+        wallets = await one.store.load(names)
+    assert sum(wallet.balance_micros for wallet in wallets.values()) == 5000
+    await assert_log_is_whole(event_store.service)

@@ -1,0 +1,343 @@
+"""The relay on a real broker: everything is told, in order, at least once, whatever dies."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import aio_pika
+import pytest
+from cqrs_support.brokers import PARTITIONS, BrokerServer, Listener, listening, running_broker
+from cqrs_support.replicas import Replica, opening, query, replica, transfer
+from cqrs_support.services import RunningService, running_service
+from cqrs_support.waiting import until
+
+from wallet_cqrs import broker as broker_names
+from wallet_cqrs.events import decode
+from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, EventMessage, partition_of, queue_name
+from wallet_cqrs.relay.log_tail import GapInLog, leading
+from wallet_cqrs.relay.publisher import connected
+from wallet_cqrs.relay.relay import Publisher, Relay
+from wallet_kernel.runtime.lifecycle import NotReady
+from wallet_lab.testing import DatabaseUrls
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+NAMES = [f"w{n}" for n in range(20)]
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[BrokerServer]:
+    """A broker for this module."""
+    with running_broker() as server:
+        yield server
+
+
+@pytest.fixture
+async def broker(node: BrokerServer) -> BrokerServer:
+    """The broker, without any exchange or queue."""
+    async with await aio_pika.connect(node.url) as connection:
+        channel = await connection.channel()
+        for name in (*map(queue_name, range(PARTITIONS)), DEAD_LETTER_EXCHANGE):
+            await channel.queue_delete(name)
+        for name in (EXCHANGE, DEAD_LETTER_EXCHANGE):
+            await channel.exchange_delete(name)
+    return node
+
+
+@asynccontextmanager
+async def relaying(
+    event_store: DatabaseUrls,
+    broker: BrokerServer,
+    *,
+    group_max: int = 1000,
+    connect: AbstractAsyncContextManager[Publisher] | None = None,
+) -> AsyncIterator[Relay]:
+    """A relay in this process."""
+    relay = Relay(
+        partial(leading, event_store.service, 0.1),
+        (lambda: connect) if connect else partial(connected, broker.url, PARTITIONS, 5.0),
+        group_max=group_max,
+        heartbeat_s=0.2,
+    )
+    task = asyncio.create_task(relay.run())
+    try:
+        yield relay
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def append(one: Replica, transfers: int) -> int:
+    """Transfers between wallets of all partitions; returns the head."""
+    if not one.cache.wallets:
+        await one.perform_all([opening(name, 1000) for name in NAMES])
+    ring = zip(itertools.cycle(NAMES), itertools.cycle(NAMES[1:] + NAMES[:1]), strict=False)
+    await one.perform_all([transfer(payer, payee, 1) for payer, payee in itertools.islice(ring, transfers)])
+    return await one.store.head()
+
+
+async def checkpoint(event_store: DatabaseUrls) -> int:
+    """The relay's checkpoint."""
+    return int((await query(event_store.service, "SELECT position FROM relay_checkpoint"))[0][0])
+
+
+async def assert_all_told(event_store: DatabaseUrls, listener: Listener) -> None:
+    """Every partition was told its events, all of them, once the repetitions are left out, and in order."""
+    rows = await query(
+        event_store.service,
+        """SELECT position, stream_id, version, type, schema_version, transaction_id, data, at
+           FROM events ORDER BY position""",
+    )
+    for partition in range(PARTITIONS):
+        expected = [
+            EventMessage(*row) for row in rows if partition_of(row["stream_id"], PARTITIONS) == partition
+        ]
+        assert listener.events(partition) == expected
+
+
+@pytest.mark.parametrize("group_max", [1, 7, 1000])
+async def test_everything_appended_is_told_in_order(
+    event_store: DatabaseUrls, broker: BrokerServer, group_max: int
+) -> None:
+    """Every event reaches its own partition as it is stored, and every partition hears of every group."""
+    async with (
+        replica(event_store.service) as one,
+        listening(broker.url) as listener,
+        relaying(event_store, broker, group_max=group_max),
+    ):
+        await append(one, 50)
+        head = await append(one, 30)
+        await listener.until_head(head)
+        await until_checkpoint(event_store, head)
+    await assert_all_told(event_store, listener)
+    for event in listener.events(0):
+        decode(event.type, event.schema_version, event.data)
+
+
+async def until_checkpoint(event_store: DatabaseUrls, position: int) -> None:
+    """Waits for the relay's checkpoint."""
+    for _ in range(200):
+        if await checkpoint(event_store) == position:
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail(f"the checkpoint is {await checkpoint(event_store)}, not {position}")
+
+
+async def test_an_idle_relay_tells_where_the_log_ends(
+    event_store: DatabaseUrls, broker: BrokerServer
+) -> None:
+    """A partition that lost its messages, and all that follow, still learns that it is behind."""
+    async with replica(event_store.service) as one:
+        head = await append(one, 3)
+    async with relaying(event_store, broker):
+        await until_checkpoint(event_store, head)
+        async with listening(broker.url) as listener:
+            await until(
+                lambda: any(g.after == g.head == head and not g.events for g in listener.groups[0]),
+                5,
+                "a heartbeat",
+            )
+
+
+class Withheld:
+    """A broker that takes groups and confirms none until it is told to."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[int, int]] = []
+        self.confirm = asyncio.Event()
+
+    async def publish(self, after: int, head: int, events: Sequence[EventMessage]) -> None:
+        assert len(events) == head - after
+        self.taken.append((after, head))
+        await self.confirm.wait()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+async def test_the_checkpoint_follows_the_confirmation(
+    event_store: DatabaseUrls, broker: BrokerServer
+) -> None:
+    """While the broker has not confirmed a group the checkpoint stands, so that a crash here repeats the group."""
+    withheld = Withheld()
+    async with replica(event_store.service) as one:
+        head = await append(one, 3)
+    async with relaying(event_store, broker, connect=withheld):
+        await until(lambda: bool(withheld.taken), 5, "a group was published")
+        await asyncio.sleep(0.3)
+        assert await checkpoint(event_store) == 0
+        withheld.confirm.set()
+        await until_checkpoint(event_store, head)
+
+
+async def test_one_group_at_a_time_is_under_way(event_store: DatabaseUrls, broker: BrokerServer) -> None:
+    """However far the log goes on while the broker does not answer, the relay holds one group of it."""
+    withheld = Withheld()
+    async with replica(event_store.service) as one:
+        await append(one, 3)
+        async with relaying(event_store, broker, connect=withheld, group_max=10):
+            await append(one, 100)
+            await asyncio.sleep(0.5)
+    assert withheld.taken == [(0, 10)]
+
+
+async def test_a_partition_that_stands_still_does_not_hold_up_the_others(
+    event_store: DatabaseUrls, broker: BrokerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a queue is full its messages are refused; the other partitions go on, and later ones show the gap."""
+    monkeypatch.setitem(broker_names._QUEUE, "x-max-length", 3)
+    async with replica(event_store.service) as one, relaying(event_store, broker, group_max=1):
+        async with listening(broker.url, range(1, 2)) as listener:
+            head = await append(one, 20)
+            await listener.until_head(head, range(1, 2))
+            await until_checkpoint(event_store, head)
+        async with listening(broker.url, range(1)) as behind:
+            await behind.until_head(head, range(1))
+    assert max(later.after - earlier.head for earlier, later in itertools.pairwise(behind.groups[0])) > 0
+
+
+async def test_a_queue_that_is_gone_is_declared_again(
+    event_store: DatabaseUrls, broker: BrokerServer
+) -> None:
+    """A message that cannot be routed comes back, and is published again once there is a queue for it."""
+    async with replica(event_store.service) as one, relaying(event_store, broker):
+        await until_checkpoint(event_store, await append(one, 3))
+        async with await aio_pika.connect(broker.url) as connection:
+            await (await connection.channel()).queue_delete(queue_name(0))
+        before = await one.store.head()
+        head = await append(one, 20)
+        await until_checkpoint(event_store, head)
+        async with await aio_pika.connect(broker.url) as connection:
+            queue = await (await connection.channel()).get_queue(queue_name(0))
+            assert queue.declaration_result.message_count
+    assert head > before
+
+
+async def test_a_gap_in_the_log_is_never_published_over(
+    event_store: DatabaseUrls, broker: BrokerServer
+) -> None:
+    """The relay stops before it, and says so."""
+    async with replica(event_store.service) as one:
+        head = await append(one, 3)
+    await query(
+        event_store.owner,
+        """INSERT INTO events VALUES ((SELECT max(position) + 2 FROM events), 'late', 1, 'WalletFrozen', 1, NULL,
+           '{}', now())""",
+    )
+    async with relaying(event_store, broker) as relay:
+        await until(
+            lambda: relay._obstacle is not None and GapInLog.__name__ in relay._obstacle, 5, "an obstacle"
+        )
+        with pytest.raises(NotReady):
+            await relay.check()
+        assert await checkpoint(event_store) == head
+
+
+async def test_a_relay_that_lost_its_lock_stops(event_store: DatabaseUrls) -> None:
+    """When the session with the lock is gone, what it led reads no more and another relay is active at once."""
+    async with leading(event_store.service, 0.05) as log:
+        await log.start()
+        await query(
+            event_store.service,
+            """SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database
+               WHERE locktype = 'advisory' AND datname = current_database()""",
+        )
+        async with asyncio.timeout(2), leading(event_store.service, 0.05) as other:
+            assert await other.start() == 0
+        with pytest.raises(Exception, match="holds the lock"):
+            await log.after(0, 1)
+
+
+@pytest.fixture
+def start_relay(event_store: DatabaseUrls, broker: BrokerServer, tmp_path: Path) -> Iterator["Start"]:
+    """Starts relays as processes."""
+    with ExitStack() as stack:
+        yield Start(stack, event_store, broker, tmp_path)
+
+
+class Start:
+    def __init__(self, stack: ExitStack, event_store: DatabaseUrls, broker: BrokerServer, logs: Path) -> None:
+        self._stack, self._event_store, self._broker, self._logs = stack, event_store, broker, logs
+        self._count = itertools.count()
+
+    def __call__(self) -> RunningService:
+        return self._stack.enter_context(
+            running_service(
+                "relay",
+                self._logs / f"relay-{next(self._count)}.log",
+                event_store_url=self._event_store.service,
+                broker_url=self._broker.url,
+                read_urls=",".join(["unused"] * PARTITIONS),
+            )
+        )
+
+
+async def test_a_standby_takes_over_when_the_active_relay_is_killed(
+    event_store: DatabaseUrls, broker: BrokerServer, start_relay: Start
+) -> None:
+    """Within seconds, from the checkpoint, with nothing left out."""
+    async with replica(event_store.service) as one, listening(broker.url) as listener:
+        first = start_relay()
+        await first.until_ready()
+        await listener.until_head(await append(one, 20))
+        second = start_relay()
+        await second.until_ready()
+        appending = asyncio.create_task(append(one, 2000))
+        await asyncio.sleep(0.1)
+        first.kill()
+        await listener.until_head(await appending, timeout_s=5)
+        assert await second.metric("wallet_relay_active") == 1
+    await assert_all_told(event_store, listener)
+
+
+async def test_a_broker_that_is_away_loses_nothing_and_costs_no_memory(
+    event_store: DatabaseUrls, broker: BrokerServer, start_relay: Start
+) -> None:
+    """It is killed under load and stays away while 100 000 events are appended; then all of them arrive, in order."""
+    async with replica(event_store.service) as one, listening(broker.url) as listener:
+        relay = start_relay()
+        await relay.until_ready()
+        await listener.until_head(await append(one, 100))
+        broker.kill()
+        await append(one, 100)
+        await append_by_sql(event_store, 100_000)
+        await asyncio.sleep(2)
+        away = relay.rss_bytes
+        assert not relay.is_ready()
+        await asyncio.to_thread(broker.start)
+        head = int((await query(event_store.service, "SELECT position FROM log_head"))[0][0])
+        peak = await peak_memory(relay, listener, head)
+        await relay.until_ready()
+    await assert_all_told(event_store, listener)
+    assert peak - away < 64 * 1024 * 1024
+
+
+async def peak_memory(relay: RunningService, listener: Listener, head: int) -> int:
+    """The most memory the relay holds while it catches up."""
+    peak, end = 0, asyncio.get_running_loop().time() + 60
+    while min(map(listener.head, range(PARTITIONS))) < head:
+        peak = max(peak, relay.rss_bytes)
+        assert asyncio.get_running_loop().time() < end, "the relay did not catch up"
+        await asyncio.sleep(0.02)
+    return peak
+
+
+async def append_by_sql(event_store: DatabaseUrls, count: int) -> None:
+    """Many events of one wallet, quickly."""
+    await query(
+        event_store.owner,
+        """WITH moved AS (UPDATE log_head SET position = position + $1 RETURNING position - $1 AS head)
+           INSERT INTO events
+           SELECT head + n, 'bulk', n, CASE WHEN n = 1 THEN 'WalletOpened' ELSE 'BalanceCredited' END, 1, NULL,
+                  convert_to(CASE WHEN n = 1 THEN '{"currency":"USD","balance_micros":0}'
+                                  ELSE '{"amount_micros":1,"counterparty":"x"}' END, 'UTF8'), now()
+           FROM moved, generate_series(1, $1) AS n""",
+        count,
+    )
