@@ -477,6 +477,18 @@ async def test_a_batch_costs_four_round_trips(writer: ShardWriter, store: Store,
     assert statements_sent == [statements.BEGIN_AS_ONLY_WRITER, statements.LOAD, statements.WRITE, "COMMIT"]
 
 
+async def test_a_look_at_the_past_reads_few_rows(store: Store, owner: asyncpg.Connection) -> None:
+    """Also of a wallet with a long history: it holds up the writer, so it must not read all of it."""
+    await owner.execute(
+        "INSERT INTO ledger SELECT 'hot', n, 'deposit', gen_random_uuid(), 1, n, '@external', now()"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    await owner.execute("INSERT INTO wallets VALUES ('hot', 'USD', 'active', 20000, 0, 20000, now())")
+    explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statements.BALANCE_AT}"
+    [plan] = json.loads(await store._readers.fetchval(explain, "hot", datetime.now(UTC)))
+    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 200
+
+
 # How it came to be.
 
 
