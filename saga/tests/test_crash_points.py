@@ -9,22 +9,32 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import httpx
 import pytest
 from msgspec.msgpack import Decoder
+
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.slots import slot_of
-
 from wallet_lab.testing import RunningStack, running_stack
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, open_session
 from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.protocol import Complete, Credit, Debit, Done, Lookup, Refund, Refused, Replayed, TransferRecord
+from wallet_saga.protocol import (
+    Complete,
+    Credit,
+    Debit,
+    Done,
+    Lookup,
+    Refund,
+    Refused,
+    Replayed,
+    TransferRecord,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -71,7 +81,7 @@ class Scene:
         response = await self.api.put(f"/wallets/{account}", json={"status": "frozen"})
         assert response.status_code == 200
 
-    async def balances(self) -> tuple[Decimal, Decimal]:
+    async def balances(self) -> tuple[Decimal | int, Decimal | int]:
         return await self._balance(self.payer), await self._balance(self.payee)
 
     async def _balance(self, account: str) -> Decimal:
@@ -106,11 +116,18 @@ def _account_on(shard: int) -> str:
 async def scene(stack: RunningStack) -> AsyncIterator[Scene]:
     """A fresh pair of wallets."""
     urls = [c.url for c in stack.components if c.kind == "worker"]
-    async with open_session(stack.credentials.service_secret) as session, httpx.AsyncClient(base_url=stack.base_url) as api:
-        shards = Shards([ShardClient(f"test-{n}", session, url, 2.0, 100, 1000) for n, url in enumerate(urls)])
+    async with (
+        open_session(stack.credentials.service_secret) as session,
+        httpx.AsyncClient(base_url=stack.base_url) as api,
+    ):
+        shards = Shards(
+            [ShardClient(f"test-{n}", session, url, 2.0, 100, 1000) for n, url in enumerate(urls)]
+        )
         payer, payee = _account_on(0), _account_on(1)
         for name, balance in ((payer, 100), (payee, 0)):
-            opened = await api.post("/wallets", json={"accountId": name, "currency": "USD", "balance": balance})
+            opened = await api.post(
+                "/wallets", json={"accountId": name, "currency": "USD", "balance": balance}
+            )
             assert opened.status_code == 201
         yield Scene(shards, api, payer, payee, new_transaction_id(payer))
 
@@ -173,7 +190,14 @@ async def test_late_steps_after_the_refund_change_nothing(scene: Scene) -> None:
 
 async def test_late_steps_after_completion_change_nothing(scene: Scene) -> None:
     """A refund that comes after completion is too late to give money back that the payee has."""
-    for step in (scene.debit(), scene.credit(), scene.complete(), scene.refund(), scene.credit(), scene.debit()):
+    for step in (
+        scene.debit(),
+        scene.credit(),
+        scene.complete(),
+        scene.refund(),
+        scene.credit(),
+        scene.debit(),
+    ):
         await scene.send(step)
     assert await scene.ended() == "completed"
     assert await scene.balances() == (90, 10)
@@ -217,7 +241,7 @@ class LosesReplies:
         self.to_lose = 0
         self.url = ""
 
-    async def __aenter__(self) -> "LosesReplies":
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
@@ -249,9 +273,14 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
 ) -> None:
     """A worker that committed but could not say so is asked again; its barrier keeps the effect single."""
     urls = [c.url for c in stack.components if c.kind == "worker"]
-    async with open_session(stack.credentials.service_secret) as session, LosesReplies(urls[lossy_shard]) as wire:
+    async with (
+        open_session(stack.credentials.service_secret) as session,
+        LosesReplies(urls[lossy_shard]) as wire,
+    ):
         urls[lossy_shard] = wire.url
-        shards = Shards([ShardClient(f"lossy-{n}", session, url, 2.0, 100, 1000) for n, url in enumerate(urls)])
+        shards = Shards(
+            [ShardClient(f"lossy-{n}", session, url, 2.0, 100, 1000) for n, url in enumerate(urls)]
+        )
         wire.to_lose = 2
         decided = await Coordinator(shards).decide(
             Drive(Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD"), Attempt())
@@ -265,7 +294,9 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
 async def test_a_timeout_is_never_a_refusal(scene: Scene) -> None:
     """While the payee's shard cannot be reached nothing is compensated: the saga stays open until it can."""
     await scene.send(scene.debit())
-    drive = Drive(Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED), Attempt())
+    drive = Drive(
+        Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED), Attempt()
+    )
     coordinator = Coordinator(Shards([_Unreachable()]))  # type: ignore[list-item] # a shard that never answers
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):

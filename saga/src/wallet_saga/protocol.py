@@ -17,7 +17,7 @@ TransferKind = Literal["transfer", "opening", "deposit", "withdrawal"]
 TransferState = Literal["debited", "completed", "refunded", "refused"]
 
 
-class Message(Struct, frozen=True, array_like=True, tag=True):
+class Message(Struct, array_like=True, tag=True):
     """A message; its tag is the name of its class."""
 
 

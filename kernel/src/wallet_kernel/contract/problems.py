@@ -47,7 +47,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "draining": ProblemType(503, "The service is shutting down"),
     "shard-unavailable": ProblemType(503, "A database is out of reach"),
     "outcome-unknown": ProblemType(503, "The outcome is not known yet"),
-    "position-not-reached": ProblemType(503, "The read model has not come this far yet"),
+    "position-not-reached": ProblemType(503, "The read model is not there yet"),
     "internal-error": ProblemType(500, "The service failed"),
 }
 

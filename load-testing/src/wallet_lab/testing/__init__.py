@@ -1,7 +1,7 @@
 """Real servers for tests: a whole stack, or one database or cache alone.
 
-Nothing here touches the stack a user may have up: every home is private, all ports are free ones, and what runs
-ends with the test process, also when that is killed.
+Nothing here touches the stack a user may have up: every home is private, all ports are free ones, and what
+runs ends with the test process, also when that is killed.
 """
 
 from wallet_lab.testing.servers import (

@@ -51,4 +51,4 @@ class BalanceReader:
             _log.warning("redis does not answer; asking the workers", extra={"cause": repr(error)})
             self._paused_until = time.monotonic() + PAUSE_S
             return [None] * len(accounts)
-        return [cached_body(entry) if entry else None for entry in entries]
+        return [cached_body(entry) if isinstance(entry, bytes) else None for entry in entries]

@@ -56,7 +56,9 @@ class Recovery:
                 await asyncio.sleep(self._interval_s)
 
     async def _recover(self, record: TransferRecord) -> None:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(self._lease_s):
                 await self._coordinator.decide(Drive(resumed(record), Attempt()))
-                RECOVERED.inc()
+            RECOVERED.inc()
+        except Exception as error:  # noqa: BLE001 - one saga that cannot be ended now must not hold up the others
+            _log.warning("saga not ended yet", extra={"transfer": record.transfer_id, "cause": repr(error)})

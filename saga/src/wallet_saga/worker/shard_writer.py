@@ -50,12 +50,13 @@ class ShardWriter:
         try:
             with TRANSACTION.time():
                 outcomes, shown = await self._transact(steps)
-        except _ROWS_AT_FAULT:
-            _log.exception("a batch was rolled back", extra={"steps": len(steps)})
+        except _NOT_KNOWN as error:
+            if not isinstance(error, _ROWS_AT_FAULT):
+                _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
+                return [UNKNOWN] * len(steps)
             return await self._halves(steps)
-        except _NOT_KNOWN:
-            _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
-            return [UNKNOWN] * len(steps)
+        except Exception:  # noqa: BLE001 - a step that breaks a decision was rolled back with its batch
+            return await self._halves(steps)
         await self._cache.show(shown, lease)
         _count(steps, outcomes)
         return outcomes
@@ -68,7 +69,8 @@ class ShardWriter:
         return outcomes, shown
 
     async def _halves(self, steps: Sequence[Step]) -> Sequence[Outcome]:
-        """A step the database will not take must not fail the others: halves the batch until it stands alone."""
+        """A step that cannot be decided or written must not fail the others: halves the batch until it is alone."""
+        _log.exception("a batch was rolled back", extra={"steps": len(steps)})
         if len(steps) == 1:
             return [UNKNOWN]
         middle = len(steps) // 2

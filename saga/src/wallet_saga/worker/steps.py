@@ -28,6 +28,7 @@ from wallet_saga.protocol import (
     Step,
     TransferKind,
     TransferRecord,
+    TransferState,
     Unknown,
     Withdraw,
 )
@@ -203,7 +204,7 @@ def _log(
     amount_micros: int,
     reason: Refusal | None,
 ) -> None:
-    state = "refused" if reason else "debited" if kind == "transfer" else "completed"
+    state: TransferState = "refused" if reason else "debited" if kind == "transfer" else "completed"
     books.log(
         TransferRecord(
             step.transfer_id,

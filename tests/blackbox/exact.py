@@ -1,0 +1,43 @@
+"""JSON whose numbers never pass through a binary float, in either direction."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+MICRO = Decimal("0.000001")
+MONEY_MAX = Decimal("9223372036854.775807")
+
+
+class Literal(str):
+    """JSON text that is sent exactly as written: ``Literal("1e1")`` is a number, ``"1e1"`` a string."""
+
+
+def encode(value: Any) -> bytes:
+    """The JSON text of a value; decimals as plain digits, literals untouched."""
+    return _text(value).encode()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Literal):
+        return str(value)
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(name)}:{_text(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_text(item) for item in value) + "]"
+    return json.dumps(value)
+
+
+def decode(content: bytes) -> Any:
+    """The value of a JSON text, fractions as ``Decimal``."""
+    return json.loads(content, parse_float=Decimal)
+
+
+def number_texts(content: bytes, member: str) -> list[str]:
+    """How the numbers of every member of this name were written, which a parsed value no longer tells."""
+    pattern = rf'"{re.escape(member)}"\s*:\s*([^\s,}}\]]+)'
+    return re.findall(pattern, content.decode())

@@ -1,0 +1,89 @@
+"""The stack the lab starts, seen through our own protocol: the only place that knows ``wallet_lab``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import psutil
+import redis
+
+from blackbox.stack import Component
+from wallet_lab.audit.saga import audit_saga
+from wallet_lab.testing import RunningStack, running_stack
+
+MORTAL = {signal.SIGKILL, signal.SIGTERM}
+Audit = Callable[[RunningStack], list[str]]
+
+
+def _audit_saga(running: RunningStack) -> list[str]:
+    return asyncio.run(audit_saga(running.database_urls, running.redis_url))
+
+
+AUDITS: dict[str, Audit] = {"saga": _audit_saga}
+"""What reads an architecture's databases and says, a sentence each, which guarantee they violate."""
+
+
+class LabStack:
+    """A stack that this test run started and may break."""
+
+    def __init__(self, architecture: str, running: RunningStack) -> None:
+        self.architecture = architecture
+        self._running = running
+        self._killed: dict[str, int] = {}
+
+    @property
+    def base_url(self) -> str:
+        """Where the public contract is served."""
+        return self._running.base_url
+
+    @property
+    def components(self) -> Sequence[Component]:
+        """All processes of the stack."""
+        return [
+            Component(part.name, part.kind, part.url if part.url.startswith("http") else None, part.shard)
+            for part in self._running.components
+        ]
+
+    def kill(self, name: str, sig: int) -> None:
+        """Send a signal; what dies of it is waited for by ``wait_ready``."""
+        pid = self._running.kill(name, signal.Signals(sig))
+        if sig in MORTAL:
+            self._killed[name] = pid
+        else:
+            _signal_children(pid, sig)
+
+    def wait_ready(self, timeout_s: float = 60.0) -> None:
+        """Return when what was killed has a successor and everything is healthy."""
+        deadline = time.monotonic() + timeout_s
+        while self._killed:
+            name, pid = self._killed.popitem()
+            self._running.wait_restarted(name, pid, deadline - time.monotonic())
+        self._running.wait_ready(deadline - time.monotonic())
+
+    def flush_cache(self) -> None:
+        """FLUSHALL."""
+        with redis.Redis.from_url(self._running.redis_url) as client:
+            client.flushall()
+
+    def audit(self) -> list[str]:
+        """What the databases say."""
+        return AUDITS[self.architecture](self._running)
+
+
+def _signal_children(pid: int, sig: int) -> None:
+    # A stopped postmaster alone would leave the sessions it has at work.
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.send_signal(sig)
+
+
+@contextmanager
+def lab_stack(architecture: str, shards: int = 2, api_keys: Sequence[str] = ()) -> Iterator[LabStack]:
+    """A stack on free ports, gone afterwards."""
+    extra = {"*": {"WALLET_API_KEYS": ",".join(api_keys)}} if api_keys else {}
+    with running_stack(architecture, shards=shards, extra_env=extra) as running:
+        yield LabStack(architecture, running)

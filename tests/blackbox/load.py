@@ -1,0 +1,191 @@
+"""Transfers by the hundred, and a book of what each of them was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Any, TypeVar
+
+import httpx
+
+from blackbox.api import Answer, AsyncWalletApi
+from blackbox.names import new_key
+from blackbox.problems import assert_complete
+
+CONCURRENCY = 50
+REQUEST_TIMEOUT_S = 15.0
+PAUSE_AFTER_FAILURE_S = 0.2
+REFUSALS = {
+    "wallet-not-found",
+    "wallet-frozen",
+    "wallet-closed",
+    "currency-mismatch",
+    "insufficient-funds",
+    "balance-limit",
+}
+Result = TypeVar("Result")
+
+
+class Verdict(Enum):
+    """What is known of a transfer: open means that it may or may not have happened."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A transfer that was asked for; its key is its identity."""
+
+    payer: str
+    payee: str
+    amount: Decimal
+    key: str = field(default_factory=new_key)
+
+
+@dataclass
+class Record:
+    """What a transfer was answered so far."""
+
+    order: Order
+    verdict: Verdict = Verdict.OPEN
+    transaction_id: str | None = None
+    problem: str | None = None
+
+
+class Book:
+    """Every order with its verdict, and every answer that contradicts an earlier one or the contract."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        self.breaches: list[str] = []
+
+    def note(self, order: Order, answer: Answer | None) -> Verdict:
+        """Enter an answer, or None when none came; returns what is known of the order now."""
+        record = self.records.setdefault(order.key, Record(order))
+        if answer is not None:
+            self._note_answer(record, answer)
+        return record.verdict
+
+    def of(self, verdict: Verdict) -> list[Record]:
+        """The records with this verdict."""
+        return [record for record in self.records.values() if record.verdict is verdict]
+
+    def _note_answer(self, record: Record, answer: Answer) -> None:
+        if answer.status in (201, 202):
+            self._note_identity(record, answer)
+        if answer.status == 201:
+            self._decide(record, Verdict.ACKNOWLEDGED, None, answer)
+        elif answer.status == 202:
+            self._check(
+                answer.headers.get("location") == f"/transfers/{answer.transaction_id}", record, answer
+            )
+        else:
+            self._note_problem(record, answer)
+
+    def _note_problem(self, record: Record, answer: Answer) -> None:
+        try:
+            assert_complete(answer)
+        except (AssertionError, KeyError, ValueError) as error:
+            self.breaches.append(f"{record.order}: incomplete problem: {error}")
+            return
+        if answer.transaction_id is not None:
+            self._note_identity(record, answer)
+        if answer.problem in REFUSALS:
+            self._check(answer.transaction_id is not None, record, answer)
+            self._decide(record, Verdict.REFUSED, answer.problem, answer)
+        else:
+            self._check(answer.status == 503 or answer.problem == "idempotency-in-progress", record, answer)
+
+    def _note_identity(self, record: Record, answer: Answer) -> None:
+        # An outcome that is not known may name a transaction that never came to be, so only decisions bind.
+        if record.verdict is not Verdict.OPEN or (
+            answer.status in (201, 202) and record.transaction_id is None
+        ):
+            self._check(record.transaction_id in (None, answer.transaction_id), record, answer)
+        if answer.problem != "outcome-unknown":
+            record.transaction_id = answer.transaction_id
+
+    def _decide(self, record: Record, verdict: Verdict, problem: str | None, answer: Answer) -> None:
+        if record.verdict is Verdict.OPEN:
+            record.verdict, record.problem = verdict, problem
+        self._check((record.verdict, record.problem) == (verdict, problem), record, answer)
+
+    def _check(self, kept: bool, record: Record, answer: Answer) -> None:
+        if not kept:
+            self.breaches.append(f"{record} was answered {answer}")
+
+
+async def answered(sent: Awaitable[Answer]) -> Answer | None:
+    """The answer, or None when the connection or the time ran out."""
+    try:
+        return await sent
+    except httpx.TransportError:
+        return None
+
+
+async def place(api: AsyncWalletApi, book: Book, order: Order) -> Answer | None:
+    """Send one order and enter what came of it."""
+    answer = await answered(api.transfer(order.payer, order.payee, order.amount, key=order.key))
+    book.note(order, answer)
+    return answer
+
+
+async def place_all(api: AsyncWalletApi, book: Book, orders: Iterable[Order]) -> list[Answer | None]:
+    """Send all orders at once, as far as the client's concurrency goes."""
+    return list(await asyncio.gather(*(place(api, book, order) for order in orders)))
+
+
+async def keep_placing(
+    api: AsyncWalletApi, book: Book, orders: Iterator[Order], stop: asyncio.Event, clients: int
+) -> None:
+    """A closed loop: each client places one order after the other until told to stop, pausing after a failure."""
+
+    async def client() -> None:
+        while not stop.is_set():
+            answer = await place(api, book, next(orders))
+            if answer is None or answer.status >= 500:
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+
+
+async def settle(api: AsyncWalletApi, book: Book, within_s: float) -> None:
+    """Retry every open order with its own key until it is decided; then ask each once more whether that stands."""
+    asked_again = [record.order for record in book.of(Verdict.OPEN)]
+    async with asyncio.timeout(within_s):
+        while still_open := book.of(Verdict.OPEN):
+            await place_all(api, book, [record.order for record in still_open])
+            if book.of(Verdict.OPEN):
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+        await place_all(api, book, asked_again)
+
+
+def random_orders(accounts: Sequence[str], seed: int, amount: Decimal = Decimal("0.01")) -> Iterator[Order]:
+    """Endless orders between different accounts; the same seed draws the same pairs."""
+    draw = random.Random(seed)
+    while True:
+        payer, payee = draw.sample(accounts, 2)
+        yield Order(payer, payee, amount)
+
+
+def run(scenario: Coroutine[Any, Any, Result], within_s: float) -> Result:
+    """Run a scenario to its end; a test that would hang fails with ``TimeoutError`` instead."""
+    return asyncio.run(asyncio.wait_for(scenario, within_s))
+
+
+def with_client(
+    base_url: str, scenario: Callable[[AsyncWalletApi], Coroutine[Any, Any, Result]], within_s: float
+) -> Result:
+    """Run a scenario with a client of its own."""
+
+    async def scene() -> Result:
+        async with AsyncWalletApi(base_url, CONCURRENCY, REQUEST_TIMEOUT_S) as api:
+            return await scenario(api)
+
+    return run(scene(), within_s)

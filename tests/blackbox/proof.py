@@ -1,0 +1,107 @@
+"""What must be true of the wallets after any load: each statement explained, each order there as it was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from decimal import Decimal
+
+from blackbox.api import AsyncWalletApi
+from blackbox.load import Book, Record, Verdict
+from blackbox.reading import Entry, WalletState, page_of, state_of, unexplained
+from blackbox.stack import Stack
+
+AUDIT_WITHIN_S = 30.0
+STATUS = {Verdict.ACKNOWLEDGED: "success", Verdict.REFUSED: "refused"}
+
+
+async def statement_of(api: AsyncWalletApi, account: str) -> list[Entry]:
+    """Every posting of a wallet, newest first."""
+    entries: list[Entry] = []
+    cursor: str | None = None
+    while True:
+        page = page_of(await api.statement(account, 500, cursor))
+        entries += page["items"]
+        cursor = page.get("nextCursor")
+        if cursor is None:
+            return entries
+
+
+async def states_of(api: AsyncWalletApi, accounts: Mapping[str, Decimal]) -> dict[str, WalletState]:
+    """The state of each wallet."""
+    answers = await asyncio.gather(*(api.balance(account) for account in accounts))
+    return dict(zip(accounts, map(state_of, answers), strict=True))
+
+
+async def violations(api: AsyncWalletApi, opened: Mapping[str, Decimal], book: Book) -> list[str]:
+    """Every rule the settled wallets break, given what each was opened with; they must be touched by the book alone."""
+    states = await states_of(api, opened)
+    statements = dict(
+        zip(opened, await asyncio.gather(*(statement_of(api, account) for account in opened)), strict=True)
+    )
+    found = list(book.breaches)
+    found += [f"{record} was never decided" for record in book.of(Verdict.OPEN)]
+    for account, state in states.items():
+        found += [f"{account}: {flaw}" for flaw in unexplained(statements[account], state.balance)]
+        found += [
+            f"{account} went below zero: {entry}"
+            for entry in statements[account]
+            if Decimal(entry["balance"]) < 0
+        ]
+    found += _unconserved(opened, states)
+    found += _misposted(statements, book)
+    return found + await _misdocumented(api, book)
+
+
+def _unconserved(opened: Mapping[str, Decimal], states: Mapping[str, WalletState]) -> list[str]:
+    before, after = sum(opened.values()), sum(state.balance for state in states.values())
+    return [] if before == after else [f"the wallets held {before} and now hold {after}"]
+
+
+def _misposted(statements: Mapping[str, list[Entry]], book: Book) -> list[str]:
+    """Orders whose postings are not what they were answered, and postings nobody ordered."""
+    postings: dict[str, Counter[tuple[str, str, Decimal]]] = defaultdict(Counter)
+    for account, entries in statements.items():
+        for entry in entries:
+            if entry["kind"] in ("transfer", "refund"):
+                postings[entry["transactionId"]][account, entry["kind"], Decimal(entry["amount"])] += 1
+    found = []
+    for record in book.records.values():
+        posted = postings.pop(record.transaction_id or "", Counter())
+        if record.verdict is not Verdict.OPEN and posted not in _allowed(record):
+            found.append(f"{record} is in the ledgers as {dict(posted)}")
+    return found + [
+        f"nobody ordered {transaction}: {dict(posted)}" for transaction, posted in postings.items()
+    ]
+
+
+def _allowed(record: Record) -> list[Counter[tuple[str, str, Decimal]]]:
+    """An acknowledged transfer is there exactly once; a refused one not at all, or as a debit and its refund."""
+    order = record.order
+    debit, refund = (order.payer, "transfer", -order.amount), (order.payer, "refund", order.amount)
+    if record.verdict is Verdict.ACKNOWLEDGED:
+        return [Counter([debit, (order.payee, "transfer", order.amount)])]
+    return [Counter(), Counter([debit, refund])]
+
+
+async def _misdocumented(api: AsyncWalletApi, book: Book) -> list[str]:
+    """Refused orders, and every tenth acknowledged one, whose document tells another story."""
+    looked_up = book.of(Verdict.REFUSED) + book.of(Verdict.ACKNOWLEDGED)[::10]
+    answers = await asyncio.gather(
+        *(api.transfer_document(record.transaction_id or "") for record in looked_up)
+    )
+    return [
+        f"{record} is documented as {answer}"
+        for record, answer in zip(looked_up, answers, strict=True)
+        if answer.status != 200 or answer.document["status"] != STATUS[record.verdict]
+    ]
+
+
+def assert_audited(stack: Stack, within_s: float = AUDIT_WITHIN_S) -> None:
+    """Fail unless the databases keep every guarantee as soon as background work has come to rest."""
+    deadline = time.monotonic() + within_s
+    while found := stack.audit():
+        assert time.monotonic() < deadline, found
+        time.sleep(0.5)

@@ -1,0 +1,83 @@
+"""API keys: when some are set, public calls need one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from blackbox.api import JSON, Call, WalletApi
+from blackbox.names import new_account
+from blackbox.problems import assert_problem
+
+KEYS = ("first-key", "second-key")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A small stack of its own that was given keys."""
+    if request.config.getoption("--base-url"):
+        pytest.skip("needs a stack with keys, and the one given with --base-url has none")
+    from blackbox.lab_stack import lab_stack
+
+    with lab_stack(request.config.getoption("--arch"), shards=1, api_keys=KEYS) as stack:
+        yield stack.base_url
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_opens_the_door(base_url: str, key: str) -> None:
+    """``Authorization: Bearer <key>`` with any of the keys is let in; a wallet of one is seen with the other."""
+    account = new_account()
+    assert WalletApi(base_url, key).open_wallet(account).status == 201
+    for other in KEYS:
+        assert WalletApi(base_url, other).balance(account).status == 200
+
+
+CREDENTIALS = [
+    None,
+    "",
+    "Bearer",
+    "Bearer wrong",
+    "Bearer first-key2",
+    "Bearer first-ke",
+    "Bearer FIRST-KEY",
+    "Bearer first-key,second-key",
+    "Basic first-key",
+    "first-key",
+    "Bearer first-key second-key",
+    "Bearer \u00e9",
+    "Bearer " + "x" * 4000,
+]
+
+
+@pytest.mark.parametrize("credentials", CREDENTIALS, ids=lambda text: repr(text)[:30])
+def test_any_other_credentials_are_unauthorized(base_url: str, credentials: str | None) -> None:
+    """No key, a wrong one or another scheme is a 401 problem on every route, before anything else is looked at."""
+    account = new_account()
+    headers: dict[str | bytes, str | bytes] = {**JSON}
+    if credentials is not None:
+        headers["Authorization"] = credentials.encode("utf-8")
+    client = WalletApi(base_url)
+    body = f'{{"accountId":"{account}","currency":"USD"}}'.encode()
+    for call in (
+        Call("POST", "/wallets", headers=headers, body=body),
+        Call("POST", "/wallets", headers=headers, body=b"{"),
+        Call("GET", "/wallets/a/balance", headers=headers),
+        Call("GET", "/transfers/a", headers=headers),
+        Call("POST", "/wallets/balanceTransfer", headers=headers, body=b"{}"),
+        Call("DELETE", "/wallets/a", headers=headers),
+    ):
+        assert_problem(client.send(call), "unauthorized")
+    assert_problem(WalletApi(base_url, KEYS[0]).balance(account), "wallet-not-found")
+
+
+def test_the_challenge_names_the_scheme(base_url: str) -> None:
+    """A 401 says how to authenticate (RFC 9110 §11.6.1): ``WWW-Authenticate: Bearer``."""
+    answer = WalletApi(base_url).balance("a")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/openapi.json"])
+def test_health_and_docs_need_no_key(base_url: str, path: str) -> None:
+    """Health and docs need none."""
+    assert WalletApi(base_url).read(path).status == 200

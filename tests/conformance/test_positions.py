@@ -1,0 +1,77 @@
+"""Read your writes where reads are projected: ``position`` and ``min_position`` (CQRS only)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from blackbox.api import Call, WalletApi
+from blackbox.names import new_account
+from blackbox.problems import assert_problem
+from blackbox.stack import Stack
+
+OpenWallet = Callable[..., str]
+BEYOND_S = 8.0
+
+
+@pytest.fixture(autouse=True)
+def projected(stack: Stack) -> None:
+    """These rules hold for the architecture whose reads lag behind."""
+    if stack.architecture != "cqrs":
+        pytest.skip("positions exist only where reads are projected")
+
+
+def test_every_write_answers_its_position(api: WalletApi, open_wallet: OpenWallet) -> None:
+    """Every successful POST, PUT and DELETE answers ``position``, growing with each that changes something."""
+    account, other = new_account(), open_wallet()
+    answers = [
+        api.open_wallet(account, balance=10),
+        api.deposit(account, 1),
+        api.withdraw(account, 1),
+        api.transfer(account, other, 10),
+        api.set_status(account, "frozen"),
+        api.close_wallet(account),
+    ]
+    positions = [answer.document["position"] for answer in answers]
+    assert positions == sorted(set(positions))
+
+
+def test_a_read_answers_the_position_it_reflects(api: WalletApi, open_wallet: OpenWallet) -> None:
+    """A balance read with ``min_position`` reflects at least that position, and says which."""
+    account = open_wallet(5)
+    for turn in range(1, 20):
+        position = api.deposit(account, 1).document["position"]
+        read = api.send(Call("GET", f"/wallets/{account}/balance", {"min_position": str(position)}))
+        assert (read.document["balance"], read.document["position"] >= position) == (5 + turn, True)
+
+
+def test_any_position_can_be_waited_for_anywhere(api: WalletApi, open_wallet: OpenWallet) -> None:
+    """Positions are global: a write elsewhere can be waited for on a wallet where nothing happened."""
+    quiet, busy = open_wallet(1), open_wallet(1)
+    position = api.deposit(busy, 1).document["position"]
+    began = time.monotonic()
+    read = api.send(Call("GET", f"/wallets/{quiet}/balance", {"min_position": str(position)}))
+    assert (read.status, read.document["position"] >= position) == (200, True)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path",
+    ["/wallets/{}/balance", "/wallets/{}/transactions", "/transfers/00000000-0000-0000-0000-000000000000"],
+)
+def test_a_position_not_reached_is_said_so(api: WalletApi, open_wallet: OpenWallet, path: str) -> None:
+    """A position beyond the head is waited for at most 5 s, then a 503 with Retry-After says how far the read model is."""
+    account = open_wallet(1)
+    began = time.monotonic()
+    answer = api.send(Call("GET", path.format(account), {"min_position": str(10**15)}))
+    assert time.monotonic() - began < BEYOND_S
+    assert_problem(answer, "position-not-reached")
+
+
+@pytest.mark.parametrize("position", ["-1", "abc", "1.5", "", "99999999999999999999999", "1e3"])
+def test_other_positions_are_invalid(api: WalletApi, open_wallet: OpenWallet, position: str) -> None:
+    """``min_position`` is a whole number; anything else is a 422."""
+    answer = api.send(Call("GET", f"/wallets/{open_wallet(1)}/balance", {"min_position": position}))
+    assert_problem(answer, "invalid-request")

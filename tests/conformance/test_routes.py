@@ -1,0 +1,215 @@
+"""The public port: which routes it has, and what it says about all others."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+import pytest
+from blackbox.api import JSON, Call, WalletApi
+from blackbox.pairs import Pair
+from blackbox.problems import assert_complete, assert_problem
+from blackbox.stack import Stack
+
+ROUTES = {
+    "/wallets": {"POST"},
+    "/wallets/balanceTransfer": {"POST"},
+    "/wallets/{}": {"PUT", "DELETE"},
+    "/wallets/{}/balance": {"GET"},
+    "/wallets/{}/transactions": {"GET"},
+    "/wallets/{}/deposits": {"POST"},
+    "/wallets/{}/withdrawals": {"POST"},
+    "/transfers/{}": {"GET"},
+}
+PROBES = {"/livez": {"GET"}, "/readyz": {"GET"}, "/docs": {"GET"}, "/openapi.json": {"GET"}}
+METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND")
+# PUT and DELETE of /wallets/balanceTransfer are those of a wallet that happens to have this name.
+RIGHT_METHODS = ROUTES | PROBES | {"/wallets/balanceTransfer": {"POST", "PUT", "DELETE"}}
+WRONG_METHODS = [
+    (method, path) for path, right in RIGHT_METHODS.items() for method in METHODS if method not in right
+]
+UNKNOWN = [
+    "/",
+    "/nope",
+    "/wallets/a/b/c",
+    "/wallets/a/nope",
+    "/transfers",
+    "/transfers/",
+    "/transfers/a/b",
+    "/Wallets",
+    "/wallets/",
+    "/wallets/a/balance/",
+    "/wallets//balance",
+    "//wallets",
+    "/livez/",
+    "/readyz/x",
+    "/docs/x",
+    "/openapi.yaml",
+    "/favicon.ico",
+    "/robots.txt",
+    "/.env",
+    "/redoc",
+    "/metrics",
+    "/metrics/",
+    "/internal",
+    "/internal/",
+    "/internal/steps",
+    "/internal/recovery",
+    "/steps",
+    "/debit",
+    "/credit",
+    "/refund",
+    "/complete",
+    "/claim",
+    "/recovery",
+    "/debug",
+    "/admin",
+    "/health",
+    "/shards/0",
+    "/worker",
+    "/problems/invalid-request",
+]
+WEIRD = [
+    "/wallets/%00/balance",
+    "/wallets/a%00b/balance",
+    "/wallets/a%2Fb/balance",
+    "/wallets/%2e%2e/balance",
+    "/wallets/%ff/balance",
+    "/wallets/%F0%9F%98%80/balance",
+    "/wallets/%C3%A9/balance",
+    "/wallets/%/balance",
+    "/wallets/%zz/balance",
+    "/wallets/a%0A/balance",
+    "/wallets/a%20b/balance",
+    "/wallets/" + "a" * 8000 + "/balance",
+    "/" + "x" * 8000,
+    "/%00",
+    "/%ff%fe",
+    "/transfers/%00",
+    "/transfers/%2F",
+    "/transfers/" + "f" * 4000,
+    "/transfers/not-a-uuid",
+    "/transfers/%F0%9F%98%80",
+    "/transfers/0",
+    "/transfers/-1",
+    "/wallets/%25/balance",
+    "/wallets/a'%20OR%201=1--/balance",
+    "/wallets/a;b/balance",
+    "/wallets/%3Cscript%3E/balance",
+    "/wallets/../balance",
+]
+
+
+@pytest.mark.parametrize("path", UNKNOWN, ids=repr)
+def test_other_paths_are_not_found(api: WalletApi, path: str) -> None:
+    """An unknown route is a 404 problem, never a redirect; /metrics and internal routes are unknown to the public port."""
+    for method in ("GET", "POST"):
+        assert_problem(
+            api.send(Call(method, path, headers=JSON, body=b"{}" if method == "POST" else None)), "not-found"
+        )
+
+
+def test_routes_of_the_services_own_ports_are_not_public(api: WalletApi, stack: Stack) -> None:
+    """What a service serves on its own port beyond the contract is a 404 on the public one."""
+    own = {path for part in stack.components if part.url for path in _documented(part.url)}
+    for path in {re.sub(r"\{[^}]*\}", "1", path) for path in own if _anonymous(path) not in ROUTES | PROBES}:
+        for method in ("GET", "POST"):
+            answer = api.send(Call(method, path, headers=JSON, body=b"{}" if method == "POST" else None))
+            assert_problem(answer, "not-found", "method-not-allowed")
+
+
+def _documented(url: str) -> list[str]:
+    """The paths in a service's own OpenAPI document, none if it has no such document."""
+    client = WalletApi(url)
+    try:
+        answer = client.read("/openapi.json")
+        return list(answer.document["paths"]) if answer.status == 200 else []
+    finally:
+        client.close()
+
+
+def _anonymous(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+@pytest.mark.parametrize(("method", "path"), WRONG_METHODS)
+def test_other_methods_are_not_allowed(api: WalletApi, still_pair: Pair, method: str, path: str) -> None:
+    """A known route with another method is a 405 problem whose Allow header names the methods it has."""
+    body = b"{}" if method in ("POST", "PUT", "PATCH") else None
+    answer = api.send(Call(method, path.replace("{}", still_pair.payer), headers=JSON, body=body))
+    assert_problem(answer, "method-not-allowed")
+    assert (ROUTES | PROBES)[path] <= {name.strip() for name in answer.headers["allow"].split(",")}
+
+
+@pytest.mark.parametrize("path", [*ROUTES, *PROBES, "/nope"])
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+def test_head_and_options_do_no_harm(api: WalletApi, still_pair: Pair, path: str, method: str) -> None:
+    """HEAD and OPTIONS may be served or refused, but never fail."""
+    assert api.send(Call(method, path.replace("{}", still_pair.payer))).status < 500
+
+
+@pytest.mark.parametrize("path", WEIRD, ids=lambda path: path[:40])
+def test_weird_paths_get_problem_documents(api: WalletApi, path: str) -> None:
+    """NUL, encoded slashes, broken escapes, foreign letters, very long names: 404 or 422, as a complete problem."""
+    answer = api.send(Call("GET", path))
+    assert answer.status in (404, 422), answer
+    assert_complete(answer)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?currency=",
+        "?currency=usd",
+        "?currency=%00",
+        "?currency=" + "U" * 4000,
+        "?at=%ff",
+        "?%00=1",
+        "?=&&==",
+        "?limit=1;",
+    ],
+)
+def test_weird_queries_do_no_harm(api: WalletApi, still_pair: Pair, query: str) -> None:
+    """A query nobody understands never fails: it is ignored, or refused with a complete problem."""
+    for route in ("balance", "transactions"):
+        answer = api.send(Call("GET", f"/wallets/{still_pair.payer}/{route}{query}"))
+        assert answer.status in (200, 409, 422), answer
+        if answer.status != 200:
+            assert_complete(answer)
+
+
+def test_the_problem_names_its_instance(api: WalletApi) -> None:
+    """``instance`` tells requests apart: two refused ones on two wallets do not share it."""
+    first, second = api.read("/wallets/nobody-1/balance"), api.read("/wallets/nobody-2/balance")
+    assert first.document["instance"] != second.document["instance"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_health_is_public(api: WalletApi, path: str) -> None:
+    """/livez and /readyz answer 200 on the public port of a healthy stack."""
+    assert api.read(path).status == 200
+
+
+def test_the_docs_are_public(api: WalletApi) -> None:
+    """/docs is a page for people."""
+    answer = api.read("/docs")
+    assert (answer.status, answer.headers["content-type"].partition(";")[0]) == (200, "text/html")
+
+
+def test_openapi_names_every_route_of_the_contract(api: WalletApi) -> None:
+    """/openapi.json names every route and method of the contract (one merged document), and nothing internal."""
+    document = api.read("/openapi.json").document
+    assert document["openapi"].startswith("3.")
+    documented = {
+        _anonymous(path): {name.upper() for name in item} for path, item in document["paths"].items()
+    }
+    for path, methods in ROUTES.items():
+        assert methods <= documented.get(path, set()), path
+    assert set(documented) <= set(ROUTES) | set(PROBES) | {"/wallets/{}/balance/stream"}
+
+
+def test_a_path_may_be_percent_encoded(api: WalletApi, still_pair: Pair) -> None:
+    """An account name in a path may be percent-encoded, every letter of it."""
+    encoded = "".join(f"%{ord(letter):02X}" for letter in still_pair.payer)
+    assert quote(still_pair.payer) != encoded
+    assert api.send(Call("GET", f"/wallets/{encoded}/balance")).document["accountId"] == still_pair.payer

@@ -1,0 +1,182 @@
+"""GET /wallets/{accountId}/transactions: every posting, newest first, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from blackbox.api import WalletApi
+from blackbox.names import FAR, NEAR
+from blackbox.pairs import Pair
+from blackbox.problems import assert_complete, assert_problem
+from blackbox.reading import balance_of, page_of, unexplained, whole_statement
+
+OpenWallet = Callable[..., str]
+MEMBERS = {"transactionId", "kind", "amount", "balance", "version", "counterparty", "at"}
+
+
+@pytest.fixture
+def busy(api: WalletApi, open_wallet: OpenWallet) -> str:
+    """A wallet with seven postings, deposits of 1, 2, … 6 after its opening."""
+    account = open_wallet(100)
+    for amount in range(1, 7):
+        assert api.deposit(account, amount).status == 201
+    return account
+
+
+def test_a_statement_lists_every_kind_of_posting(api: WalletApi, open_wallet: OpenWallet) -> None:
+    """Entries come newest first, of kind opening, transfer, deposit, withdrawal, each with its sign and counterparty."""
+    account, other = open_wallet(100, slots=NEAR), open_wallet(100, slots=FAR)
+    ids = [
+        api.deposit(account, 5).transaction_id,
+        api.withdraw(account, 3).transaction_id,
+        api.transfer(account, other, 2).transaction_id,
+        api.transfer(other, account, 1).transaction_id,
+    ]
+    entries = whole_statement(api, account)
+    assert [(entry["kind"], entry["amount"], entry["counterparty"]) for entry in entries] == [
+        ("transfer", 1, other),
+        ("transfer", -2, other),
+        ("withdrawal", -3, "@external"),
+        ("deposit", 5, "@external"),
+        ("opening", 100, "@external"),
+    ]
+    assert [entry["transactionId"] for entry in reversed(entries)][1:] == ids
+    assert [entry["balance"] for entry in entries] == [101, 100, 102, 105, 100]
+    assert [entry["version"] for entry in entries] == [5, 4, 3, 2, 1]
+
+
+def test_an_entry_has_exactly_the_members_of_the_contract(api: WalletApi, busy: str) -> None:
+    """Each entry is ``{transactionId, kind, amount, balance, version, counterparty, at}``, ``at`` with a zone."""
+    page = page_of(api.statement(busy))
+    assert set(page) - {"position"} <= {"items", "nextCursor"}
+    for entry in page["items"]:
+        assert set(entry) == MEMBERS
+        assert datetime.fromisoformat(entry["at"]).tzinfo is not None
+
+
+def test_a_statement_explains_the_balance(api: WalletApi, busy: str) -> None:
+    """Every balance is explained: each entry's balance is the one before it plus its amount, up to the balance read."""
+    assert unexplained(whole_statement(api, busy, limit=2), balance_of(api, busy)) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8, 500])
+def test_pages_of_any_size_make_the_same_statement(api: WalletApi, busy: str, limit: int) -> None:
+    """Following nextCursor to the end lists each entry once, whatever the limit; no page is longer than it."""
+    assert whole_statement(api, busy, limit) == page_of(api.statement(busy, 500))["items"]
+    assert len(page_of(api.statement(busy, limit))["items"]) == min(limit, 7)
+
+
+def test_the_last_page_has_no_next_cursor(api: WalletApi, busy: str) -> None:
+    """A page that holds everything leads nowhere."""
+    assert page_of(api.statement(busy, 8)).get("nextCursor") is None
+
+
+def test_a_page_holds_fifty_unless_said_otherwise(api: WalletApi, open_wallet: OpenWallet) -> None:
+    """``limit`` is 50 when it is left out."""
+    account = open_wallet(1)
+    for _ in range(52):
+        api.deposit(account, 1)
+    assert len(page_of(api.statement(account))["items"]) == 50
+    assert len(page_of(api.statement(account, 51))["items"]) == 51
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "0",
+        "501",
+        "-1",
+        "abc",
+        "1.5",
+        "1e1",
+        " 1",
+        "",
+        "%",
+        "99999999999999999999",
+        "١",
+        "NaN",
+        "null",
+        "1_0",
+        "+1",
+        "0x1",
+    ],
+)
+def test_other_limits_are_invalid(api: WalletApi, still_pair: Pair, limit: str) -> None:
+    """``limit`` is a whole number from 1 to 500; anything else is a 422."""
+    assert_problem(api.statement(still_pair.payer, limit), "invalid-request")
+
+
+def test_the_greatest_limit_is_taken(api: WalletApi, busy: str) -> None:
+    """``limit=500`` is allowed, ``limit=1`` too."""
+    assert (api.statement(busy, 500).status, api.statement(busy, 1).status) == (200, 200)
+
+
+def test_a_cursor_neither_loses_nor_repeats_entries(api: WalletApi, busy: str) -> None:
+    """Entries that arrive while one pages do not move the ones to come."""
+    expected = [entry["transactionId"] for entry in whole_statement(api, busy)]
+    seen: list[Any] = []
+    cursor: str | None = None
+    for _ in range(4):
+        page = page_of(api.statement(busy, 2, cursor))
+        seen += [entry["transactionId"] for entry in page["items"]]
+        cursor = page.get("nextCursor")
+        api.deposit(busy, 1)
+        api.withdraw(busy, Decimal("0.5"))
+    assert (seen, cursor) == (expected, None)
+
+
+def test_a_cursor_can_be_followed_again(api: WalletApi, busy: str) -> None:
+    """The same cursor answers the same page, as often as one asks."""
+    cursor = page_of(api.statement(busy, 3))["nextCursor"]
+    first = page_of(api.statement(busy, 3, cursor))["items"]
+    api.deposit(busy, 1)
+    assert page_of(api.statement(busy, 3, cursor))["items"] == first
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "garbage",
+        "!",
+        "-1",
+        "%00",
+        "\x00",
+        "é",
+        "null",
+        "{}",
+        "AAAA",
+        "====",
+        "a" * 5000,
+        "' OR 1=1 --",
+        "1.5",
+        "🙂",
+    ],
+)
+def test_malformed_cursors_are_invalid(api: WalletApi, still_pair: Pair, cursor: str) -> None:
+    """A cursor nobody gave out is a 422."""
+    assert_problem(api.statement(still_pair.payer, cursor=cursor), "invalid-request")
+
+
+@pytest.mark.parametrize(
+    "cursor", ["0", "1", "99999999999999999999999999", "9223372036854775808", "MQ==", "MQ", "AQ==", ""]
+)
+def test_cursors_that_look_like_one_do_no_harm(api: WalletApi, still_pair: Pair, cursor: str) -> None:
+    """A cursor that might be one, but was not given out, never fails."""
+    answer = api.statement(still_pair.payer, cursor=cursor)
+    assert answer.status in (200, 422), answer
+    if answer.status == 422:
+        assert_complete(answer)
+
+
+def test_status_changes_are_no_entries(api: WalletApi, busy: str) -> None:
+    """A statement lists postings only; a freeze takes a version but moves nothing."""
+    before = whole_statement(api, busy)
+    api.set_status(busy, "frozen")
+    assert whole_statement(api, busy) == before
+    api.set_status(busy, "active")
+    api.deposit(busy, 1)
+    assert [entry["version"] for entry in whole_statement(api, busy)][:2] == [10, 7]

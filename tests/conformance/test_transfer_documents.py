@@ -1,0 +1,71 @@
+"""GET /transfers/{transactionId}: what became of a transfer, step by step."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import datetime
+
+import pytest
+from blackbox.api import WalletApi
+from blackbox.names import new_key
+from blackbox.pairs import Pair
+from blackbox.problems import assert_complete, assert_problem
+
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def test_a_successful_transfer_can_be_looked_up_at_once(api: WalletApi, pair: Pair) -> None:
+    """The document of an acknowledged transfer says ``success`` from the first look on, with all it was asked for."""
+    transaction = api.transfer(pair.payer, pair.payee, "10.50").transaction_id or ""
+    answer = api.transfer_document(transaction)
+    assert answer.status == 200
+    document = answer.document
+    assert (document["transactionId"], document["status"]) == (transaction, "success")
+    assert (document["fromAccount"], document["toAccount"]) == (pair.payer, pair.payee)
+    assert (answer.money("amount"), document["currency"]) == ("10.5", "USD")
+    assert document.get("reason") is None
+
+
+@pytest.mark.parametrize("amount", [1, 1000])
+def test_the_timeline_tells_the_steps_in_order(api: WalletApi, pair: Pair, amount: int) -> None:
+    """Each step of the timeline has a name and an RFC 3339 time; times never run backwards; also when refused."""
+    transaction = api.transfer(pair.payer, pair.payee, amount).transaction_id or ""
+    timeline = api.transfer_document(transaction).document["timeline"]
+    assert timeline
+    assert all(step["step"] and RFC3339.fullmatch(step["at"]) for step in timeline)
+    times = [datetime.fromisoformat(step["at"]) for step in timeline]
+    assert times == sorted(times)
+
+
+def test_an_unknown_transfer_is_not_found(api: WalletApi) -> None:
+    """A transaction id nobody got is a 404."""
+    for transaction in (uuid.uuid4(), uuid.uuid1(), uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)):
+        assert_problem(api.transfer_document(str(transaction)), "transfer-not-found")
+
+
+@pytest.mark.parametrize(
+    "text", ["nope", "1", "00000000-0000-0000-0000-00000000000", "{}", "null", " ", "a" * 300]
+)
+def test_no_transaction_id_is_not_found_either(api: WalletApi, text: str) -> None:
+    """What cannot be a transaction id is a 404 or a 422, never a failure."""
+    answer = api.transfer_document(text)
+    assert answer.status in (404, 422)
+    assert_complete(answer)
+
+
+def test_a_validation_failure_is_no_transfer(api: WalletApi, pair: Pair) -> None:
+    """A request that fails validation never becomes a transfer: its problem names no transaction."""
+    answer = api.transfer(pair.payer, pair.payee, -1, key=new_key())
+    assert_problem(answer, "invalid-request")
+    assert answer.transaction_id is None
+
+
+def test_a_replay_names_the_same_transfer(api: WalletApi, pair: Pair) -> None:
+    """Looking up the id of a replay shows the one transfer there was."""
+    key = new_key()
+    first, again = (api.transfer(pair.payer, pair.payee, 1, key=key) for _ in range(2))
+    assert (
+        api.transfer_document(first.transaction_id or "").content
+        == api.transfer_document(again.transaction_id or "").content
+    )

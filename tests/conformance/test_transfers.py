@@ -1,0 +1,95 @@
+"""POST /wallets/balanceTransfer that succeeds, and what it leaves behind."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from blackbox.api import WalletApi
+from blackbox.pairs import Pair
+from blackbox.reading import WalletState, net_effect, wallet_state, whole_statement
+
+
+def test_a_transfer_succeeds_once_both_sides_are_durable(api: WalletApi, pair: Pair) -> None:
+    """201 ``{status: "success", transactionId}``: the payer has less, the payee more, at once, one version further each."""
+    answer = api.transfer(pair.payer, pair.payee, Decimal("10.234"))
+    assert answer.status == 201
+    assert answer.headers["content-type"].startswith("application/json")
+    assert set(answer.document) - {"position"} == {"status", "transactionId"}
+    assert answer.document["status"] == "success"
+    assert wallet_state(api, pair.payer) == WalletState(Decimal("89.766"), 2, "active")
+    assert wallet_state(api, pair.payee) == WalletState(Decimal("60.234"), 2, "active")
+
+
+def test_a_first_answer_is_no_replay(api: WalletApi, pair: Pair) -> None:
+    """``Idempotent-Replayed`` marks replays only."""
+    assert not api.transfer(pair.payer, pair.payee, 1).replayed
+    assert not api.transfer(pair.payer, pair.payee, 1, key="a-first-time").replayed
+
+
+def test_a_balance_says_when_it_last_changed(api: WalletApi, pair: Pair) -> None:
+    """LastUpdated is RFC 3339 with a zone and moves forward with a posting."""
+    before = [
+        datetime.fromisoformat(api.balance(name).document["lastUpdated"]) for name in (pair.payer, pair.payee)
+    ]
+    api.transfer(pair.payer, pair.payee, 1)
+    after = [
+        datetime.fromisoformat(api.balance(name).document["lastUpdated"]) for name in (pair.payer, pair.payee)
+    ]
+    assert all(moment.tzinfo is not None for moment in before + after)
+    assert all(later > earlier for earlier, later in zip(before, after, strict=True))
+
+
+def test_both_statements_tell_the_transfer(api: WalletApi, pair: Pair) -> None:
+    """A transfer is one entry a side: negative for the payer, positive for the payee, each naming the other."""
+    transaction = api.transfer(pair.payer, pair.payee, 7).transaction_id
+    (paid, _), (received, _) = whole_statement(api, pair.payer), whole_statement(api, pair.payee)
+    assert paid["transactionId"] == received["transactionId"] == transaction
+    assert (paid["kind"], paid["amount"], paid["balance"], paid["version"], paid["counterparty"]) == (
+        "transfer",
+        -7,
+        93,
+        2,
+        pair.payee,
+    )
+    assert (
+        received["kind"],
+        received["amount"],
+        received["balance"],
+        received["version"],
+        received["counterparty"],
+    ) == ("transfer", 7, 57, 2, pair.payer)
+
+
+def test_a_whole_balance_may_be_transferred(api: WalletApi, pair: Pair) -> None:
+    """A payer may go down to exactly 0, and not a millionth below."""
+    assert api.transfer(pair.payer, pair.payee, 100).status == 201
+    assert api.balance(pair.payer).money("balance") == "0"
+    assert api.transfer(pair.payer, pair.payee, Decimal("0.000001")).problem == "insufficient-funds"
+
+
+def test_transfers_without_a_key_are_each_their_own(api: WalletApi, pair: Pair) -> None:
+    """Without an Idempotency-Key the same request twice is two transfers."""
+    first, second = (api.transfer(pair.payer, pair.payee, 5).transaction_id for _ in range(2))
+    assert first != second
+    assert wallet_state(api, pair.payer).balance == 90
+
+
+def test_versions_grow_by_one_with_every_posting(api: WalletApi, pair: Pair) -> None:
+    """``version`` grows by exactly 1 with every posting of that wallet, there and back again."""
+    for turn in range(1, 6):
+        transaction = api.transfer(pair.payer, pair.payee, 1).transaction_id or ""
+        assert net_effect(whole_statement(api, pair.payer), transaction) == -1
+        api.transfer(pair.payee, pair.payer, 1)
+        assert (wallet_state(api, pair.payer).version, wallet_state(api, pair.payee).version) == (
+            1 + 2 * turn,
+            1 + 2 * turn,
+        )
+
+
+def test_many_transfers_add_up(api: WalletApi, pair: Pair) -> None:
+    """Twenty transfers of different amounts move exactly their sum, and each has its own id."""
+    amounts = [Decimal(number).scaleb(-3) for number in range(1, 21)]
+    ids = {api.transfer(pair.payer, pair.payee, amount).transaction_id for amount in amounts}
+    assert len(ids) == 20
+    assert wallet_state(api, pair.payee) == WalletState(50 + sum(amounts), 21, "active")

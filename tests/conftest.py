@@ -1,0 +1,86 @@
+"""Where the suites meet the system under test: ``--arch`` starts a stack, ``--base-url`` attaches to one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from blackbox.api import WalletApi
+from blackbox.names import new_account
+from blackbox.stack import DRAIN_KINDS, FAULT_KINDS, AttachedStack, Stack
+
+OpenWallet = Callable[..., str]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two ways to choose what is tested."""
+    group = parser.getgroup("wallet black box")
+    group.addoption("--arch", choices=sorted(FAULT_KINDS), default="saga", help="the architecture under test")
+    group.addoption(
+        "--base-url", help="a running stack of that architecture; tests that need faults are skipped"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers used here."""
+    config.addinivalue_line("markers", "slow: takes more than five seconds or a stack of its own")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One crash test per kind of process the chosen architecture has."""
+    architecture = metafunc.config.getoption("--arch")
+    for fixture, kinds in (("victim_kind", FAULT_KINDS), ("drained_kind", DRAIN_KINDS)):
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(fixture, kinds[architecture])
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The system under test: attached to with ``--base-url``, started and stopped by the lab otherwise."""
+    architecture, base_url = request.config.getoption("--arch"), request.config.getoption("--base-url")
+    if base_url:
+        yield AttachedStack(architecture, base_url)
+        return
+    from blackbox.lab_stack import lab_stack
+
+    with lab_stack(architecture) as started:
+        yield started
+
+
+@pytest.fixture
+def faults(stack: Stack) -> Iterator[Stack]:
+    """The stack, for tests that break it; whole again before the next test starts."""
+    if not stack.components:
+        pytest.skip("needs faults, and a stack given with --base-url is not ours to break")
+    yield stack
+    stack.wait_ready()
+
+
+@pytest.fixture(scope="session")
+def api(stack: Stack) -> Iterator[WalletApi]:
+    """A client of the public port that reads its own writes."""
+    client = WalletApi(stack.base_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def open_wallet(api: WalletApi) -> OpenWallet:
+    """Opens a wallet nobody used before and returns its name: ``open_wallet("10.5", "EUR", slots=FAR)``."""
+
+    def opened(balance: str | int = 0, currency: str = "USD", slots: range = range(1024), **then: Any) -> str:
+        account = new_account(slots)
+        answer = api.open_wallet(account, currency, Decimal(balance))
+        assert answer.status == 201, answer
+        if "status" in then:
+            change = (
+                api.close_wallet(account)
+                if then["status"] == "closed"
+                else api.set_status(account, then["status"])
+            )
+            assert change.status == 200, change
+        return account
+
+    return opened

@@ -1,0 +1,45 @@
+"""What the documentation's tests share: where the pages are, and how their tables are read."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def docs() -> Path:
+    """The folder of pages that belong to no member."""
+    return ROOT / "docs"
+
+
+def rows(page: Path) -> dict[str, list[list[str]]]:
+    """The rows of a page's tables by heading, cells without their backticks; header and ruler left out."""
+    found: dict[str, list[list[str]]] = {}
+    heading = ""
+    for line in page.read_text().splitlines():
+        if line.startswith("#"):
+            heading = line.lstrip("# ")
+        elif re.match(r"\| ?`", line):
+            cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+            found.setdefault(heading, []).append([cell.replace("`", "") for cell in cells])
+    return found
+
+
+@pytest.fixture(scope="session")
+def settings_page(docs: Path) -> dict[str, list[list[str]]]:
+    """The tables of docs/settings.md."""
+    return rows(docs / "settings.md")
+
+
+@pytest.fixture(scope="session")
+def metrics_page(docs: Path) -> dict[str, list[list[str]]]:
+    """The tables of docs/metrics.md."""
+    return rows(docs / "metrics.md")

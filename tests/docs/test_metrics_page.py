@@ -1,0 +1,40 @@
+"""docs/metrics.md: every metric that the code defines, under the name Prometheus sees, and nothing else."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SUFFIXES = {"Counter": "_total", "Info": "_info", "Gauge": "", "Histogram": "", "Summary": ""}
+
+
+def definitions() -> Iterator[ast.Call]:
+    """Every call in the members' code that makes a metric."""
+    for file in sorted(ROOT.glob("*/src/**/*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in SUFFIXES:
+                yield node
+
+
+def described(call: ast.Call) -> tuple[str, tuple[str, str]]:
+    """The metric's name as Prometheus sees it, its type, and its labels."""
+    assert isinstance(call.func, ast.Name)
+    name, _, *rest = map(ast.literal_eval, call.args)
+    return name + SUFFIXES[call.func.id], (call.func.id.lower(), ", ".join(rest[0]) if rest else "")
+
+
+def test_every_metric_is_documented(metrics_page: dict[str, list[list[str]]]) -> None:
+    """The page has each metric with its type and labels, once, and no other."""
+    rows = [row for section in metrics_page.values() for row in section]
+    documented = {name: (kind, labels) for name, kind, labels, _ in rows}
+    assert len(documented) == len(rows)
+    in_code = dict(described(call) for call in definitions())
+    assert documented.keys() == in_code.keys()
+    for name, (kind, labels) in in_code.items():
+        # The labels of an info metric are set at run time.
+        assert documented[name] == (kind, documented[name][1] if kind == "info" else labels), name
+
+
+def test_every_metric_has_a_meaning(metrics_page: dict[str, list[list[str]]]) -> None:
+    """A name alone helps nobody."""
+    assert all(meaning for section in metrics_page.values() for *_, meaning in section)

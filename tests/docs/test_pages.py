@@ -1,0 +1,100 @@
+"""Pages: what they link to and name exists, what they show in Python is true, and lists are complete."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOT_OURS = {".git", ".lab", ".venv", "node_modules", "results"}
+DESCRIBED_MEMBERS = {"kernel": "wallet_kernel"}
+"""Members whose README names every one of their files."""
+
+
+def pages() -> list[Path]:
+    """Every page of the repository."""
+    return [page for page in sorted(ROOT.rglob("*.md")) if not NOT_OURS & set(page.relative_to(ROOT).parts)]
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, made as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+every_page = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link points to a file that is there, and its anchor to a heading."""
+    missing = []
+    for target in re.findall(r"\]\((?![a-z]+:)([^)\s]+)\)", prose(page)):
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and file.suffix == ".md" and anchor not in anchors(file)):
+            missing.append(target)
+    assert missing == []
+
+
+@every_page
+def test_named_paths_exist(page: Path) -> None:
+    """A path in backticks that begins in a folder of the repository, or of the page's, is there (also a pattern)."""
+    missing = []
+    for name in re.findall(r"`((?:\./)?[\w.@-]+(?:/[\w.@*-]+)+)/?`", prose(page)):
+        bases = [base for base in (page.parent, ROOT) if (base / name.split("/")[0]).is_dir()]
+        if bases and not any(list(base.glob(name)) for base in bases):
+            missing.append(name)
+    assert missing == []
+
+
+@pytest.mark.parametrize(("member", "package"), DESCRIBED_MEMBERS.items())
+def test_readme_says_what_each_file_is_for(member: str, package: str) -> None:
+    """The table of a member's README has every file of its package, and no other."""
+    source = ROOT / member / "src" / package
+    files = {str(file.relative_to(source)) for file in source.rglob("*.py") if file.name != "__init__.py"}
+    described = set(
+        re.findall(r"^\| `([\w/.]+\.py)` \|", (ROOT / member / "README.md").read_text(), re.MULTILINE)
+    )
+    assert described == files
+
+
+@every_page
+def test_python_on_a_page_is_true(page: Path) -> None:
+    """What a page shows of a Python session is what Python answers."""
+    assert doctest.testfile(str(page), module_relative=False).failed == 0
+
+
+def test_glossary_has_each_term_once_in_order() -> None:
+    """A term is explained in one place, and found where the alphabet has it."""
+    terms = re.findall(r"^\*\*(.+?)\*\* · \S", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
+    assert terms == sorted(set(terms), key=str.lower)
+    assert len(terms) == (ROOT / "docs/glossary.md").read_text().count("\n**")
+
+
+def decisions() -> list[Path]:
+    """The decisions by number."""
+    return sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+
+
+def test_decisions_are_numbered_and_listed() -> None:
+    """Numbers run without a gap, and the list has every decision under its title."""
+    listed = (ROOT / "docs/decisions/README.md").read_text()
+    for number, page in enumerate(decisions(), 1):
+        assert page.name.startswith(f"{number:04d}-")
+        title = page.read_text().splitlines()[0]
+        assert title.startswith(f"# {number:04d}: ")
+        assert f"| [{number:04d}]({page.name}) |" in listed
+
+
+@pytest.mark.parametrize("page", decisions(), ids=lambda page: page.name[:4])
+def test_decisions_have_their_five_parts(page: Path) -> None:
+    """Context, decision, consequences, evidence, sources: none is left out, none is empty."""
+    parts = re.findall(r"^## (.+)\n\n\S", page.read_text(), re.MULTILINE)
+    assert parts == ["Context", "Decision", "Consequences", "Evidence", "Sources"]

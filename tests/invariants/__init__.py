@@ -1,0 +1,1 @@
+"""The guarantees (DESIGN §2) under concurrency and faults, over HTTP alone."""

@@ -1,0 +1,73 @@
+"""kill -9 under load: nothing acknowledged is lost, nothing is done twice, every transfer ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from decimal import Decimal
+
+import pytest
+from blackbox.disturbance import kill_and_recover, survives
+from blackbox.load import Verdict
+from blackbox.stack import Stack, of_kind
+
+Opened = dict[str, Decimal]
+pytestmark = pytest.mark.slow
+
+
+def test_killing_a_component_loses_nothing(faults: Stack, accounts: Opened, victim_kind: str) -> None:
+    """Kill -9 of any one kind of process, twice under load: every transfer is terminal after the restart, every 201 is there once."""
+    victims = of_kind(faults, victim_kind)
+    assert victims, f"the stack has no {victim_kind}"
+
+    async def disturb() -> None:
+        for pause_s, victim in ((0.7, victims[0]), (0.3, victims[-1])):
+            await asyncio.sleep(pause_s)
+            await kill_and_recover(faults, [victim.name], signal.SIGKILL)
+        await asyncio.sleep(0.3)
+
+    survives(faults, accounts, disturb, seed=1)
+
+
+def test_killing_everything_loses_nothing(faults: Stack, accounts: Opened) -> None:
+    """Kill -9 of all processes at once under load: after the restart nothing acknowledged is lost."""
+
+    async def disturb() -> None:
+        await asyncio.sleep(1)
+        await kill_and_recover(faults, [part.name for part in faults.components], signal.SIGKILL)
+        await asyncio.sleep(0.3)
+
+    survives(faults, accounts, disturb, seed=2)
+
+
+def test_stopping_politely_loses_nothing(faults: Stack, accounts: Opened, drained_kind: str) -> None:
+    """SIGTERM under load: what was accepted finishes, others are told 503 or find no connection, nothing is lost."""
+    drained = [part.name for part in of_kind(faults, drained_kind)]
+    assert drained, f"the stack has no {drained_kind}"
+
+    async def disturb() -> None:
+        await asyncio.sleep(0.7)
+        await kill_and_recover(faults, drained, signal.SIGTERM)
+        await asyncio.sleep(0.3)
+
+    book = survives(faults, accounts, disturb, seed=3)
+    assert book.of(Verdict.OPEN) == []
+
+
+def test_frozen_databases_thaw_without_loss(faults: Stack, accounts: Opened) -> None:
+    """Every database stopped for two seconds under load: a timeout is never a refusal, and every transfer ends."""
+    databases = [part.name for part in of_kind(faults, "postgres")]
+
+    async def disturb() -> None:
+        await asyncio.sleep(0.5)
+        for name in databases:
+            faults.kill(name, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(2)
+        finally:
+            for name in databases:
+                faults.kill(name, signal.SIGCONT)
+        await asyncio.sleep(0.5)
+
+    book = survives(faults, accounts, disturb, seed=4)
+    assert book.of(Verdict.REFUSED) == []

@@ -1,0 +1,180 @@
+"""After an acknowledged transfer no read is older, whatever happens to the cache and to who writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pytest
+from blackbox.api import Answer, AsyncWalletApi
+from blackbox.disturbance import kill_and_recover
+from blackbox.load import Order, answered, with_client
+from blackbox.names import FAR, NEAR
+from blackbox.reading import state_of
+from blackbox.stack import Stack, of_kind
+
+OpenWallet = Callable[..., str]
+STEP = Decimal("0.01")
+PAIRS = 8
+DECIDED_WITHIN_S = 30.0
+CACHE_WRITERS = {"saga": "worker", "cqrs": "projection"}
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Watched:
+    """A wallet that only one pair's transfers change, so that each of its versions has one possible balance."""
+
+    account: str
+    opened: Decimal
+    step: Decimal
+    acknowledged: int = 1
+
+    def assert_fresh(self, answer: Answer, at_least: int) -> None:
+        """Fail if the answer is older than a version acknowledged before it was asked for, or was never true."""
+        state = state_of(answer)
+        assert state.version >= at_least, f"{self} was read as {state}, older than version {at_least}"
+        assert state.balance == self.opened + self.step * (state.version - 1), f"{self} was read as {state}"
+
+
+async def read(api: AsyncWalletApi, wallet: Watched) -> bool:
+    """One read, and whether it was answered; while something is broken it need not be."""
+    at_least = wallet.acknowledged
+    answer = await answered(api.balance(wallet.account))
+    if answer is None or answer.status >= 500:
+        return False
+    wallet.assert_fresh(answer, at_least)
+    return True
+
+
+async def move(api: AsyncWalletApi, payer: Watched, payee: Watched) -> None:
+    """One transfer, retried with its key until it is acknowledged; from then on no read may be older."""
+    order, deadline = Order(payer.account, payee.account, STEP), time.monotonic() + DECIDED_WITHIN_S
+    while True:
+        answer = await answered(api.transfer(order.payer, order.payee, STEP, key=order.key))
+        if answer is not None and answer.status == 201:
+            break
+        assert answer is None or answer.status in (202, 503) or answer.problem == "idempotency-in-progress", (
+            answer
+        )
+        assert time.monotonic() < deadline, f"{order} was not decided in {DECIDED_WITHIN_S} s: {answer}"
+        await asyncio.sleep(0.1)
+    payer.acknowledged += 1
+    payee.acknowledged += 1
+
+
+async def watch(
+    api: AsyncWalletApi, pairs: list[tuple[Watched, Watched]], disturb: Callable[[], Awaitable[None]]
+) -> int:
+    """Transfers on every pair, each followed by reads, beside readers that never pause; returns how many reads were answered."""
+    done = asyncio.Event()
+    reads = 0
+
+    async def mover(payer: Watched, payee: Watched) -> None:
+        nonlocal reads
+        while not done.is_set():
+            await move(api, payer, payee)
+            seen = await asyncio.gather(read(api, payer), read(api, payee))
+            reads += sum(seen)
+
+    async def reader(wallet: Watched) -> None:
+        nonlocal reads
+        while not done.is_set():
+            seen = await read(api, wallet)
+            reads += seen
+            await asyncio.sleep(0.005)
+
+    async with asyncio.TaskGroup() as tasks:
+        for pair in pairs:
+            tasks.create_task(mover(*pair))
+            for wallet in pair:
+                tasks.create_task(reader(wallet))
+        try:
+            await disturb()
+        finally:
+            done.set()
+    return reads
+
+
+def assert_never_stale(stack: Stack, open_wallet: OpenWallet, disturb: Callable[[], Awaitable[None]]) -> None:
+    """Run the watch over pairs on one shard and on two; at the end everything is read once more, and is exact."""
+    pairs = [
+        (
+            Watched(open_wallet(100, slots=NEAR), Decimal(100), -STEP),
+            Watched(open_wallet(0, slots=slots), Decimal(), STEP),
+        )
+        for slots in (NEAR, FAR)
+        for _ in range(PAIRS // 2)
+    ]
+
+    async def scene(api: AsyncWalletApi) -> None:
+        assert await watch(api, pairs, disturb) > 100
+        for wallet in (wallet for pair in pairs for wallet in pair):
+            assert wallet.acknowledged > 1
+            assert state_of(await api.balance(wallet.account)).version == wallet.acknowledged
+
+    with_client(stack.base_url, scene, within_s=90)
+
+
+def test_reads_are_fresh_while_all_is_well(stack: Stack, open_wallet: OpenWallet) -> None:
+    """A read that begins after a transfer was acknowledged shows it, or something newer."""
+    assert_never_stale(stack, open_wallet, lambda: asyncio.sleep(2))
+
+
+def test_reads_are_fresh_while_the_cache_is_flushed(faults: Stack, open_wallet: OpenWallet) -> None:
+    """Emptying Redis again and again under load shows nobody an older balance."""
+
+    async def disturb() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(faults.flush_cache)
+
+    assert_never_stale(faults, open_wallet, disturb)
+
+
+def test_reads_are_fresh_while_the_cache_dies(faults: Stack, open_wallet: OpenWallet) -> None:
+    """Kill -9 of Redis under load, twice: no read is older than what was acknowledged, before, meanwhile or after."""
+    names = [part.name for part in of_kind(faults, "redis")]
+
+    async def disturb() -> None:
+        for _ in range(2):
+            await asyncio.sleep(0.5)
+            await kill_and_recover(faults, names, signal.SIGKILL)
+        await asyncio.sleep(0.5)
+
+    assert_never_stale(faults, open_wallet, disturb)
+
+
+def test_reads_are_fresh_while_the_cache_hangs(faults: Stack, open_wallet: OpenWallet) -> None:
+    """Redis stopped and continued under load: a cache that does not answer costs time at most, never freshness."""
+    names = [part.name for part in of_kind(faults, "redis")]
+
+    async def disturb() -> None:
+        for pause_s in (0.3, 3.0):
+            await asyncio.sleep(0.5)
+            for name in names:
+                faults.kill(name, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(pause_s)
+            finally:
+                for name in names:
+                    faults.kill(name, signal.SIGCONT)
+        await asyncio.sleep(1)
+
+    assert_never_stale(faults, open_wallet, disturb)
+
+
+def test_reads_are_fresh_while_the_caches_writer_dies(faults: Stack, open_wallet: OpenWallet) -> None:
+    """Kill -9 of a process that commits and then writes the cache, between the two perhaps: no read is older for it."""
+    victims = of_kind(faults, CACHE_WRITERS[faults.architecture])
+
+    async def disturb() -> None:
+        for victim in victims[:2] * 2:
+            await asyncio.sleep(0.4)
+            await kill_and_recover(faults, [victim.name], signal.SIGKILL)
+
+    assert_never_stale(faults, open_wallet, disturb)

@@ -1,0 +1,158 @@
+"""A shard that does not answer: pending is said to be pending, and becomes what it becomes without help."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import pytest
+from blackbox.api import Answer, AsyncWalletApi
+from blackbox.load import Book, Order, answered, place, settle, with_client
+from blackbox.names import FAR, NEAR, new_account
+from blackbox.problems import assert_problem
+from blackbox.proof import violations
+from blackbox.stack import DRAIN_KINDS, Component, Stack, of_kind
+
+OpenWallet = Callable[..., str]
+WITHIN_S = 90.0
+ENDS_WITHIN_S = 30.0
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def stopped(stack: Stack, parts: list[Component]) -> Iterator[None]:
+    """SIGSTOP these components, and continue them whatever happens."""
+    for part in parts:
+        stack.kill(part.name, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for part in parts:
+            stack.kill(part.name, signal.SIGCONT)
+
+
+@pytest.fixture
+def far_databases(faults: Stack) -> list[Component]:
+    """The databases of the last shard of a saga, where every FAR account lives and no NEAR one."""
+    if faults.architecture != "saga":
+        pytest.skip("both sides of a transfer are one append to one event store")
+    databases = of_kind(faults, "postgres")
+    last = max(part.shard or 0 for part in databases)
+    if last == 0:
+        pytest.skip("needs two shards")
+    return [part for part in databases if part.shard == last]
+
+
+async def ended(read: Callable[[], Awaitable[Answer]], is_end: Callable[[Answer], bool]) -> Answer:
+    """Ask until the end has come; fails with ``TimeoutError`` when it does not."""
+    async with asyncio.timeout(ENDS_WITHIN_S):
+        while not is_end(answer := await read()):
+            await asyncio.sleep(0.1)
+    return answer
+
+
+@pytest.mark.parametrize("payee_exists", [True, False], ids=["success", "refusal"])
+def test_a_transfer_not_decided_in_time_is_pending_until_it_is(
+    faults: Stack, far_databases: list[Component], open_wallet: OpenWallet, payee_exists: bool
+) -> None:
+    """Debited, and the payee's shard out of reach: 202 with Location; its replays say what is true, at last 201 or the refusal."""
+    payer, payee = (
+        open_wallet(10, slots=NEAR),
+        open_wallet(0, slots=FAR) if payee_exists else new_account(FAR),
+    )
+    order = Order(payer, payee, Decimal(10))
+
+    async def scene(api: AsyncWalletApi) -> None:
+        with stopped(faults, far_databases):
+            first = await api.transfer(payer, payee, 10, key=order.key)
+            assert (first.status, first.document["status"]) == (202, "pending"), first
+            assert first.headers["location"] == f"/transfers/{first.transaction_id}"
+            found = await api.transfer_document(first.transaction_id or "")
+            assert found.status == 200, found
+            document = found.document
+            assert (document["status"], document["fromAccount"], document["toAccount"]) == (
+                "pending",
+                payer,
+                payee,
+            )
+            again = await api.transfer(payer, payee, 10, key=order.key)
+            assert (again.status, again.transaction_id) == (202, first.transaction_id)
+            # Its money may still come back, so a payer with a transfer under way cannot be closed at balance 0.
+            assert_problem(await api.close_wallet(payer), "wallet-not-empty")
+        found = await ended(
+            lambda: api.transfer_document(first.transaction_id or ""),
+            lambda a: a.document["status"] != "pending",
+        )
+        assert found.document["status"] == ("success" if payee_exists else "refused")
+        last = await api.transfer(payer, payee, 10, key=order.key)
+        assert (last.status, last.transaction_id) == (201 if payee_exists else 404, first.transaction_id)
+        assert (await api.close_wallet(payer)).status == (200 if payee_exists else 409)
+
+    with_client(faults.base_url, scene, WITHIN_S)
+
+
+def test_a_payers_shard_out_of_reach_is_never_a_guess(
+    faults: Stack, far_databases: list[Component], open_wallet: OpenWallet
+) -> None:
+    """Without the payer's shard no success and no refusal is claimed; retries with the key find out, once it is back."""
+    opened = {open_wallet(10, slots=FAR): Decimal(10), open_wallet(0, slots=NEAR): Decimal()}
+    payer, payee = opened
+
+    async def scene(api: AsyncWalletApi) -> None:
+        book, orders = Book(), [Order(payer, payee, Decimal(1)) for _ in range(5)]
+        with stopped(faults, far_databases):
+            answers = [await place(api, book, order) for order in orders[:1]]
+            answers += await asyncio.gather(*(place(api, book, order) for order in orders[1:]))
+            assert [
+                answer for answer in answers if answer is not None and answer.status not in (202, 503)
+            ] == []
+        await settle(api, book, ENDS_WITHIN_S)
+        assert await violations(api, opened, book) == []
+        assert (await api.balance(payee)).document["balance"] == 5
+
+    with_client(faults.base_url, scene, WITHIN_S)
+
+
+def test_the_other_shards_work_on(
+    faults: Stack, far_databases: list[Component], open_wallet: OpenWallet
+) -> None:
+    """While one shard is out of reach, wallets of the others pay each other as ever."""
+    payer, payee = open_wallet(10, slots=NEAR), open_wallet(0, slots=NEAR)
+
+    async def scene(api: AsyncWalletApi) -> None:
+        with stopped(faults, far_databases):
+            stuck = asyncio.create_task(answered(api.balance(new_account(FAR))))
+            answers = [await api.transfer(payer, payee, 1) for _ in range(5)]
+            assert [answer.status for answer in answers] == [201] * 5
+            assert (await api.balance(payee)).document["balance"] == 5
+        await stuck
+
+    with_client(faults.base_url, scene, WITHIN_S)
+
+
+@pytest.mark.parametrize("slots", [NEAR, FAR], ids=["same-shard", "other-shard"])
+def test_what_was_accepted_before_sigterm_is_answered(
+    faults: Stack, open_wallet: OpenWallet, slots: range, drained_kind: str
+) -> None:
+    """A request under way when SIGTERM arrives gets its answer; new ones get a 503 or no connection; one effect in the end."""
+    if drained_kind != DRAIN_KINDS[faults.architecture][0]:
+        pytest.skip("the process that holds the client's request is another one")
+    payer, payee = open_wallet(10, slots=NEAR), open_wallet(0, slots=slots)
+    order, book = Order(payer, payee, Decimal(1)), Book()
+
+    async def scene(api: AsyncWalletApi) -> None:
+        with stopped(faults, of_kind(faults, "postgres")):
+            accepted = asyncio.create_task(place(api, book, order))
+            await asyncio.sleep(0.3)
+            for part in of_kind(faults, drained_kind):
+                faults.kill(part.name, signal.SIGTERM)
+            await asyncio.sleep(0.3)
+        assert await accepted is not None, "an accepted request was dropped"
+        await asyncio.to_thread(faults.wait_ready)
+        await settle(api, book, ENDS_WITHIN_S)
+        assert await violations(api, {payer: Decimal(10), payee: Decimal()}, book) == []
+
+    with_client(faults.base_url, scene, WITHIN_S)
