@@ -75,7 +75,11 @@ async def shard_in_use(postgres: PostgresServer, no_cache: BalanceCache) -> Data
 
 
 @pytest.mark.parametrize("table", ["ledger", "credits"])
-@pytest.mark.parametrize("change", ["UPDATE {} SET at = now()", "DELETE FROM {}", "TRUNCATE {}"])
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE {} SET at = now()", "DELETE FROM {}", "TRUNCATE {}"],
+    ids=["update", "delete", "truncate"],
+)
 async def test_history_cannot_be_changed(shard_in_use: DatabaseUrls, table: str, change: str) -> None:
     """Not even the owner of the database changes a posting or a credit's barrier."""
     with pytest.raises(asyncpg.RaiseError, match="immutable"):
@@ -130,6 +134,14 @@ async def test_a_worker_has_no_more_rights_than_it_needs(shard_in_use: DatabaseU
         "status = 'closed'",
         "status = 'asleep'",
         "version = 0",
+    ],
+    ids=[
+        "below zero",
+        "negative in flight",
+        "no room for a refund",
+        "closed with money",
+        "status",
+        "version",
     ],
 )
 async def test_a_wallet_cannot_be_impossible(shard_in_use: DatabaseUrls, change: str) -> None:
@@ -334,9 +346,10 @@ async def test_nothing_is_answered_before_its_commit(database: DatabaseUrls, no_
         answer = asyncio.create_task(writer.perform([deposit("a")]))
         await wire.arrived.wait()
         await asyncio.sleep(0.2)
-        assert not answer.done(), "answered before it was durable"
+        answered_early = answer.done()
         wire.released.set()
         assert await answer == [Done()]
+        assert not answered_early, "answered before it was durable"
 
 
 @pytest.mark.parametrize(("fault", "again"), [("cut before", Done), ("cut behind", Replayed)])
