@@ -176,6 +176,16 @@ async def test_commits_are_flushed(store: Store) -> None:
         assert await store._readers.fetchval(f"SHOW {name}") == "on"
 
 
+async def test_a_key_seen_in_an_earlier_batch_is_replayed(writer: ShardWriter) -> None:
+    """A transfer is found again by its payer's idempotency key, not only by its id."""
+    first, again = debit("a", key="k"), debit("a", key="k")
+    await writer.perform([opened("a")])
+    await writer.perform([first])
+    [outcome] = await writer.perform([again])
+    assert isinstance(outcome, Replayed)
+    assert outcome.transfer.transfer_id == first.transfer_id
+
+
 # Several at once.
 
 
@@ -337,18 +347,21 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-async def test_nothing_is_answered_before_its_commit(database: DatabaseUrls, no_cache: BalanceCache) -> None:
+async def test_nothing_is_answered_before_its_commit(
+    writer: ShardWriter, database: DatabaseUrls, no_cache: BalanceCache
+) -> None:
     """While the database has not confirmed the commit, the step has no answer."""
+    await writer.perform([opened("a", 0)])
     async with Wire(database.service) as wire, _store(wire.url) as store:
-        writer = ShardWriter(store, no_cache, 1000, 20_000)
-        await writer.perform([opened("a")])
         wire.disturb(b"COMMIT", "hold")
-        answer = asyncio.create_task(writer.perform([deposit("a")]))
+        step = deposit("a")
+        answer = asyncio.create_task(ShardWriter(store, no_cache, 1000, 20_000).perform([step]))
         await wire.arrived.wait()
-        await asyncio.sleep(0.2)
+        await asyncio.wait([answer], timeout=0.2)
         answered_early = answer.done()
         wire.released.set()
         assert await answer == [Done()]
+        assert await store.transfer(step.transfer_id) is not None
         assert not answered_early, "answered before it was durable"
 
 
@@ -451,27 +464,18 @@ async def _write_history(
     return told
 
 
-async def test_a_look_at_the_past_waits_for_the_batch_in_progress(
-    writer: ShardWriter, store: Store, owner: asyncpg.Connection
-) -> None:
+async def test_a_look_at_the_past_waits_for_the_batch_in_progress(writer: ShardWriter, store: Store) -> None:
     """A batch's postings carry the time at which it began: a moment after that can only be told when it has ended."""
     await writer.perform([opened("a", 0)])
     step = deposit("a", 5)
     async with store.books(keys_of([step])) as books:
         decide(books, step)
         looking = asyncio.create_task(store.balance_at("a", books.now))
-        await _until_blocked(owner)
-        assert not looking.done()
+        await asyncio.wait([looking], timeout=0.3)
+        assert not looking.done(), "told before the batch was written"
     _, wallet = await looking
     assert wallet is not None
     assert (wallet.balance_micros, wallet.version) == (5, 2)
-
-
-async def _until_blocked(owner: asyncpg.Connection) -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    async with asyncio.timeout(3):
-        while not await owner.fetchval(waiting):  # noqa: ASYNC110 -- another process's state has no event
-            await asyncio.sleep(0.01)
 
 
 # What it costs.
