@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import psutil
 import redis
 
-from blackbox.stack import Component
+from tests.blackbox.stack import Component
 from wallet_lab.testing import RunningStack, running_stack
 
 MORTAL = {signal.SIGKILL, signal.SIGTERM}

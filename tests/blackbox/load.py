@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from blackbox.api import Answer, AsyncWalletApi
-from blackbox.names import new_key
-from blackbox.problems import assert_complete
+from tests.blackbox.api import Answer, AsyncWalletApi
+from tests.blackbox.names import new_key
+from tests.blackbox.problems import assert_complete
 
 CONCURRENCY = 50
 REQUEST_TIMEOUT_S = 15.0
@@ -104,10 +104,8 @@ class Book:
 
     def _note_identity(self, record: Record, answer: Answer) -> None:
         # An outcome that is not known may name a transaction that never came to be, so only decisions bind.
-        if (
-            record.verdict is not Verdict.OPEN
-            or (answer.status in (201, 202)
-            and record.transaction_id is None)
+        if record.verdict is not Verdict.OPEN or (
+            answer.status in (201, 202) and record.transaction_id is None
         ):
             self._check(record.transaction_id in (None, answer.transaction_id), record, answer)
         if answer.problem != "outcome-unknown":
