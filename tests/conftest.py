@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from blackbox.api import WalletApi
-from blackbox.names import new_account
-from blackbox.stack import DRAIN_KINDS, FAULT_KINDS, AttachedStack, Stack
+
+from tests.blackbox.api import WalletApi
+from tests.blackbox.names import new_account
+from tests.blackbox.stack import DRAIN_KINDS, FAULT_KINDS, AttachedStack, Stack
 
 OpenWallet = Callable[..., str]
 
@@ -43,7 +43,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     if base_url:
         yield AttachedStack(architecture, base_url)
         return
-    from blackbox.lab_stack import lab_stack
+    from tests.blackbox.lab_stack import lab_stack  # noqa: PLC0415 -- --base-url works without the lab
 
     with lab_stack(architecture) as started:
         yield started
@@ -70,7 +70,7 @@ def api(stack: Stack) -> Iterator[WalletApi]:
 def open_wallet(api: WalletApi) -> OpenWallet:
     """Opens a wallet nobody used before and returns its name: ``open_wallet("10.5", "EUR", slots=FAR)``."""
 
-    def opened(balance: str | int = 0, currency: str = "USD", slots: range = range(1024), **then: Any) -> str:
+    def opened(balance: str | int = 0, currency: str = "USD", slots: range = range(1024), **then: str) -> str:
         account = new_account(slots)
         answer = api.open_wallet(account, currency, Decimal(balance))
         assert answer.status == 201, answer

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import psutil
 import redis
 
-from blackbox.stack import Component
+from tests.blackbox.stack import Component
 from wallet_lab.audit.saga import audit_saga
 from wallet_lab.testing import RunningStack, running_stack
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from blackbox.names import FAR, NEAR
-from blackbox.pairs import NEAR_AND_FAR, Pair
+
+from tests.blackbox.names import FAR, NEAR
+from tests.blackbox.pairs import NEAR_AND_FAR, Pair
 
 
 @pytest.fixture(params=NEAR_AND_FAR)
