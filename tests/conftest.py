@@ -15,11 +15,14 @@ OpenWallet = Callable[..., str]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The two ways to choose what is tested."""
+    """The ways to choose what is tested."""
     group = parser.getgroup("wallet black box")
     group.addoption("--arch", choices=sorted(FAULT_KINDS), default="saga", help="the architecture under test")
     group.addoption(
         "--base-url", help="a running stack of that architecture; tests that need faults are skipped"
+    )
+    group.addoption(
+        "--service-path", help="a folder the services import from first, such as a mutated copy of saga/src"
     )
 
 
@@ -45,7 +48,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
         return
     from tests.blackbox.lab_stack import lab_stack  # noqa: PLC0415 -- --base-url works without the lab
 
-    with lab_stack(architecture) as started:
+    with lab_stack(architecture, service_path=request.config.getoption("--service-path")) as started:
         yield started
 
 
