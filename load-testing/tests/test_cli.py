@@ -133,8 +133,10 @@ def test_a_taken_public_port_is_replaced_and_said(home: StackHome, lab: Lab) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("moment", ["postgres-0", "worker-0"])
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [(signal.SIGINT, "postgres-0"), (signal.SIGTERM, "worker-0"), (signal.SIGKILL, "worker-0")],
+)
 def test_an_interrupted_up_leaves_nothing_behind(
     home: StackHome, lab: Lab, number: signal.Signals, moment: str
 ) -> None:

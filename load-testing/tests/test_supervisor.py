@@ -1,5 +1,6 @@
 """A running stack: restarts, outages, crashes of the supervisor itself."""
 
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -111,6 +112,17 @@ def test_a_component_that_fails_to_start_ends_the_start_with_its_last_words(
         assert {component["pid"] for component in home.read("state")["components"]} == {None}
     finally:
         home.wipe()
+
+
+def test_a_stack_whose_files_were_removed_stops_by_itself(tmp_path: Path, fakes_env: Env) -> None:
+    """Given a running stack, when its folder is deleted, then nothing of it stays that no `down` could find."""
+    home = StackHome(tmp_path.resolve(), "saga")
+    with running_stack(home=tmp_path, extra_env=fakes_env, shards=1):
+        pids = all_pids(home)
+        data = home.data()
+        shutil.rmtree(home.root)
+        assert gone(pids, timeout_s=20)
+    shutil.rmtree(data.parent, ignore_errors=True)
 
 
 def test_a_stack_ends_with_the_process_that_owns_it(fakes_env: Env) -> None:

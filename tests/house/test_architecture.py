@@ -42,7 +42,8 @@ def workspace(tmp_path: Path) -> Path:
 
 def lint(workspace: Path) -> "subprocess.CompletedProcess[str]":
     """Check the rules against the copy; PYTHONPATH puts it before the installed members."""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(str(workspace / source) for source in SOURCES)}
+    sources = os.pathsep.join(str(workspace / source) for source in SOURCES)
+    env = {**os.environ, "PYTHONPATH": sources, "COLUMNS": "200"}  # long names stay on one line
     command = ["lint-imports", "--no-cache"]
     return subprocess.run(command, cwd=workspace, env=env, capture_output=True, text=True, check=False)
 

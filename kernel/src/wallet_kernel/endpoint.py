@@ -17,29 +17,32 @@ _DISCARDED_BYTES_MAX = 16 * 1024 * 1024
 """Up to here a body that is too large is read and dropped: one who is still sending does not read the answer,
 and a connection closed with unread data is reset. A client that sent `Expect: 100-continue` waits for it."""
 
+LATENCY_BUCKETS_S = (
+    0.0005,
+    0.001,
+    0.002,
+    0.003,
+    0.005,
+    0.0075,
+    0.01,
+    0.015,
+    0.02,
+    0.03,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+)
+"""Buckets of every latency histogram, so that any two can stand in one panel."""
+
 REQUEST_SECONDS = Histogram(
     "wallet_request_seconds",
     "Time to serve a request.",
     ["operation"],
-    buckets=(
-        0.0005,
-        0.001,
-        0.002,
-        0.003,
-        0.005,
-        0.0075,
-        0.01,
-        0.015,
-        0.02,
-        0.03,
-        0.05,
-        0.1,
-        0.2,
-        0.5,
-        1,
-        2,
-        5,
-    ),
+    buckets=LATENCY_BUCKETS_S,
 )
 REQUESTS = Counter("wallet_requests", "Requests by their answer's status.", ["operation", "status"])
 

@@ -1,6 +1,7 @@
 """`./lab test`: every rule a change has to keep, in the order in which they are quick to check."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from wallet_lab.home import checkout
+from wallet_lab.process import die_with
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -56,7 +58,12 @@ def _run(check: Check) -> Verdict:
     _console.rule(check.name)
     started_s = time.monotonic()
     finished = subprocess.run(
-        check.argv, cwd=checkout(), env=_environment(), stdin=subprocess.DEVNULL, check=False
+        check.argv,
+        cwd=checkout(),
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        preexec_fn=die_with(os.getpid(), signal.SIGTERM),
+        check=False,
     )
     return Verdict(check, finished.returncode == 0, time.monotonic() - started_s)
 

@@ -56,8 +56,10 @@ class Owner:
     def _explain_end(self, watch: Watcher) -> dict[str, Any]:
         if self._process.returncode == ALREADY_UP:
             return join(self._home, watch)
-        error = self._state().get("error")
-        raise LabError(error or f"the supervisor ended; {self._home.log('supervisor')} says why")
+        state = self._state()
+        if state.get("phase") == "stopped":
+            raise LabError(f"{self._home.architecture} was taken down while it was starting")
+        raise LabError(state.get("error") or f"the supervisor ended; {self._home.log('supervisor')} says why")
 
     def release(self) -> None:
         """Let the stack live on without its owner."""

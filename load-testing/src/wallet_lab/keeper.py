@@ -93,7 +93,16 @@ class Keeper:
             await asyncio.sleep(backoff_s(quick_deaths))
             await self._until_released()
             self._restarts += 1
-            process = await self._spawn()
+            process = await self._respawn()
+
+    async def _respawn(self) -> "subprocess.Popen[bytes]":
+        while True:
+            try:
+                return await self._spawn()
+            except OSError as error:
+                # Out of memory or processes, say: no reason to give a component up.
+                print(f"{self.component.name} could not be started: {error}", flush=True)  # noqa: T201 -- as above
+                await asyncio.sleep(BACKOFF_MAX_S)
 
     async def _until_released(self) -> None:
         while self._home.hold(self.component.name).exists():  # noqa: ASYNC110 -- another process makes it

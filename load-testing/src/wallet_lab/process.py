@@ -31,7 +31,7 @@ def spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         cwd="/",
         start_new_session=True,
-        preexec_fn=_die_with(os.getpid(), command.orphan_signal),  # noqa: PLW1509 -- no threads: see `exited`
+        preexec_fn=die_with(os.getpid(), command.orphan_signal),  # noqa: PLW1509 -- no threads: see `exited`
         **identity(account),
     )
     if process.stdin is not None:
@@ -53,8 +53,9 @@ def _feed(stdin: IO[bytes], data: bytes) -> None:
         return
 
 
-def _die_with(parent: int, orphan_signal: signal.Signals) -> Callable[[], None]:
-    # Runs in the child, after it changed its user: changing it would clear the setting.
+def die_with(parent: int, orphan_signal: signal.Signals) -> Callable[[], None]:
+    """What a child calls, after it changed its user (which would clear the setting), to end with its parent."""
+
     def arrange() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, orphan_signal)
         if os.getppid() != parent:  # the parent died before the setting was in force
@@ -117,11 +118,12 @@ async def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, gra
 
 
 def at_work_in(directory: Path) -> list[psutil.Process]:
-    """Processes whose current directory is this one: that is where a Postgres cluster's processes are."""
+    """The Postgres processes of the cluster in this directory: they all make it their current one."""
     found = []
     for process in psutil.process_iter():
         try:
-            if Path(process.cwd()) == directory:
+            # By name as well: a user's shell may stand there too.
+            if process.name() == "postgres" and Path(process.cwd()) == directory:
                 found.append(process)
         except (psutil.Error, OSError):
             continue

@@ -7,6 +7,7 @@ byte, the owner is gone and the stack stops.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 from wallet_lab import credentials, postgres, saga_stack
 from wallet_lab.errors import CommandFailedError
@@ -26,6 +28,7 @@ from wallet_lab.stack import Command, Stack, Stage
 
 RELEASE = b"r"
 START_TIMEOUT_S = 60.0
+LOOK_EVERY_S = 5.0
 ALREADY_UP = 3
 
 
@@ -51,7 +54,7 @@ class Supervisor:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and self._explain(starting):
             self._report("ready")
-            await self._look_after_logs(stopping)
+            await self._look_after_files(stopping)
         await self._wind_up(starting)
         return 1 if self._error else 0
 
@@ -106,10 +109,11 @@ class Supervisor:
             except CommandFailedError as error:
                 raise CommandFailedError(command.name, f"{error.reason}\n{tail(log)}") from None
 
-    async def _look_after_logs(self, stopping: "asyncio.Task[bool]") -> None:
-        while not stopping.done():
+    async def _look_after_files(self, stopping: "asyncio.Task[bool]") -> None:
+        # Without its files (`git clean`, a removed checkout) no `down` would ever find this stack.
+        while not stopping.done() and self._home.root.exists():
             trim_logs(self._home)
-            await asyncio.wait({stopping}, timeout=10)
+            await asyncio.wait({stopping}, timeout=LOOK_EVERY_S)
 
     async def _wind_up(self, starting: "asyncio.Task[None]") -> None:
         starting.cancel()
@@ -129,20 +133,21 @@ class Supervisor:
     def _report(self, phase: str, waiting_for: list[str] | None = None) -> None:
         self._phase = phase
         self._waiting_for = waiting_for or []
+        with contextlib.suppress(FileNotFoundError):  # its files are gone: nobody is left to tell
+            self._home.write("state", self._state())
+
+    def _state(self) -> dict[str, Any]:
         stack = self._stack
-        self._home.write(
-            "state",
-            {
-                "supervisor": os.getpid(),
-                "phase": phase,
-                "waiting_for": self._waiting_for,
-                "error": self._error,
-                "architecture": self._home.architecture,
-                "base_url": stack.base_url if stack else None,
-                "notes": stack.notes if stack else [],
-                "components": [keeper.describe() for keeper in self._keepers],
-            },
-        )
+        return {
+            "supervisor": os.getpid(),
+            "phase": self._phase,
+            "waiting_for": self._waiting_for,
+            "error": self._error,
+            "architecture": self._home.architecture,
+            "base_url": stack.base_url if stack else None,
+            "notes": stack.notes if stack else [],
+            "components": [keeper.describe() for keeper in self._keepers],
+        }
 
 
 async def _all_or_none(work: Iterable[Coroutine[None, None, None]]) -> None:

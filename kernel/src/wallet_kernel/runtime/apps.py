@@ -42,12 +42,13 @@ def public_app(
     )
 
 
-def own_app(title: str, routes: Sequence[BaseRoute], lifecycle: Lifecycle, secret: str) -> App:
+def own_app(title: str, routes: Sequence[Route], lifecycle: Lifecycle, secret: str) -> App:
     """The app of a service's own port: health, metrics, and internal routes that need the service secret."""
     app = _app(title, routes, lifecycle, docs_url=None, openapi_url=None)
     app.add_api_route("/metrics", _metrics, methods=["GET"])
     _BUILD.info({"service": title, "version": version("wallet-kernel"), "python": platform.python_version()})
-    return lifecycle.guard(_authorised(app, SECRET_HEADER.encode(), [secret.encode()], OPEN_PATHS))
+    served = _direct(app, routes)
+    return lifecycle.guard(_authorised(served, SECRET_HEADER.encode(), [secret.encode()], OPEN_PATHS))
 
 
 def _app(
@@ -77,6 +78,17 @@ def _app(
     app.add_api_route("/readyz", readyz, methods=["GET"])
     app.add_exception_handler(HTTPException, no_route)
     return app
+
+
+def _direct(app: App, routes: Sequence[Route]) -> App:
+    """Serves internal routes, whose paths are fixed, without the framework's layers: every batch comes this way."""
+    endpoints = {route.path: route.app for route in routes if route.methods == {"POST"}}
+
+    async def direct(scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = endpoints.get(scope["path"], app) if scope["method"] == "POST" else app
+        await endpoint(scope, receive, send)
+
+    return direct
 
 
 async def _metrics() -> Response:

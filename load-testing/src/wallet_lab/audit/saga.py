@@ -9,7 +9,9 @@ import msgspec
 from redis.asyncio import Redis
 
 _SHARD = (files("wallet_lab.audit") / "saga_shard.sql").read_text()
-_PAID = "SELECT transfer_id, state, amount_micros FROM transfers WHERE kind = 'transfer' AND state <> 'refused'"
+_PAID = (
+    "SELECT transfer_id, state, amount_micros FROM transfers WHERE kind = 'transfer' AND state <> 'refused'"
+)
 _RECEIVED = """
     SELECT c.transfer_id, c.reason, coalesce(sum(l.amount_micros), 0)::bigint
     FROM credits c LEFT JOIN ledger l ON l.transfer_id = c.transfer_id AND l.kind = 'transfer' AND l.amount_micros > 0
@@ -26,10 +28,14 @@ async def audit_saga(database_urls: Sequence[str], redis_url: str) -> list[str]:
     connections = [await asyncpg.connect(url) for url in database_urls]
     try:
         found = [
-            f"shard {n}: {sentence}" for n, c in enumerate(connections) for (sentence,) in await c.fetch(_SHARD)
+            f"shard {n}: {sentence}"
+            for n, c in enumerate(connections)
+            for (sentence,) in await c.fetch(_SHARD)
         ]
         paid: _Paid = {row[0]: (row[1], row[2]) for c in connections for row in await c.fetch(_PAID)}
-        received: _Received = {row[0]: (row[1], row[2]) for c in connections for row in await c.fetch(_RECEIVED)}
+        received: _Received = {
+            row[0]: (row[1], row[2]) for c in connections for row in await c.fetch(_RECEIVED)
+        }
         return found + _two_sides(paid, received) + await _cache(connections, redis_url)
     finally:
         for connection in connections:
@@ -43,7 +49,9 @@ def _two_sides(paid: _Paid, received: _Received) -> list[str]:
         reason, credited = received.get(id_, (None, 0))
         expected = {"completed": amount, "refunded": 0}.get(state, credited)
         if credited != expected:
-            found.append(f"transfer {id_} of {amount} micros is {state}, but {credited} were credited ({reason})")
+            found.append(
+                f"transfer {id_} of {amount} micros is {state}, but {credited} were credited ({reason})"
+            )
     return found
 
 

@@ -10,6 +10,7 @@ from msgspec.msgpack import Decoder, encode
 from prometheus_client import Histogram
 
 from wallet_kernel.batcher import Batcher, QueueFull
+from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.apps import SECRET_HEADER
 from wallet_saga.protocol import Message, Outcome, Step, Unknown
 
@@ -17,7 +18,7 @@ CALL = Histogram(
     "wallet_service_call_seconds",
     "Time of a call to another service.",
     ["target"],
-    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+    buckets=LATENCY_BUCKETS_S,
 )
 
 _OUTCOMES = Decoder(list[Outcome])

@@ -7,6 +7,7 @@ import asyncpg
 from prometheus_client import Counter, Histogram
 
 from wallet_kernel.batcher import Batcher
+from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_saga.protocol import Outcome, Step, WalletState
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.keys import keys_of
@@ -17,7 +18,7 @@ STEPS = Counter("wallet_saga_steps", "Steps by what came of them.", ["step", "ou
 TRANSACTION = Histogram(
     "wallet_database_seconds",
     "Time of one batch's transaction.",
-    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+    buckets=LATENCY_BUCKETS_S,
 )
 
 _log = logging.getLogger(__name__)
