@@ -22,9 +22,11 @@ from wallet_lab.testing import RedisServer, running_redis
 from wallet_saga.balances import cache_key
 from wallet_saga.orchestrator import balance_reader
 from wallet_saga.orchestrator.balance_reader import BalanceReader
-from wallet_saga.protocol import Deposit, Done, Open, Read, WalletState
+from wallet_saga.protocol import Deposit, Done, Lookup, Open, Read, Unknown, WalletState
+from wallet_saga.worker.books import Books
 from wallet_saga.worker.cache import CLOCK_SKEW_MAX_S, BalanceCache
-from wallet_saga.worker.keys import keys_of
+from wallet_saga.worker.keys import BatchKeys, keys_of
+from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.shard_writer import ShardWriter
 from wallet_saga.worker.store import Store
 
@@ -238,6 +240,65 @@ async def test_a_new_worker_sits_out_its_predecessors_leases(server: RedisServer
         assert LEASE_S <= await time_to_show(cache, 1) < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
         assert await time_to_show(cache, 2) < SLACK_S
     await cache.close()
+
+
+# What the database says is told to clients, too, who may read a balance next.
+
+
+async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
+    store: Store, cache: BalanceCache, redis: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transfer that shows as done, to a client that asks for it, shows in every balance read after that.
+
+    A partition: readers reach Redis, and what the worker writes is lost.
+    """
+    writer = ShardWriter(store, cache, 1000, 20_000)
+    await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
+    step = Deposit(uuid4(), "a", 1, "USD", None, None)
+    monkeypatch.setattr(cache, "_show", _is_lost)
+    answer = asyncio.create_task(writer.perform([step]))
+    while await store.transfer(step.transfer_id) is None:  # noqa: ASYNC110 -- the database has no event for us
+        await asyncio.sleep(0.01)
+    assert await shown_version(redis) == 1, "nothing was behind: the test did not test"
+    assert await InternalRoutes(writer, store).transfer(Lookup(step.transfer_id)) is not None
+    assert await shown_version(redis) is None
+    assert await answer == [Done()]
+
+
+async def _is_lost(*_: object, **__: object) -> None:
+    await asyncio.sleep(60)
+
+
+async def test_an_unknown_outcome_shows_nothing_older_either(
+    store: Store, cache: BalanceCache, redis: "Redis"
+) -> None:
+    """The step may have been committed and be found in the log; its wallet's old balance is not shown any more."""
+    await ShardWriter(store, cache, 1000, 20_000).perform([Open(uuid4(), "a", 1, "USD", None, None)])
+    step = Deposit(uuid4(), "a", 1, "USD", None, None)
+    async with LosesReplies(store._url, store._lease) as losing:
+        assert await ShardWriter(losing, cache, 1000, 20_000).perform([step]) == [Unknown()]
+    assert await store.transfer(step.transfer_id) is not None
+    assert await shown_version(redis) is None
+
+
+class LosesReplies(Store):
+    """A store whose commits are made, but nobody hears of it."""
+
+    @contextlib.asynccontextmanager
+    async def books(self, keys: BatchKeys) -> AsyncIterator[Books]:
+        async with super().books(keys) as books:
+            yield books
+        raise ConnectionResetError("the reply was lost")
+
+
+async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
+    store: Store, server: RedisServer
+) -> None:
+    """What its predecessor committed and did not live to show is told when no older balance is shown any more."""
+    async with running_cache(server) as successor:
+        writer, begin_s = ShardWriter(store, successor, 1000, 20_000), time.monotonic()
+        await InternalRoutes(writer, store).transfer(Lookup(uuid4()))
+        assert LEASE_S - SLACK_S < time.monotonic() - begin_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
 
 
 # The property.
