@@ -32,9 +32,9 @@ from wallet_saga.worker.store import Store
 
 pytestmark = pytest.mark.anyio
 
-LEASE_S = 0.4
-TIMEOUT_S = 0.1
-SLACK_S = 0.25
+LEASE_S = 1.0
+TIMEOUT_S = 0.3
+SLACK_S = 0.8
 """By how much a busy machine may be late."""
 
 
@@ -252,6 +252,7 @@ async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
 
     A partition: readers reach Redis, and what the worker writes is lost.
     """
+    await cache.outlive_predecessor()
     writer = ShardWriter(store, cache, 1000, 20_000)
     await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
     step = Deposit(uuid4(), "a", 1, "USD", None, None)
@@ -295,10 +296,11 @@ async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
     store: Store, server: RedisServer
 ) -> None:
     """What its predecessor committed and did not live to show is told when no older balance is shown any more."""
+    begin_s = time.monotonic()
     async with running_cache(server) as successor:
-        writer, begin_s = ShardWriter(store, successor, 1000, 20_000), time.monotonic()
+        writer = ShardWriter(store, successor, 1000, 20_000)
         await InternalRoutes(writer, store).transfer(Lookup(uuid4()))
-        assert LEASE_S - SLACK_S < time.monotonic() - begin_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
+        assert LEASE_S <= time.monotonic() - begin_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
 
 
 # The property.
