@@ -168,11 +168,25 @@ async def test_internal_routes_need_the_service_secret(exchange: Exchange) -> No
     assert (await exchange(own(), "GET", "/wallets/user1/balance", headers=right)).status == 200
 
 
+async def test_internal_posts_are_served_directly_and_still_guarded(exchange: Exchange) -> None:
+    """The way past the framework leads through the same secret and bound, and to nothing but its own method."""
+
+    async def done(_: Call) -> Answer:
+        return Answer(200, b"done")
+
+    app = own_app("test", mount({"transfer": done}), Lifecycle(10), SECRET)
+    path, secret = OPERATIONS["transfer"].path, {SECRET_HEADER: SECRET}
+    assert (await exchange(app, "POST", path)).status == 401
+    assert (await exchange(app, "POST", path, headers=secret)).body == b"done"
+    assert (await exchange(app, "GET", path, headers=secret)).status == 405
+    assert (await exchange(app, "POST", path + "/x", headers=secret)).status == 404
+
+
 async def test_metrics_are_on_the_own_port(exchange: Exchange) -> None:
-    """Prometheus finds the batcher's metrics and the build there."""
+    """Prometheus finds the service's metrics and its build there."""
     reply = await exchange(own(), "GET", "/metrics")
     assert reply.status == 200
-    assert b"wallet_batch_size" in reply.body
+    assert b"wallet_request_seconds" in reply.body
     assert b"wallet_build_info{" in reply.body
 
 
