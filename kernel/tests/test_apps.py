@@ -119,16 +119,21 @@ async def test_health_is_on_both_ports(exchange: Exchange, app: App) -> None:
     assert (await exchange(app, "GET", "/readyz")).document == {"status": "ready"}
 
 
-async def test_not_ready_says_why(exchange: Exchange) -> None:
-    """503 with Retry-After and each obstacle; alive all the same."""
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [(public, ["database"]), (own, {"database": "NotReady: not migrated"})],
+    ids=["public", "own"],
+)
+async def test_not_ready_says_why(exchange: Exchange, make: Callable[..., App], told: object) -> None:
+    """503 with Retry-After and each obstacle, to the public by name alone; alive all the same."""
 
     async def database() -> None:
         raise NotReady("not migrated")
 
-    app = public(lifecycle=Lifecycle(10, {"database": database}))
+    app = make(lifecycle=Lifecycle(10, {"database": database}))
     reply = await exchange(app, "GET", "/readyz")
     assert (reply.status, reply.headers["retry-after"]) == (503, "1")
-    assert reply.document == {"status": "not ready", "obstacles": {"database": "NotReady: not migrated"}}
+    assert reply.document == {"status": "not ready", "obstacles": told}
     assert (await exchange(app, "GET", "/livez")).status == 200
 
 
