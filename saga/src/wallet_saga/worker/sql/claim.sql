@@ -1,5 +1,6 @@
 -- Unfinished sagas whose lease has run out, leased anew: $1 how many, $2 for how long.
--- now() is stable within the statement, so the index on leases finds them; SKIP LOCKED lets several orchestrators recover at once without waiting for each other.
+-- SKIP LOCKED lets several orchestrators recover at once without waiting for each other; now(), which does not move
+-- within the statement, lets the index on leases find them.
 UPDATE transfers AS t
 SET lease_until = clock_timestamp() + $2
 FROM (
