@@ -311,7 +311,7 @@ async def test_a_broker_that_is_away_loses_nothing_and_costs_no_memory(
         await asyncio.sleep(2)
         away = relay.rss_bytes
         assert not relay.is_ready()
-        await asyncio.to_thread(broker.start)
+        broker.start()
         head = int((await query(event_store.service, "SELECT position FROM log_head"))[0][0])
         peak = await peak_memory(relay, listener, head)
         await relay.until_ready()
