@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from blackbox.api import WalletApi
-from blackbox.names import new_account
-from blackbox.stack import DRAIN_KINDS, FAULT_KINDS, AttachedStack, Stack
+
+from tests.blackbox.api import WalletApi
+from tests.blackbox.names import new_account
+from tests.blackbox.stack import DRAIN_KINDS, FAULT_KINDS, AttachedStack, Stack
 
 OpenWallet = Callable[..., str]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The two ways to choose what is tested."""
+    """The ways to choose what is tested."""
     group = parser.getgroup("wallet black box")
     group.addoption("--arch", choices=sorted(FAULT_KINDS), default="saga", help="the architecture under test")
     group.addoption(
         "--base-url", help="a running stack of that architecture; tests that need faults are skipped"
+    )
+    group.addoption(
+        "--service-path", help="a folder the services import from first, such as a mutated copy of saga/src"
     )
 
 
@@ -43,9 +46,9 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     if base_url:
         yield AttachedStack(architecture, base_url)
         return
-    from blackbox.lab_stack import lab_stack
+    from tests.blackbox.lab_stack import lab_stack  # noqa: PLC0415 -- --base-url works without the lab
 
-    with lab_stack(architecture) as started:
+    with lab_stack(architecture, service_path=request.config.getoption("--service-path")) as started:
         yield started
 
 
@@ -70,7 +73,7 @@ def api(stack: Stack) -> Iterator[WalletApi]:
 def open_wallet(api: WalletApi) -> OpenWallet:
     """Opens a wallet nobody used before and returns its name: ``open_wallet("10.5", "EUR", slots=FAR)``."""
 
-    def opened(balance: str | int = 0, currency: str = "USD", slots: range = range(1024), **then: Any) -> str:
+    def opened(balance: str | int = 0, currency: str = "USD", slots: range = range(1024), **then: str) -> str:
         account = new_account(slots)
         answer = api.open_wallet(account, currency, Decimal(balance))
         assert answer.status == 201, answer

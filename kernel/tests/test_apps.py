@@ -119,16 +119,21 @@ async def test_health_is_on_both_ports(exchange: Exchange, app: App) -> None:
     assert (await exchange(app, "GET", "/readyz")).document == {"status": "ready"}
 
 
-async def test_not_ready_says_why(exchange: Exchange) -> None:
-    """503 with Retry-After and each obstacle; alive all the same."""
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [(public, ["database"]), (own, {"database": "NotReady: not migrated"})],
+    ids=["public", "own"],
+)
+async def test_not_ready_says_why(exchange: Exchange, make: Callable[..., App], told: object) -> None:
+    """503 with Retry-After and each obstacle, to the public by name alone; alive all the same."""
 
     async def database() -> None:
         raise NotReady("not migrated")
 
-    app = public(lifecycle=Lifecycle(10, {"database": database}))
+    app = make(lifecycle=Lifecycle(10, {"database": database}))
     reply = await exchange(app, "GET", "/readyz")
     assert (reply.status, reply.headers["retry-after"]) == (503, "1")
-    assert reply.document == {"status": "not ready", "obstacles": {"database": "NotReady: not migrated"}}
+    assert reply.document == {"status": "not ready", "obstacles": told}
     assert (await exchange(app, "GET", "/livez")).status == 200
 
 
@@ -168,11 +173,25 @@ async def test_internal_routes_need_the_service_secret(exchange: Exchange) -> No
     assert (await exchange(own(), "GET", "/wallets/user1/balance", headers=right)).status == 200
 
 
+async def test_internal_posts_are_served_directly_and_still_guarded(exchange: Exchange) -> None:
+    """The way past the framework leads through the same secret and bound, and to nothing but its own method."""
+
+    async def done(_: Call) -> Answer:
+        return Answer(200, b"done")
+
+    app = own_app("test", mount({"transfer": done}), Lifecycle(10), SECRET)
+    path, secret = OPERATIONS["transfer"].path, {SECRET_HEADER: SECRET}
+    assert (await exchange(app, "POST", path)).status == 401
+    assert (await exchange(app, "POST", path, headers=secret)).body == b"done"
+    assert (await exchange(app, "GET", path, headers=secret)).status == 405
+    assert (await exchange(app, "POST", path + "/x", headers=secret)).status == 404
+
+
 async def test_metrics_are_on_the_own_port(exchange: Exchange) -> None:
-    """Prometheus finds the batcher's metrics and the build there."""
+    """Prometheus finds the service's metrics and its build there."""
     reply = await exchange(own(), "GET", "/metrics")
     assert reply.status == 200
-    assert b"wallet_batch_size" in reply.body
+    assert b"wallet_request_seconds" in reply.body
     assert b"wallet_build_info{" in reply.body
 
 

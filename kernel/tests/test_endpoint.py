@@ -60,7 +60,7 @@ async def test_announced_body_is_refused_unread(
     async def receive() -> dict[str, Any]:
         raise AssertionError("the body was read")
 
-    async def send(message: Any) -> None:  # noqa: ANN401 - ASGI messages are untyped
+    async def send(message: Any) -> None:
         sent.append(message)
 
     await Endpoint("test", echo, takes_body=True, body_bytes_max=8)(
@@ -89,7 +89,7 @@ async def test_endless_body_is_not_read_for_ever(make_call: Callable[..., Call])
         received += 1024 * 1024
         return {"type": "http.request", "body": b"x" * 1024 * 1024, "more_body": True}
 
-    async def send(message: Any) -> None:  # noqa: ANN401 - ASGI messages are untyped
+    async def send(message: Any) -> None:
         assert message.get("status", 413) == 413
 
     await Endpoint("test", echo, takes_body=True)(make_call(headers={}).scope, receive, send)

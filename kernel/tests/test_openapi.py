@@ -200,6 +200,13 @@ def parameters(document: dict[str, Any], name: str) -> set[str]:
     return {reference["$ref"].rsplit("/", 1)[1] for reference in operations(document)[name]["parameters"]}
 
 
+def test_reads_take_their_queries() -> None:
+    """What the service looks for in a query is published, and what is published it looks for."""
+    assert parameters(DOCUMENT, "balance") == {"accountId", "currency", "at"}
+    assert parameters(DOCUMENT, "statement") == {"accountId", "limit", "cursor"}
+    assert parameters(DOCUMENT, "lookUpTransfer") == {"transactionId"}
+
+
 def test_every_post_takes_an_idempotency_key() -> None:
     """All POSTs move money; nothing else takes a key."""
     keyed = {name for name in OPERATIONS if "Idempotency-Key" in parameters(DOCUMENT, name)}

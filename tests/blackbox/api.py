@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
-from blackbox import exact
+from tests.blackbox import exact
 
 JSON = {"Content-Type": "application/json"}
 TIMEOUT_S = 30.0
@@ -30,7 +30,7 @@ class Call:
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str | bytes, str | bytes] = field(default_factory=dict)
+    headers: Mapping[str, str | bytes] = field(default_factory=dict)
     body: bytes | Iterable[bytes] | None = None
     reads: bool = False
 
@@ -60,7 +60,7 @@ class Answer:
     @property
     def replayed(self) -> bool:
         """Whether the service says that this is the first answer over again."""
-        return self.headers.get("idempotent-replayed") == "true"
+        return str(self.headers.get("idempotent-replayed")) == "true"
 
     @property
     def transaction_id(self) -> str | None:
@@ -86,36 +86,45 @@ class Calls(Generic[Reply]):
         given = {name: str(value) for name, value in query.items() if value is not None}
         return self.send(Call("GET", path, given, reads=True))
 
-    def write(self, method: str, path: str, body: Any, key: str | bytes | None = None) -> Reply:
+    def write(self, method: str, path: str, body: object, key: str | bytes | None = None) -> Reply:
         """A request with a JSON body, and an Idempotency-Key if one is given."""
-        headers: dict[str | bytes, str | bytes] = {**JSON}
+        headers: dict[str, str | bytes] = {**JSON}
         if key is not None:
             headers["Idempotency-Key"] = key
         return self.send(Call(method, path, headers=headers, body=exact.encode(body)))
 
     def open_wallet(
-        self, account: Any, currency: Any = "USD", balance: Any = None, key: str | None = None
+        self, account: object, currency: object = "USD", balance: object = None, key: str | None = None
     ) -> Reply:
         """POST /wallets; without a balance the member is left out."""
         body = {"accountId": account, "currency": currency}
         return self.write("POST", "/wallets", body if balance is None else {**body, "balance": balance}, key)
 
     def transfer(
-        self, payer: Any, payee: Any, amount: Any, currency: Any = "USD", key: str | bytes | None = None
+        self,
+        payer: object,
+        payee: object,
+        amount: object,
+        currency: object = "USD",
+        key: str | bytes | None = None,
     ) -> Reply:
         """POST /wallets/balanceTransfer."""
         body = {"fromAccount": payer, "toAccount": payee, "amount": amount, "currency": currency}
         return self.write("POST", "/wallets/balanceTransfer", body, key)
 
-    def deposit(self, account: str, amount: Any, currency: Any = "USD", key: str | None = None) -> Reply:
+    def deposit(
+        self, account: str, amount: object, currency: object = "USD", key: str | None = None
+    ) -> Reply:
         """POST /wallets/{accountId}/deposits."""
         return self.write("POST", f"{wallet_path(account)}/deposits", money(amount, currency), key)
 
-    def withdraw(self, account: str, amount: Any, currency: Any = "USD", key: str | None = None) -> Reply:
+    def withdraw(
+        self, account: str, amount: object, currency: object = "USD", key: str | None = None
+    ) -> Reply:
         """POST /wallets/{accountId}/withdrawals."""
         return self.write("POST", f"{wallet_path(account)}/withdrawals", money(amount, currency), key)
 
-    def set_status(self, account: str, status: Any) -> Reply:
+    def set_status(self, account: str, status: object) -> Reply:
         """PUT /wallets/{accountId}."""
         return self.write("PUT", wallet_path(account), {"status": status})
 
@@ -141,7 +150,7 @@ def wallet_path(account: str) -> str:
     return f"/wallets/{quote(account, safe='')}"
 
 
-def money(amount: Any, currency: Any) -> dict[str, Any]:
+def money(amount: object, currency: object) -> dict[str, Any]:
     """The body of a deposit or a withdrawal."""
     return {"amount": amount, "currency": currency}
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
-from blackbox.api import AsyncWalletApi
-from blackbox.load import Book, Verdict, keep_placing, random_orders, settle, with_client
-from blackbox.proof import violations
-from blackbox.stack import Stack
+from tests.blackbox.api import AsyncWalletApi
+from tests.blackbox.load import Book, Verdict, keep_placing, random_orders, settle, with_client
+from tests.blackbox.proof import violations
+from tests.blackbox.stack import Stack
 
 CLIENTS = 30
 READY_WITHIN_S = 60.0
@@ -26,7 +26,7 @@ async def kill_and_recover(stack: Stack, names: list[str], sig: int) -> None:
 
 
 def survives(stack: Stack, opened: dict[str, Decimal], disturb: Disturb, seed: int) -> Book:
-    """Disturb the stack under load; afterwards every transfer is decided in bounded time and is what it was answered."""
+    """Disturb the stack under load; afterwards every transfer is decided, in bounded time, as it was answered."""
 
     async def scene(api: AsyncWalletApi) -> Book:
         book, stop = Book(), asyncio.Event()

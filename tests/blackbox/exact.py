@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from typing import Any
 
 MICRO = Decimal("0.000001")
 MONEY_MAX = Decimal("9223372036854.775807")
@@ -14,13 +13,15 @@ MONEY_MAX = Decimal("9223372036854.775807")
 class Literal(str):
     """JSON text that is sent exactly as written: ``Literal("1e1")`` is a number, ``"1e1"`` a string."""
 
+    __slots__ = ()
 
-def encode(value: Any) -> bytes:
+
+def encode(value: object) -> bytes:
     """The JSON text of a value; decimals as plain digits, literals untouched."""
     return _text(value).encode()
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, Literal):
         return str(value)
     if isinstance(value, Decimal):
@@ -32,7 +33,7 @@ def _text(value: Any) -> str:
     return json.dumps(value)
 
 
-def decode(content: bytes) -> Any:
+def decode(content: bytes) -> object:
     """The value of a JSON text, fractions as ``Decimal``."""
     return json.loads(content, parse_float=Decimal)
 

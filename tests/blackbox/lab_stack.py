@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import psutil
 import redis
 
-from blackbox.stack import Component
+from tests.blackbox.stack import Component
 from wallet_lab.audit.saga import audit_saga
 from wallet_lab.testing import RunningStack, running_stack
 
@@ -82,8 +82,11 @@ def _signal_children(pid: int, sig: int) -> None:
 
 
 @contextmanager
-def lab_stack(architecture: str, shards: int = 2, api_keys: Sequence[str] = ()) -> Iterator[LabStack]:
-    """A stack on free ports, gone afterwards."""
-    extra = {"*": {"WALLET_API_KEYS": ",".join(api_keys)}} if api_keys else {}
-    with running_stack(architecture, shards=shards, extra_env=extra) as running:
+def lab_stack(
+    architecture: str, *, shards: int = 2, api_keys: Sequence[str] = (), service_path: str | None = None
+) -> Iterator[LabStack]:
+    """A stack on free ports, gone afterwards; its services import from ``service_path`` first."""
+    extra = {"WALLET_API_KEYS": ",".join(api_keys), "PYTHONPATH": service_path}
+    env = {name: value for name, value in extra.items() if value}
+    with running_stack(architecture, shards=shards, extra_env={"*": env}) as running:
         yield LabStack(architecture, running)

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from blackbox.api import Answer, AsyncWalletApi
-from blackbox.names import new_key
-from blackbox.problems import assert_complete
+from tests.blackbox.api import Answer, AsyncWalletApi
+from tests.blackbox.names import new_key
+from tests.blackbox.problems import assert_complete
 
 CONCURRENCY = 50
 REQUEST_TIMEOUT_S = 15.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from blackbox.names import FAR, NEAR
+from tests.blackbox.names import FAR, NEAR
 
 NEAR_AND_FAR = [pytest.param(NEAR, id="same-shard"), pytest.param(FAR, id="other-shard")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from blackbox.api import Answer
+from tests.blackbox.api import Answer
 
 STATUS = {
     "invalid-request": 422,
@@ -38,7 +38,8 @@ def assert_complete(answer: Answer) -> None:
     media_type = answer.headers.get("content-type", "").partition(";")[0]
     assert media_type == "application/problem+json", (answer.status, answer.headers, answer.content[:500])
     for member in ("type", "title", "detail", "instance"):
-        assert isinstance(answer.document.get(member), str) and answer.document[member], (member, answer)
+        assert isinstance(answer.document.get(member), str), (member, answer)
+        assert answer.document[member], (member, answer)
     assert str(answer.document["type"]).startswith("/problems/"), answer
     assert answer.problem in STATUS, answer
     assert answer.document["status"] == answer.status == STATUS[answer.problem], answer

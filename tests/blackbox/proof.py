@@ -8,10 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
 
-from blackbox.api import AsyncWalletApi
-from blackbox.load import Book, Record, Verdict
-from blackbox.reading import Entry, WalletState, page_of, state_of, unexplained
-from blackbox.stack import Stack
+from tests.blackbox.api import AsyncWalletApi
+from tests.blackbox.load import Book, Record, Verdict
+from tests.blackbox.reading import Entry, WalletState, page_of, state_of, unexplained
+from tests.blackbox.stack import Stack
 
 AUDIT_WITHIN_S = 30.0
 STATUS = {Verdict.ACKNOWLEDGED: "success", Verdict.REFUSED: "refused"}

@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from blackbox.api import Answer, WalletApi
+from tests.blackbox.api import Answer, WalletApi
 
 Entry = dict[str, Any]
 

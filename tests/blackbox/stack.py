@@ -63,7 +63,7 @@ class AttachedStack:
 
     def kill(self, name: str, sig: int) -> None:
         """Not ours to kill."""
-        raise PermissionError(f"{name} belongs to a stack this run did not start")
+        raise PermissionError(f"signal {sig} is not for {name}: this run did not start that stack")
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Nothing was broken, so there is nothing to wait for."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 import pytest
-from blackbox.names import FAR, NEAR
-from blackbox.pairs import NEAR_AND_FAR, Pair
+
+from tests.blackbox.api import WalletApi
+from tests.blackbox.names import FAR, NEAR
+from tests.blackbox.pairs import NEAR_AND_FAR, Pair
+from tests.blackbox.reading import WalletState, wallet_state
 
 
 @pytest.fixture(params=NEAR_AND_FAR)
@@ -16,9 +20,14 @@ def pair(request: pytest.FixtureRequest, open_wallet: Callable[..., str]) -> Pai
 
 
 @pytest.fixture(scope="module")
-def still_pair(open_wallet: Callable[..., str]) -> Pair:
-    """Two wallets shared by a module's tests, because none of their requests may change anything."""
-    return Pair(open_wallet(100, slots=NEAR), open_wallet(50, slots=FAR))
+def still_pair(api: WalletApi, open_wallet: Callable[..., str]) -> Iterator[Pair]:
+    """Two wallets shared by a module's tests, because bad input changes nothing; at the end nothing has changed."""
+    pair = Pair(open_wallet(100, slots=NEAR), open_wallet(50, slots=FAR))
+    yield pair
+    states = [wallet_state(api, account) for account in (pair.payer, pair.payee)]
+    assert states == [WalletState(Decimal(100), 1, "active"), WalletState(Decimal(50), 1, "active")], (
+        "one of this module's requests that had to be refused has changed a wallet"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

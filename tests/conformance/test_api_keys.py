@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from blackbox.api import JSON, Call, WalletApi
-from blackbox.names import new_account
-from blackbox.problems import assert_problem
+
+from tests.blackbox.api import JSON, Call, WalletApi
+from tests.blackbox.names import new_account
+from tests.blackbox.problems import assert_problem
 
 KEYS = ("first-key", "second-key")
 pytestmark = pytest.mark.slow
@@ -18,7 +19,7 @@ def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A small stack of its own that was given keys."""
     if request.config.getoption("--base-url"):
         pytest.skip("needs a stack with keys, and the one given with --base-url has none")
-    from blackbox.lab_stack import lab_stack
+    from tests.blackbox.lab_stack import lab_stack  # noqa: PLC0415 -- --base-url works without the lab
 
     with lab_stack(request.config.getoption("--arch"), shards=1, api_keys=KEYS) as stack:
         yield stack.base_url
@@ -54,7 +55,7 @@ CREDENTIALS = [
 def test_any_other_credentials_are_unauthorized(base_url: str, credentials: str | None) -> None:
     """No key, a wrong one or another scheme is a 401 problem on every route, before anything else is looked at."""
     account = new_account()
-    headers: dict[str | bytes, str | bytes] = {**JSON}
+    headers: dict[str, str | bytes] = {**JSON}
     if credentials is not None:
         headers["Authorization"] = credentials.encode("utf-8")
     client = WalletApi(base_url)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from blackbox.api import WalletApi
-from blackbox.exact import MICRO, MONEY_MAX
-from blackbox.problems import assert_problem
-from blackbox.reading import WalletState, wallet_state, whole_statement
+
+from tests.blackbox.api import WalletApi
+from tests.blackbox.exact import MICRO, MONEY_MAX
+from tests.blackbox.problems import assert_problem
+from tests.blackbox.reading import WalletState, wallet_state, whole_statement
 
 OpenWallet = Callable[..., str]
 

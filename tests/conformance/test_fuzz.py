@@ -8,14 +8,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from blackbox.api import JSON, Answer, Call, WalletApi
-from blackbox.exact import Literal, encode
-from blackbox.names import FAR, NEAR, new_account
-from blackbox.pairs import Pair
-from blackbox.problems import assert_complete
-from blackbox.reading import balance_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.blackbox.api import JSON, Answer, Call, WalletApi
+from tests.blackbox.exact import Literal, encode
+from tests.blackbox.names import FAR, NEAR, new_account
+from tests.blackbox.pairs import Pair
+from tests.blackbox.problems import assert_complete
+from tests.blackbox.reading import balance_of
 
 BOUNDED = settings(
     max_examples=60,
@@ -95,7 +96,7 @@ def test_fuzzed_transfers_conserve_money(api: WalletApi, wallets: Pair, data: st
 def test_fuzzed_deposits_and_withdrawals_move_what_they_say(
     api: WalletApi, wallets: Pair, data: st.DataObject, method: str
 ) -> None:
-    """Whatever is posted as a deposit or withdrawal, no failure; only a first 201 moves money, by its amount exactly."""
+    """Whatever is posted as a deposit or withdrawal, no failure; only a first 201 moves money, by its amount."""
     before = total(api, wallets)
     body = data.draw(
         spoiled({"amount": AMOUNTS, "currency": st.sampled_from(["USD", "USD", "EUR"]) | ANYTHING})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from blackbox.api import JSON, Answer, Call, WalletApi
-from blackbox.exact import Literal, encode
-from blackbox.names import FAR, NEAR, new_account, new_key
-from blackbox.pairs import Pair
-from blackbox.problems import assert_problem
-from blackbox.reading import balance_of, wallet_state, whole_statement
+
+from tests.blackbox.api import JSON, Answer, Call, WalletApi
+from tests.blackbox.exact import Literal, encode
+from tests.blackbox.names import FAR, NEAR, new_account, new_key
+from tests.blackbox.pairs import Pair
+from tests.blackbox.problems import assert_problem
+from tests.blackbox.reading import balance_of, wallet_state, whole_statement
 
 OpenWallet = Callable[..., str]
 
@@ -30,7 +30,7 @@ def test_a_transfer_with_the_same_key_happens_once(api: WalletApi, pair: Pair) -
     first = api.transfer(pair.payer, pair.payee, 10, key=key)
     for _ in range(3):
         assert_replay(first, api.transfer(pair.payer, pair.payee, 10, key=key))
-    assert (balance_of(api, pair.payer), balance_of(api, pair.payee)) == (90, 60)
+    assert [balance_of(api, account) for account in (pair.payer, pair.payee)] == [90, 60]
 
 
 @pytest.mark.parametrize("method", ["deposit", "withdraw"])
@@ -58,7 +58,7 @@ def test_a_creation_with_the_same_key_happens_once(api: WalletApi, open_wallet: 
 @pytest.mark.parametrize(
     "amount", ["10.00", "10", Literal("10.0"), Literal("1e1"), Literal("100e-1"), "10.0000000"], ids=repr
 )
-def test_bodies_are_equal_by_meaning(api: WalletApi, pair: Pair, amount: Any) -> None:
+def test_bodies_are_equal_by_meaning(api: WalletApi, pair: Pair, amount: object) -> None:
     """10, "10.00" and 1e1 are the same body to a key."""
     key = new_key()
     assert_replay(
@@ -171,7 +171,8 @@ def test_a_compensated_refusal_replays(api: WalletApi, open_wallet: OpenWallet, 
     api.open_wallet(payee)
     before = whole_statement(api, payer)
     assert_replay(first, api.transfer(payer, payee, 10, key=key))
-    assert (whole_statement(api, payer), balance_of(api, payee)) == (before, 0)
+    assert whole_statement(api, payer) == before
+    assert balance_of(api, payee) == 0
 
 
 def test_a_refusal_of_an_unknown_payer_replays(api: WalletApi, open_wallet: OpenWallet) -> None:
@@ -251,7 +252,7 @@ def test_other_keys_are_invalid(api: WalletApi, still_pair: Pair, key: bytes) ->
     for path, body in zip(
         paths, [transfer, money, money, {"accountId": new_account(), "currency": "USD"}], strict=True
     ):
-        headers: dict[str | bytes, str | bytes] = {**JSON, "Idempotency-Key": key}
+        headers: dict[str, str | bytes] = {**JSON, "Idempotency-Key": key}
         assert_problem(api.send(Call("POST", path, headers=headers, body=encode(body))), "invalid-request")
     assert wallet_state(api, still_pair.payer).version == 1
 

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from blackbox.api import Call, WalletApi
-from blackbox.names import new_account
-from blackbox.problems import assert_problem
-from blackbox.stack import Stack
+
+from tests.blackbox.api import Call, WalletApi
+from tests.blackbox.names import new_account
+from tests.blackbox.problems import assert_problem
+from tests.blackbox.stack import Stack
 
 OpenWallet = Callable[..., str]
 BEYOND_S = 8.0
@@ -62,7 +63,7 @@ def test_any_position_can_be_waited_for_anywhere(api: WalletApi, open_wallet: Op
     ["/wallets/{}/balance", "/wallets/{}/transactions", "/transfers/00000000-0000-0000-0000-000000000000"],
 )
 def test_a_position_not_reached_is_said_so(api: WalletApi, open_wallet: OpenWallet, path: str) -> None:
-    """A position beyond the head is waited for at most 5 s, then a 503 with Retry-After says how far the read model is."""
+    """A position beyond the head is waited for at most 5 s, then a 503 with Retry-After says how far reads are."""
     account = open_wallet(1)
     began = time.monotonic()
     answer = api.send(Call("GET", path.format(account), {"min_position": str(10**15)}))

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from blackbox.problems import STATUS
+
+from tests.blackbox.problems import STATUS
 
 PAGE = Path(__file__).parents[2] / "docs" / "problems.md"
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-from blackbox.api import Answer, WalletApi
-from blackbox.exact import MICRO, MONEY_MAX
-from blackbox.names import FAR, NEAR, new_account
-from blackbox.pairs import NEAR_AND_FAR
-from blackbox.problems import assert_problem
-from blackbox.reading import balance_of, net_effect, unexplained, whole_statement
-from blackbox.stack import Stack
+
+from tests.blackbox.api import Answer, WalletApi
+from tests.blackbox.exact import MICRO, MONEY_MAX
+from tests.blackbox.names import FAR, NEAR, new_account
+from tests.blackbox.pairs import NEAR_AND_FAR
+from tests.blackbox.problems import assert_problem
+from tests.blackbox.reading import balance_of, net_effect, unexplained, whole_statement
+from tests.blackbox.stack import Stack
 
 OpenWallet = Callable[..., str]
 
@@ -98,7 +99,7 @@ def refuse(
 def test_a_refusal_names_its_reason_and_moves_nothing(
     api: WalletApi, refuse: Callable[[Case], Refused], case: Case
 ) -> None:
-    """Each reason has its status and type (not found, closed, frozen, currency, funds or limit, in this order); no net effect."""
+    """Each reason, checked in the order not found, closed, frozen, currency, funds or limit; no net effect."""
     refused = refuse(case)
     assert_problem(refused.answer, case.reason)
     transaction = refused.answer.transaction_id
@@ -114,7 +115,7 @@ def test_a_refusal_names_its_reason_and_moves_nothing(
 def test_a_refused_transfer_can_be_looked_up(
     api: WalletApi, refuse: Callable[[Case], Refused], case: Case
 ) -> None:
-    """Every transfer past validation can be looked up: its document says ``refused`` and, as reason, the problem's type."""
+    """Every transfer past validation can be looked up: it is ``refused``, and the reason is the problem's type."""
     refused = refuse(case)
     found = api.transfer_document(refused.answer.transaction_id or "")
     assert found.status == 200, found

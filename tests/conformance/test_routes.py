@@ -6,10 +6,11 @@ import re
 from urllib.parse import quote
 
 import pytest
-from blackbox.api import JSON, Call, WalletApi
-from blackbox.pairs import Pair
-from blackbox.problems import assert_complete, assert_problem
-from blackbox.stack import Stack
+
+from tests.blackbox.api import JSON, Call, WalletApi
+from tests.blackbox.pairs import Pair
+from tests.blackbox.problems import assert_complete, assert_problem
+from tests.blackbox.stack import Stack
 
 ROUTES = {
     "/wallets": {"POST"},
@@ -102,7 +103,7 @@ WEIRD = [
 
 @pytest.mark.parametrize("path", UNKNOWN, ids=repr)
 def test_other_paths_are_not_found(api: WalletApi, path: str) -> None:
-    """An unknown route is a 404 problem, never a redirect; /metrics and internal routes are unknown to the public port."""
+    """An unknown route is a 404 problem, never a redirect; /metrics and internal routes are unknown in public."""
     for method in ("GET", "POST"):
         assert_problem(
             api.send(Call(method, path, headers=JSON, body=b"{}" if method == "POST" else None)), "not-found"

@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from blackbox.api import WalletApi
-from blackbox.names import FAR, NEAR
-from blackbox.pairs import Pair
-from blackbox.problems import assert_complete, assert_problem
-from blackbox.reading import balance_of, page_of, unexplained, whole_statement
+
+from tests.blackbox.api import WalletApi
+from tests.blackbox.names import FAR, NEAR
+from tests.blackbox.pairs import Pair
+from tests.blackbox.problems import assert_complete, assert_problem
+from tests.blackbox.reading import balance_of, page_of, unexplained, whole_statement
 
 OpenWallet = Callable[..., str]
 MEMBERS = {"transactionId", "kind", "amount", "balance", "version", "counterparty", "at"}
@@ -28,7 +29,7 @@ def busy(api: WalletApi, open_wallet: OpenWallet) -> str:
 
 
 def test_a_statement_lists_every_kind_of_posting(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """Entries come newest first, of kind opening, transfer, deposit, withdrawal, each with its sign and counterparty."""
+    """Newest first: opening, transfer, deposit and withdrawal, each with its sign and its counterparty."""
     account, other = open_wallet(100, slots=NEAR), open_wallet(100, slots=FAR)
     ids = [
         api.deposit(account, 5).transaction_id,
@@ -97,7 +98,7 @@ def test_a_page_holds_fifty_unless_said_otherwise(api: WalletApi, open_wallet: O
         "",
         "%",
         "99999999999999999999",
-        "١",
+        "\u0661",
         "NaN",
         "null",
         "1_0",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from blackbox.api import WalletApi
-from blackbox.names import new_account
-from blackbox.pairs import Pair
-from blackbox.problems import assert_problem
-from blackbox.reading import WalletState, wallet_state, whole_statement
+
+from tests.blackbox.api import WalletApi
+from tests.blackbox.names import new_account
+from tests.blackbox.pairs import Pair
+from tests.blackbox.problems import assert_problem
+from tests.blackbox.reading import WalletState, wallet_state, whole_statement
 
 OpenWallet = Callable[..., str]
 
@@ -52,7 +52,7 @@ def test_a_frozen_wallet_can_be_read(api: WalletApi, open_wallet: OpenWallet) ->
 @pytest.mark.parametrize(
     "status", ["closed", "Active", "FROZEN", "", "deleted", " active", "active\n"], ids=repr
 )
-def test_other_statuses_are_invalid(api: WalletApi, still_pair: Pair, status: Any) -> None:
+def test_other_statuses_are_invalid(api: WalletApi, still_pair: Pair, status: object) -> None:
     """PUT takes ``active`` and ``frozen``, nothing else: 422."""
     assert_problem(api.set_status(still_pair.payer, status), "invalid-request")
 

@@ -7,10 +7,11 @@ import uuid
 from datetime import datetime
 
 import pytest
-from blackbox.api import WalletApi
-from blackbox.names import new_key
-from blackbox.pairs import Pair
-from blackbox.problems import assert_complete, assert_problem
+
+from tests.blackbox.api import WalletApi
+from tests.blackbox.names import new_key
+from tests.blackbox.pairs import Pair
+from tests.blackbox.problems import assert_complete, assert_problem
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from blackbox.api import WalletApi
-from blackbox.pairs import Pair
-from blackbox.reading import WalletState, net_effect, wallet_state, whole_statement
+from tests.blackbox.api import WalletApi
+from tests.blackbox.pairs import Pair
+from tests.blackbox.reading import WalletState, net_effect, wallet_state, whole_statement
 
 
 def test_a_transfer_succeeds_once_both_sides_are_durable(api: WalletApi, pair: Pair) -> None:
-    """201 ``{status: "success", transactionId}``: the payer has less, the payee more, at once, one version further each."""
+    """201 ``{status: "success", transactionId}``: at once the payer has less, the payee more, one version each."""
     answer = api.transfer(pair.payer, pair.payee, Decimal("10.234"))
     assert answer.status == 201
     assert answer.headers["content-type"].startswith("application/json")
@@ -92,4 +92,4 @@ def test_many_transfers_add_up(api: WalletApi, pair: Pair) -> None:
     amounts = [Decimal(number).scaleb(-3) for number in range(1, 21)]
     ids = {api.transfer(pair.payer, pair.payee, amount).transaction_id for amount in amounts}
     assert len(ids) == 20
-    assert wallet_state(api, pair.payee) == WalletState(50 + sum(amounts), 21, "active")
+    assert wallet_state(api, pair.payee) == WalletState(50 + sum(amounts, Decimal()), 21, "active")

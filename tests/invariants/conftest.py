@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
-from blackbox.names import FAR, NEAR
-from blackbox.proof import assert_audited
-from blackbox.stack import Stack
+
+from tests.blackbox.names import FAR, NEAR
+from tests.blackbox.proof import assert_audited
+from tests.blackbox.stack import Stack
 
 OpenWallet = Callable[..., str]
 Opened = dict[str, Decimal]

@@ -7,16 +7,17 @@ import signal
 from decimal import Decimal
 
 import pytest
-from blackbox.disturbance import kill_and_recover, survives
-from blackbox.load import Verdict
-from blackbox.stack import Stack, of_kind
+
+from tests.blackbox.disturbance import kill_and_recover, survives
+from tests.blackbox.load import Verdict
+from tests.blackbox.stack import Stack, of_kind
 
 Opened = dict[str, Decimal]
 pytestmark = pytest.mark.slow
 
 
 def test_killing_a_component_loses_nothing(faults: Stack, accounts: Opened, victim_kind: str) -> None:
-    """Kill -9 of any one kind of process, twice under load: every transfer is terminal after the restart, every 201 is there once."""
+    """Kill -9 of one kind of process, twice under load: every transfer ends, every 201 is there once."""
     victims = of_kind(faults, victim_kind)
     assert victims, f"the stack has no {victim_kind}"
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-from blackbox.api import Answer, AsyncWalletApi
-from blackbox.disturbance import kill_and_recover
-from blackbox.load import Order, answered, with_client
-from blackbox.names import FAR, NEAR
-from blackbox.reading import state_of
-from blackbox.stack import Stack, of_kind
+
+from tests.blackbox.api import Answer, AsyncWalletApi
+from tests.blackbox.disturbance import kill_and_recover
+from tests.blackbox.load import Order, answered, with_client
+from tests.blackbox.names import FAR, NEAR
+from tests.blackbox.reading import state_of
+from tests.blackbox.stack import Stack, of_kind
 
 OpenWallet = Callable[..., str]
 STEP = Decimal("0.01")
@@ -70,7 +71,7 @@ async def move(api: AsyncWalletApi, payer: Watched, payee: Watched) -> None:
 async def watch(
     api: AsyncWalletApi, pairs: list[tuple[Watched, Watched]], disturb: Callable[[], Awaitable[None]]
 ) -> int:
-    """Transfers on every pair, each followed by reads, beside readers that never pause; returns how many reads were answered."""
+    """Transfers on every pair, each followed by reads, beside steady readers; returns how many reads were answered."""
     done = asyncio.Event()
     reads = 0
 

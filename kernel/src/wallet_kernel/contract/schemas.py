@@ -179,7 +179,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         "State of the service.",
         {
             "status": {"type": "string", "examples": ["ready"]},
-            "obstacles": {"type": "object", "additionalProperties": {"type": "string"}},
+            "obstacles": {"type": "array", "items": {"type": "string"}},
         },
         "obstacles",
     ),

@@ -95,9 +95,11 @@ class PublicRoutes:
             if currency is None or f'"currency":"{currency}"'.encode() in body:
                 return Answer(200, body)
             raise refused(Refusal.CURRENCY_MISMATCH, account_id)
-        return _wallet_answer(
-            account_id, await self._payments.perform(account_id, Read(account_id)), currency
-        )
+        try:
+            wallet = await self._payments.perform(account_id, Read(account_id))
+        except NoOutcome as error:  # a read that nobody answered changed nothing
+            raise ShardUnavailable(str(error)) from error
+        return _wallet_answer(account_id, wallet, currency)
 
     async def open_wallet(self, call: Call) -> Answer:
         """POST /wallets."""

@@ -56,7 +56,7 @@ class BalanceCache:
         self._up = False
         self._probe: asyncio.Task[None] | None = None
         # A worker that was here before may have granted leases up to this moment.
-        self._leases_end = time.time() + lease_s
+        self._inherited_end = self._leases_end = time.time() + lease_s
 
     async def start(self) -> None:
         """Begins to use Redis once it answers."""
@@ -84,7 +84,15 @@ class BalanceCache:
                 return
             except (RedisError, OSError, TimeoutError) as error:
                 self._lost(error)
-        await self._sit_out()
+        await self.sit_out()
+
+    async def sit_out(self) -> None:
+        """Returns once nothing is shown any more that this worker, or one before it, ever showed."""
+        await _sleep_until(self._leases_end + CLOCK_SKEW_MAX_S)
+
+    async def outlive_predecessor(self) -> None:
+        """Returns once nothing is shown any more that a worker before this one left behind."""
+        await _sleep_until(self._inherited_end + CLOCK_SKEW_MAX_S)
 
     async def _write(self, wallets: Sequence[WalletState], lease_end: float) -> None:
         self._leases_end = max(self._leases_end, lease_end)
@@ -93,11 +101,6 @@ class BalanceCache:
             arguments += (wallet.version, cache_entry(wallet.version, wallet_body(wallet_view(wallet))))
         async with asyncio.timeout(self._timeout_s):
             await self._show(keys=[cache_key(wallet.account_id) for wallet in wallets], args=arguments)
-
-    async def _sit_out(self) -> None:
-        remaining = self._leases_end + CLOCK_SKEW_MAX_S - time.time()
-        if remaining > 0:
-            await asyncio.sleep(remaining)
 
     def _lost(self, error: Exception) -> None:
         _log.warning("redis does not answer; working without it", extra={"cause": repr(error)})
@@ -116,3 +119,9 @@ class BalanceCache:
                 await asyncio.sleep(_PROBE_INTERVAL_S)
         CACHE_UP.set(1)
         _log.info("redis answers")
+
+
+async def _sleep_until(moment_s: float) -> None:
+    remaining_s = moment_s - time.time()
+    if remaining_s > 0:
+        await asyncio.sleep(remaining_s)

@@ -35,6 +35,7 @@ MSGPACK = b"application/msgpack"
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
 Request = TypeVar("Request")
+Found = TypeVar("Found")
 
 
 class InternalRoutes:
@@ -68,23 +69,31 @@ class InternalRoutes:
 
     async def transfer(self, lookup: Lookup) -> TransferRecord | None:
         """A row of the saga log."""
-        return await self._store.transfer(lookup.transfer_id)
+        return await self._shown(self._store.transfer(lookup.transfer_id))
 
     async def credit(self, lookup: Lookup) -> CreditRecord | None:
         """A row of the credit barrier."""
-        return await self._store.credit(lookup.transfer_id)
+        return await self._shown(self._store.credit(lookup.transfer_id))
 
     async def statement(self, asked: Statement) -> StatementAnswer:
         """A page of a wallet's postings."""
-        entries = await self._store.statement(asked.account_id, asked.limit, asked.before_version)
+        entries = await self._shown(
+            self._store.statement(asked.account_id, asked.limit, asked.before_version)
+        )
         if not entries and not await self._store.wallet_exists(asked.account_id):
             return Refused(Refusal.WALLET_NOT_FOUND)
         return Postings(entries)
 
     async def balance_at(self, asked: BalanceAt) -> BalanceAtAnswer:
         """A wallet as it was."""
-        now, wallet = await self._store.balance_at(asked.account_id, asked.at)
+        now, wallet = await self._shown(self._store.balance_at(asked.account_id, asked.at))
         return _past(now, asked.at, wallet)
+
+    async def _shown(self, look: Awaitable[Found]) -> Found:
+        """What the database says, told only when no balance that is read afterwards can be older."""
+        found = await look
+        await self._writer.settled()
+        return found
 
 
 def _past(now: datetime, at: datetime, wallet: BalanceAtAnswer | None) -> BalanceAtAnswer:

@@ -1,5 +1,6 @@
 """The worker's one use case: a batch of steps becomes durable, then shows in the cache, then is answered."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -29,8 +30,9 @@ class ShardWriter:
         self._store = store
         self._cache = cache
         self._batcher: Batcher[Step, Outcome] = Batcher(
-            "steps", self._apply, batch_max=batch_max, queue_max=queue_max
+            "steps", self._run, batch_max=batch_max, queue_max=queue_max
         )
+        self._batch: asyncio.Future[None] | None = None
 
     async def perform(self, steps: Sequence[Step]) -> list[Outcome]:
         """The outcomes of these steps, each durable, or Unknown. Raises QueueFull before anything was done."""
@@ -41,6 +43,22 @@ class ShardWriter:
         """Waits for what was submitted."""
         await self._batcher.drain()
 
+    async def settled(self) -> None:
+        """Returns once no reader of the cache can see less than what is committed by now.
+
+        A look at the database that is told to a client needs this, for the client may read a balance next.
+        """
+        await self._cache.outlive_predecessor()
+        if self._batch is not None:
+            await asyncio.shield(self._batch)
+
+    async def _run(self, steps: Sequence[Step]) -> Sequence[Outcome]:
+        self._batch = asyncio.get_running_loop().create_future()
+        try:
+            return await self._apply(steps)
+        finally:
+            self._batch.set_result(None)
+
     async def _apply(self, steps: Sequence[Step]) -> Sequence[Outcome]:
         lease = self._cache.lease()  # runs from before the database is read
         try:
@@ -49,6 +67,7 @@ class ShardWriter:
         except _NOT_KNOWN as error:
             if not isinstance(error, _ROWS_AT_FAULT):
                 _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
+                await self._cache.sit_out()  # if it was committed after all, the log tells so from now on
                 return [UNKNOWN] * len(steps)
             return await self._halves(steps)
         except Exception:  # noqa: BLE001 - a step that breaks a decision was rolled back with its batch

@@ -31,6 +31,9 @@ CREATE TABLE ledger (
                AND (transfer_id IS NOT NULL OR amount_micros = 0))
 );
 
+-- A look at the past needs a wallet's last status change before a version, which may be a million postings away.
+CREATE INDEX ledger_status_changes ON ledger (account_id, version) WHERE transfer_id IS NULL;
+
 -- The saga log, partitioned by the paying wallet: written in the transaction that takes the money.
 -- Openings, deposits and withdrawals are logged here too; they begin and end in one local transaction.
 CREATE TABLE transfers (

@@ -1,0 +1,384 @@
+"""The balance cache on a real Redis: no read after an acknowledgement is stale, whatever happens to Redis."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from wallet_lab.testing import RedisServer, running_redis
+from wallet_saga.balances import cache_key
+from wallet_saga.orchestrator import balance_reader
+from wallet_saga.orchestrator.balance_reader import BalanceReader
+from wallet_saga.protocol import Deposit, Done, Lookup, Open, Read, Unknown, WalletState
+from wallet_saga.worker.books import Books
+from wallet_saga.worker.cache import CLOCK_SKEW_MAX_S, BalanceCache
+from wallet_saga.worker.keys import BatchKeys, keys_of
+from wallet_saga.worker.routes import InternalRoutes
+from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.store import Store
+
+pytestmark = pytest.mark.anyio
+
+LEASE_S = 1.0
+TIMEOUT_S = 0.3
+SLACK_S = 0.8
+"""By how much a busy machine may be late."""
+
+
+def state(version: int, name: str = "a") -> WalletState:
+    return WalletState(name, "USD", "active", version, 0, version, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """A Redis that the test may break."""
+    with running_redis() as running:
+        yield running
+
+
+@pytest.fixture
+async def redis(server: RedisServer) -> AsyncIterator["Redis"]:
+    """A client that looks at what the worker wrote."""
+    async with client(server) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def cache(server: RedisServer) -> AsyncIterator[BalanceCache]:
+    """A worker's cache that has found its Redis."""
+    async with running_cache(server) as found:
+        yield found
+
+
+def client(server: RedisServer) -> "Redis":
+    return Redis.from_url(server.url, retry=Retry(NoBackoff(), 0))
+
+
+@contextlib.asynccontextmanager
+async def running_cache(server: RedisServer) -> AsyncIterator[BalanceCache]:
+    cache = BalanceCache(client(server), LEASE_S, TIMEOUT_S)
+    await cache.start()
+    await until(lambda: cache._up)
+    yield cache
+    await cache.close()
+
+
+async def until(met: Callable[[], bool], patience_s: float = 5.0) -> None:
+    async with asyncio.timeout(patience_s):
+        while not met():  # noqa: ASYNC110 -- it is seen from outside
+            await asyncio.sleep(0.01)
+
+
+async def shown_version(redis: "Redis", name: str = "a") -> int | None:
+    entry: Any = await redis.get(cache_key(name))
+    return int(entry.split(b" ")[0]) if entry else None
+
+
+@contextlib.contextmanager
+def paused(server: RedisServer) -> Iterator[None]:
+    """Inside, Redis neither works nor answers, but holds its connections."""
+    assert server._process is not None
+    os.kill(server._process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server._process.pid, signal.SIGCONT)
+
+
+async def time_to_show(cache: BalanceCache, version: int, *, lease_s: float = LEASE_S) -> float:
+    """Seconds until this version counts as shown."""
+    begin_s = time.monotonic()
+    await cache.show([state(version)], time.time() + lease_s)
+    return time.monotonic() - begin_s
+
+
+# Redis answers.
+
+
+async def test_a_step_is_shown_when_its_answer_goes_out(cache: BalanceCache, redis: "Redis") -> None:
+    """When `show` returns, the new value is in Redis, for all wallets of the batch."""
+    await cache.show([state(7, "a"), state(9, "b")], cache.lease())
+    assert (await shown_version(redis, "a"), await shown_version(redis, "b")) == (7, 9)
+
+
+async def test_a_late_write_of_an_older_version_replaces_nothing(cache: BalanceCache, redis: "Redis") -> None:
+    """Versions decide between two writers, not who comes last."""
+    await cache.show([state(2)], cache.lease())
+    await cache.show([state(1)], cache.lease())
+    assert await shown_version(redis) == 2
+
+
+async def test_versions_are_compared_as_numbers(cache: BalanceCache, redis: "Redis") -> None:
+    """Version 10 is newer than version 9."""
+    for version in (9, 10, 9):
+        await cache.show([state(version)], cache.lease())
+    assert await shown_version(redis) == 10
+
+
+async def test_the_same_version_renews_its_lease(cache: BalanceCache, redis: "Redis") -> None:
+    """A read miss of an unchanged wallet fills the cache again."""
+    await cache.show([state(1)], time.time() + 0.2)
+    await cache.show([state(1)], time.time() + 30)
+    assert await redis.pttl(cache_key("a")) > 20_000
+
+
+async def test_a_write_after_its_lease_is_dead_on_arrival(cache: BalanceCache, redis: "Redis") -> None:
+    """Redis takes an expiry in the past as what it is, so a delayed write shows nothing."""
+    await cache.show([state(1)], time.time() - 0.01)
+    assert await shown_version(redis) is None
+
+
+async def test_a_write_after_its_lease_replaces_nothing_newer(cache: BalanceCache, redis: "Redis") -> None:
+    """Also when it is of an older version than the one that is shown."""
+    await cache.show([state(2)], time.time() + 30)
+    await cache.show([state(1)], time.time() - 0.01)
+    assert await shown_version(redis) == 2
+
+
+async def test_an_entry_ends_with_its_lease(cache: BalanceCache, redis: "Redis") -> None:
+    """Its end is an absolute time, fixed before the database was read."""
+    end_s = cache.lease()
+    await cache.show([state(1)], end_s)
+    assert await redis.pttl(cache_key("a")) <= LEASE_S * 1000
+    await asyncio.sleep(end_s - time.time() + 0.02)
+    assert await shown_version(redis) is None
+
+
+async def test_a_lease_begins_before_the_database_is_read(
+    store: Store, cache: BalanceCache, redis: "Redis"
+) -> None:
+    """However long the transaction took, what was read at its beginning is not shown longer than a lease from there."""
+    writer = ShardWriter(store, cache, 1000, 20_000)
+    await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
+    await redis.flushall()
+    async with Store(store._url, store._lease) as other, other.books(keys_of([])):
+        reading = asyncio.create_task(writer.perform([Read("a")]))
+        await asyncio.sleep(LEASE_S + 0.05)  # it waits for the writer's lock
+    await reading
+    assert await shown_version(redis) is None
+
+
+async def test_an_empty_batch_waits_for_nothing(server: RedisServer) -> None:
+    """A batch that shows no wallet (completions) does not care about Redis, even where it never answered."""
+    cache = BalanceCache(client(server), lease_s=60, timeout_s=TIMEOUT_S)
+    await asyncio.wait_for(cache.show([], cache.lease()), SLACK_S)
+
+
+async def test_flushed_redis_is_filled_again(cache: BalanceCache, redis: "Redis") -> None:
+    """The script is loaded again, too: losing everything costs Redis nothing but misses."""
+    await cache.show([state(1)], cache.lease())
+    await redis.flushall()
+    await redis.script_flush()
+    await cache.show([state(2)], cache.lease())
+    assert await shown_version(redis) == 2
+
+
+# Redis does not answer.
+
+
+async def test_a_dead_redis_costs_one_lease_once(server: RedisServer, cache: BalanceCache) -> None:
+    """The first step waits until the last lease has run out; from then on the worker does without."""
+    await cache.show([state(1)], cache.lease())
+    server.kill()
+    first_s, then_s = await time_to_show(cache, 2), await time_to_show(cache, 3)
+    assert LEASE_S <= first_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
+    assert then_s < SLACK_S
+
+
+async def test_a_redis_that_hangs_costs_one_lease_and_one_timeout(
+    server: RedisServer, cache: BalanceCache
+) -> None:
+    """The same where connections stay open and nothing comes back."""
+    await cache.show([state(1)], cache.lease())
+    with paused(server):
+        first_s, then_s = await time_to_show(cache, 2), await time_to_show(cache, 3)
+    assert LEASE_S <= first_s < LEASE_S + TIMEOUT_S + CLOCK_SKEW_MAX_S + SLACK_S
+    assert then_s < SLACK_S
+
+
+async def test_a_write_that_hung_shows_nothing_afterwards(
+    server: RedisServer, cache: BalanceCache, redis: "Redis"
+) -> None:
+    """Redis does what it was sent when it wakes up: by then the lease is over, and nobody sees it."""
+    await cache.show([state(1)], cache.lease())
+    with paused(server):
+        await cache.show([state(2)], cache.lease())
+        await cache.show([state(3)], cache.lease())
+    assert await shown_version(redis) is None
+
+
+async def test_redis_is_used_again_when_it_is_back(
+    server: RedisServer, cache: BalanceCache, redis: "Redis"
+) -> None:
+    """Without a restart of the worker."""
+    server.kill()
+    await cache.show([state(1)], cache.lease())
+    server.start()
+    await until(lambda: cache._up)
+    await cache.show([state(2)], cache.lease())
+    assert await shown_version(redis) == 2
+
+
+async def test_a_new_worker_sits_out_its_predecessors_leases(server: RedisServer) -> None:
+    """It cannot know what was shown before it, so without Redis its first step waits for a lease."""
+    with paused(server):
+        cache = BalanceCache(client(server), LEASE_S, TIMEOUT_S)
+        await cache.start()
+        assert LEASE_S <= await time_to_show(cache, 1) < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
+        assert await time_to_show(cache, 2) < SLACK_S
+    await cache.close()
+
+
+# What the database says is told to clients, too, who may read a balance next.
+
+
+async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
+    store: Store, cache: BalanceCache, redis: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transfer that shows as done, to a client that asks for it, shows in every balance read after that.
+
+    A partition: readers reach Redis, and what the worker writes is lost.
+    """
+    await cache.outlive_predecessor()
+    writer = ShardWriter(store, cache, 1000, 20_000)
+    await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
+    step = Deposit(uuid4(), "a", 1, "USD", None, None)
+    monkeypatch.setattr(cache, "_show", _is_lost)
+    answer = asyncio.create_task(writer.perform([step]))
+    while await store.transfer(step.transfer_id) is None:  # noqa: ASYNC110 -- the database has no event for us
+        await asyncio.sleep(0.01)
+    assert await shown_version(redis) == 1, "nothing was behind: the test did not test"
+    assert await InternalRoutes(writer, store).transfer(Lookup(step.transfer_id)) is not None
+    assert await shown_version(redis) is None
+    assert await answer == [Done()]
+
+
+async def _is_lost(*_: object, **__: object) -> None:
+    await asyncio.sleep(60)
+
+
+async def test_an_unknown_outcome_shows_nothing_older_either(
+    store: Store, cache: BalanceCache, redis: "Redis"
+) -> None:
+    """The step may have been committed and be found in the log; its wallet's old balance is not shown any more."""
+    await ShardWriter(store, cache, 1000, 20_000).perform([Open(uuid4(), "a", 1, "USD", None, None)])
+    step = Deposit(uuid4(), "a", 1, "USD", None, None)
+    async with LosesReplies(store._url, store._lease) as losing:
+        assert await ShardWriter(losing, cache, 1000, 20_000).perform([step]) == [Unknown()]
+    assert await store.transfer(step.transfer_id) is not None
+    assert await shown_version(redis) is None
+
+
+class LosesReplies(Store):
+    """A store whose commits are made, but nobody hears of it."""
+
+    @contextlib.asynccontextmanager
+    async def books(self, keys: BatchKeys) -> AsyncIterator[Books]:
+        async with super().books(keys) as books:
+            yield books
+        raise ConnectionResetError("the reply was lost")
+
+
+async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
+    store: Store, server: RedisServer
+) -> None:
+    """What its predecessor committed and did not live to show is told when no older balance is shown any more."""
+    begin_s = time.monotonic()
+    async with running_cache(server) as successor:
+        writer = ShardWriter(store, successor, 1000, 20_000)
+        await InternalRoutes(writer, store).transfer(Lookup(uuid4()))
+        assert LEASE_S <= time.monotonic() - begin_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
+
+
+# The property.
+
+
+class Clients:
+    """Readers as the orchestrator serves them: from Redis, else from the shard's worker."""
+
+    def __init__(self, reader: BalanceReader, writer: ShardWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.acknowledged = 1
+        self.reads = self.hits = 0
+
+    async def write(self, until_s: float) -> None:
+        """Deposits, one after the other; each acknowledgement is a version that every later read must show."""
+        while time.monotonic() < until_s:
+            [outcome] = await self._writer.perform([Deposit(uuid4(), "a", 1, "USD", None, None)])
+            assert outcome == Done()
+            self.acknowledged += 1
+            await asyncio.sleep(0.002)
+
+    async def read(self, until_s: float) -> None:
+        """Reads; none may show less than what was acknowledged when it began."""
+        while time.monotonic() < until_s:
+            least = self.acknowledged
+            version = await self._version()
+            assert version >= least, f"read version {version} after {least} was acknowledged"
+            self.reads += 1
+            await asyncio.sleep(0)
+
+    async def _version(self) -> int:
+        if body := await self._reader.cached("a"):
+            self.hits += 1
+            return int(msgspec.json.decode(body)["version"])
+        [wallet] = await self._writer.perform([Read("a")])
+        assert isinstance(wallet, WalletState)
+        return wallet.version
+
+
+async def break_redis(server: RedisServer, redis: "Redis", until_s: float) -> None:
+    """Kills, pauses and empties Redis, for shorter and for longer than a lease."""
+    random = Random(3)
+    for fault in [*("kill", "pause", "flush") * 2, "pause"]:
+        await asyncio.sleep(random.uniform(0.2, 0.7))
+        down_s = random.choice([0.05, 0.3, LEASE_S + 0.3])
+        if fault == "kill":
+            server.kill()
+            await asyncio.sleep(down_s)
+            server.start()
+        elif fault == "pause":
+            with paused(server):
+                await asyncio.sleep(down_s)
+        else:
+            with contextlib.suppress(RedisError):
+                await redis.flushall()
+    await asyncio.sleep(max(0.0, until_s - time.monotonic()))
+
+
+@pytest.mark.slow
+async def test_no_read_after_an_acknowledgement_is_stale(
+    server: RedisServer,
+    cache: BalanceCache,
+    redis: "Redis",
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Readers race a writer while Redis is killed, paused and emptied: none ever sees what was before its time."""
+    monkeypatch.setattr(balance_reader, "PAUSE_S", 0.05)
+    writer = ShardWriter(store, cache, 1000, 20_000)
+    await writer.perform([Open(uuid4(), "a", 0, "USD", None, None)])
+    until_s = time.monotonic() + 8
+    async with client(server) as readers_redis, asyncio.TaskGroup() as group:
+        clients = Clients(BalanceReader(readers_redis, TIMEOUT_S), writer)
+        group.create_task(break_redis(server, redis, until_s))
+        group.create_task(clients.write(until_s))
+        for _ in range(8):
+            group.create_task(clients.read(until_s))
+    assert clients.acknowledged > 100
+    assert clients.hits > 100, "the cache was hardly used: the test did not test"
+    assert clients.reads > clients.hits, "Redis was never missed: the test did not test"

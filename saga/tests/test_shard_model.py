@@ -1,0 +1,519 @@
+"""The shard's whole batch path against a model of plain Python: same outcomes, same balances, same ledger.
+
+What runs is the worker from ShardWriter down: decisions, SQL, a migrated Postgres, and a real Redis. The model below
+is written from the contract, not from the code. WALLET_MODEL_EXAMPLES=2000 looks further, with random seeds.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from wallet_kernel.idempotency import fingerprint
+from wallet_kernel.money import AMOUNT_MAX_MICROS
+from wallet_kernel.refusals import Refusal
+from wallet_lab.testing import PostgresServer, running_redis
+from wallet_saga.balances import cache_key
+from wallet_saga.protocol import (
+    Close,
+    Complete,
+    Credit,
+    Debit,
+    Deposit,
+    Done,
+    Open,
+    Outcome,
+    Read,
+    Refund,
+    Refused,
+    Replayed,
+    SetFrozen,
+    Step,
+    WalletState,
+    Withdraw,
+)
+from wallet_saga.worker.cache import BalanceCache
+from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.store import Store
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = int(os.environ.get("WALLET_MODEL_EXAMPLES", "0"))
+bounded = settings(
+    max_examples=EXAMPLES or 40,
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+EXTERNAL, TRANSIT = "@external", "@transit"
+Logged = Debit | Open | Deposit | Withdraw
+
+
+class Posting(NamedTuple):
+    """A version of a wallet in the model's ledger."""
+
+    kind: str
+    amount: int
+    balance: int
+    transfer_id: UUID | None
+
+
+@dataclass
+class ModelWallet:
+    """A wallet: what it holds, and how it came to it."""
+
+    currency: str
+    status: str = "active"
+    balance: int = 0
+    in_flight: int = 0
+    history: list[Posting] = field(default_factory=list)
+
+    def enter(self, kind: str, amount: int, transfer_id: UUID | None) -> None:
+        self.balance += amount
+        self.history.append(Posting(kind, amount, self.balance, transfer_id))
+
+    def shown(self) -> tuple[object, ...]:
+        return ("wallet", self.currency, self.status, self.balance, self.in_flight, len(self.history))
+
+
+@dataclass
+class ModelTransfer:
+    """A row of the model's saga log."""
+
+    first: Logged
+    state: str
+    reason: Refusal | None = None
+
+
+@dataclass
+class Model:
+    """One shard, as the contract has it."""
+
+    wallets: dict[str, ModelWallet] = field(default_factory=dict)
+    log: dict[UUID, ModelTransfer] = field(default_factory=dict)
+    keys: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    barrier: dict[UUID, Refusal | None] = field(default_factory=dict)
+    system: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def apply(self, step: Step) -> tuple[object, ...]:
+        """The outcome that the contract demands, without its times."""
+        match step:
+            case Debit() | Open() | Deposit() | Withdraw():
+                return self._once(step)
+            case Credit():
+                return self._credit(step)
+            case Complete() | Refund():
+                return self._end(step)
+            case SetFrozen() | Close() | Read():
+                return self._status(step)
+
+    def _once(self, step: Logged) -> tuple[object, ...]:
+        owner = _owner(step)
+        known = self.log.get(step.transfer_id) or self.log.get(
+            self.keys.get((owner, step.key or ""), UUID(int=0))
+        )
+        if known is not None:
+            same_key = step.key is not None and known.first.key == step.key
+            if same_key and known.first.fingerprint != step.fingerprint:
+                return ("refused", Refusal.KEY_REUSED)
+            return ("replayed", known.first.transfer_id, known.state, known.reason)
+        reason = self._refusal(step)
+        done = "debited" if isinstance(step, Debit) else "completed"
+        self.log[step.transfer_id] = ModelTransfer(step, "refused" if reason else done, reason)
+        if step.key is not None:
+            self.keys[owner, step.key] = step.transfer_id
+        return ("refused", reason) if reason else self._do(step)
+
+    def _refusal(self, step: Logged) -> Refusal | None:
+        match step:
+            case Open():
+                return Refusal.WALLET_EXISTS if step.account_id in self.wallets else None
+            case Deposit():
+                return self._cannot_take(step.account_id, step.amount_micros, step.currency)
+            case Withdraw():
+                return self._cannot_pay(step.account_id, step.amount_micros, step.currency)
+            case Debit():
+                return self._cannot_pay(step.from_account, step.amount_micros, step.currency)
+
+    def _do(self, step: Logged) -> tuple[object, ...]:
+        match step:
+            case Open():
+                wallet = self.wallets[step.account_id] = ModelWallet(step.currency)
+                self._move(wallet, "opening", step.balance_micros, step.transfer_id, EXTERNAL)
+                return wallet.shown()
+            case Deposit():
+                self._move(
+                    self.wallets[step.account_id], "deposit", step.amount_micros, step.transfer_id, EXTERNAL
+                )
+            case Withdraw():
+                self._move(
+                    self.wallets[step.account_id],
+                    "withdrawal",
+                    -step.amount_micros,
+                    step.transfer_id,
+                    EXTERNAL,
+                )
+            case Debit():
+                payer = self.wallets[step.from_account]
+                payer.in_flight += step.amount_micros
+                self._move(payer, "transfer", -step.amount_micros, step.transfer_id, TRANSIT)
+        return ("done",)
+
+    def _credit(self, step: Credit) -> tuple[object, ...]:
+        if step.transfer_id not in self.barrier:
+            reason = self._cannot_take(step.to_account, step.amount_micros, step.currency)
+            self.barrier[step.transfer_id] = reason
+            if reason is None:
+                payee = self.wallets[step.to_account]
+                self._move(payee, "transfer", step.amount_micros, step.transfer_id, TRANSIT)
+        reason = self.barrier[step.transfer_id]
+        return ("refused", reason) if reason else ("done",)
+
+    def _end(self, step: Complete | Refund) -> tuple[object, ...]:
+        transfer = self.log.get(step.transfer_id)
+        if transfer is not None and transfer.state == "debited":
+            assert isinstance(transfer.first, Debit)
+            payer = self.wallets[transfer.first.from_account]
+            payer.in_flight -= transfer.first.amount_micros
+            transfer.state = "completed"
+            if isinstance(step, Refund):
+                transfer.state, transfer.reason = "refunded", step.reason
+                self._move(payer, "refund", transfer.first.amount_micros, step.transfer_id, TRANSIT)
+        return ("done",)
+
+    def _status(self, step: SetFrozen | Close | Read) -> tuple[object, ...]:
+        wallet = self.wallets.get(step.account_id)
+        if wallet is None:
+            return ("refused", Refusal.WALLET_NOT_FOUND)
+        match step:
+            case SetFrozen() if wallet.status == "closed":
+                return ("refused", Refusal.WALLET_CLOSED)
+            case SetFrozen() if (wallet.status == "frozen") != step.frozen:
+                wallet.status = "frozen" if step.frozen else "active"
+                wallet.enter("frozen" if step.frozen else "unfrozen", 0, None)
+            case Close() if wallet.balance or wallet.in_flight:
+                return ("refused", Refusal.WALLET_NOT_EMPTY)
+            case Close() if wallet.status != "closed":
+                wallet.status = "closed"
+                wallet.enter("closed", 0, None)
+        return wallet.shown()
+
+    def _cannot_pay(self, account: str, amount: int, currency: str) -> Refusal | None:
+        if reason := self._cannot_move(account, currency):
+            return reason
+        return Refusal.INSUFFICIENT_FUNDS if self.wallets[account].balance < amount else None
+
+    def _cannot_take(self, account: str, amount: int, currency: str) -> Refusal | None:
+        if reason := self._cannot_move(account, currency):
+            return reason
+        wallet = self.wallets[account]
+        room = AMOUNT_MAX_MICROS - wallet.balance - wallet.in_flight
+        return Refusal.BALANCE_LIMIT if amount > room else None
+
+    def _cannot_move(self, account: str, currency: str) -> Refusal | None:
+        wallet = self.wallets.get(account)
+        if wallet is None:
+            return Refusal.WALLET_NOT_FOUND
+        by_status = {"closed": Refusal.WALLET_CLOSED, "frozen": Refusal.WALLET_FROZEN}
+        return by_status.get(wallet.status) or (
+            Refusal.CURRENCY_MISMATCH if wallet.currency != currency else None
+        )
+
+    def _move(self, wallet: ModelWallet, kind: str, amount: int, transfer_id: UUID, against: str) -> None:
+        wallet.enter(kind, amount, transfer_id)
+        self.system[against, wallet.currency] -= amount
+
+
+def _owner(step: Logged) -> str:
+    return step.from_account if isinstance(step, Debit) else step.account_id
+
+
+def _told(outcome: Outcome) -> tuple[object, ...]:
+    """An outcome as the model tells it."""
+    match outcome:
+        case Done():
+            return ("done",)
+        case Refused():
+            return ("refused", outcome.reason)
+        case Replayed():
+            return ("replayed", outcome.transfer.transfer_id, outcome.transfer.state, outcome.transfer.reason)
+        case WalletState():
+            return (
+                "wallet",
+                outcome.currency,
+                outcome.status,
+                outcome.balance_micros,
+                outcome.in_flight_micros,
+                outcome.version,
+            )
+    return ("unknown",)
+
+
+@dataclass
+class Bench:
+    """A worker's parts on real servers, and an auditor's connection to the same database."""
+
+    runner: asyncio.Runner
+    writer: ShardWriter
+    auditor: asyncpg.Connection
+    redis: "Redis"
+
+    def run(self, model: Model, batches: Sequence[Sequence[Step]]) -> None:
+        """Every batch goes to the worker and to the model, and after each the books are compared."""
+        self.runner.run(self._run(model, batches))
+
+    async def _run(self, model: Model, batches: Sequence[Sequence[Step]]) -> None:
+        for batch in batches:
+            outcomes = await self.writer.perform(batch)
+            wanted = [model.apply(step) for step in batch]
+            for step, outcome, want in zip(batch, outcomes, wanted, strict=True):
+                assert _told(outcome) == want, step
+            await self._compare(model)
+
+    async def _compare(self, model: Model) -> None:
+        names, currencies = list(model.wallets), list({wallet.currency for wallet in model.wallets.values()})
+        await self._compare_wallets(model, names)
+        await self._compare_ledger(model, names)
+        await self._compare_log(model)
+        await self._compare_system(model, currencies)
+
+    async def _compare_wallets(self, model: Model, names: list[str]) -> None:
+        rows = await self.auditor.fetch("SELECT * FROM wallets WHERE account_id = ANY($1)", names)
+        found = {row["account_id"]: ("wallet", *(row[name] for name in _WALLET)) for row in rows}
+        assert found == {name: wallet.shown() for name, wallet in model.wallets.items()}
+        entries: list[Any] = await self.redis.mget(map(cache_key, names)) if names else []
+        for name, entry in zip(names, entries, strict=True):
+            version = len(model.wallets[name].history)
+            assert entry is None or entry.split(b" ")[0] == b"%d" % version, "the cache shows another version"
+
+    async def _compare_ledger(self, model: Model, names: list[str]) -> None:
+        rows = await self.auditor.fetch(_LEDGER, names)
+        found: dict[str, list[Posting]] = {name: [] for name in names}
+        for row in rows:
+            entries = found[row["account_id"]]
+            entries.append(
+                Posting(row["kind"], row["amount_micros"], row["balance_micros"], row["transfer_id"])
+            )
+            assert row["version"] == len(entries), "versions are not contiguous"
+            assert row["folded"] == row["balance_micros"] >= 0, "the ledger's fold is not the balance"
+            assert row["in_order"], "time ran backwards within a wallet"
+        assert found == {name: wallet.history for name, wallet in model.wallets.items()}
+
+    async def _compare_log(self, model: Model) -> None:
+        rows = await self.auditor.fetch(
+            "SELECT transfer_id, state, reason FROM transfers WHERE transfer_id = ANY($1)", list(model.log)
+        )
+        logged = {key: (t.state, t.reason.value if t.reason else None) for key, t in model.log.items()}
+        assert {row["transfer_id"]: (row["state"], row["reason"]) for row in rows} == logged
+        rows = await self.auditor.fetch(
+            "SELECT transfer_id, reason FROM credits WHERE transfer_id = ANY($1)", list(model.barrier)
+        )
+        assert {row["transfer_id"]: row["reason"] for row in rows} == model.barrier
+
+    async def _compare_system(self, model: Model, currencies: list[str]) -> None:
+        rows = await self.auditor.fetch("SELECT * FROM system_accounts WHERE currency = ANY($1)", currencies)
+        found = {(row["name"], row["currency"]): int(row["balance_micros"]) for row in rows}
+        assert found.items() >= {key: value for key, value in model.system.items() if value}.items()
+        for currency in currencies:
+            held = sum(wallet.balance for wallet in model.wallets.values() if wallet.currency == currency)
+            outside = sum(value for (_, other), value in found.items() if other == currency)
+            assert held + outside == 0, f"{currency} does not sum to zero"
+
+
+_WALLET = ["currency", "status", "balance_micros", "in_flight_micros", "version"]
+_LEDGER = """
+SELECT *, sum(amount_micros) OVER (PARTITION BY account_id ORDER BY version) AS folded,
+       at >= lag(at, 1, at) OVER (PARTITION BY account_id ORDER BY version) AS in_order
+FROM ledger WHERE account_id = ANY($1) ORDER BY account_id, version
+"""
+
+
+@pytest.fixture(scope="module")
+def bench(postgres: PostgresServer) -> Iterator[Bench]:
+    """One worker for all examples: each has its own wallets and currencies, so one database serves them all."""
+    database = postgres.copy_database()
+    with running_redis() as cache_server, asyncio.Runner() as runner:
+        redis = Redis.from_url(cache_server.url)
+        cache = BalanceCache(redis, lease_s=5.0, timeout_s=5.0)
+        store = Store(database.service, timedelta(seconds=5))
+        runner.run(_open(store, cache))
+        auditor = runner.run(asyncpg.connect(database.owner))
+        yield Bench(runner, ShardWriter(store, cache, 1000, 20_000), auditor, redis)
+        runner.run(auditor.close())
+        runner.run(cache.close())
+        runner.run(store.__aexit__())
+
+
+async def _open(store: Store, cache: BalanceCache) -> None:
+    await store.__aenter__()
+    await cache.start()
+
+
+# What may be drawn. Names and currencies get a part that is unique to the example when the steps are made.
+
+NAMES = st.integers(0, 4)
+AMOUNTS = st.one_of(st.integers(1, 30), st.sampled_from([1, 100, AMOUNT_MAX_MICROS - 50, AMOUNT_MAX_MICROS]))
+REQUESTS = st.tuples(
+    st.sampled_from([Debit, Debit, Debit, Open, Deposit, Withdraw]),
+    NAMES,
+    NAMES,
+    AMOUNTS,
+    st.sampled_from([0, 0, 0, 0, 0, 1]),
+    st.sampled_from([None, None, "k1", "k2"]),
+)
+ACTIONS = st.one_of(
+    st.tuples(st.just("request"), st.integers(0, 23)),
+    st.tuples(st.sampled_from(["credit", "complete", "refund"]), st.integers(0, 23)),
+    st.tuples(st.sampled_from(["freeze", "unfreeze", "close", "read"]), NAMES),
+)
+BATCHES = st.lists(st.lists(ACTIONS, min_size=1, max_size=12), min_size=1, max_size=6)
+OPENINGS = st.lists(st.sampled_from([0, 10, 100, AMOUNT_MAX_MICROS]), min_size=2, max_size=4)
+Request = tuple[type[Logged], int, int, int, int, str | None]
+
+
+class Example:
+    """Turns what was drawn into steps. A step that comes again is the same message, as in the real system."""
+
+    def __init__(self) -> None:
+        self._tag = uuid4().hex[:8]
+
+    def account(self, number: int) -> str:
+        return f"{self._tag}-{number}"
+
+    def currency(self, number: int) -> str:
+        return f"{self._tag}{number}"
+
+    def opening(self, number: int, balance: int) -> Open:
+        return Open(uuid4(), self.account(number), balance, self.currency(0), None, None)
+
+    def request(self, drawn: Request) -> Logged:
+        kind, first, second, amount, currency_number, key = drawn
+        account, currency = self.account(first), self.currency(currency_number)
+        if kind is Debit:
+            other = self.account(second if second != first else first + 1)
+            meaning = fingerprint("transfer", other, amount, currency) if key else None
+            return Debit(uuid4(), account, other, amount, currency, key, meaning)
+        meaning = fingerprint(kind.__name__, amount, currency) if key else None
+        made: Any = kind
+        step: Logged = made(uuid4(), account, amount, currency, key, meaning)
+        return step
+
+    def step(self, requests: Sequence[Logged], action: tuple[str, int]) -> Step:
+        what, number = action
+        if what in ("freeze", "unfreeze"):
+            return SetFrozen(self.account(number), what == "freeze")
+        if what in ("close", "read"):
+            return (Close if what == "close" else Read)(self.account(number))
+        request = requests[number % len(requests)]
+        return request if what == "request" or not isinstance(request, Debit) else follow_up(request, what)
+
+
+def follow_up(debit: Debit, what: str, reason: Refusal = Refusal.WALLET_FROZEN) -> Step:
+    """A later step of the saga that a debit began."""
+    if what == "credit":
+        return Credit(
+            debit.transfer_id, debit.from_account, debit.to_account, debit.amount_micros, debit.currency
+        )
+    if what == "complete":
+        return Complete(debit.transfer_id, debit.from_account)
+    return Refund(debit.transfer_id, debit.from_account, reason)
+
+
+@bounded
+@given(OPENINGS, st.lists(REQUESTS, min_size=1, max_size=12), BATCHES)
+def test_any_steps_in_any_order(
+    bench: Bench, openings: list[int], requests: list[Request], batches: list[list[tuple[str, int]]]
+) -> None:
+    """Whatever comes, as often and as out of order as it likes, the shard does what the contract says."""
+    example, model = Example(), Model()
+    made = [example.request(request) for request in requests for _ in ("first", "retried with a fresh id")]
+    steps = [[example.step(made, action) for action in batch] for batch in batches]
+    bench.run(model, [[example.opening(n, balance) for n, balance in enumerate(openings)], *steps])
+
+
+@bounded
+@given(st.lists(REQUESTS, min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_money_in_transit_is_that_of_open_sagas(
+    bench: Bench, requests: list[Request], random: Random
+) -> None:
+    """Sagas driven by the protocol in any interleaving: what is in transit belongs to sagas still without credit."""
+    example, model = Example(), Model()
+    debits = [step for step in map(example.request, requests) if isinstance(step, Debit)]
+    bench.run(model, [[example.opening(n, 100) for n in range(4)]])
+    for _ in range(8):
+        batch = [step for debit in debits for step in [_next_step(model, debit, random)] if step is not None]
+        random.shuffle(batch)
+        batch += random.choices(batch, k=2) if batch else []
+        status = [SetFrozen(example.account(random.randrange(4)), random.random() < 0.5)]
+        bench.run(model, [[*status, *batch]])
+        _check_transit(model, debits)
+    while batch := [step for debit in debits if (step := _next_step(model, debit)) is not None]:
+        bench.run(model, [batch])
+    assert not any(value for (name, _), value in model.system.items() if name == TRANSIT)
+    assert not any(wallet.in_flight for wallet in model.wallets.values())
+
+
+def _next_step(model: Model, debit: Debit, random: Random | None = None) -> Step | None:
+    """What the orchestrator sends next for this request; with `random`, now and then an earlier step once more."""
+    transfer = model.log.get(debit.transfer_id)
+    if transfer is None:
+        replayed = debit.key is not None and (debit.from_account, debit.key) in model.keys
+        return None if replayed and random is None else debit
+    if random is not None and random.random() < 0.3:
+        return random.choice([debit, None])
+    if transfer.state != "debited":
+        return None
+    if debit.transfer_id not in model.barrier or (random is not None and random.random() < 0.2):
+        return follow_up(debit, "credit")
+    reason = model.barrier[debit.transfer_id]
+    return follow_up(debit, "refund", reason) if reason else follow_up(debit, "complete")
+
+
+def _check_transit(model: Model, debits: Sequence[Debit]) -> None:
+    open_micros: Counter[str] = Counter()
+    for debit in debits:
+        transfer = model.log.get(debit.transfer_id)
+        credited = model.barrier.get(debit.transfer_id, "not yet") is None
+        if transfer is not None and transfer.state == "debited" and not credited:
+            open_micros[debit.currency] += debit.amount_micros
+    in_transit = {
+        currency: value for (name, currency), value in model.system.items() if name == TRANSIT and value
+    }
+    assert in_transit == {currency: value for currency, value in open_micros.items() if value}
+
+
+@pytest.mark.parametrize("size", [1, 2, 10, 100, 1000])
+def test_batches_of_every_size(bench: Bench, size: int) -> None:
+    """One hot wallet, opposing transfers and overdrafts, in batches up to the largest: all as if one by one."""
+    random = Random(uuid4().int if EXAMPLES else size)
+    example, model = Example(), Model()
+    bench.run(model, [[example.opening(n, 20 * size) for n in range(4)]])
+    requests = [example.request(_hot_request(random)) for _ in range(size)]
+    debits = [step for step in requests if isinstance(step, Debit)]
+    batches: list[Sequence[Step]] = [
+        requests,
+        [follow_up(debit, "credit") for debit in debits],
+        [follow_up(debit, "complete") for debit in debits],
+        random.sample(requests, k=min(size, 50)),
+    ]
+    bench.run(model, [batch for batch in batches if batch])
+
+
+def _hot_request(random: Random) -> Request:
+    payer, payee = random.choice([(0, 1), (1, 0), (0, 2), (0, 3), (3, 0), (7, 0), (0, 7)])
+    kinds: list[type[Logged]] = [Debit, Debit, Debit, Debit, Deposit, Withdraw]
+    key = random.choice([None, None, None, f"k{random.randrange(20)}"])
+    return random.choice(kinds), payer, payee, random.randint(1, 60), 0, key

@@ -1,0 +1,546 @@
+"""The shard's store on a real Postgres: what the database itself refuses, and what happens when it is disturbed."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
+from wallet_saga.protocol import (
+    Complete,
+    Credit,
+    Debit,
+    Deposit,
+    Done,
+    Open,
+    Outcome,
+    Read,
+    Replayed,
+    Step,
+    Unknown,
+    WalletState,
+)
+from wallet_saga.worker import statements
+from wallet_saga.worker.cache import BalanceCache
+from wallet_saga.worker.keys import keys_of
+from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.steps import decide
+from wallet_saga.worker.store import NotTheOnlyWriter, Store
+
+pytestmark = pytest.mark.anyio
+
+TEN = 10_000_000
+
+
+def opened(name: str, balance: int = TEN) -> Open:
+    return Open(uuid4(), name, balance, "USD", None, None)
+
+
+def deposit(name: str, amount: int = 1, transfer_id: UUID | None = None) -> Deposit:
+    return Deposit(transfer_id or uuid4(), name, amount, "USD", None, None)
+
+
+def debit(name: str, amount: int = 1, key: str | None = None) -> Debit:
+    return Debit(uuid4(), name, "payee", amount, "USD", key, b"meaning" if key else None)
+
+
+@pytest.fixture
+async def owner(database: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as the database's owner."""
+    connection = await asyncpg.connect(database.owner)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="module")
+async def shard_in_use(postgres: PostgresServer, no_cache: BalanceCache) -> DatabaseUrls:
+    """A database in which everything has happened once, for tests that change nothing because they are refused."""
+    database = postgres.copy_database()
+    async with _store(database.service) as store:
+        steps: list[Step] = [opened("a"), Credit(uuid4(), "b", "a", 1, "USD"), debit("a", key="key")]
+        await ShardWriter(store, no_cache, 1000, 20_000).perform(steps)
+    return database
+
+
+# What the database refuses, whoever asks.
+
+
+@pytest.mark.parametrize("table", ["ledger", "credits"])
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE {} SET at = now()", "DELETE FROM {}", "TRUNCATE {}"],
+    ids=["update", "delete", "truncate"],
+)
+async def test_history_cannot_be_changed(shard_in_use: DatabaseUrls, table: str, change: str) -> None:
+    """Not even the owner of the database changes a posting or a credit's barrier."""
+    with pytest.raises(asyncpg.RaiseError, match="immutable"):
+        await _execute(shard_in_use.owner, change.format(table))
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET at = now()",
+        "DELETE FROM ledger",
+        "TRUNCATE ledger",
+        "UPDATE credits SET reason = NULL",
+        "DELETE FROM credits",
+        "TRUNCATE credits",
+        "DELETE FROM wallets",
+        "DELETE FROM transfers",
+        "DELETE FROM system_accounts",
+        "TRUNCATE wallets",
+        "DROP TABLE ledger",
+        "DROP FUNCTION refuse_change() CASCADE",
+        "ALTER TABLE ledger DISABLE TRIGGER ALL",
+        "ALTER TABLE wallets DROP CONSTRAINT wallets_balance_micros_check",
+        "CREATE TABLE more (x int)",
+        "CREATE TEMPORARY TABLE more (x int)",
+        "DROP INDEX transfers_idempotency",
+        "SELECT * FROM alembic_version",
+        "SET session_replication_role = replica",
+        "SET ROLE wallet_owner",
+    ],
+)
+async def test_a_worker_has_no_more_rights_than_it_needs(shard_in_use: DatabaseUrls, statement: str) -> None:
+    """A worker that went mad, or was taken over, can neither erase history nor remove a safeguard."""
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await _execute(shard_in_use.service, statement)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "balance_micros = -1",
+        "in_flight_micros = -1",
+        "balance_micros = 1, in_flight_micros = 9223372036854775807",
+        "status = 'closed'",
+        "status = 'asleep'",
+        "version = 0",
+    ],
+    ids=[
+        "below zero",
+        "negative in flight",
+        "no room for a refund",
+        "closed with money",
+        "status",
+        "version",
+    ],
+)
+async def test_a_wallet_cannot_be_impossible(shard_in_use: DatabaseUrls, change: str) -> None:
+    """Whatever a worker computes: no wallet below zero, none without room for its refunds, none closed with money."""
+    with pytest.raises(asyncpg.CheckViolationError):
+        await _execute(shard_in_use.service, f"UPDATE wallets SET {change}")  # noqa: S608 -- the list above
+
+
+BARRIERS = [
+    "INSERT INTO wallets SELECT * FROM wallets LIMIT 1",
+    "INSERT INTO ledger SELECT * FROM ledger LIMIT 1",
+    "INSERT INTO credits SELECT * FROM credits LIMIT 1",
+    """INSERT INTO transfers (transfer_id, kind, state, from_account, to_account, amount_micros, currency,
+                              started_at, lease_until)
+       SELECT transfer_id, 'transfer', 'debited', 'x', 'y', 1, 'USD', now(), now() FROM transfers LIMIT 1""",
+    """INSERT INTO transfers (transfer_id, kind, state, from_account, to_account, amount_micros, currency,
+                              idempotency_key, started_at, lease_until)
+       VALUES (gen_random_uuid(), 'transfer', 'debited', 'a', 'z', 1, 'USD', 'key', now(), now())""",
+]
+
+
+@pytest.mark.parametrize("statement", BARRIERS, ids=["wallet", "version", "credit", "transfer", "key"])
+async def test_barriers_are_unique(shard_in_use: DatabaseUrls, statement: str) -> None:
+    """One row a wallet, a version, a credit, a transfer, and an idempotency key of an owner."""
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await _execute(shard_in_use.service, statement)
+
+
+async def test_commits_are_flushed(store: Store) -> None:
+    """A worker's sessions keep Postgres's durable defaults."""
+    for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        assert await store._readers.fetchval(f"SHOW {name}") == "on"
+
+
+async def test_a_key_seen_in_an_earlier_batch_is_replayed(writer: ShardWriter) -> None:
+    """A transfer is found again by its payer's idempotency key, not only by its id."""
+    first, again = debit("a", key="k"), debit("a", key="k")
+    await writer.perform([opened("a")])
+    await writer.perform([first])
+    [outcome] = await writer.perform([again])
+    assert isinstance(outcome, Replayed)
+    assert outcome.transfer.transfer_id == first.transfer_id
+
+
+# Several at once.
+
+
+async def test_two_writers_take_turns(database: DatabaseUrls, no_cache: BalanceCache) -> None:
+    """Two workers on one shard (one lost its place and does not know) are slower, never wrong: every step is done."""
+    async with _store(database.service) as one, _store(database.service) as two:
+        writers = [ShardWriter(store, no_cache, 1000, 20_000) for store in (one, two)]
+        await writers[0].perform([opened("hot", 0)])
+        outcomes = await asyncio.gather(*(_deposit_often(writer, 50) for writer in writers))
+        assert outcomes == [[Done()] * 50] * 2
+        wallet = await _wallet(writers[0], "hot")
+        assert (wallet.balance_micros, wallet.version) == (100, 101)
+
+
+async def _deposit_often(writer: ShardWriter, times: int) -> list[Outcome]:
+    return [(await writer.perform([deposit("hot")]))[0] for _ in range(times)]
+
+
+def _store(url: str, lease_s: float = 60) -> Store:
+    return Store(url, timedelta(seconds=lease_s))
+
+
+async def _wallet(writer: ShardWriter, name: str) -> WalletState:
+    [wallet] = await writer.perform([Read(name)])
+    assert isinstance(wallet, WalletState)
+    return wallet
+
+
+async def test_a_wallet_that_moved_on_is_not_overwritten(
+    writer: ShardWriter, store: Store, owner: asyncpg.Connection
+) -> None:
+    """Should somebody change a wallet without the writer's lock, the batch that did not see it is rolled back."""
+    await writer.perform([opened("a")])
+    with pytest.raises(NotTheOnlyWriter):
+        await _deposit_while(store, owner, "UPDATE wallets SET version = version + 1, balance_micros = 5")
+    assert await owner.fetchval("SELECT balance_micros FROM wallets") == 5
+
+
+async def _deposit_while(store: Store, other: asyncpg.Connection, change: str) -> None:
+    step = deposit("a")
+    async with store.books(keys_of([step])) as books:
+        decide(books, step)
+        await other.execute(change)
+
+
+async def test_a_step_that_the_database_refuses_fails_alone(writer: ShardWriter) -> None:
+    """The batch is halved around it; all the others are done, once each."""
+    refused = Debit(uuid4(), "a", "no text\0", 1, "USD")
+    batch: list[Step] = [deposit("a", 2**n) for n in range(9)]
+    batch.insert(5, refused)
+    await writer.perform([opened("a", 0)])
+    outcomes = await writer.perform(batch)
+    assert outcomes == [Unknown() if step is refused else Done() for step in batch]
+    assert (await _wallet(writer, "a")).balance_micros == 2**9 - 1
+
+
+async def test_two_claimers_never_get_the_same_saga(database: DatabaseUrls, no_cache: BalanceCache) -> None:
+    """Orchestrators that recover at once share the abandoned sagas; each has its own."""
+    async with _store(database.service, lease_s=-1) as store:
+        steps = [debit("a") for _ in range(100)]
+        await ShardWriter(store, no_cache, 1000, 20_000).perform([opened("a"), *steps])
+        claims = await asyncio.gather(*(store.claim(9, 60) for _ in range(20)))
+    claimed = [record.transfer_id for claim in claims for record in claim]
+    assert len(claimed) == 100
+    assert set(claimed) == {step.transfer_id for step in steps}
+
+
+async def test_a_claimer_does_not_wait_for_another(
+    database: DatabaseUrls, no_cache: BalanceCache, owner: asyncpg.Connection
+) -> None:
+    """Sagas that another claimer is just taking are skipped, not waited for."""
+    async with _store(database.service, lease_s=-1) as store:
+        await ShardWriter(store, no_cache, 1000, 20_000).perform(
+            [opened("a"), *(debit("a") for _ in range(10))]
+        )
+        async with owner.transaction():
+            taken = await owner.fetch(
+                "SELECT transfer_id FROM transfers WHERE state = 'debited' LIMIT 4 FOR UPDATE"
+            )
+            claimed = await asyncio.wait_for(store.claim(100, 60), 2)
+    assert len(claimed) == 6
+    assert not {record.transfer_id for record in claimed} & {row["transfer_id"] for row in taken}
+
+
+async def test_only_open_sagas_without_a_lease_are_claimed(
+    writer: ShardWriter, store: Store, owner: asyncpg.Connection
+) -> None:
+    """A saga is left to who began it until its lease has run out, then to its claimer; an ended one to nobody."""
+    first, second = debit("a"), debit("a")
+    await writer.perform([opened("a"), first, second, Complete(second.transfer_id, "a")])
+    assert await store.claim(100, 60) == []
+    await owner.execute("UPDATE transfers SET lease_until = now() - interval '1 s'")
+    assert [record.transfer_id for record in await store.claim(100, 60)] == [first.transfer_id]
+    assert await store.claim(100, 60) == []
+
+
+# Disturbed.
+
+
+Fault = Literal["hold", "cut before", "cut behind"]
+
+
+class Wire:
+    """The way to a database, on which one statement can be held, or the connection cut before or behind it."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._fault: tuple[bytes, Fault] | None = None
+        self._writers: list[asyncio.StreamWriter] = []
+        self.url = ""
+        self.arrived, self.released = asyncio.Event(), asyncio.Event()
+
+    def disturb(self, statement: bytes, fault: Fault) -> None:
+        """The next time this statement comes: hold it until `released`, or cut the connection around it."""
+        self._fault = statement, fault
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = self._target.geturl().replace(f":{self._target.port}/", f":{port}/")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await asyncio.open_connection(self._target.hostname, self._target.port)
+        self._writers += [writer, forth]
+        replies = asyncio.create_task(_pump(back, writer))
+        while data := await reader.read(65536):
+            fault = self._due(data)
+            if fault == "hold":
+                self.arrived.set()
+                await self.released.wait()
+            elif fault is not None:
+                replies.cancel()
+            if fault != "cut before":
+                forth.write(data)
+            if fault == "cut behind":
+                await asyncio.sleep(0.2)  # the server does it, but nobody will hear of it
+            if replies.cancelled() or replies.cancelling():
+                break
+        forth.close()
+        writer.close()
+
+    def _due(self, data: bytes) -> Fault | None:
+        if self._fault is None or self._fault[0] not in data:
+            return None
+        _, fault = self._fault
+        self._fault = None
+        return fault
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+
+async def test_nothing_is_answered_before_its_commit(
+    writer: ShardWriter, database: DatabaseUrls, no_cache: BalanceCache
+) -> None:
+    """While the database has not confirmed the commit, the step has no answer."""
+    await writer.perform([opened("a", 0)])
+    async with Wire(database.service) as wire, _store(wire.url) as store:
+        wire.disturb(b"COMMIT", "hold")
+        step = deposit("a")
+        answer = asyncio.create_task(ShardWriter(store, no_cache, 1000, 20_000).perform([step]))
+        await wire.arrived.wait()
+        await asyncio.wait([answer], timeout=0.2)
+        answered_early = answer.done()
+        wire.released.set()
+        assert await answer == [Done()]
+        assert await store.transfer(step.transfer_id) is not None
+        assert not answered_early, "answered before it was durable"
+
+
+@pytest.mark.parametrize(("fault", "again"), [("cut before", Done), ("cut behind", Replayed)])
+async def test_a_connection_lost_at_the_commit_is_unknown_and_resending_tells(
+    database: DatabaseUrls, no_cache: BalanceCache, fault: Fault, again: type[Outcome]
+) -> None:
+    """Nobody knows whether a commit without an answer was made; the step sent again does, and has one effect."""
+    async with Wire(database.service) as wire, _store(wire.url) as store:
+        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        await writer.perform([opened("a", 0)])
+        wire.disturb(b"COMMIT", fault)
+        step = deposit("a", 7)
+        assert await writer.perform([step]) == [Unknown()]
+        [outcome] = await writer.perform([step])
+        assert isinstance(outcome, again)
+        assert (await _wallet(writer, "a")).balance_micros == 7
+
+
+async def test_a_connection_lost_in_the_middle_leaves_nothing(
+    database: DatabaseUrls, no_cache: BalanceCache
+) -> None:
+    """A batch whose connection is lost while it is written is rolled back as a whole."""
+    async with Wire(database.service) as wire, _store(wire.url) as store:
+        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        await writer.perform([opened("a", 0)])
+        wire.disturb(b"INSERT INTO ledger", "cut before")
+        await _new_session(store)  # so that the statement travels as text once more
+        assert await writer.perform([deposit("a"), deposit("a")]) == [Unknown(), Unknown()]
+        assert (await _wallet(writer, "a")).version == 1
+
+
+async def _new_session(store: Store) -> None:
+    assert store._writer is not None
+    await store._writer.close()
+
+
+@pytest.mark.slow
+async def test_what_was_acknowledged_survives_a_crash_of_the_database(no_cache: BalanceCache) -> None:
+    """Kill -9 of the whole cluster right after the answer loses nothing of it; the worker goes on by itself."""
+    with running_postgres() as server:
+        server.migrate()
+        async with _store(server.service_url) as store:
+            writer = ShardWriter(store, no_cache, 1000, 20_000)
+            await writer.perform([opened("a", 0)])
+            outcomes = await writer.perform([deposit("a") for _ in range(100)])
+            server.kill()
+            assert outcomes == [Done()] * 100
+            assert await writer.perform([deposit("a")]) == [Unknown()]
+            server.start()
+            assert (await _wallet(writer, "a")).balance_micros == 100
+
+
+# The past.
+
+
+async def test_a_balance_at_a_moment_is_the_last_posting_up_to_it(
+    store: Store, owner: asyncpg.Connection
+) -> None:
+    """Bisection over the versions finds what reading the whole ledger finds, also where many share a moment."""
+    random = Random(7)
+    times = sorted(random.randrange(40) for _ in range(60))
+    ledger = await _write_history(owner, random, times)
+    for second in range(-1, 42):
+        _, found = await store.balance_at("old", _at(second))
+        past = [entry for entry, time_s in zip(ledger, times, strict=True) if time_s <= second]
+        shown = (found.version, found.balance_micros, found.status) if found else None
+        assert shown == (past[-1] if past else None), second
+
+
+def _at(second: int) -> datetime:
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
+
+
+async def _write_history(
+    owner: asyncpg.Connection, random: Random, times: Sequence[int]
+) -> list[tuple[int, int, str]]:
+    """A wallet's ledger with one entry at each of these seconds; returns version, balance and status after each."""
+    told, balance, status = [], 0, "active"
+    for version, second in enumerate(times, 1):
+        amount = random.randrange(100) if version == 1 or random.random() < 0.8 else 0
+        if amount or version == 1:
+            kind = "deposit"
+        else:
+            kind, status = ("unfrozen", "active") if status == "frozen" else ("frozen", "frozen")
+        balance += amount
+        transfer_id = uuid4() if kind == "deposit" else None
+        await owner.execute(
+            "INSERT INTO ledger VALUES ('old', $1, $2, $3, $4, $5, '@external', $6)",
+            *(version, kind, transfer_id, amount, balance, _at(second)),
+        )
+        told.append((version, balance, status))
+    await owner.execute(
+        "INSERT INTO wallets VALUES ('old', 'USD', $1, $2, 0, $3, $4)",
+        status,
+        balance,
+        len(times),
+        _at(times[-1]),
+    )
+    return told
+
+
+async def test_a_look_at_the_past_waits_for_the_batch_in_progress(writer: ShardWriter, store: Store) -> None:
+    """A batch's postings carry the time at which it began: a moment after that can only be told when it has ended."""
+    await writer.perform([opened("a", 0)])
+    step = deposit("a", 5)
+    async with store.books(keys_of([step])) as books:
+        decide(books, step)
+        looking = asyncio.create_task(store.balance_at("a", books.now))
+        await asyncio.wait([looking], timeout=0.3)
+        assert not looking.done(), "told before the batch was written"
+    _, wallet = await looking
+    assert wallet is not None
+    assert (wallet.balance_micros, wallet.version) == (5, 2)
+
+
+# What it costs.
+
+
+@pytest.mark.parametrize("wallets", [1, 1000])
+async def test_a_batch_costs_four_round_trips(writer: ShardWriter, store: Store, wallets: int) -> None:
+    """A thousand transfers on one wallet take no more statements than on a thousand: begin, load, write, commit."""
+    names = [f"w{n}" for n in range(wallets)]
+    await writer.perform([opened(name) for name in names])
+    statements_sent: list[str] = []
+    assert store._writer is not None
+    store._writer.add_query_logger(lambda record: statements_sent.append(record.query))
+    outcomes = await writer.perform([debit(names[n % wallets]) for n in range(1000)])
+    assert outcomes == [Done()] * 1000
+    assert statements_sent == [statements.BEGIN_AS_ONLY_WRITER, statements.LOAD, statements.WRITE, "COMMIT"]
+
+
+async def test_a_look_at_the_past_reads_few_rows(store: Store, owner: asyncpg.Connection) -> None:
+    """Also of a wallet with a long history: it holds up the writer, so it must not read all of it."""
+    await owner.execute(
+        "INSERT INTO ledger SELECT 'hot', n, 'deposit', gen_random_uuid(), 1, n, '@external', now()"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    await owner.execute("INSERT INTO wallets VALUES ('hot', 'USD', 'active', 20000, 0, 20000, now())")
+    explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statements.BALANCE_AT}"
+    [plan] = json.loads(await store._readers.fetchval(explain, "hot", datetime.now(UTC)))
+    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 200
+
+
+# How it came to be.
+
+
+async def test_migrating_again_and_two_at_once_is_safe(
+    empty_database: DatabaseUrls, database: DatabaseUrls
+) -> None:
+    """Any number of migrations at once, or again, leave exactly the schema that one leaves."""
+    assert await asyncio.gather(*(_migrate(empty_database) for _ in range(3))) == [0, 0, 0]
+    assert await _migrate(empty_database) == 0
+    assert await _schema(empty_database) == await _schema(database)
+
+
+async def _migrate(database: DatabaseUrls) -> int:
+    env = {**os.environ, "WALLET_DATABASE_URL": database.owner}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "wallet_saga.migrations", env=env
+    )
+    return await process.wait()
+
+
+async def _schema(database: DatabaseUrls) -> list[list[tuple[Any, ...]]]:
+    connection = await asyncpg.connect(database.owner)
+    try:
+        return [[tuple(row) for row in await connection.fetch(question)] for question in _SCHEMA]
+    finally:
+        await connection.close()
+
+
+_SCHEMA = [
+    """SELECT table_name, column_name, data_type, is_nullable, collation_name, generation_expression
+       FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2""",
+    "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
+    "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint ORDER BY 1, 2",
+    """SELECT table_name, grantee, privilege_type FROM information_schema.table_privileges
+       WHERE table_schema = 'public' ORDER BY 1, 2, 3""",
+    "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
+    "SELECT version_num FROM alembic_version",
+]

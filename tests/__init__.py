@@ -1,0 +1,1 @@
+"""The workspace's own tests: black box (conformance, invariants) and house rules."""

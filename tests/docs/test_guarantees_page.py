@@ -1,0 +1,65 @@
+"""The guarantees page names safeguards, tests and mutations that exist, and all of these mutations."""
+
+import ast
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "guarantees.md").read_text()
+ROWS = [
+    [cell.strip(" `") for cell in line.strip("|").split("|")]
+    for line in PAGE.splitlines()
+    if re.match(r"\| (saga|cqrs) \|", line)
+]
+MUTATIONS = {
+    name: columns
+    for table in sorted((ROOT / "tests" / "mutations").glob("*.toml"))
+    for name, columns in tomllib.loads(table.read_text()).items()
+}
+
+
+@cache
+def names_of_tests(file: str) -> frozenset[str]:
+    """The names of a file's tests; empty where there is no such file."""
+    path = ROOT / file
+    tree = ast.parse(path.read_text()) if path.exists() else ast.Module([], [])
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return frozenset(function.name for function in functions if function.name.startswith("test_"))
+
+
+def exists(test: str) -> bool:
+    """Whether a test named `file::function` is there (its parameters are left to pytest)."""
+    file, _, function = test.partition("::")
+    return function.partition("[")[0] in names_of_tests(file)
+
+
+def test_every_test_that_is_named_exists() -> None:
+    """In the tables and in the text."""
+    named = set(re.findall(r"`([\w/.-]+\.py::\w+)`", PAGE))
+    assert len(named) >= len({row[3] for row in ROWS})
+    assert sorted(test for test in named if not exists(test)) == []
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[4]))
+def test_a_row_says_what_its_mutation_does(row: list[str]) -> None:
+    """The mutation is there, takes the safeguard out of the file that is named, and has the test that is named fail."""
+    _, _, where, test, mutation = row
+    assert MUTATIONS[mutation]["file"] == where
+    assert MUTATIONS[mutation]["fails"].partition("[")[0] == test
+
+
+def test_every_mutation_is_explained() -> None:
+    """None is tried without a guarantee that it stands for."""
+    assert {row[4] for row in ROWS} == MUTATIONS.keys()
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_fits_the_code(name: str) -> None:
+    """Its snippet stands in its file exactly once, and its test exists: known here in no time, not after minutes."""
+    mutation = MUTATIONS[name]
+    assert (ROOT / mutation["file"]).read_text().count(mutation["replace"]) == 1
+    assert exists(mutation["fails"])
