@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aio_pika
 from aio_pika import DeliveryMode, Message
@@ -19,6 +19,7 @@ REFUSED = Counter(
 )
 
 CONNECT_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 2.0
 BROKER_ERRORS = (AMQPError, OSError, TimeoutError)
 
 _log = logging.getLogger(__name__)
@@ -67,7 +68,12 @@ async def connected(url: str, partitions: int, confirm_timeout_s: float) -> Asyn
     connection = await aio_pika.connect(
         url, timeout=CONNECT_TIMEOUT_S, client_properties={"connection_name": "wallet-relay"}
     )
-    async with connection:
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        exchange = await broker.declare(channel, partitions)
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            exchange = await broker.declare(channel, partitions)
         yield Publisher(exchange, partitions, confirm_timeout_s)
+    finally:
+        with suppress(*BROKER_ERRORS):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await connection.close()

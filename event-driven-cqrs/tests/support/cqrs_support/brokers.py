@@ -104,13 +104,15 @@ async def listening(url: str, partitions: range = range(PARTITIONS)) -> AsyncIte
 async def _listen(url: str, partition: int, groups: list[Group]) -> None:
     while True:
         try:
+            closed = asyncio.Event()
             async with await aio_pika.connect(url, timeout=2) as connection:
+                connection.close_callbacks.add(lambda *_, gone=closed: gone.set())
                 channel = await connection.channel()
                 await channel.set_qos(prefetch_count=100)
                 await broker.declare(channel, PARTITIONS)
                 queue = await channel.get_queue(queue_name(partition))
                 await queue.consume(_collect(groups))
-                await connection.closed()
+                await closed.wait()
         except (aio_pika.exceptions.AMQPError, OSError, TimeoutError):
             await asyncio.sleep(0.1)
 

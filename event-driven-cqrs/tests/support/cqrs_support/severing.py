@@ -18,7 +18,7 @@ class SeverableWay:
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
         self.cut: Cut | None = None
-        self.cuts = 0
+        self.was_cut = asyncio.Event()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["SeverableWay"]:
@@ -57,7 +57,7 @@ class SeverableWay:
                 to_server.write(data)
                 continue
             self.cut = None
-            self.cuts += 1
+            self.was_cut.set()
             if cut == "after-commit":
                 answers.cancel()
                 await asyncio.wait([answers])

@@ -1,0 +1,301 @@
+"""Every crash point of the write side, on real servers; docs/cqrs-protocol.md has the table these tests go through."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+from cqrs_support.replicas import assert_log_is_whole, opening, query, replica, transfer
+from cqrs_support.services import RunningService, running_service
+from cqrs_support.severing import Cut, SeverableWay
+from msgspec.structs import replace
+
+from wallet_cqrs.command.payments import NoOutcome, Payments
+from wallet_cqrs.command.store import CONNECTION_ERRORS
+from wallet_cqrs.command.submissions import Decided, NotDone, Unknown
+from wallet_cqrs.domain import initial_state
+from wallet_kernel.contract.requests import TransferRequest
+from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[PostgresServer]:
+    """A cluster that the tests of this module may kill."""
+    with running_postgres() as server:
+        server.migrate("wallet_cqrs.migrations", "events")
+        yield server
+
+
+@asynccontextmanager
+async def way_to(event_store: DatabaseUrls) -> AsyncIterator[SeverableWay]:
+    """A way to the event store that can be cut."""
+    async with SeverableWay(event_store.service).open() as way:
+        yield way
+
+
+@pytest.mark.parametrize(("cut", "done"), [("before-commit", False), ("after-commit", True)])
+async def test_a_commit_without_an_answer_is_unknown(event_store: DatabaseUrls, cut: Cut, done: bool) -> None:
+    """Whether or not it was done the outcome is the same: unknown. Sent again it is done exactly once."""
+    async with way_to(event_store) as way, replica(way.url) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        way.cut = cut
+        paid = transfer("alice", "bob", 40, "key")
+        assert await one.perform(paid) == Unknown()
+        assert way.was_cut.is_set()
+        recorded = await query(
+            event_store.service, "SELECT 1 FROM decisions WHERE transaction_id = $1", paid.transaction_id
+        )
+        assert bool(recorded) is done
+        again = await one.perform(replace(paid, resent=True))
+        assert isinstance(again, Decided)
+        assert again.transaction_id == paid.transaction_id
+        by_key = await one.perform(transfer("alice", "bob", 40, "key"))
+        assert by_key == again
+        assert (await one.wallet("alice")).balance_micros == 60
+    assert await assert_log_is_whole(event_store.service) == 4
+
+
+@pytest.mark.parametrize("cut", ["before-commit", "after-commit"])
+async def test_a_request_outlives_an_unknown_commit(event_store: DatabaseUrls, cut: Cut) -> None:
+    """The use case sends the command again under its own id, without a key too, and the client gets one answer."""
+    request = TransferRequest("alice", "bob", 40, "USD")
+    async with way_to(event_store) as way, replica(way.url) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        way.cut = cut
+        transaction_id, decided = await Payments(one.writer, 4.0).transfer(request, None)
+        assert isinstance(decided, Decided)
+        assert (decided.transaction_id, decided.reason) == (transaction_id, None)
+        assert (await one.wallet("alice")).balance_micros == 60
+    assert await assert_log_is_whole(event_store.service) == 4
+
+
+async def test_a_deadline_tells_whether_the_command_may_be_done(
+    event_store: DatabaseUrls, mortal: PostgresServer
+) -> None:
+    """Out of reach all the time: certainly not done. Unanswered once: perhaps done."""
+    request = TransferRequest("alice", "bob", 40, "USD")
+    urls = mortal.copy_database()
+    async with way_to(urls) as way, replica(way.url) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        payments = Payments(one.writer, 1.0)
+        way.cut = "after-commit"
+        mortal_gone = asyncio.create_task(until_cut_then_kill(way, mortal))
+        with pytest.raises(NoOutcome) as unknown:
+            await payments.transfer(request, None)
+        await mortal_gone
+        with pytest.raises(NoOutcome) as unavailable:
+            await payments.transfer(request, None)
+        mortal.start()
+    async with replica(urls.service) as later:
+        assert (await later.wallet("alice")).balance_micros == 60
+    assert unknown.value.may_be_done
+    assert unknown.value.transaction_id is not None
+    assert not unavailable.value.may_be_done
+
+
+async def until_cut_then_kill(way: SeverableWay, server: PostgresServer) -> None:
+    """Kills Postgres once the way has been cut."""
+    await way.was_cut.wait()
+    server.kill()
+
+
+async def test_postgres_killed_under_load_loses_nothing_it_confirmed(mortal: PostgresServer) -> None:
+    """Decided means durable; what was unknown or not done is settled by sending it again."""
+    urls = mortal.copy_database()
+    async with replica(urls.service, batch_max=20) as one:
+        await one.perform_all([opening("alice", 10_000), opening("bob")])
+        items = [transfer("alice", "bob", 1) for _ in range(1000)]
+        running = asyncio.gather(*[one.writer.submit(item) for item in items])
+        await asyncio.sleep(0.15)
+        mortal.kill()
+        outcomes = await running
+        mortal.start()
+        confirmed = {outcome.transaction_id for outcome in outcomes if isinstance(outcome, Decided)}
+        recorded = {row[0] for row in await query(urls.service, "SELECT transaction_id FROM decisions")}
+        assert confirmed <= recorded
+        again = await one.perform_all([replace(item, resent=True) for item in items])
+        assert all(isinstance(outcome, Decided) for outcome in again)
+        assert (await one.wallet("bob")).balance_micros == 1000
+    assert any(isinstance(outcome, NotDone | Unknown) for outcome in outcomes)
+    assert await assert_log_is_whole(urls.service) == 2 + 2 * 1000
+
+
+async def test_the_service_waits_for_postgres_and_goes_on(mortal: PostgresServer) -> None:
+    """While Postgres is away nothing is done, and it says so; afterwards the same replica works again."""
+    urls = mortal.copy_database()
+    async with replica(urls.service) as one:
+        await one.perform_all([opening("alice", 10), opening("bob")])
+        mortal.kill()
+        away = await one.perform(transfer("alice", "bob", 1))
+        mortal.start()
+        back = await one.perform(transfer("alice", "bob", 1))
+    assert away == NotDone()
+    assert isinstance(back, Decided)
+    assert await assert_log_is_whole(urls.service) == 4
+
+
+async def test_a_reader_that_tails_the_log_never_sees_a_gap(event_store: DatabaseUrls) -> None:
+    """Positions become visible in their order: while the first appender is not committed, the second waits for it.
+
+    Without the lock on the head the second would take the same positions, or commit later ones first.
+    """
+    first = await asyncpg.connect(event_store.service)
+    async with replica(event_store.service) as second:
+        await first.execute("BEGIN; SELECT FROM log_head FOR UPDATE")
+        await first.execute("INSERT INTO events VALUES (1, 'first', 1, 'WalletFrozen', 1, NULL, '{}', now())")
+        await first.execute("UPDATE log_head SET position = 1")
+        appending = asyncio.ensure_future(second.perform(opening("second")))
+        await asyncio.sleep(0.5)
+        assert not appending.done()
+        assert await positions(event_store) == []
+        await first.execute("COMMIT")
+        outcome = await appending
+    await first.close()
+    assert isinstance(outcome, Decided)
+    assert (outcome.reason, outcome.first_position) == (None, 2)
+    assert await positions(event_store) == [1, 2]
+
+
+async def positions(event_store: DatabaseUrls) -> list[int]:
+    """The positions a reader sees now."""
+    return [
+        row[0] for row in await query(event_store.service, "SELECT position FROM events ORDER BY position")
+    ]
+
+
+async def test_a_tailing_reader_sees_no_gap_while_replicas_append(event_store: DatabaseUrls) -> None:
+    """However often it looks while three replicas append, what it sees is whole from the first position on."""
+    seen: list[int] = []
+
+    async def tail() -> None:
+        reader = await asyncpg.connect(event_store.service)
+        while True:
+            rows = await reader.fetch("SELECT position FROM events WHERE position > $1 ORDER BY 1", len(seen))
+            seen.extend(row[0] for row in rows)
+            assert seen == list(range(1, len(seen) + 1))
+
+    async with (
+        replica(event_store.service, batch_max=3) as one,
+        replica(event_store.service, batch_max=5) as two,
+        replica(event_store.service, batch_max=7) as three,
+    ):
+        tailing = asyncio.create_task(tail())
+        works = [
+            each.perform_all([opening(f"{number}-{n}") for n in range(200)])
+            for number, each in enumerate((one, two, three))
+        ]
+        await asyncio.gather(*works)
+        while len(seen) < 600:
+            await asyncio.sleep(0.01)
+            assert not tailing.done()
+        tailing.cancel()
+
+
+async def test_a_paused_replica_holds_up_the_others_for_a_bounded_time(event_store: DatabaseUrls) -> None:
+    """One that stops with the log's head in its hand loses its turn, and with it what it was about to append."""
+    async with replica(event_store.service) as paused, replica(event_store.service) as other:
+        await paused.perform(opening("bob"))
+        with pytest.raises(CONNECTION_ERRORS):  # noqa: PT012 -- a transaction is a block
+            async with paused.store.turn() as turn:
+                async with asyncio.timeout(8):
+                    assert isinstance(await other.perform(opening("alice")), Decided)
+                await turn.known([transfer("alice", "bob", 1, "key")])
+        assert isinstance(await paused.perform(opening("carol")), Decided)
+    assert await assert_log_is_whole(event_store.service) == 3
+
+
+MILLION = 1_000_000
+
+
+async def test_a_wallet_with_a_million_events_loads_in_milliseconds(event_store: DatabaseUrls) -> None:
+    """From its newest snapshot and the events after it, by a replica that has just started."""
+    await query(event_store.owner, _MILLION_EVENTS, MILLION)
+    async with replica(event_store.service) as warm:
+        assert await warm.store.load(["nobody"]) == {"nobody": initial_state("nobody")}  # plans are made
+        durations = []
+        for _ in range(5):
+            begin = asyncio.get_running_loop().time()
+            wallet = await warm.wallet("hot")
+            durations.append(asyncio.get_running_loop().time() - begin)
+    async with replica(event_store.service) as cold:
+        begin = asyncio.get_running_loop().time()
+        paid = await cold.perform(transfer("hot", "bob", 1))
+        first_s = asyncio.get_running_loop().time() - begin
+    print(f"load {min(durations) * 1000:.1f} ms, first command of a cold replica {first_s * 1000:.1f} ms")  # noqa: T201
+    assert (wallet.version, wallet.balance_micros) == (MILLION, MILLION - 1)
+    assert isinstance(paid, Decided)
+    assert min(durations) < 0.05
+
+
+_MILLION_EVENTS = """
+WITH events AS (
+    INSERT INTO events
+    SELECT n, 'hot', n, CASE WHEN n = 1 THEN 'WalletOpened' ELSE 'BalanceCredited' END, 1, NULL,
+           convert_to(CASE WHEN n = 1 THEN '{"currency":"USD","balance_micros":0}'
+                           ELSE '{"amount_micros":1,"counterparty":"x"}' END, 'UTF8'),
+           timestamptz '2026-01-01Z'
+    FROM generate_series(1, $1::bigint) AS n
+), snapshots AS (
+    INSERT INTO snapshots
+    SELECT 'hot', n, 1, timestamptz '2026-01-01Z',
+           convert_to(format('{"account_id":"hot","currency":"USD","status":"active","balance_micros":%s,'
+                             '"version":%s,"updated_at":"2026-01-01T00:00:00Z"}', n - 1, n), 'UTF8')
+    FROM generate_series(500, $1::bigint - 1, 500) AS n
+)
+UPDATE log_head SET position = $1
+"""
+
+
+@pytest.fixture
+def command(event_store: DatabaseUrls, tmp_path: Path) -> Iterator[RunningService]:
+    """A command service as a process."""
+    with running_service("command", tmp_path / "command.log", event_store_url=event_store.service) as service:
+        yield service
+
+
+async def test_a_killed_command_service_loses_nothing_it_acknowledged(
+    event_store: DatabaseUrls, command: RunningService, tmp_path: Path
+) -> None:
+    """Kill -9 under load; every answer it gave is in the log, and the retries by key settle the rest."""
+    await command.until_ready()
+    names = [f"w{n}" for n in range(10)]
+    async with httpx.AsyncClient(base_url=command.public_url, timeout=5) as api:
+        for name in names:
+            opened = await api.post("/wallets", json={"accountId": name, "currency": "USD", "balance": 1000})
+            assert opened.status_code == 201
+        sending = asyncio.gather(*[send(api, names, number) for number in range(300)])
+        await asyncio.sleep(0.25)
+        command.kill()
+        acknowledged = [answer for answer in await sending if answer is not None]
+    recorded = {row[0] for row in await query(event_store.service, "SELECT transaction_id FROM decisions")}
+    assert {UUID(str(answer["transactionId"])) for answer in acknowledged} <= recorded
+    with running_service("command", tmp_path / "second.log", event_store_url=event_store.service) as second:
+        await second.until_ready()
+        async with httpx.AsyncClient(base_url=second.public_url, timeout=10) as api:
+            answers = await asyncio.gather(*[send(api, names, number) for number in range(300)])
+    replayed = {answer["transactionId"]: answer["position"] for answer in answers if answer is not None}
+    assert len(replayed) == 300
+    assert all(replayed[answer["transactionId"]] == answer["position"] for answer in acknowledged)
+    assert await assert_log_is_whole(event_store.service) == 10 + 2 * 300
+
+
+async def send(api: httpx.AsyncClient, names: list[str], number: int) -> "dict[str, int | str] | None":
+    """The transfer with this number, under its own key; None if there is no answer."""
+    payer, payee = list(itertools.permutations(names, 2))[number % 90]
+    body = {"fromAccount": payer, "toAccount": payee, "amount": "0.5", "currency": "USD"}
+    try:
+        answer = await api.post(
+            "/wallets/balanceTransfer", json=body, headers={"idempotency-key": f"k{number}"}
+        )
+    except httpx.HTTPError:
+        return None
+    assert answer.status_code == 201, answer.text
+    document: dict[str, int | str] = answer.json()
+    return document
