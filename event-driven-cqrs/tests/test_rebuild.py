@@ -15,7 +15,6 @@ from wallet_cqrs.messages import Group
 from wallet_cqrs.projection.groups import Gap, follow
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.rebuild.models import RebuildFailed, TwinModels
-from wallet_cqrs.rebuild.rebuild import build
 from wallet_lab.testing import DatabaseUrls
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -147,7 +146,8 @@ async def test_services_go_on_across_a_swap(
         statement = await reader.prepare("SELECT count(*), (SELECT position FROM checkpoint) FROM wallets")
         before = await statement.fetchrow()
         async with TwinModels(0, read_shards[0].owner) as shard:
-            await build(log, [_OnlyOf(shard)], 10)
+            await shard.begin()
+            await _build_half(log, shard)
             await asyncio.gather(shard.swap(log, 2), _apply(store, made[half : half + 3]))
             after = await statement.fetchrow()
             assert after[1] >= before[1]
@@ -170,14 +170,7 @@ async def _apply(store: Store, made: list[Group]) -> None:
                 await transaction.write(fold, following.head)
 
 
-class _OnlyOf(TwinModels):
-    """One of two shards, built alone."""
-
-    def __init__(self, shard: TwinModels) -> None:
-        self._shard = shard
-
-    async def begin(self) -> None:
-        await self._shard.begin()
-
-    async def apply(self, events: object, reached: int, partitions: int) -> None:
-        await self._shard.apply(events, reached, 2)  # type: ignore[arg-type]
+async def _build_half(log: EventLog, shard: TwinModels) -> None:
+    """What `build` does, for one of two shards."""
+    async for reached, events in log.chunks(0, await log.head(), 10):
+        await shard.apply(events, reached, 2)

@@ -114,7 +114,9 @@ def test_other_paths_are_not_found(api: WalletApi, path: str) -> None:
 def test_routes_of_the_services_own_ports_are_not_public(api: WalletApi, stack: Stack) -> None:
     """What a service serves on its own port beyond the contract is a 404 on the public one."""
     own = {path for part in stack.components if part.url for path in _documented(part.url)}
-    for path in {re.sub(r"\{[^}]*\}", "1", path) for path in own if _anonymous(path) not in {*ROUTES, *PROBES, STREAM}}:
+    for path in {
+        re.sub(r"\{[^}]*\}", "1", path) for path in own if _anonymous(path) not in {*ROUTES, *PROBES, STREAM}
+    }:
         for method in ("GET", "POST"):
             answer = api.send(Call(method, path, headers=JSON, body=b"{}" if method == "POST" else None))
             assert_problem(answer, "not-found", "method-not-allowed")

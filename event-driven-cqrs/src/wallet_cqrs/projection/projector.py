@@ -1,10 +1,11 @@
 """The projection's one use case: groups of events become rows, with their checkpoint in one transaction, and show."""
 
 import logging
+import time
 from collections.abc import Sequence
 
 import asyncpg
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from wallet_cqrs.domain import ImpossibleEvent
 from wallet_cqrs.event_log import EventLog
@@ -21,6 +22,12 @@ DUPLICATES = Counter(
 )
 GAPS = Counter("wallet_projection_gaps", "Gaps filled from the event store.", ["partition"])
 POSITION = Gauge("wallet_projection_position", "The checkpoint: how far the read model is.", ["partition"])
+VISIBLE = Histogram(
+    "wallet_visible_seconds",
+    "From the time of a stretch's last event to its being visible in the read model and in Redis.",
+    ["partition"],
+    buckets=(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+)
 STOPPED = Gauge(
     "wallet_projection_stopped", "1 while a poison event keeps the partition still.", ["partition"]
 )
@@ -49,6 +56,7 @@ class Projector:
         self._chunk_max = chunk_max
         label = str(partition)
         self._events, self._duplicates, self._gaps = (c.labels(label) for c in (EVENTS, DUPLICATES, GAPS))
+        self._visible = VISIBLE.labels(label)
         self._position, self._is_stopped = POSITION.labels(label), STOPPED.labels(label)
 
     async def project(self, groups: Sequence[Group]) -> None:
@@ -89,6 +97,8 @@ class Projector:
             accounts = {event.stream_id for group in groups for event in group.events}
             fold = await self._write(transaction, following, accounts)
         await self._show(fold, transaction)
+        if following.events:
+            self._visible.observe(time.time() - following.events[-1].at.timestamp())
         return None
 
     async def _fill(self, gap: Gap) -> None:
