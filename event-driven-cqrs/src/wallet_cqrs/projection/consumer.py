@@ -6,13 +6,14 @@ import random
 
 import aio_pika
 import asyncpg
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
 from wallet_cqrs import broker, messages
 from wallet_cqrs.messages import Group, UndecodableMessage, queue_name
 from wallet_cqrs.projection.projector import Poison, Projector
 
 CONNECT_TIMEOUT_S = 2.0
+SUBSCRIBE_TIMEOUT_S = 5.0
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 1.0
 
@@ -74,15 +75,20 @@ class Consumer:
         inbox = Inbox()
         connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT_S)
         async with connection:
-            channel = await connection.channel()
-            for end in (connection.close_callbacks, channel.close_callbacks):
-                end.add(lambda *_: inbox.put_nowait(None))
-            await channel.set_qos(prefetch_count=self._prefetch_max)
-            await broker.declare(channel, self._partitions)
-            queue = await channel.get_queue(queue_name(self._projector.partition))
-            await queue.consume(inbox.put)
+            # A broker that has just come back may take a request and never answer it.
+            async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
+                await self._subscribe(connection, inbox)
             self._subscribed = True
             return await self._consume(inbox)
+
+    async def _subscribe(self, connection: AbstractConnection, inbox: Inbox) -> None:
+        channel = await connection.channel()
+        for end in (connection.close_callbacks, channel.close_callbacks):
+            end.add(lambda *_: inbox.put_nowait(None))
+        await channel.set_qos(prefetch_count=self._prefetch_max)
+        await broker.declare(channel, self._partitions)
+        queue = await channel.get_queue(queue_name(self._projector.partition))
+        await queue.consume(inbox.put)
 
     async def _consume(self, inbox: Inbox) -> bool:
         heard = False

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from wallet_kernel.contract.problems import Problem
 
-POLL_S = 0.002
+POLL_S = 0.001
 
 Look = Callable[[], Awaitable[int]]
 """How far it is now."""
