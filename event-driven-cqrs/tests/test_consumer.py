@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import aio_pika
 import pytest
+from aio_pika.exceptions import AMQPError
 from cqrs_support.histories import Story, append, groups, story
 from redis.asyncio import Redis
 
@@ -34,7 +35,17 @@ class Line:
         self._url = url
 
     async def publish(self, bodies: Sequence[bytes]) -> None:
-        """Sends message bodies to partition 0."""
+        """Sends message bodies to partition 0; all of them again when the broker does not confirm one."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                async with asyncio.timeout(5):
+                    return await self._publish(bodies)
+            except (AMQPError, OSError, TimeoutError):
+                assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+
+    async def _publish(self, bodies: Sequence[bytes]) -> None:
         async with await aio_pika.connect(self._url) as connection:
             exchange = await broker.declare(await connection.channel(), 2)
             for body in bodies:
