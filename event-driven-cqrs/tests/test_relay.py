@@ -215,7 +215,9 @@ async def test_a_queue_that_is_gone_is_declared_again(
         head = await append(one, 20)
         await until_checkpoint(event_store, head)
         async with await aio_pika.connect(broker.url) as connection:
-            queue = await (await connection.channel()).get_queue(queue_name(0))
+            channel = await connection.channel()
+            await broker_names.declare(channel, PARTITIONS)
+            queue = await channel.get_queue(queue_name(0))
             assert queue.declaration_result.message_count
     assert head > before
 
