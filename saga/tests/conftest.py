@@ -1,5 +1,6 @@
 """What the saga's tests share: a migrated database, and the worker's parts on it."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
@@ -23,6 +24,11 @@ def unmigrated() -> Iterator[PostgresServer]:
     """One cluster as the provisioning leaves it."""
     with running_postgres() as server:
         yield server
+        assert server._process is not None
+        server._process.send_signal(
+            signal.SIGQUIT
+        )  # a polite end would first write dozens of databases to disk
+        server._process.wait()
 
 
 @pytest.fixture(scope="session")

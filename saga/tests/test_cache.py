@@ -148,6 +148,7 @@ async def test_a_write_after_its_lease_replaces_nothing_newer(cache: BalanceCach
     assert await shown_version(redis) == 2
 
 
+@pytest.mark.slow
 async def test_an_entry_ends_with_its_lease(cache: BalanceCache, redis: "Redis") -> None:
     """Its end is an absolute time, fixed before the database was read."""
     end_s = cache.lease()
@@ -157,6 +158,7 @@ async def test_an_entry_ends_with_its_lease(cache: BalanceCache, redis: "Redis")
     assert await shown_version(redis) is None
 
 
+@pytest.mark.slow
 async def test_a_lease_begins_before_the_database_is_read(
     store: Store, cache: BalanceCache, redis: "Redis"
 ) -> None:
@@ -189,6 +191,7 @@ async def test_flushed_redis_is_filled_again(cache: BalanceCache, redis: "Redis"
 # Redis does not answer.
 
 
+@pytest.mark.slow
 async def test_a_dead_redis_costs_one_lease_once(server: RedisServer, cache: BalanceCache) -> None:
     """The first step waits until the last lease has run out; from then on the worker does without."""
     await cache.show([state(1)], cache.lease())
@@ -198,6 +201,7 @@ async def test_a_dead_redis_costs_one_lease_once(server: RedisServer, cache: Bal
     assert then_s < SLACK_S
 
 
+@pytest.mark.slow
 async def test_a_redis_that_hangs_costs_one_lease_and_one_timeout(
     server: RedisServer, cache: BalanceCache
 ) -> None:
@@ -209,6 +213,7 @@ async def test_a_redis_that_hangs_costs_one_lease_and_one_timeout(
     assert then_s < SLACK_S
 
 
+@pytest.mark.slow
 async def test_a_write_that_hung_shows_nothing_afterwards(
     server: RedisServer, cache: BalanceCache, redis: "Redis"
 ) -> None:
@@ -220,6 +225,7 @@ async def test_a_write_that_hung_shows_nothing_afterwards(
     assert await shown_version(redis) is None
 
 
+@pytest.mark.slow
 async def test_redis_is_used_again_when_it_is_back(
     server: RedisServer, cache: BalanceCache, redis: "Redis"
 ) -> None:
@@ -232,6 +238,7 @@ async def test_redis_is_used_again_when_it_is_back(
     assert await shown_version(redis) == 2
 
 
+@pytest.mark.slow
 async def test_a_new_worker_sits_out_its_predecessors_leases(server: RedisServer) -> None:
     """It cannot know what was shown before it, so without Redis its first step waits for a lease."""
     with paused(server):
@@ -245,6 +252,7 @@ async def test_a_new_worker_sits_out_its_predecessors_leases(server: RedisServer
 # What the database says is told to clients, too, who may read a balance next.
 
 
+@pytest.mark.slow
 async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
     store: Store, cache: BalanceCache, redis: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +278,7 @@ async def _is_lost(*_: object, **__: object) -> None:
     await asyncio.sleep(60)
 
 
+@pytest.mark.slow
 async def test_an_unknown_outcome_shows_nothing_older_either(
     store: Store, cache: BalanceCache, redis: "Redis"
 ) -> None:
@@ -292,6 +301,7 @@ class LosesReplies(Store):
         raise ConnectionResetError("the reply was lost")
 
 
+@pytest.mark.slow
 async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
     store: Store, server: RedisServer
 ) -> None:

@@ -509,6 +509,7 @@ async def test_a_look_at_the_past_reads_few_rows(store: Store, owner: asyncpg.Co
 # How it came to be.
 
 
+@pytest.mark.slow
 async def test_migrating_again_and_two_at_once_is_safe(
     empty_database: DatabaseUrls, database: DatabaseUrls
 ) -> None:

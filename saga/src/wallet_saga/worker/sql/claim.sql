@@ -1,10 +1,11 @@
 -- Unfinished sagas whose lease has run out, leased anew: $1 how many, $2 for how long.
--- SKIP LOCKED lets several orchestrators recover at once without waiting for each other.
+-- SKIP LOCKED lets several orchestrators recover at once without waiting for each other; now(), which does not move
+-- within the statement, lets the index on leases find them.
 UPDATE transfers AS t
 SET lease_until = clock_timestamp() + $2
 FROM (
     SELECT transfer_id FROM transfers
-    WHERE state = 'debited' AND lease_until < clock_timestamp()
+    WHERE state = 'debited' AND lease_until < now()
     ORDER BY lease_until
     LIMIT $1
     FOR UPDATE SKIP LOCKED
