@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
+from wallet_cqrs.command.log_writer import CAUGHT_UP
 from wallet_cqrs.command.submissions import Decided, KeyReused, NotDone, Outcome, Standing, Submission
 from wallet_cqrs.domain import (
     CloseWallet,
@@ -301,7 +302,9 @@ async def test_a_replica_that_was_left_far_behind_begins_anew(
     async with replica(event_store.service) as busy, replica(event_store.service) as idle:
         await idle.perform_all([opening("alice", 100), opening("bob")])
         await busy.perform_all([transfer("alice", "bob", 1) for _ in range(50)])
+        before = CAUGHT_UP._value.get()
         decided = await idle.perform(transfer("alice", "bob", 50))
+        assert CAUGHT_UP._value.get() == before
         refused = await idle.perform(transfer("alice", "bob", 1))
     assert isinstance(decided, Decided)
     assert decided.reason is None

@@ -8,17 +8,20 @@ import pytest
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+import wallet_cqrs
 import wallet_saga
 from wallet_kernel.runtime.settings import ServiceSettings
 
-ARCHITECTURES = [wallet_saga]
+ARCHITECTURES = [wallet_saga, wallet_cqrs]
 HEADINGS = {
     "ServiceSettings": "Every service",
     "PublicSettings": "Services with a public port",
     "OrchestratorSettings": "Saga: orchestrator",
     "WorkerSettings": "Saga: wallet worker",
+    "CommandSettings": "CQRS: command service",
+    "RelaySettings": "CQRS: relay",
 }
-READ_ONCE_BY_A_SCRIPT = {"Saga: migrations"}
+READ_ONCE_BY_A_SCRIPT = {"Saga: migrations", "CQRS: migrations"}
 
 
 def settings() -> Iterator[type[ServiceSettings]]:

@@ -35,7 +35,11 @@ class SeverableWay:
                 task.cancel()
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        server, to_server = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            server, to_server = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:
+            to_client.close()
+            return
         answers = asyncio.create_task(_forward(server, to_client))
         self._tasks.add(answers)
         with contextlib.suppress(ConnectionError):
@@ -57,12 +61,12 @@ class SeverableWay:
                 to_server.write(data)
                 continue
             self.cut = None
-            self.was_cut.set()
             if cut == "after-commit":
                 answers.cancel()
                 await asyncio.wait([answers])
                 to_server.write(data)
                 await server.read(65536)  # Postgres has answered, and nobody hears it
+            self.was_cut.set()
             return
 
 
