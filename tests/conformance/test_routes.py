@@ -23,6 +23,7 @@ ROUTES = {
     "/transfers/{}": {"GET"},
 }
 PROBES = {"/livez": {"GET"}, "/readyz": {"GET"}, "/docs": {"GET"}, "/openapi.json": {"GET"}}
+STREAM = "/wallets/{}/balance/stream"
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND")
 # PUT and DELETE of /wallets/balanceTransfer are those of a wallet that happens to have this name.
 RIGHT_METHODS = ROUTES | PROBES | {"/wallets/balanceTransfer": {"POST", "PUT", "DELETE"}}
@@ -113,7 +114,9 @@ def test_other_paths_are_not_found(api: WalletApi, path: str) -> None:
 def test_routes_of_the_services_own_ports_are_not_public(api: WalletApi, stack: Stack) -> None:
     """What a service serves on its own port beyond the contract is a 404 on the public one."""
     own = {path for part in stack.components if part.url for path in _documented(part.url)}
-    for path in {re.sub(r"\{[^}]*\}", "1", path) for path in own if _anonymous(path) not in ROUTES | PROBES}:
+    for path in {
+        re.sub(r"\{[^}]*\}", "1", path) for path in own if _anonymous(path) not in {*ROUTES, *PROBES, STREAM}
+    }:
         for method in ("GET", "POST"):
             answer = api.send(Call(method, path, headers=JSON, body=b"{}" if method == "POST" else None))
             assert_problem(answer, "not-found", "method-not-allowed")
@@ -206,7 +209,7 @@ def test_openapi_names_every_route_of_the_contract(api: WalletApi) -> None:
     }
     for path, methods in ROUTES.items():
         assert methods <= documented.get(path, set()), path
-    assert set(documented) <= set(ROUTES) | set(PROBES) | {"/wallets/{}/balance/stream"}
+    assert set(documented) <= set(ROUTES) | set(PROBES) | {STREAM}
 
 
 def test_a_path_may_be_percent_encoded(api: WalletApi, still_pair: Pair) -> None:
