@@ -112,10 +112,10 @@ async def test_postgres_killed_under_load_loses_nothing_it_confirmed(mortal: Pos
     async with replica(urls.service, batch_max=20) as one:
         await one.perform_all([opening("alice", 10_000), opening("bob")])
         items = [transfer("alice", "bob", 1) for _ in range(1000)]
-        running = asyncio.gather(*[one.writer.submit(item) for item in items])
-        await asyncio.sleep(0.15)
+        futures = [one.writer.submit(item) for item in items]
+        await futures[200]
         mortal.kill()
-        outcomes = await running
+        outcomes = await asyncio.gather(*futures)
         mortal.start()
         confirmed = {outcome.transaction_id for outcome in outcomes if isinstance(outcome, Decided)}
         recorded = {row[0] for row in await query(urls.service, "SELECT transaction_id FROM decisions")}

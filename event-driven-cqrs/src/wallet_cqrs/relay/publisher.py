@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import aio_pika
 from aio_pika import DeliveryMode, Message
@@ -40,9 +41,7 @@ class Publisher:
         goes on it notices the gap and reads what it missed from the event store.
         """
         bodies = bodies_of(after, head, events, self._partitions)
-        async with asyncio.timeout(self._confirm_timeout_s), asyncio.TaskGroup() as sending:
-            for partition, body in enumerate(bodies):
-                sending.create_task(self._send(partition, body))
+        await within(self._confirm_timeout_s, [self._send(*message) for message in enumerate(bodies)])
 
     async def _send(self, partition: int, body: bytes) -> None:
         message = Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT)
@@ -62,6 +61,30 @@ def bodies_of(after: int, head: int, events: Sequence[EventMessage], partitions:
     return [encode(group) for group in groups]
 
 
+async def within(timeout_s: float, works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Runs all of them to their end; at the first error or the timeout the rest is cancelled and not waited for.
+
+    What hangs at a broker may not end when it is cancelled, and the relay must go on all the same.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, pending = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        if pending:
+            raise TimeoutError(f"the broker did not answer within {timeout_s} s")
+    finally:
+        for task in tasks:
+            task.cancel()
+            task.add_done_callback(_forget)
+
+
+def _forget(task: asyncio.Task[None]) -> None:
+    """What became of it is not news any more; asyncio would complain if nobody looked."""
+    if not task.cancelled():
+        task.exception()
+
+
 @asynccontextmanager
 async def connected(url: str, partitions: int, confirm_timeout_s: float) -> AsyncIterator[Publisher]:
     """A connection to the broker, with everything declared that is published to."""
@@ -75,5 +98,4 @@ async def connected(url: str, partitions: int, confirm_timeout_s: float) -> Asyn
         yield Publisher(exchange, partitions, confirm_timeout_s)
     finally:
         with suppress(*BROKER_ERRORS):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await connection.close()
+            await within(CLOSE_TIMEOUT_S, [connection.close()])

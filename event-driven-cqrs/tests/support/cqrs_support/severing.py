@@ -61,12 +61,12 @@ class SeverableWay:
                 to_server.write(data)
                 continue
             self.cut = None
-            self.was_cut.set()
             if cut == "after-commit":
                 answers.cancel()
                 await asyncio.wait([answers])
                 to_server.write(data)
                 await server.read(65536)  # Postgres has answered, and nobody hears it
+            self.was_cut.set()
             return
 
 
