@@ -7,18 +7,25 @@ import random
 import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError
+from prometheus_client import Counter
 
 from wallet_cqrs import broker, messages
 from wallet_cqrs.messages import Group, UndecodableMessage, queue_name
 from wallet_cqrs.projection.projector import Poison, Projector
 
 CONNECT_TIMEOUT_S = 2.0
-SUBSCRIBE_TIMEOUT_S = 5.0
+SUBSCRIBE_TIMEOUT_S = 10.0
+REPLACE_TIMEOUT_S = 20.0
+DEAD_BEFORE_REPLACED = 3
+"""Attempts in a row on which the queue must have kept silent."""
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 1.0
 
 SILENCE_MAX_S = 5.0
 """The relay says something every second; after this, the subscription may be gone without a word: it is renewed."""
+
+REPLACED = Counter("wallet_queues_replaced", "Queues that did not answer and were made anew.", ["partition"])
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +38,10 @@ Inbox = asyncio.Queue[AbstractIncomingMessage | None]
 
 class NotConsuming(Exception):
     """The partition's queue is not subscribed to: the broker is away."""
+
+
+class DeadQueue(Exception):
+    """The broker has the queue's name, but the queue does not answer."""
 
 
 class Disconnected(Exception):
@@ -55,12 +66,16 @@ class Consumer:
 
     async def run(self) -> None:
         """Consumes until cancelled."""
-        backoff_s = BACKOFF_FIRST_S
+        backoff_s, dead = BACKOFF_FIRST_S, 0
         while True:
             try:
                 if await self._subscription():
-                    backoff_s = BACKOFF_FIRST_S
+                    backoff_s, dead = BACKOFF_FIRST_S, 0
                     continue
+            except DeadQueue:
+                dead += 1
+                if dead >= DEAD_BEFORE_REPLACED:
+                    await self._replace_queue()
             except Exception as error:  # noqa: BLE001 - it must survive every outage
                 _log.warning(
                     "broker away", extra={"partition": self._projector.partition, "cause": repr(error)}
@@ -88,7 +103,28 @@ class Consumer:
         await channel.set_qos(prefetch_count=self._prefetch_max)
         await broker.declare(channel, self._partitions)
         queue = await channel.get_queue(queue_name(self._projector.partition))
-        await queue.consume(inbox.put)
+        try:
+            async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S / 2):
+                await queue.consume(inbox.put)
+        except (AMQPError, OSError, TimeoutError) as error:  # silence, or an internal error of the broker
+            raise DeadQueue(DeadQueue.__doc__) from error
+
+    async def _replace_queue(self) -> None:
+        """Deletes the queue, which will be declared again. What was in it is read from the event store.
+
+        RabbitMQ 3.10 forgets where a quorum queue is when it is killed within a second of its first declaration; the
+        queue then never answers again.
+        """
+        name = queue_name(self._projector.partition)
+        _log.error("replacing a queue that does not answer", extra={"queue": name})
+        REPLACED.labels(str(self._projector.partition)).inc()
+        try:
+            async with asyncio.timeout(REPLACE_TIMEOUT_S):
+                connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT_S)
+                async with connection:
+                    await (await connection.channel()).queue_delete(name)
+        except (AMQPError, OSError, TimeoutError) as error:
+            _log.warning("queue not replaced", extra={"queue": name, "cause": repr(error)})
 
     async def _consume(self, inbox: Inbox) -> bool:
         heard = False
