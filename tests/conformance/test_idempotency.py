@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from tests.blackbox.api import JSON, Answer, Call, WalletApi
@@ -261,7 +263,8 @@ def test_other_keys_are_invalid(api: WalletApi, still_pair: Pair, key: bytes) ->
 def test_keys_with_control_characters_never_reach_a_decision(
     api: WalletApi, still_pair: Pair, character: str
 ) -> None:
-    """Control characters in a key are a 422, unless the HTTP parser has refused the header itself with a 400."""
-    answer = api.transfer(still_pair.payer, still_pair.payee, 1, key=f"a{character}b")
-    assert answer.status in (400, 422), answer
+    """Control characters in a key are a 422, unless the HTTP parser has refused the header itself: 400, or hung up."""
+    with contextlib.suppress(httpx.TransportError):
+        answer = api.transfer(still_pair.payer, still_pair.payee, 1, key=f"a{character}b")
+        assert answer.status in (400, 422), answer
     assert wallet_state(api, still_pair.payer).version == 1
