@@ -1,10 +1,18 @@
-"""Servers for the tests of this member: one Postgres a session, a fresh event store a test."""
+"""Servers for the tests of this member: made once a session, with fresh databases for every test."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
+from wallet_lab.testing import (
+    DatabaseUrls,
+    PostgresServer,
+    RabbitServer,
+    RedisServer,
+    running_postgres,
+    running_rabbitmq,
+    running_redis,
+)
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +33,31 @@ def event_store(postgres: PostgresServer) -> DatabaseUrls:
 def anyio_backend() -> str:
     """Tests marked `anyio` run on asyncio, as the services do."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def read_postgres() -> Iterator[PostgresServer]:
+    """A cluster whose database `wallet` is an empty read shard."""
+    with running_postgres() as server:
+        server.migrate("wallet_cqrs.migrations", "read")
+        yield server
+
+
+@pytest.fixture
+def read_shards(read_postgres: PostgresServer) -> list[DatabaseUrls]:
+    """Two read shards of the test's own, empty."""
+    return [read_postgres.copy_database(), read_postgres.copy_database()]
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis; tests use wallets of their own, or flush it."""
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitServer]:
+    """A RabbitMQ node; tests purge what they find."""
+    with running_rabbitmq() as server:
+        yield server

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import pytest
@@ -318,3 +318,17 @@ def test_idempotency_key(make_call: MakeCall) -> None:
         problem = refusal(requests.idempotency_key, make_call(headers={"Idempotency-Key": key}))
         assert problem.name == "invalid-request"
         assert "Idempotency-Key" in problem.detail
+
+
+@pytest.mark.parametrize("text", ["-1", "abc", "1.5", "", "9" * 19, "1e3", "+1", " 1", "\u0661"])
+def test_a_position_is_a_whole_number(text: str) -> None:
+    """What cannot be a position is a 422, not an endless wait."""
+    with pytest.raises(Problem) as raised:
+        requests.min_position(Call({"query_string": urlencode({"min_position": text}).encode()}))
+    assert raised.value.name == "invalid-request"
+
+
+def test_without_a_position_any_answer_will_do() -> None:
+    """Reads that name none do not wait."""
+    assert requests.min_position(Call({"query_string": b""})) == 0
+    assert requests.min_position(Call({"query_string": b"min_position=42"})) == 42

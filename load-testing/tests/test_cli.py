@@ -184,7 +184,7 @@ def test_secrets_are_private_and_in_no_log(home: StackHome, lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("up", "cqrs"), "cqrs is not there yet"),
+        (("rebuild",), "cqrs is not up"),
         (("up", "monolith"), "there is no architecture 'monolith'"),
         (("logs", "worker-0"), "there is no log of worker-0"),
     ],

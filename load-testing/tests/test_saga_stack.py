@@ -8,7 +8,7 @@ from wallet_lab.credentials import Credentials
 from wallet_lab.saga_stack import Request, plan
 from wallet_lab.stack import Component, Stack
 
-SECRETS = Credentials("owner-word", "service-word", "redis-word", "shared-word")
+SECRETS = Credentials("owner-word", "service-word", "redis-word", "shared-word", "broker-word", "cookie-word")
 
 
 def described(**request: object) -> Stack:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 
 from tests.blackbox.api import AsyncWalletApi
-from tests.blackbox.load import Book, Verdict, keep_placing, random_orders, settle, with_client
-from tests.blackbox.proof import violations
+from tests.blackbox.load import Book, Order, Verdict, keep_placing, random_orders, settle, with_client
+from tests.blackbox.names import FAR, NEAR, new_account
+from tests.blackbox.proof import come_to_rest, violations
 from tests.blackbox.stack import Stack
 
 CLIENTS = 30
@@ -25,21 +26,32 @@ async def kill_and_recover(stack: Stack, names: list[str], sig: int) -> None:
     await asyncio.to_thread(stack.wait_ready, READY_WITHIN_S)
 
 
-def survives(stack: Stack, opened: dict[str, Decimal], disturb: Disturb, seed: int) -> Book:
-    """Disturb the stack under load; afterwards every transfer is decided, in bounded time, as it was answered."""
+def survives(stack: Stack, opened: dict[str, Decimal], disturb: Disturb, seed: int) -> None:
+    """Disturb the stack under load; afterwards every transfer ends, without anybody's help, as it was answered.
 
-    async def scene(api: AsyncWalletApi) -> Book:
-        book, stop = Book(), asyncio.Event()
-        load = asyncio.create_task(keep_placing(api, book, random_orders(list(opened), seed), stop, CLIENTS))
-        try:
-            await disturb()
-        finally:
-            stop.set()
-            await load
-        before = len(book.of(Verdict.ACKNOWLEDGED))
-        assert before > 0, "the load must have had an effect before it can have lost one"
+    All wallets can pay, so a transfer to one of them must succeed in the end, and one to a stranger must be refused.
+    """
+    strangers = [new_account(slots) for slots in (NEAR, FAR)]
+
+    async def scene(api: AsyncWalletApi) -> None:
+        book = await _disturbed(api, random_orders(list(opened), strangers, seed), disturb)
+        assert book.of(Verdict.ACKNOWLEDGED), "the load must have had an effect before it can have lost one"
+        await come_to_rest(api, opened, SETTLED_WITHIN_S)
         await settle(api, book, SETTLED_WITHIN_S)
         assert await violations(api, opened, book) == []
-        return book
+        refused = [record.order.payee in strangers for record in book.of(Verdict.REFUSED)]
+        assert all(refused), "a timeout was taken for a refusal"
+        assert [record for record in book.of(Verdict.ACKNOWLEDGED) if record.order.payee in strangers] == []
 
-    return with_client(stack.base_url, scene, WITHIN_S)
+    with_client(stack.base_url, scene, WITHIN_S)
+
+
+async def _disturbed(api: AsyncWalletApi, orders: Iterator[Order], disturb: Disturb) -> Book:
+    book, stop = Book(), asyncio.Event()
+    load = asyncio.create_task(keep_placing(api, book, orders, stop, CLIENTS))
+    try:
+        await disturb()
+    finally:
+        stop.set()
+        await load
+    return book

@@ -12,6 +12,7 @@ import psutil
 import redis
 
 from tests.blackbox.stack import Component
+from wallet_lab.audit.cqrs import audit_cqrs
 from wallet_lab.audit.saga import audit_saga
 from wallet_lab.testing import RunningStack, running_stack
 
@@ -23,7 +24,11 @@ def _audit_saga(running: RunningStack) -> list[str]:
     return asyncio.run(audit_saga(running.database_urls, running.redis_url))
 
 
-AUDITS: dict[str, Audit] = {"saga": _audit_saga}
+def _audit_cqrs(running: RunningStack) -> list[str]:
+    return asyncio.run(audit_cqrs(running.event_store_url, running.database_urls, running.redis_url))
+
+
+AUDITS: dict[str, Audit] = {"saga": _audit_saga, "cqrs": _audit_cqrs}
 """What reads an architecture's databases and says, a sentence each, which guarantee they violate."""
 
 

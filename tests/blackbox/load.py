@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -166,12 +167,12 @@ async def settle(api: AsyncWalletApi, book: Book, within_s: float) -> None:
         await place_all(api, book, asked_again)
 
 
-def random_orders(accounts: Sequence[str], seed: int, amount: Decimal = Decimal("0.01")) -> Iterator[Order]:
-    """Endless orders between different accounts; the same seed draws the same pairs."""
+def random_orders(accounts: Sequence[str], strangers: Sequence[str], seed: int) -> Iterator[Order]:
+    """Endless orders of 0.01 between accounts, every fifth to one that does not exist; a seed draws the same ones."""
     draw = random.Random(seed)
-    while True:
+    for number in itertools.count(1):
         payer, payee = draw.sample(accounts, 2)
-        yield Order(payer, payee, amount)
+        yield Order(payer, payee if number % 5 else draw.choice(strangers), Decimal("0.01"))
 
 
 def run(scenario: Coroutine[Any, Any, Result], within_s: float) -> Result:

@@ -35,6 +35,14 @@ async def states_of(api: AsyncWalletApi, accounts: Mapping[str, Decimal]) -> dic
     return dict(zip(accounts, map(state_of, answers), strict=True))
 
 
+async def come_to_rest(api: AsyncWalletApi, opened: Mapping[str, Decimal], within_s: float) -> None:
+    """Wait, without retrying anything, until no money of these wallets is in flight; every transfer ends by itself."""
+    deadline = time.monotonic() + within_s
+    while found := _unconserved(opened, await states_of(api, opened)):
+        assert time.monotonic() < deadline, f"after {within_s} s money is still in flight, or lost: {found}"
+        await asyncio.sleep(0.2)
+
+
 async def violations(api: AsyncWalletApi, opened: Mapping[str, Decimal], book: Book) -> list[str]:
     """Every rule the settled wallets break, given what each was opened with; they must be touched by the book alone."""
     states = await states_of(api, opened)
@@ -99,9 +107,9 @@ async def _misdocumented(api: AsyncWalletApi, book: Book) -> list[str]:
     ]
 
 
-def assert_audited(stack: Stack, within_s: float = AUDIT_WITHIN_S) -> None:
-    """Fail unless the databases keep every guarantee as soon as background work has come to rest."""
+def audited_at_rest(stack: Stack, within_s: float = AUDIT_WITHIN_S) -> list[str]:
+    """The guarantees that the databases violate, also after background work has had its time to come to rest."""
     deadline = time.monotonic() + within_s
-    while found := stack.audit():
-        assert time.monotonic() < deadline, found
+    while (found := stack.audit()) and time.monotonic() < deadline:
         time.sleep(0.5)
+    return found

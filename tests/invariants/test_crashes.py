@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 
 from tests.blackbox.disturbance import kill_and_recover, survives
-from tests.blackbox.load import Verdict
 from tests.blackbox.stack import Stack, of_kind
 
 Opened = dict[str, Decimal]
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_killing_a_component_loses_nothing(faults: Stack, accounts: Opened, victim_kind: str) -> None:
-    """Kill -9 of one kind of process, twice under load: every transfer ends, every 201 is there once."""
+    """Kill -9 of one kind of process, twice under load: every transfer ends by itself, every 201 is there once."""
     victims = of_kind(faults, victim_kind)
     assert victims, f"the stack has no {victim_kind}"
 
@@ -51,8 +50,7 @@ def test_stopping_politely_loses_nothing(faults: Stack, accounts: Opened, draine
         await kill_and_recover(faults, drained, signal.SIGTERM)
         await asyncio.sleep(0.3)
 
-    book = survives(faults, accounts, disturb, seed=3)
-    assert book.of(Verdict.OPEN) == []
+    survives(faults, accounts, disturb, seed=3)
 
 
 def test_frozen_databases_thaw_without_loss(faults: Stack, accounts: Opened) -> None:
@@ -70,5 +68,4 @@ def test_frozen_databases_thaw_without_loss(faults: Stack, accounts: Opened) -> 
                 faults.kill(name, signal.SIGCONT)
         await asyncio.sleep(0.5)
 
-    book = survives(faults, accounts, disturb, seed=4)
-    assert book.of(Verdict.REFUSED) == []
+    survives(faults, accounts, disturb, seed=4)

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from tests.blackbox.api import Answer, AsyncWalletApi
+from tests.blackbox.exact import MONEY_MAX
 from tests.blackbox.load import Book, Order, answered, place, settle, with_client
 from tests.blackbox.names import FAR, NEAR, new_account
 from tests.blackbox.problems import assert_problem
@@ -114,6 +115,22 @@ def test_a_payers_shard_out_of_reach_is_never_a_guess(
         await settle(api, book, ENDS_WITHIN_S)
         assert await violations(api, opened, book) == []
         assert (await api.balance(payee)).document["balance"] == 5
+
+    with_client(faults.base_url, scene, WITHIN_S)
+
+
+def test_a_refund_always_fits(faults: Stack, far_databases: list[Component], open_wallet: OpenWallet) -> None:
+    """Money in flight still counts against the limit: what comes in meanwhile can never be in a refund's way."""
+    payer, payee = open_wallet(str(MONEY_MAX), slots=NEAR), new_account(FAR)
+
+    async def scene(api: AsyncWalletApi) -> None:
+        with stopped(faults, far_databases):
+            pending = await api.transfer(payer, payee, 10)
+            assert pending.status == 202, pending
+            assert_problem(await api.deposit(payer, 10), "balance-limit")
+        found = await ended(lambda: api.transfer_document(pending.transaction_id or ""))
+        assert found.document["status"] == "refused"
+        assert (await api.balance(payer)).money("balance") == str(MONEY_MAX)
 
     with_client(faults.base_url, scene, WITHIN_S)
 

@@ -31,6 +31,10 @@ Status = Literal["absent", "active", "frozen", "closed"]
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+STATE_SCHEMA = 1
+"""Goes up whenever `Wallet` or `evolve` changes what a snapshot means; those of another schema are not read."""
+
+
 class Wallet(Struct, frozen=True, gc=False):
     """A wallet after its first `version` events; version 0 is one that was never opened.
 

@@ -42,6 +42,11 @@ def checks(*, fast: bool) -> list[Check]:
         Check("mypy", ("mypy",)),
         Check("import-linter", ("lint-imports",)),
         Check("pytest", ("pytest", *slow_filter)),
+        # The same files, unchanged, against the other architecture.
+        Check(
+            "pytest, cqrs",
+            ("pytest", "tests/conformance", "tests/invariants", "--arch", "cqrs", *slow_filter),
+        ),
     ]
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wallet_lab import caddy, postgres, rabbitmq, redis
+from wallet_lab.addresses import EVENT_STORE, Addresses, read_shard
 from wallet_lab.credentials import Credentials
+from wallet_lab.home import StackHome
 from wallet_lab.ports import PortChooser
 from wallet_lab.postgres import Cluster
 from wallet_lab.rabbitmq import Broker
@@ -74,18 +76,6 @@ class CqrsPlan:
             notes=self._notes(),
         )
 
-    def rebuild(self, *, verify: bool) -> Command:
-        """Builds a fresh read model beside the live one; `verify` compares the two instead of swapping them."""
-        name = "verify" if verify else "rebuild"
-        env = {
-            "WALLET_EVENT_STORE_URL": self.events.service_url,
-            # The tables change their owner's schema, so this is the one command that comes as the owner.
-            "WALLET_READ_URLS": ",".join(cluster.owner_url for cluster in self.reads),
-            **self._extra("rebuild", name),
-        }
-        arguments = ("--verify",) if verify else ()
-        return Command(name=name, argv=(*_module("wallet_cqrs.rebuild"), *arguments), env=env)
-
     def _notes(self) -> tuple[str, ...]:
         if not self.request.usual_ports or self.public_port == PUBLIC_PORT:
             return ()
@@ -124,6 +114,19 @@ class CqrsPlan:
         return {**extra.get("*", {}), **extra.get(kind, {}), **extra.get(name, {})}
 
 
+def rebuild(home: StackHome, *, verify: bool) -> Command:
+    """Builds a fresh read model beside the live one of a running stack; then swaps, or with `verify` compares them."""
+    addresses = Addresses(home)
+    env = {
+        "WALLET_EVENT_STORE_URL": addresses.database(EVENT_STORE, "wallet_service"),
+        # It makes and renames schemas, so it is the one command that comes as the owner.
+        "WALLET_READ_URLS": ",".join(addresses.read_shards("wallet_owner")),
+    }
+    arguments = ("--verify",) if verify else ()
+    argv = (*_module("wallet_cqrs.rebuild"), *arguments)
+    return Command(name="verify" if verify else "rebuild", argv=argv, env=env)
+
+
 def _module(name: str) -> tuple[str, ...]:
     # -P: the current directory is no place to import from.
     return (sys.executable, "-P", "-m", name)
@@ -137,14 +140,18 @@ def plan(request: Request, credentials: Credentials, data: Path) -> CqrsPlan:
         credentials=credentials,
         public_port=ports.choose(PUBLIC_PORT),
         redis_port=ports.choose(REDIS_PORT),
-        events=Cluster("postgres-events", data / "postgres-events", ports.choose(POSTGRES_PORT), credentials),
+        events=Cluster(EVENT_STORE, data / EVENT_STORE, ports.choose(POSTGRES_PORT), credentials),
         reads=tuple(
             Cluster(name, data / name, ports.choose(POSTGRES_PORT + 1 + shard), credentials)
             for shard in range(request.shards)
-            for name in (f"postgres-read-{shard}",)
+            for name in (read_shard(shard),)
         ),
         broker=Broker(
-            data / "rabbitmq", ports.choose(AMQP_PORT), ports.choose(ERLANG_PORT), ports.choose(EPMD_PORT), credentials
+            data / "rabbitmq",
+            ports.choose(AMQP_PORT),
+            ports.choose(ERLANG_PORT),
+            ports.choose(EPMD_PORT),
+            credentials,
         ),
         replicas=_replicas(request, ports),
     )

@@ -23,7 +23,9 @@ class Credentials:
 def load_or_create(path: Path) -> Credentials:
     """The credentials kept at `path`, made at first use."""
     kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    made = Credentials(**{field.name: kept.get(field.name) or secrets.token_hex(16) for field in fields(Credentials)})
+    made = Credentials(
+        **{field.name: kept.get(field.name) or secrets.token_hex(16) for field in fields(Credentials)}
+    )
     if asdict(made) != kept:  # also when a newer lab needs one more
         write_private(path, json.dumps(asdict(made)))
     return made

@@ -47,7 +47,9 @@ log.console.level = warning
 """
 
 # No busy waiting: the other processes of this machine need the cores.
-_ERLANG = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none"
+_ERLANG = (
+    "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,17 @@ class Broker:
     @property
     def url(self) -> str:
         """For services; it holds the password."""
-        return f"amqp://{USER}:{self.credentials.broker}@127.0.0.1:{self.port}/"
+        return client_url(self.port, self.credentials)
+
+
+def client_url(port: int, credentials: Credentials) -> str:
+    """The URL services connect with; it holds the password."""
+    return f"amqp://{USER}:{credentials.broker}@127.0.0.1:{port}/"
+
+
+def is_installed() -> bool:
+    """Whether the system's package is there."""
+    return PROGRAM.exists()
 
 
 def server(broker: Broker) -> Component:
@@ -104,7 +116,7 @@ async def provision(broker: Broker, run: Runner) -> None:
     Raises:
         LabError: it is missing and cannot be installed.
     """
-    if not PROGRAM.exists():
+    if not is_installed():
         await _install(run)
     account = unprivileged_account()
     private_directory(broker.data_dir.parent, account)
@@ -132,5 +144,5 @@ async def _install(run: Runner) -> None:
             "RabbitMQ is missing: run 'sudo apt-get install rabbitmq-server' and try again "
             "(the lab runs a node of its own, so you may disable the system's service)."
         ) from None
-    if not PROGRAM.exists():
+    if not is_installed():
         raise LabError(f"the package rabbitmq-server is installed, but {PROGRAM} is not there")

@@ -13,23 +13,31 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
 from wallet_lab import cqrs_stack, credentials, postgres, rabbitmq, saga_stack
+from wallet_lab.cqrs_stack import CqrsPlan
+from wallet_lab.credentials import Credentials
 from wallet_lab.errors import CommandFailedError
 from wallet_lab.home import StackHome, take_lock
 from wallet_lab.keeper import Keeper
 from wallet_lab.logs import open_log, tail, trim_logs
 from wallet_lab.process import run
-from wallet_lab.saga_stack import Request
+from wallet_lab.saga_stack import Request, SagaPlan
 from wallet_lab.stack import Command, Stack, Stage
 
 RELEASE = b"r"
 START_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 5.0
 ALREADY_UP = 3
+
+
+_PLANS: dict[str, Callable[[Request, Credentials, Path], SagaPlan | CqrsPlan]] = {
+    "saga": saga_stack.plan,
+    "cqrs": cqrs_stack.plan,
+}
 
 
 class Supervisor:
@@ -79,11 +87,10 @@ class Supervisor:
     async def _start(self) -> None:
         self._report("starting", ["databases"])
         secrets = credentials.load_or_create(self._home.secrets)
-        planned = {"saga": saga_stack.plan, "cqrs": cqrs_stack.plan}[self._home.architecture]
-        plan = planned(self._request, secrets, self._home.data())
+        plan = _PLANS[self._home.architecture](self._request, secrets, self._home.data())
         self._home.write("layout", {"shards": self._request.shards})
         provisions = [postgres.provision(cluster, self._run) for cluster in plan.clusters]
-        if isinstance(plan, cqrs_stack.CqrsPlan):
+        if isinstance(plan, CqrsPlan):
             provisions.append(rabbitmq.provision(plan.broker, self._run))
         await _all_or_none(provisions)
         self._stack = plan.stack()

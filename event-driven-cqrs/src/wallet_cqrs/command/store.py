@@ -12,12 +12,11 @@ from wallet_cqrs.command import statements
 from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.submissions import Decided, StatusCommand, Submission, owner_of
 from wallet_cqrs.command.wallet_cache import StreamEvent, fold_all
-from wallet_cqrs.domain import Wallet, initial_state
+from wallet_cqrs.domain import STATE_SCHEMA, Wallet, initial_state
 from wallet_kernel.refusals import Refusal
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
-SNAPSHOT_SCHEMA = 1
 TAIL_EVENTS_MAX = 2000
 """Events of one stream that are read at once."""
 
@@ -109,7 +108,7 @@ class Store:
         """These wallets as they stand: newest snapshot and the events after it. Takes no lock."""
         connection = await self._appending()
         wallets = {account: initial_state(account) for account in accounts}
-        for (state,) in await connection.fetch(statements.SNAPSHOTS, accounts, SNAPSHOT_SCHEMA):
+        for (state,) in await connection.fetch(statements.SNAPSHOTS, accounts, STATE_SCHEMA):
             wallet = _WALLET.decode(state)
             wallets[wallet.account_id] = wallet
         unfinished = list(accounts)
@@ -142,7 +141,7 @@ class Store:
             statements.ADD_SNAPSHOTS,
             [wallet.account_id for wallet in wallets],
             [wallet.version for wallet in wallets],
-            SNAPSHOT_SCHEMA,
+            STATE_SCHEMA,
             [wallet.updated_at for wallet in wallets],
             [encode(wallet) for wallet in wallets],
         )

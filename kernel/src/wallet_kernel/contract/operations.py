@@ -44,6 +44,16 @@ def _route(name: str, handler: Handler) -> Route:
     return Route(operation.path, endpoint, methods=[operation.method], name=name)
 
 
+async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NotImplementedError("never mounted: it only knows its path and method")
+
+
+CONTRACT: Final[list[Route]] = [
+    Route(path, _elsewhere, methods=[method]) for method, path in OPERATIONS.values()
+]
+"""All of the contract's paths and methods, also those that another service serves."""
+
+
 def hot_lane(app: App, routes: Sequence[Route]) -> App:
     """Serves transfers and balances straight from the server; all else goes to `app`, which has every route.
 

@@ -59,6 +59,7 @@ class _Document(Struct, omit_defaults=True):
     detail: str
     instance: str
     transactionId: UUID | UnsetType = UNSET
+    position: int | UnsetType = UNSET
 
 
 class Problem(Exception):
@@ -70,12 +71,14 @@ class Problem(Exception):
         detail: str,
         *,
         transaction_id: UUID | None = None,
+        position: int | None = None,
         headers: Headers = (),
     ) -> None:
         super().__init__(f"{name}: {detail}")
         self.name = name
         self.detail = detail
         self.transaction_id = transaction_id
+        self.position = position
         self.headers = headers
 
     def answer(self, instance: str) -> Answer:
@@ -88,6 +91,7 @@ class Problem(Exception):
             detail=self.detail,
             instance=instance,
             transactionId=self.transaction_id or UNSET,
+            position=UNSET if self.position is None else self.position,
         )
         return Answer(kind.status, encode(document), (*self.headers, *_retry_after(kind)), PROBLEM_JSON)
 

@@ -22,6 +22,7 @@ STATEMENT_LIMIT_MAX = 500
 _ACCOUNT = re.compile(ACCOUNT_PATTERN[1:-1])
 _CURSOR = re.compile(r"v[1-9][0-9]{0,17}")
 _DIGITS = re.compile(r"[0-9]{1,9}")
+_POSITION = re.compile(r"[0-9]{1,18}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 _FRACTION = re.compile(r"\.(\d+)")
 
@@ -191,6 +192,16 @@ def moment(call: Call) -> datetime | None:
         )
     except (ValueError, OverflowError) as error:
         raise invalid_request(f"at is not a time: {error}.") from error
+
+
+def min_position(call: Call) -> int:
+    """`?min_position=` (cqrs): the position of the log that the answer must reflect; 0, which all do, if not given."""
+    text = call.query.get("min_position")
+    if text is None:
+        return 0
+    if not _POSITION.fullmatch(text):
+        raise invalid_request("min_position must be a position that an earlier answer gave: a whole number.")
+    return int(text)
 
 
 def idempotency_key(call: Call) -> str | None:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match, Route
 
-from wallet_kernel.contract.operations import hot_lane
+from wallet_kernel.contract.operations import CONTRACT, hot_lane
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.http import App, Call, Receive, Scope, Send, send_answer
 from wallet_kernel.runtime.lifecycle import OPEN_PATHS, Lifecycle
@@ -97,7 +97,9 @@ async def _metrics() -> Response:
 
 
 def _no_route(app: FastAPI, request: Request) -> Response:
-    routes = [route for route in app.routes if isinstance(route, Route)]
+    # A service may serve a part of the contract only; what a path of the contract takes is the same everywhere.
+    contract = CONTRACT if app.docs_url else []
+    routes = [route for route in (*app.routes, *contract) if isinstance(route, Route)]
     methods = {m for r in routes if r.matches(request.scope)[0] != Match.NONE for m in r.methods or ()}
     if methods:
         allow = ", ".join(sorted(methods))

@@ -7,8 +7,10 @@ runs ends with the test process, also when that is killed.
 from wallet_lab.testing.servers import (
     DatabaseUrls,
     PostgresServer,
+    RabbitServer,
     RedisServer,
     running_postgres,
+    running_rabbitmq,
     running_redis,
 )
 from wallet_lab.testing.stacks import ComponentStatus, RunningStack, running_stack
@@ -17,9 +19,11 @@ __all__ = [
     "ComponentStatus",
     "DatabaseUrls",
     "PostgresServer",
+    "RabbitServer",
     "RedisServer",
     "RunningStack",
     "running_postgres",
+    "running_rabbitmq",
     "running_redis",
     "running_stack",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wallet_lab import credentials, postgres, redis
+from wallet_lab import credentials, postgres, rabbitmq, redis
 from wallet_lab.blocking import run_blocking
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome
@@ -190,3 +190,31 @@ def running_redis() -> Iterator[RedisServer]:
             yield server
         finally:
             server.stop()
+
+
+class RabbitServer(RunningServer):
+    """A message broker alone."""
+
+    def __init__(self, broker: rabbitmq.Broker, log: Path) -> None:
+        """Use `running_rabbitmq`."""
+        super().__init__(rabbitmq.server(broker), log)
+        self.url = broker.url
+
+
+@contextlib.contextmanager
+def running_rabbitmq() -> Iterator[RabbitServer]:
+    """One RabbitMQ node on free ports, empty; make it once per test session."""
+    with private_home(None) as root:
+        home = StackHome(root, "rabbitmq")
+        home.prepare()
+        choose = PortChooser(usual=False).choose
+        secrets = credentials.load_or_create(home.secrets)
+        broker = rabbitmq.Broker(home.data() / "rabbitmq", choose(0), choose(0), choose(0), secrets)
+        server = RabbitServer(broker, home.log("rabbitmq"))
+        try:
+            run_blocking(rabbitmq.provision(broker, _run_quietly(home)))
+            server.start()
+            yield server
+        finally:
+            server.stop()
+            home.wipe()

@@ -3,13 +3,15 @@
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wallet_lab import control, credentials, postgres, redis
+from wallet_lab import control, cqrs_stack, credentials
+from wallet_lab.addresses import EVENT_STORE, Addresses, Role, read_shard
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome
@@ -81,20 +83,35 @@ class RunningStack:
         """One URL per shard, with the rights of the services."""
         return [self._database_url(shard, "wallet_service") for shard in range(self._request.shards)]
 
-    def _database_url(self, shard: int, role: str) -> str:
-        words = {
-            "wallet_owner": self.credentials.database_owner,
-            "wallet_service": self.credentials.database_service,
-        }
-        return f"postgresql://{role}:{words[role]}@127.0.0.1:{self._port(f'postgres-{shard}')}/{postgres.DATABASE}"
+    def _database_url(self, shard: int, role: Role) -> str:
+        name = read_shard(shard) if self._home.architecture == "cqrs" else f"postgres-{shard}"
+        return Addresses(self._home).database(name, role)
+
+    @property
+    def event_store_url(self) -> str:
+        """The event store of cqrs, as the owner of the database."""
+        return Addresses(self._home).database(EVENT_STORE, "wallet_owner")
+
+    @property
+    def service_event_store_url(self) -> str:
+        """The event store of cqrs, with the rights of the services."""
+        return Addresses(self._home).database(EVENT_STORE, "wallet_service")
 
     @property
     def redis_url(self) -> str:
         """The cache's URL, with its password."""
-        return redis.client_url(self._port("redis"), self.credentials.redis)
+        return Addresses(self._home).redis
 
-    def _port(self, name: str) -> int:
-        return int(self._recorded(name)["port"])
+    @property
+    def broker_url(self) -> str:
+        """The URL of cqrs' message broker, with its password."""
+        return Addresses(self._home).broker
+
+    def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
+        """Rebuild the read model of cqrs, or compare it with the events; returns what it said."""
+        command = cqrs_stack.rebuild(self._home, verify=verify)
+        env = {**os.environ, **command.env}
+        return subprocess.run(command.argv, env=env, capture_output=True, text=True, check=False)
 
     def pid(self, name: str) -> int | None:
         """The process of a component; None while it is down."""
@@ -166,6 +183,10 @@ def running_stack(
     home: Path | None = None,
     shards: int = 2,
     orchestrators: int = 1,
+    commands: int = 1,
+    relays: int = 1,
+    projections: int = 1,
+    queries: int = 1,
     extra_env: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[RunningStack]:
     """A stack on free ports, ready to be called; stopped and (unless `home` is given) wiped at the end.
@@ -173,8 +194,12 @@ def running_stack(
     Args:
         architecture: which of the two.
         home: the lab home to use instead of a temporary one; its data are left there.
-        shards: how many databases and workers.
-        orchestrators: how many share the public port.
+        shards: how many databases and workers; in cqrs, how many read shards.
+        orchestrators: how many share the public port (saga).
+        commands: how many command services (cqrs).
+        relays: how many relays, of which one is active (cqrs).
+        projections: how many projections, of which one is active for each partition (cqrs).
+        queries: how many query services (cqrs).
         extra_env: variables for services by kind ("worker", "orchestrator", "migrations"), by component name,
             or "*" for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/saga/src"}}`.
 
@@ -185,6 +210,10 @@ def running_stack(
         request = Request(
             shards=shards,
             orchestrators=orchestrators,
+            commands=commands,
+            relays=relays,
+            projections=projections,
+            queries=queries,
             usual_ports=False,
             extra_env={key: dict(value) for key, value in (extra_env or {}).items()},
         )

@@ -1,0 +1,1 @@
+"""A read shard's schema, version by version."""

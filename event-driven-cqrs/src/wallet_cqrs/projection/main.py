@@ -1,0 +1,64 @@
+"""Wires a projection."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from wallet_cqrs.event_log import EventLog, open_pool
+from wallet_cqrs.projection.cache import Cache
+from wallet_cqrs.projection.consumer import Consumer
+from wallet_cqrs.projection.projector import Projector
+from wallet_cqrs.projection.settings import ProjectionSettings
+from wallet_cqrs.projection.store import Store
+from wallet_kernel.runtime.apps import own_app
+from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
+from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.server import Listener, Service, run
+
+NAME = "projection"
+
+
+def main() -> None:
+    """Runs a projection until it is told to stop."""
+    settings = ProjectionSettings()
+    configure_logs(NAME, settings.log_level)
+    run(projection(settings))
+
+
+@asynccontextmanager
+async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
+    """The projection's resources, opened in order and closed in reverse."""
+    redis = Redis.from_url(settings.redis_url.get_secret_value(), retry=Retry(NoBackoff(), 0))
+    async with AsyncExitStack() as opened:
+        pool = await opened.enter_async_context(open_pool(settings.event_store_url.get_secret_value(), NAME))
+        log = EventLog(pool)
+        await opened.enter_async_context(redis)
+        cache = Cache(redis, settings.cache_ttl_s, settings.cache_timeout_s)
+        stores = [
+            await opened.enter_async_context(Store(url.get_secret_value())) for url in settings.read_urls
+        ]
+        consumers = [_consumer(settings, number, store, log, cache) for number, store in enumerate(stores)]
+        checks: dict[str, ReadyCheck] = {
+            f"partition-{number}": consumer.check for number, consumer in enumerate(consumers)
+        }
+        lifecycle = Lifecycle(settings.in_flight_max, {"event-store": log.ping, **checks})
+        tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
+        app = own_app(NAME, [], lifecycle, settings.service_secret.get_secret_value())
+        yield Service(lifecycle, [Listener(app, settings.host, settings.port)], settings.drain_timeout_s)
+        # Between two batches or in the middle of one: what is not acknowledged will come again.
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _consumer(
+    settings: ProjectionSettings, number: int, store: Store, log: EventLog, cache: Cache
+) -> Consumer:
+    partitions = len(settings.read_urls)
+    projector = Projector(number, partitions, store, log, cache, settings.chunk_max)
+    return Consumer(settings.broker_url.get_secret_value(), projector, partitions, settings.prefetch_max)

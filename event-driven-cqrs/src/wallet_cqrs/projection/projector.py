@@ -1,0 +1,129 @@
+"""The projection's one use case: groups of events become rows, with their checkpoint in one transaction, and show."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+import asyncpg
+from prometheus_client import Counter, Gauge, Histogram
+
+from wallet_cqrs.domain import ImpossibleEvent
+from wallet_cqrs.event_log import EventLog
+from wallet_cqrs.events import UndecodableEvent
+from wallet_cqrs.messages import EventMessage, Group, partition_of
+from wallet_cqrs.projection.cache import Cache
+from wallet_cqrs.projection.groups import Gap, Stretch, follow
+from wallet_cqrs.projection.store import Store, Transaction
+from wallet_cqrs.read_model import Fold
+
+EVENTS = Counter("wallet_projected_events", "Events applied to the read model.", ["partition"])
+DUPLICATES = Counter(
+    "wallet_projection_duplicates", "Groups that the checkpoint already covered.", ["partition"]
+)
+GAPS = Counter("wallet_projection_gaps", "Gaps filled from the event store.", ["partition"])
+POSITION = Gauge("wallet_projection_position", "The checkpoint: how far the read model is.", ["partition"])
+VISIBLE = Histogram(
+    "wallet_visible_seconds",
+    "From the time of a stretch's last event to its being visible in the read model and in Redis.",
+    ["partition"],
+    buckets=(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+)
+STOPPED = Gauge(
+    "wallet_projection_stopped", "1 while a poison event keeps the partition still.", ["partition"]
+)
+
+_log = logging.getLogger(__name__)
+
+_POISON = (UndecodableEvent, ImpossibleEvent, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+
+
+class Poison(Exception):
+    """An event that cannot be applied. Nothing after it may be applied either."""
+
+
+class Projector:
+    """Keeps one partition's read model up with the log."""
+
+    def __init__(
+        self, partition: int, partitions: int, store: Store, log: EventLog, cache: Cache, chunk_max: int
+    ) -> None:
+        self.partition = partition
+        self.stopped: str | None = None
+        self._partitions = partitions
+        self._store = store
+        self._log = log
+        self._cache = cache
+        self._chunk_max = chunk_max
+        label = str(partition)
+        self._events, self._duplicates, self._gaps = (c.labels(label) for c in (EVENTS, DUPLICATES, GAPS))
+        self._visible = VISIBLE.labels(label)
+        self._position, self._is_stopped = POSITION.labels(label), STOPPED.labels(label)
+
+    async def project(self, groups: Sequence[Group]) -> None:
+        """Returns once these groups are in the read model and shown, or the partition stands still anyway.
+
+        Raises Poison, and then nothing of the event at fault or after it was applied; or what asyncpg raises.
+        """
+        try:
+            while gap := await self._apply(groups):
+                await self._fill(gap)
+        except _POISON as error:
+            raise Poison(f"{type(error).__name__}: {error}") from error
+
+    async def stop(self, reason: str) -> None:
+        """Stands still, also after a restart, until someone resumes the partition."""
+        _log.error("partition stopped", extra={"partition": self.partition, "cause": reason})
+        await self._store.stop(reason)
+        self._note(reason)
+
+    async def check(self) -> None:
+        """Looks at the checkpoint. Raises Poison while the partition stands still."""
+        position, stopped = await self._store.progress()
+        self._position.set(position)
+        self._note(stopped)
+        if stopped is not None:
+            raise Poison(stopped)
+
+    async def _apply(self, groups: Sequence[Group]) -> Gap | None:
+        async with self._store.transaction() as transaction:
+            self._note(transaction.stopped)
+            if transaction.stopped is not None:
+                return None  # when it goes on, the event store has what is passed by here
+            following = follow(transaction.position, groups)
+            if isinstance(following, Gap):
+                return following
+            self._duplicates.inc(sum(group.head <= transaction.position for group in groups if group.events))
+            # Also what is skipped is shown: whoever applied it may have died before it was.
+            accounts = {event.stream_id for group in groups for event in group.events}
+            fold = await self._write(transaction, following, accounts)
+        await self._show(fold, transaction)
+        if following.events:
+            self._visible.observe(time.time() - following.events[-1].at.timestamp())
+        return None
+
+    async def _fill(self, gap: Gap) -> None:
+        _log.warning("gap", extra={"partition": self.partition, "after": gap.after, "until": gap.until})
+        self._gaps.inc()
+        if gap.until > await self._log.head():
+            raise ImpossibleEvent(f"a group follows position {gap.until}, which the log has not reached")
+        async for _, events in self._log.chunks(gap.after, gap.until, self._chunk_max):
+            await self._apply([Group(gap.after, _, [e for e in events if self._is_mine(e)])])
+
+    async def _write(self, transaction: Transaction, stretch: Stretch, accounts: set[str]) -> Fold:
+        fold = await transaction.fold(accounts)
+        fold.play(stretch.events)
+        if stretch.head > transaction.position:
+            await transaction.write(fold, stretch.head)
+        self._events.inc(len(stretch.events))
+        return fold
+
+    async def _show(self, fold: Fold, transaction: Transaction) -> None:
+        self._position.set(transaction.position)
+        await self._cache.show(fold.wallets, transaction.position)
+
+    def _is_mine(self, event: EventMessage) -> bool:
+        return partition_of(event.stream_id, self._partitions) == self.partition
+
+    def _note(self, stopped: str | None) -> None:
+        self.stopped = stopped
+        self._is_stopped.set(stopped is not None)

@@ -1,0 +1,24 @@
+"""What a projection is told."""
+
+from pydantic import Field, SecretStr
+
+from wallet_cqrs.settings import SecretList
+from wallet_kernel.runtime.settings import ServiceSettings
+
+
+class ProjectionSettings(ServiceSettings):
+    """Settings of a projection, from the environment (`WALLET_…`)."""
+
+    event_store_url: SecretStr = Field(description="The event store's Postgres, as the role wallet_service.")
+    read_urls: SecretList = Field(
+        description="The read shards' Postgres, as the role wallet_service; the order is the partitions'.",
+        min_length=1,
+    )
+    redis_url: SecretStr = Field(description="Redis with the balances, and for announcements.")
+    broker_url: SecretStr = Field(description="RabbitMQ (amqp://…).")
+    prefetch_max: int = Field(
+        32, gt=0, description="Messages taken from a partition's queue at once at most."
+    )
+    chunk_max: int = Field(2000, gt=0, description="Events read at once from the event store to fill a gap.")
+    cache_ttl_s: float = Field(10.0, gt=0, description="How long a balance stays in Redis.")
+    cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")

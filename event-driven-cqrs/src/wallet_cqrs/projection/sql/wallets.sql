@@ -1,0 +1,2 @@
+-- The wallets of these accounts that are there.
+SELECT account_id, currency, status, balance_micros, version, updated_at FROM wallets WHERE account_id = ANY($1::text[])

@@ -1,0 +1,16 @@
+-- Everything a stretch of the log changes in one read shard, with the checkpoint that says so, in one round trip.
+-- $1-$6 wallets as they are now, $7-$14 postings, $15 the position reached.
+WITH shown AS (
+    INSERT INTO wallets (account_id, currency, status, balance_micros, version, updated_at)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+    ON CONFLICT (account_id) DO UPDATE
+    SET status = excluded.status,
+        balance_micros = excluded.balance_micros,
+        version = excluded.version,
+        updated_at = excluded.updated_at
+), posted AS (
+    INSERT INTO postings (account_id, version, kind, transaction_id, amount_micros, balance_micros, counterparty, at)
+    SELECT * FROM unnest($7::text[], $8::bigint[], $9::text[], $10::uuid[], $11::bigint[], $12::bigint[],
+                         $13::text[], $14::timestamptz[])
+)
+UPDATE checkpoint SET position = $15

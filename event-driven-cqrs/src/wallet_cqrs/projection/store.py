@@ -1,0 +1,126 @@
+"""One read shard's Postgres, as its projection writes it: one connection, a transaction for each stretch of the log."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from operator import attrgetter
+from typing import Any, Self
+
+import asyncpg
+
+from wallet_cqrs.domain import Wallet
+from wallet_cqrs.projection import statements
+from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
+
+CONNECT_TIMEOUT_S = 2.0
+STATEMENT_TIMEOUT_S = 10.0
+
+_SESSION = {
+    "application_name": "wallet-projection",
+    "statement_timeout": "10s",
+    # A paused projection must not hold the checkpoint for longer than this.
+    "idle_in_transaction_session_timeout": "10s",
+    # Every statement finds few rows by a unique index; plans made while tables are empty must not turn into scans.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+
+class Transaction:
+    """A transaction that holds the checkpoint: `position` and `stopped` are what it says."""
+
+    def __init__(self, connection: asyncpg.Connection, position: int, stopped: str | None) -> None:
+        self._connection = connection
+        self.position = position
+        self.stopped = stopped
+
+    async def fold(self, accounts: Collection[str]) -> Fold:
+        """The wallets of these accounts, ready for events to be played on."""
+        rows = await self._connection.fetch(statements.WALLETS, list(accounts)) if accounts else []
+        return Fold(Wallet(*row) for row in rows)
+
+    async def write(self, fold: Fold, head: int) -> None:
+        """Writes what the fold changed, and the position it leads to."""
+        await self._connection.execute(
+            statements.WRITE,
+            *_columns(fold.changed.values(), "account_id currency status balance_micros version updated_at"),
+            *_columns(
+                fold.postings,
+                "account_id version kind transaction_id amount_micros balance_micros counterparty at",
+            ),
+            head,
+        )
+        self.position = head
+
+
+class Store:
+    """A read shard's model in one schema. Use as an async context manager."""
+
+    def __init__(self, url: str, schema: str = LIVE_SCHEMA) -> None:
+        self._url = url
+        self._session = {**_SESSION, "search_path": schema}
+        self._connection: asyncpg.Connection | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Locks the checkpoint; commits at the end, or rolls back. Raises what asyncpg raises."""
+        async with self._one_at_a_time:
+            connection = await self._connected()
+            try:
+                await connection.execute("BEGIN")
+                row = await connection.fetchrow(statements.LOCK_CHECKPOINT)
+                yield Transaction(connection, row["position"], row["stopped"])
+                await connection.execute("COMMIT")
+            except BaseException:
+                await self._give_up(connection)
+                raise
+
+    async def progress(self) -> tuple[int, str | None]:
+        """The checkpoint, and why the partition stands still if it does."""
+        async with self._one_at_a_time:
+            row = await (await self._connected()).fetchrow(statements.PROGRESS)
+            return row["position"], row["stopped"]
+
+    async def stop(self, reason: str) -> None:
+        """Notes that the partition stands still."""
+        async with self._one_at_a_time:
+            await (await self._connected()).execute(statements.STOP, reason)
+
+    async def resume(self) -> None:
+        """Lets the partition go on; what it missed it reads from the event store."""
+        async with self._one_at_a_time:
+            await (await self._connected()).execute(statements.RESUME)
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                self._url,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=STATEMENT_TIMEOUT_S,
+                server_settings=self._session,
+            )
+        return self._connection
+
+    async def _give_up(self, connection: asyncpg.Connection) -> None:
+        """Rolls back where that is still possible; else drops the connection, which rolls back as well."""
+        try:
+            await connection.execute("ROLLBACK", timeout=1.0)
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            connection.terminate()
+            self._connection = None
+
+
+def _columns(rows: Collection[Any], names: str) -> list[list[Any]]:
+    """The named members of these rows as columns, which is what unnest() takes."""
+    return [list(map(attrgetter(name), rows)) for name in names.split()]

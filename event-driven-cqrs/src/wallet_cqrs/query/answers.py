@@ -1,0 +1,46 @@
+"""From what was found to the contract's answers."""
+
+from wallet_cqrs.query.history import Transfer
+from wallet_cqrs.read_model import Posting
+from wallet_kernel.contract.answers import (
+    StatementItem,
+    TimelineEntry,
+    TransferView,
+    money,
+    timestamp,
+)
+from wallet_kernel.contract.problems import problem_uri
+
+
+def transfer_view(transfer: Transfer) -> TransferView:
+    """A transfer and its events."""
+    return TransferView(
+        transfer.transaction_id,
+        "refused" if transfer.reason else "success",
+        transfer.from_account,
+        transfer.to_account,
+        money(transfer.amount_micros),
+        transfer.currency,
+        _timeline(transfer),
+        **({"reason": problem_uri(transfer.reason)} if transfer.reason else {}),
+    )
+
+
+def statement_item(posting: Posting) -> StatementItem:
+    """A posting as a statement shows it."""
+    return StatementItem(
+        posting.transaction_id,
+        posting.kind,
+        money(posting.amount_micros),
+        money(posting.balance_micros),
+        posting.version,
+        posting.counterparty,
+        timestamp(posting.at),
+    )
+
+
+def _timeline(transfer: Transfer) -> list[TimelineEntry]:
+    if transfer.reason:
+        step = f"{transfer.kind} refused"
+        return [TimelineEntry(step, timestamp(transfer.at), problem_uri(transfer.reason))]
+    return [TimelineEntry(step.name, timestamp(step.at)) for step in transfer.steps]

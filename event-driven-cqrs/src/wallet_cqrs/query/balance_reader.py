@@ -1,0 +1,118 @@
+"""Balances: from Redis where its entry is fresh enough for the reader, else from the read model; both in batches."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from prometheus_client import Counter
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from wallet_cqrs.balance_cache import CacheWriter, Entry, cache_key, entry_of, parse_entry
+from wallet_cqrs.domain import Wallet
+from wallet_cqrs.messages import partition_of
+from wallet_cqrs.query.positions import not_reached
+from wallet_cqrs.query.read_shard import ReadShard
+from wallet_kernel.batcher import Batcher, QueueFull
+
+CACHE_READS = Counter("wallet_cache_reads", "Balance reads by whether the cache had them.", ["result"])
+
+PAUSE_S = 0.5
+"""How long Redis is left alone after it did not answer."""
+FILLS_MAX = 1000
+"""Entries that may wait to be put back into Redis; those above are left out."""
+
+_log = logging.getLogger(__name__)
+
+
+class BalanceReader:
+    """The query service's side of the balances."""
+
+    def __init__(
+        self,
+        redis: "Redis",
+        shards: Sequence[ReadShard],
+        *,
+        cache_ttl_s: float,
+        cache_timeout_s: float,
+        position_timeout_s: float,
+        batch_max: int,
+        queue_max: int,
+    ) -> None:
+        self._redis = redis
+        self._shards = shards
+        self._writer = CacheWriter(redis, cache_ttl_s, announce=False)
+        self._cache_timeout_s = cache_timeout_s
+        self._position_timeout_s = position_timeout_s
+        self._paused_until = 0.0
+        self._fills: list[tuple[Wallet, int]] = []
+        self._filler: asyncio.Task[None] | None = None
+        self._hits, self._misses = CACHE_READS.labels("hit"), CACHE_READS.labels("miss")
+        self._batcher: Batcher[str, Entry | None] = Batcher(
+            "balances", self._look_up, batch_max=batch_max, queue_max=queue_max
+        )
+
+    async def balance(self, account_id: str, min_position: int) -> Entry | None:
+        """A wallet's entry that reflects at least `min_position`; None where there is no such wallet.
+
+        Raises Problem if the position is not reached in time, QueueFull, or what asyncpg raises.
+        """
+        entry = await self._cached(account_id)
+        if entry is not None and entry.position >= min_position:
+            self._hits.inc()
+            return entry
+        self._misses.inc()
+        return await self.fresh(account_id, min_position)
+
+    async def fresh(self, account_id: str, min_position: int) -> Entry | None:
+        """The same, whatever Redis has."""
+        shard = self._shards[partition_of(account_id, len(self._shards))]
+        if min_position:
+            await shard.positions.reach(min_position, self._position_timeout_s)
+        wallet, position = await shard.balance(account_id)
+        if position < min_position:  # the read model was set back to an older one
+            raise not_reached(position, min_position)
+        if wallet is None:
+            return None
+        self._fill(wallet, position)
+        return entry_of(wallet, position)
+
+    async def _cached(self, account_id: str) -> Entry | None:
+        try:
+            return await self._batcher.submit(account_id)
+        except QueueFull:
+            return None
+
+    async def _look_up(self, accounts: Sequence[str]) -> Sequence[Entry | None]:
+        if time.monotonic() < self._paused_until:
+            return [None] * len(accounts)
+        try:
+            async with asyncio.timeout(self._cache_timeout_s):
+                found = await self._redis.mget([cache_key(account) for account in accounts])
+        except (RedisError, OSError, TimeoutError) as error:
+            self._lost(error)
+            return [None] * len(accounts)
+        return [parse_entry(raw) if isinstance(raw, bytes) else None for raw in found]
+
+    def _fill(self, wallet: Wallet, position: int) -> None:
+        """Puts a wallet that Redis did not have back, off the reader's path."""
+        if len(self._fills) < FILLS_MAX and time.monotonic() >= self._paused_until:
+            self._fills.append((wallet, position))
+            if self._filler is None or self._filler.done():
+                self._filler = asyncio.create_task(self._write_fills())
+
+    async def _write_fills(self) -> None:
+        while self._fills:
+            fills, self._fills = self._fills, []
+            # The lowest of their positions holds for all of them.
+            position = min(position for _, position in fills)
+            try:
+                async with asyncio.timeout(self._cache_timeout_s):
+                    await self._writer.write([wallet for wallet, _ in fills], position)
+            except (RedisError, OSError, TimeoutError) as error:
+                self._lost(error)
+
+    def _lost(self, error: Exception) -> None:
+        _log.warning("redis does not answer; reading the read model", extra={"cause": repr(error)})
+        self._paused_until = time.monotonic() + PAUSE_S

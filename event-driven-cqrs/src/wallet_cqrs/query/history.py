@@ -1,0 +1,94 @@
+"""The past, from the event store: a wallet as it was, and what became of a transfer. Read-only, and never behind."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+from msgspec.json import Decoder
+
+from wallet_cqrs.domain import STATE_SCHEMA, Wallet, evolve, initial_state
+from wallet_cqrs.events import TransferKind, decode
+from wallet_cqrs.query import statements
+from wallet_cqrs.query.positions import Positions
+
+_WALLET = Decoder(Wallet)
+
+
+class FutureMoment(Exception):
+    """The moment asked for has not come yet by the database's clock."""
+
+
+class Step(NamedTuple):
+    """An event of a transfer: its type, and when it happened."""
+
+    name: str
+    at: datetime
+
+
+class Transfer(NamedTuple):
+    """A decision about money, and the events it led to."""
+
+    transaction_id: UUID
+    kind: TransferKind
+    from_account: str
+    to_account: str
+    amount_micros: int
+    currency: str
+    reason: str | None
+    position: int
+    at: datetime
+    steps: list[Step]
+
+
+class History:
+    """The event store as the query service reads it."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self.positions = Positions(self.head)
+
+    async def head(self) -> int:
+        """The last position of the log."""
+        head: int = await self._pool.fetchval(statements.HEAD)
+        return head
+
+    async def wallet_at(self, account_id: str, at: datetime) -> tuple[Wallet, int]:
+        """A wallet as it was at a moment (version 0: not there yet), and the log's head now. Raises FutureMoment."""
+        async with self._pool.acquire() as connection:
+            if at > await connection.fetchval(statements.NOW):
+                raise FutureMoment(FutureMoment.__doc__)
+            head = await connection.fetchval(statements.AFTER_THE_APPEND_IN_FLIGHT)
+            version = await connection.fetchval(statements.VERSION_AT, account_id, at)
+            return await _folded(connection, account_id, version), head
+
+    async def transfer(self, transaction_id: UUID) -> Transfer | None:
+        """A decision by its id, or None."""
+        row = await self._pool.fetchrow(statements.DECISION, transaction_id)
+        if row is None:
+            return None
+        events = []
+        if row["first_position"] is not None:
+            events = await self._pool.fetch(statements.TIMELINE, row["first_position"], row["last_position"])
+        return Transfer(
+            transaction_id,
+            row["kind"],
+            row["from_account"],
+            row["to_account"],
+            row["amount_micros"],
+            row["currency"],
+            row["reason"],
+            row["last_position"],
+            row["at"],
+            [Step(event["type"], event["at"]) for event in events],
+        )
+
+
+async def _folded(connection: asyncpg.Connection, account_id: str, version: int) -> Wallet:
+    """The wallet after `version` events: the nearest snapshot below, and the few events after it."""
+    state = await connection.fetchval(statements.SNAPSHOT, account_id, version, STATE_SCHEMA)
+    wallet = _WALLET.decode(state) if state else initial_state(account_id)
+    rows = await connection.fetch(statements.EVENTS, account_id, wallet.version, version)
+    for row in rows:
+        wallet = evolve(wallet, decode(row["type"], row["schema_version"], row["data"]), row["at"])
+    return wallet

@@ -1,0 +1,105 @@
+"""Wires a query service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from wallet_cqrs.event_log import open_pool
+from wallet_cqrs.query import stream_route
+from wallet_cqrs.query.balance_reader import BalanceReader
+from wallet_cqrs.query.history import History
+from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
+from wallet_cqrs.query.routes import PublicRoutes
+from wallet_cqrs.query.settings import QuerySettings
+from wallet_cqrs.query.stream_route import BalanceStreams
+from wallet_cqrs.query.streams import Announcements
+from wallet_kernel.contract.openapi import openapi
+from wallet_kernel.contract.operations import mount
+from wallet_kernel.contract.requests import Requests
+from wallet_kernel.runtime.apps import own_app, public_app
+from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
+from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.server import Listener, Service, run
+
+NAME = "query"
+TITLE = "Digital wallet: event-driven CQRS"
+
+
+def main() -> None:
+    """Runs a query service until it is told to stop."""
+    settings = QuerySettings()
+    configure_logs(NAME, settings.log_level)
+    run(query(settings))
+
+
+@asynccontextmanager
+async def query(settings: QuerySettings) -> AsyncIterator[Service]:
+    """The query service's resources, opened in order and closed in reverse."""
+    redis = Redis.from_url(settings.redis_url.get_secret_value(), retry=Retry(NoBackoff(), 0))
+    async with AsyncExitStack() as opened:
+        await opened.enter_async_context(redis)
+        history = History(
+            await opened.enter_async_context(open_pool(settings.event_store_url.get_secret_value(), NAME))
+        )
+        shards = [await _shard(settings, number, opened) for number in range(len(settings.read_urls))]
+        balances = _balances(settings, redis, shards)
+        announcements = Announcements(redis)
+        # The event store is not a condition: without it, only the past is out of reach.
+        checks: dict[str, ReadyCheck] = {f"read-{number}": shard.ping for number, shard in enumerate(shards)}
+        lifecycle = Lifecycle(settings.in_flight_max, checks)
+        streams = BalanceStreams(
+            balances, announcements, lifecycle, settings.streams_max, settings.stream_heartbeat_s
+        )
+        public = PublicRoutes(
+            Requests(frozenset(settings.currencies)), balances, shards, history, settings.position_timeout_s
+        )
+        routes = [*mount(public.handlers()), streams.route()]
+        delivering = asyncio.create_task(announcements.run())
+        yield Service(
+            lifecycle,
+            [
+                Listener(
+                    public_app(TITLE, routes, document(), lifecycle, settings.api_keys),
+                    settings.public_host,
+                    settings.public_port,
+                    shared=True,
+                ),
+                Listener(
+                    own_app(NAME, [], lifecycle, settings.service_secret.get_secret_value()),
+                    settings.host,
+                    settings.port,
+                ),
+            ],
+            settings.drain_timeout_s,
+        )
+        delivering.cancel()
+        with suppress(asyncio.CancelledError):
+            await delivering
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document of the whole architecture, also of what other services serve behind the same gateway."""
+    contract = openapi(TITLE, positions=True)
+    return contract | {"paths": contract["paths"] | {stream_route.PATH: stream_route.OPENAPI}}
+
+
+async def _shard(settings: QuerySettings, number: int, opened: AsyncExitStack) -> ReadShard:
+    pool = await opened.enter_async_context(open_read_pool(settings.read_urls[number].get_secret_value()))
+    return ReadShard(number, pool, settings.batch_max, settings.queue_max)
+
+
+def _balances(settings: QuerySettings, redis: "Redis", shards: list[ReadShard]) -> BalanceReader:
+    return BalanceReader(
+        redis,
+        shards,
+        cache_ttl_s=settings.cache_ttl_s,
+        cache_timeout_s=settings.cache_timeout_s,
+        position_timeout_s=settings.position_timeout_s,
+        batch_max=settings.batch_max,
+        queue_max=settings.queue_max,
+    )

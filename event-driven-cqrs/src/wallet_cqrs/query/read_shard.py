@@ -1,0 +1,76 @@
+"""One read shard's Postgres, as the query service reads it: balances in batches, statements, and how far it is."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from wallet_cqrs.domain import Wallet
+from wallet_cqrs.query import statements
+from wallet_cqrs.query.positions import Positions
+from wallet_cqrs.read_model import LIVE_SCHEMA, Posting
+from wallet_kernel.batcher import Batcher
+
+CONNECT_TIMEOUT_S = 2.0
+STATEMENT_TIMEOUT_S = 5.0
+CONNECTIONS_MAX = 6
+
+_SESSION = {
+    "application_name": "wallet-query",
+    "statement_timeout": "5s",
+    "search_path": LIVE_SCHEMA,
+    "default_transaction_read_only": "on",
+    # Every statement finds few rows by a unique index; plans made while tables are empty must not turn into scans.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
+Found = tuple[Wallet | None, int]
+"""A wallet, if there is one, and the position that this reflects."""
+
+
+def open_read_pool(url: str) -> asyncpg.Pool:
+    """Connections to a read shard; await it, or use it as an async context manager."""
+    return asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=CONNECTIONS_MAX,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=STATEMENT_TIMEOUT_S,
+        server_settings=_SESSION,
+    )
+
+
+class ReadShard:
+    """A partition's read model."""
+
+    def __init__(self, number: int, pool: asyncpg.Pool, batch_max: int, queue_max: int) -> None:
+        self._pool = pool
+        self.positions = Positions(self._position)
+        self._batcher: Batcher[str, Found] = Batcher(
+            f"read-{number}", self._balances, batch_max=batch_max, queue_max=queue_max, in_flight_max=2
+        )
+
+    async def ping(self) -> None:
+        """Raises unless the database answers."""
+        await self._position()
+
+    async def balance(self, account_id: str) -> Found:
+        """A wallet as it is now. Raises QueueFull, or what asyncpg raises."""
+        return await self._batcher.submit(account_id)
+
+    async def statement(self, account_id: str, limit: int, before_version: int | None) -> list[Posting]:
+        """Postings below a version, newest first."""
+        before = before_version if before_version is not None else 2**63 - 1
+        rows = await self._pool.fetch(statements.STATEMENT, account_id, before, limit)
+        return [Posting(*row) for row in rows]
+
+    async def _position(self) -> int:
+        position: int = await self._pool.fetchval(statements.POSITION)
+        return position
+
+    async def _balances(self, accounts: Sequence[str]) -> Sequence[Found]:
+        rows = await self._pool.fetch(statements.BALANCES, accounts)
+        return [(Wallet(*row[1:]) if row[1] else None, row[0]) for row in rows]

@@ -1,0 +1,115 @@
+"""The public routes that read: parse, find, answer."""
+
+from datetime import datetime
+
+import asyncpg
+
+from wallet_cqrs.messages import partition_of
+from wallet_cqrs.query.answers import statement_item, transfer_view
+from wallet_cqrs.query.balance_reader import BalanceReader
+from wallet_cqrs.query.history import FutureMoment, History
+from wallet_cqrs.query.read_shard import ReadShard
+from wallet_cqrs.read_model import wallet_view
+from wallet_kernel.batcher import QueueFull
+from wallet_kernel.contract import requests
+from wallet_kernel.contract.answers import (
+    at_position,
+    statement_page,
+    transfer_document,
+    wallet_answer,
+)
+from wallet_kernel.contract.problems import Problem, invalid_request, refused
+from wallet_kernel.contract.requests import Requests
+from wallet_kernel.http import Answer, Call, Handler
+from wallet_kernel.refusals import Refusal
+
+DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+class PublicRoutes:
+    """The handlers of the contract's reading operations. `position_timeout_s` bounds the wait for min_position."""
+
+    def __init__(
+        self,
+        requests: Requests,
+        balances: BalanceReader,
+        shards: list[ReadShard],
+        history: History,
+        position_timeout_s: float,
+    ) -> None:
+        self._requests = requests
+        self._balances = balances
+        self._shards = shards
+        self._history = history
+        self._position_timeout_s = position_timeout_s
+
+    def handlers(self) -> dict[str, Handler]:
+        """The handlers by the names of their operations."""
+        return {
+            "balance": tell(self.balance),
+            "statement": tell(self.statement),
+            "lookUpTransfer": tell(self.look_up_transfer),
+        }
+
+    async def balance(self, call: Call) -> Answer:
+        """GET /wallets/{accountId}/balance."""
+        account_id, currency = requests.path_account(call), self._requests.query_currency(call)
+        min_position = requests.min_position(call)
+        if at := requests.moment(call):
+            return await self._balance_at(account_id, currency, at, min_position)
+        entry = await self._balances.balance(account_id, min_position)
+        if entry is None:
+            raise refused(Refusal.WALLET_NOT_FOUND, account_id)
+        if currency is not None and f'"currency":"{currency}"'.encode() not in entry.body:
+            raise refused(Refusal.CURRENCY_MISMATCH, account_id)
+        return Answer(200, entry.body)
+
+    async def statement(self, call: Call) -> Answer:
+        """GET /wallets/{accountId}/transactions."""
+        page, min_position = requests.statement(call), requests.min_position(call)
+        shard = self._shards[partition_of(page.account_id, len(self._shards))]
+        await shard.positions.reach(min_position, self._position_timeout_s)
+        # The wallet first: the page is at least as new as the position that goes with it.
+        wallet, position = await shard.balance(page.account_id)
+        if wallet is None:
+            raise refused(Refusal.WALLET_NOT_FOUND, page.account_id)
+        postings = await shard.statement(page.account_id, page.limit + 1, page.before_version)
+        items = [statement_item(posting) for posting in postings[: page.limit]]
+        return at_position(statement_page(items, more=len(postings) > page.limit), position)
+
+    async def look_up_transfer(self, call: Call) -> Answer:
+        """GET /transfers/{transactionId}: the decision and its events. They never change."""
+        transaction_id, min_position = requests.transaction_id(call), requests.min_position(call)
+        await self._history.positions.reach(min_position, self._position_timeout_s)
+        transfer = await self._history.transfer(transaction_id)
+        if transfer is None:
+            raise Problem("transfer-not-found", "No transfer has this id.")
+        return at_position(transfer_document(transfer_view(transfer)), max(transfer.position, min_position))
+
+    async def _balance_at(
+        self, account_id: str, currency: str | None, at: datetime, min_position: int
+    ) -> Answer:
+        await self._history.positions.reach(min_position, self._position_timeout_s)
+        try:
+            wallet, position = await self._history.wallet_at(account_id, at)
+        except FutureMoment as error:
+            raise invalid_request("at has not come yet.") from error
+        if wallet.version == 0:
+            raise refused(Refusal.WALLET_NOT_FOUND, account_id)
+        if currency not in (None, wallet.currency):
+            raise refused(Refusal.CURRENCY_MISMATCH, account_id)
+        return at_position(wallet_answer(wallet_view(wallet)), position)
+
+
+def tell(handler: Handler) -> Handler:
+    """The handler, with what can go wrong behind it told as problems."""
+
+    async def told(call: Call) -> Answer:
+        try:
+            return await handler(call)
+        except QueueFull as full:
+            raise Problem("overloaded", "Too many reads are waiting; send it again later.") from full
+        except DATABASE_AWAY as error:
+            raise Problem("shard-unavailable", "The wallet's database is out of reach; ask again.") from error
+
+    return told

@@ -1,0 +1,26 @@
+"""What a query service is told."""
+
+from pydantic import Field, SecretStr
+
+from wallet_cqrs.settings import SecretList
+from wallet_kernel.runtime.settings import PublicSettings
+
+
+class QuerySettings(PublicSettings):
+    """Settings of a query service, from the environment (`WALLET_…`)."""
+
+    event_store_url: SecretStr = Field(description="The event store's Postgres, as the role wallet_service.")
+    read_urls: SecretList = Field(
+        description="The read shards' Postgres, as the role wallet_service; the order is the partitions'.",
+        min_length=1,
+    )
+    redis_url: SecretStr = Field(description="Redis with the balances, and for announcements.")
+    position_timeout_s: float = Field(5.0, gt=0, description="How long a read may wait for its min_position.")
+    batch_max: int = Field(500, gt=0, description="Balances read at once at most.")
+    queue_max: int = Field(10_000, gt=0, description="Balance reads that may wait; above that, 503.")
+    cache_ttl_s: float = Field(10.0, gt=0, description="How long a balance stays in Redis.")
+    cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")
+    streams_max: int = Field(1000, gt=0, description="Balance streams served at once; above that, 503.")
+    stream_heartbeat_s: float = Field(
+        5.0, gt=0, description="How often an idle stream says that it is alive."
+    )

@@ -1,0 +1,26 @@
+"""The query service's named SQL, from the files beside this module."""
+
+from importlib.resources import files
+
+
+def _read(name: str) -> str:
+    return (files("wallet_cqrs.query") / "sql" / f"{name}.sql").read_text()
+
+
+BALANCES = _read("balances")
+STATEMENT = _read("statement")
+VERSION_AT = _read("version_at")
+
+POSITION = "SELECT position FROM checkpoint"
+HEAD = "SELECT position FROM log_head"
+
+NOW = "SELECT clock_timestamp()"
+AFTER_THE_APPEND_IN_FLIGHT = "SELECT position FROM log_head FOR SHARE"
+"""Whoever appends took its time under this lock, perhaps before `now`: once we get the lock, its events are there."""
+
+DECISION = "SELECT * FROM decisions WHERE transaction_id = $1"
+TIMELINE = "SELECT type, at FROM events WHERE position BETWEEN $1 AND $2 ORDER BY position"
+SNAPSHOT = """SELECT state FROM snapshots
+WHERE stream_id = $1 AND version <= $2 AND schema_version = $3 ORDER BY version DESC LIMIT 1"""
+EVENTS = """SELECT type, schema_version, data, at FROM events
+WHERE stream_id = $1 AND version > $2 AND version <= $3 ORDER BY version"""

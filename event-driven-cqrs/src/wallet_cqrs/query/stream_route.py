@@ -1,0 +1,139 @@
+"""GET /wallets/{accountId}/balance/stream: server-sent events (WHATWG HTML §9.2) of a wallet's balance.
+
+It begins with the balance as it is and goes on with every change, the newest only where changes come faster than the
+client reads. Comments keep an idle stream alive. It ends when the service drains; clients reconnect by themselves.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from prometheus_client import Gauge
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from wallet_cqrs.balance_cache import Entry
+from wallet_cqrs.query.balance_reader import BalanceReader
+from wallet_cqrs.query.routes import DATABASE_AWAY, tell
+from wallet_cqrs.query.streams import Announcements, Listener
+from wallet_kernel.contract import requests
+from wallet_kernel.contract.problems import Problem, refused
+from wallet_kernel.http import Answer, Call
+from wallet_kernel.refusals import Refusal
+from wallet_kernel.runtime.lifecycle import Lifecycle
+
+PATH = "/wallets/{accountId}/balance/stream"
+STREAMS = Gauge("wallet_balance_streams", "Balance streams being served.")
+
+DRAIN_LOOK_S = 0.25
+"""How often a stream looks whether the service drains."""
+
+OPENAPI: dict[str, Any] = {
+    "get": {
+        "operationId": "balanceStream",
+        "summary": "A wallet's balance and its changes, as server-sent events",
+        "parameters": [
+            {"$ref": "#/components/parameters/accountId"},
+            {"$ref": "#/components/parameters/min_position"},
+        ],
+        "responses": {
+            "200": {
+                "description": "An event `balance` now and at every change; its data is the wallet's document.",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            }
+        },
+    }
+}
+
+
+class BalanceStreams:
+    """Serves the streams, a bounded number of them."""
+
+    def __init__(
+        self,
+        balances: BalanceReader,
+        announcements: Announcements,
+        lifecycle: Lifecycle,
+        streams_max: int,
+        heartbeat_s: float,
+    ) -> None:
+        self._balances = balances
+        self._announcements = announcements
+        self._lifecycle = lifecycle
+        self._streams_max = streams_max
+        self._heartbeat_s = heartbeat_s
+        self._open = 0
+
+    def route(self) -> Route:
+        """The route."""
+        return Route(PATH, self._serve, methods=["GET"])
+
+    async def _serve(self, request: Request) -> Response:
+        call = Call(request.scope)
+        try:
+            account_id, first = await self._begin(call)
+        except Problem as problem:
+            return _plain(problem.answer(call.path))
+        return StreamingResponse(
+            self._events(account_id, first),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store"},
+        )
+
+    async def _begin(self, call: Call) -> tuple[str, Entry]:
+        account_id, min_position = requests.path_account(call), requests.min_position(call)
+        if self._open >= self._streams_max:
+            raise Problem("overloaded", "Too many streams are open; come again later.")
+        found: list[Entry] = []
+
+        async def find(_: Call) -> Answer:
+            entry = await self._balances.balance(account_id, min_position)
+            if entry is None:
+                raise refused(Refusal.WALLET_NOT_FOUND, account_id)
+            found.append(entry)
+            return Answer(200, b"")
+
+        await tell(find)(call)
+        return account_id, found[0]
+
+    async def _events(self, account_id: str, first: Entry) -> AsyncIterator[bytes]:
+        self._open += 1
+        STREAMS.set(self._open)
+        try:
+            yield _event(first)
+            with self._announcements.listen(account_id) as listener:
+                async for chunk in self._changes(account_id, first.version, listener):
+                    yield chunk
+        finally:
+            self._open -= 1
+            STREAMS.set(self._open)
+
+    async def _changes(self, account_id: str, version: int, listener: Listener) -> AsyncIterator[bytes]:
+        silent_s = 0.0
+        look = True  # what changed before the listener was there
+        while not self._lifecycle.draining:
+            entry = await self._look(account_id) if look else await listener.next(DRAIN_LOOK_S)
+            look = False
+            if entry is not None and entry.version > version:
+                version, silent_s = entry.version, 0.0
+                yield _event(entry)
+                continue
+            silent_s += DRAIN_LOOK_S
+            if silent_s >= self._heartbeat_s:
+                silent_s, look = 0.0, True  # an announcement may have been lost
+                yield b": alive\n\n"
+
+    async def _look(self, account_id: str) -> Entry | None:
+        try:
+            return await self._balances.fresh(account_id, 0)
+        except (*DATABASE_AWAY, Problem):
+            return None
+
+
+def _event(entry: Entry) -> bytes:
+    return b"event: balance\nid: %d\ndata: %s\n\n" % (entry.version, entry.body)
+
+
+def _plain(answer: Answer) -> Response:
+    headers = {name.decode(): value.decode() for name, value in answer.headers}
+    return Response(answer.body, answer.status, headers, answer.content_type.decode())

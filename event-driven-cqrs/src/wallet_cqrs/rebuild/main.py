@@ -1,0 +1,59 @@
+"""Wires a rebuild: the command line, the event log, and every read shard."""
+
+import argparse
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+
+from wallet_cqrs.event_log import EventLog, open_pool
+from wallet_cqrs.rebuild.models import Comparison, RebuildFailed, TwinModels
+from wallet_cqrs.rebuild.rebuild import build
+from wallet_cqrs.rebuild.settings import RebuildSettings
+from wallet_kernel.runtime.logs import configure_logs
+
+
+def main() -> None:
+    """Exits with 0 when the models were swapped, or are equal; with 1 and the differences or the reason otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m wallet_cqrs.rebuild", description=__doc__)
+    parser.add_argument("--verify", action="store_true", help="compare with the live read model, do not swap")
+    arguments = parser.parse_args()
+    settings = RebuildSettings()
+    configure_logs("rebuild", settings.log_level)
+    try:
+        is_good = asyncio.run(_run(settings, verify=arguments.verify))
+    except RebuildFailed as error:
+        sys.exit(str(error))
+    sys.exit(0 if is_good else 1)
+
+
+async def _run(settings: RebuildSettings, *, verify: bool) -> bool:
+    async with AsyncExitStack() as opened:
+        pool = await opened.enter_async_context(
+            open_pool(settings.event_store_url.get_secret_value(), "rebuild")
+        )
+        log = EventLog(pool)
+        shards = [
+            await opened.enter_async_context(TwinModels(number, url.get_secret_value()))
+            for number, url in enumerate(settings.read_urls)
+        ]
+        position = await build(log, shards, settings.chunk_max)
+        if not verify:
+            await asyncio.gather(*(shard.swap(log, len(shards)) for shard in shards))
+            _say(f"rebuilt {len(shards)} shards from {position} events; the fresh read models are live")
+            return True
+        timeout_s = settings.catch_up_timeout_s
+        comparisons = [await shard.compare(log, len(shards), timeout_s) for shard in shards]
+        for number, comparison in enumerate(comparisons):
+            _report(number, comparison)
+        return not any(comparison.differences for comparison in comparisons)
+
+
+def _report(number: int, comparison: Comparison) -> None:
+    verdict = "differs from" if comparison.differences else "equals"
+    _say(f"shard {number}: the live read model {verdict} the events at position {comparison.position}")
+    for difference in comparison.differences:
+        _say(f"  {difference}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 -- the command's answer

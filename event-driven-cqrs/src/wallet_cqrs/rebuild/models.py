@@ -1,0 +1,133 @@
+"""Two read models on one shard: the live one that is served, and the fresh one that is being built."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+import asyncpg
+
+from wallet_cqrs.event_log import EventLog
+from wallet_cqrs.messages import EventMessage, partition_of
+from wallet_cqrs.projection.store import Store
+from wallet_cqrs.read_model import LIVE_SCHEMA
+from wallet_cqrs.rebuild import statements
+
+FRESH_SCHEMA = "read_model_fresh"
+RETIRED_SCHEMA = "read_model_retired"
+CHUNK_MAX = 5000
+
+_POLL_S = 0.05
+
+
+class RebuildFailed(Exception):
+    """The rebuild could not be done; the live read model is as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two models at one position differ in; empty is good. Long lists are cut."""
+
+    position: int
+    differences: list[str]
+
+
+class TwinModels:
+    """One shard during a rebuild. Use as an async context manager; only one can be open for a shard."""
+
+    def __init__(self, number: int, url: str) -> None:
+        self._number = number
+        self._url = url
+        self._fresh = Store(url, FRESH_SCHEMA)
+        self._connection: asyncpg.Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        self._connection = await asyncpg.connect(self._url)
+        if not await self._owner.fetchval(statements.TRY_ALONE):
+            await self._owner.close()
+            raise RebuildFailed(f"another rebuild of shard {self._number} is running")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._fresh.__aexit__()
+        try:
+            await self._drop(FRESH_SCHEMA)
+        finally:
+            await self._owner.close()
+
+    async def begin(self) -> None:
+        """An empty model, in place of what an interrupted rebuild may have left."""
+        await self._drop(RETIRED_SCHEMA)
+        await self._drop(FRESH_SCHEMA)
+        await self._owner.execute(statements.CREATE, FRESH_SCHEMA)
+
+    async def apply(self, events: Sequence[EventMessage], reached: int, partitions: int) -> None:
+        """Applies those of the log's events that are this shard's, as the projection does."""
+        mine = [event for event in events if partition_of(event.stream_id, partitions) == self._number]
+        async with self._fresh.transaction() as transaction:
+            fold = await transaction.fold({event.stream_id for event in mine})
+            fold.play(mine)
+            await transaction.write(fold, reached)
+
+    async def swap(self, log: EventLog, partitions: int) -> None:
+        """Makes the fresh model the live one. Readers notice nothing; the projection waits for some milliseconds."""
+        async with self._projection_paused(log, partitions):
+            await self._owner.execute(statements.RENAME.format(old=LIVE_SCHEMA, new=RETIRED_SCHEMA))
+            await self._owner.execute(statements.RENAME.format(old=FRESH_SCHEMA, new=LIVE_SCHEMA))
+        await self._drop(RETIRED_SCHEMA)
+
+    async def compare(self, log: EventLog, partitions: int, timeout_s: float) -> Comparison:
+        """Compares the models row by row at one position, while the live one goes on."""
+        await self._until_live_is_there(timeout_s)
+        observer = await asyncpg.connect(self._url)
+        try:
+            async with observer.transaction(isolation="repeatable_read", readonly=True):
+                async with self._projection_paused(log, partitions):
+                    # The first look fixes what this transaction sees; both models are at one position now.
+                    position = await observer.fetchval(statements.POSITION.format(schema=FRESH_SCHEMA))
+                return Comparison(position, await self._differences(observer))
+        finally:
+            await observer.close()
+
+    @property
+    def _owner(self) -> asyncpg.Connection:
+        assert self._connection is not None, "use it as a context manager"
+        return self._connection
+
+    @asynccontextmanager
+    async def _projection_paused(self, log: EventLog, partitions: int) -> AsyncIterator[None]:
+        """Inside, the live model does not move, and the fresh one is at least as far."""
+        async with self._owner.transaction():
+            await self._owner.execute(statements.PAUSE_PROJECTION.format(schema=LIVE_SCHEMA))
+            live = await self._owner.fetchval(statements.POSITION.format(schema=LIVE_SCHEMA))
+            fresh, _ = await self._fresh.progress()
+            async for reached, events in log.chunks(fresh, live, CHUNK_MAX):
+                await self.apply(events, reached, partitions)
+            yield
+
+    async def _until_live_is_there(self, timeout_s: float) -> None:
+        """Waits until the live model is as far as the fresh one, which has read the log itself."""
+        fresh, _ = await self._fresh.progress()
+        deadline = time.monotonic() + timeout_s
+        while (live := await self._owner.fetchval(statements.POSITION.format(schema=LIVE_SCHEMA))) < fresh:
+            if time.monotonic() > deadline:
+                raise RebuildFailed(
+                    f"the live read model of shard {self._number} is at {live}, not at {fresh}"
+                )
+            await asyncio.sleep(_POLL_S)
+
+    async def _differences(self, observer: asyncpg.Connection) -> list[str]:
+        found: list[str] = []
+        for table, keys in statements.TABLES.items():
+            sql = statements.DIFFERENCES.format(table=table, keys=keys, live=LIVE_SCHEMA, fresh=FRESH_SCHEMA)
+            rows = await observer.fetch(sql)
+            found += [f"{table}: live {row['live']}, from the events {row['fresh']}" for row in rows]
+        return found
+
+    async def _drop(self, schema: str) -> None:
+        """Table by table: a reader of two of them must not meet someone who locks both."""
+        for table in (*statements.TABLES, "checkpoint"):
+            await self._owner.execute(statements.DROP_TABLE.format(schema=schema, table=table))
+        await self._owner.execute(statements.DROP_SCHEMA.format(schema=schema))

@@ -1,0 +1,22 @@
+"""What a rebuild is told."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wallet_cqrs.settings import SecretList
+
+
+class RebuildSettings(BaseSettings):
+    """Settings of a rebuild, from the environment (`WALLET_…`)."""
+
+    model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True)
+
+    event_store_url: SecretStr = Field(description="The event store's Postgres, as the role wallet_service.")
+    read_urls: SecretList = Field(
+        description="The read shards' Postgres in their order, as the role wallet_owner.", min_length=1
+    )
+    log_level: str = Field("warning", description="debug, info, warning or error.")
+    chunk_max: int = Field(5000, gt=0, description="Events read and applied at once.")
+    catch_up_timeout_s: float = Field(
+        60.0, gt=0, description="How long a comparison waits for the live model."
+    )

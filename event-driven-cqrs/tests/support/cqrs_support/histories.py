@@ -1,0 +1,121 @@
+"""Logs of events that could have happened, and the groups a relay would make of them."""
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+
+from wallet_cqrs.domain import (
+    Command,
+    Deposit,
+    FreezeWallet,
+    OpenWallet,
+    Refused,
+    TransferMoney,
+    UnfreezeWallet,
+    Wallet,
+    Withdraw,
+    decide,
+    evolve,
+    initial_state,
+)
+from wallet_cqrs.events import encode
+from wallet_cqrs.messages import EventMessage, Group, partition_of
+from wallet_kernel.ids import new_transaction_id
+
+BEGIN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+
+
+class Story:
+    """A log that grows by commands; refused ones leave no trace."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.events: list[EventMessage] = []
+        self.wallets: dict[str, Wallet] = {}
+        self._random = random.Random(seed)
+
+    def do(self, command: Command) -> None:
+        """Appends what follows from a command."""
+        decision = decide(self.wallet, command)
+        if isinstance(decision, Refused):
+            return
+        moves = not isinstance(command, FreezeWallet | UnfreezeWallet)
+        transaction_id = new_transaction_id("any") if moves else None
+        for account, event in decision:
+            position = len(self.events) + 1
+            at = BEGIN + timedelta(milliseconds=position)
+            after = self.wallets[account] = evolve(self.wallet(account), event, at)
+            name, schema, data = encode(event)
+            self.events.append(
+                EventMessage(position, account, after.version, name, schema, transaction_id, data, at)
+            )
+
+    def wallet(self, account: str) -> Wallet:
+        """A wallet as it stands."""
+        return self.wallets.get(account) or initial_state(account)
+
+    def grow(self, accounts: Sequence[str], commands: int) -> None:
+        """Opens these wallets and lets random things happen to them."""
+        for account in accounts:
+            self.do(OpenWallet(account, self._random.choice([0, 10**9]), "USD"))
+        for _ in range(commands):
+            self.do(self._any_command(accounts))
+
+    def _any_command(self, accounts: Sequence[str]) -> Command:
+        payer, payee = self._random.sample(accounts, 2)
+        amount = self._random.randrange(1, 10**6)
+        return self._random.choices(
+            [
+                TransferMoney(payer, payee, amount, "USD"),
+                Deposit(payer, amount, "USD"),
+                Withdraw(payer, amount, "USD"),
+                FreezeWallet(payer),
+                UnfreezeWallet(payer),
+            ],
+            weights=[20, 3, 3, 1, 3],
+        )[0]
+
+
+def story(commands: int = 200, wallets: int = 10, seed: int = 0) -> Story:
+    """A random log over some wallets."""
+    told = Story(seed)
+    told.grow([f"w{seed}-{number}" for number in range(wallets)], commands)
+    return told
+
+
+def groups(events: Sequence[EventMessage], partition: int, partitions: int = 2, size: int = 7) -> list[Group]:
+    """What a relay publishes of a log to one partition, `size` events a group."""
+    made = []
+    for begin in range(0, len(events), size):
+        chunk = events[begin : begin + size]
+        mine = [event for event in chunk if partition_of(event.stream_id, partitions) == partition]
+        made.append(Group(chunk[0].position - 1, chunk[-1].position, mine))
+    return made
+
+
+async def append(url: str, events: Sequence[EventMessage]) -> None:
+    """Writes events into an event store, as if commands had led to them."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.executemany(
+                "INSERT INTO events (position, stream_id, version, type, schema_version, transaction_id, data, at)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                [
+                    (
+                        e.position,
+                        e.stream_id,
+                        e.version,
+                        e.type,
+                        e.schema_version,
+                        e.transaction_id,
+                        e.data,
+                        e.at,
+                    )
+                    for e in events
+                ],
+            )
+            await connection.execute("UPDATE log_head SET position = $1", events[-1].position)
+    finally:
+        await connection.close()

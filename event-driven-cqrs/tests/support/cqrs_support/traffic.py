@@ -1,0 +1,145 @@
+"""Clients of a running stack, and the load they put on it while a test breaks something."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import msgspec
+
+REQUEST_TIMEOUT_S = 30.0
+BUSY_CLIENTS = 16
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A status and its document."""
+
+    status: int
+    document: dict[str, Any]
+
+
+class Client:
+    """One user of the public port; amounts are whole units."""
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
+        self._session = session
+        self._base_url = base_url
+
+    async def send(self, method: str, path: str, key: str | None = None, **body: object) -> Reply:
+        """One request. Raises what aiohttp raises when no answer comes."""
+        headers = {"Idempotency-Key": key} if key else {}
+        json = body or None
+        async with self._session.request(
+            method, self._base_url + path, json=json, headers=headers
+        ) as response:
+            return Reply(response.status, _decode(await response.read()))
+
+    async def insist(self, method: str, path: str, **body: object) -> Reply:
+        """The request, sent again with the same key until it has an answer that is not a 5xx."""
+        key = str(uuid.uuid4())
+        while True:
+            try:
+                reply = await self.send(method, path, key, **body)
+                if reply.status < 500:
+                    return reply
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(0.1)
+
+    async def open(self, account: str, balance: int) -> Reply:
+        """A wallet with dollars in it."""
+        return await self.insist("POST", "/wallets", accountId=account, currency="USD", balance=balance)
+
+    async def deposit(self, account: str, amount: int) -> Reply:
+        """Money from outside."""
+        return await self.insist("POST", f"/wallets/{account}/deposits", amount=amount, currency="USD")
+
+    async def balance(self, account: str, min_position: int) -> Reply:
+        """The balance at a position or later."""
+        return await self.send("GET", f"/wallets/{account}/balance?min_position={min_position}")
+
+
+def _decode(content: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.json.decode(content, type=dict[str, Any]) if content else {}
+    return document
+
+
+@asynccontextmanager
+async def client(base_url: str) -> AsyncIterator[Client]:
+    """A client with connections of its own."""
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
+    async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=64)) as session:
+        yield Client(session, base_url)
+
+
+@dataclass
+class Traffic:
+    """What busy clients have seen so far."""
+
+    acknowledged: list[str] = field(default_factory=list)
+    """Transaction ids of transfers answered with 201."""
+    unanswered: int = 0
+    """Requests that had to be sent again."""
+
+
+@asynccontextmanager
+async def busy(base_url: str, wallets: int = 20) -> AsyncIterator[Traffic]:
+    """Inside, many clients transfer money all the time, each insisting until it has an answer."""
+    traffic, stop = Traffic(), asyncio.Event()
+    async with client(base_url) as user:
+        names = [f"busy-{uuid.uuid4().hex[:12]}" for _ in range(wallets)]
+        for name in names:
+            await user.open(name, 1000)
+        clients = [asyncio.create_task(_transfer(user, names, traffic, stop)) for _ in range(BUSY_CLIENTS)]
+        try:
+            yield traffic
+        finally:
+            stop.set()
+            await asyncio.gather(*clients)
+
+
+async def _transfer(user: Client, names: list[str], traffic: Traffic, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        payer, payee = random.sample(names, 2)
+        body = {"fromAccount": payer, "toAccount": payee, "amount": 1, "currency": "USD"}
+        reply = await user.insist("POST", "/wallets/balanceTransfer", **body)
+        assert reply.status in (201, 409), reply
+        if reply.status == 201:
+            traffic.acknowledged.append(reply.document["transactionId"])
+
+
+class Witness:
+    """Writes and reads its own wallet all the time, and tells what it should not have seen."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.complaints: list[str] = []
+
+    @asynccontextmanager
+    async def watching(self, base_url: str) -> AsyncIterator[None]:
+        """Inside, the witness watches."""
+        stop = asyncio.Event()
+        task = asyncio.create_task(self._watch(base_url, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
+
+    async def _watch(self, base_url: str, stop: asyncio.Event) -> None:
+        async with client(base_url) as user:
+            account, expected = f"witness-{uuid.uuid4().hex[:12]}", Decimal(0)
+            await user.open(account, 0)
+            while not stop.is_set():
+                written = await user.deposit(account, 1)
+                expected += 1
+                read = await user.balance(account, written.document["position"])
+                self.reads += 1
+                if (read.status, read.document.get("balance")) != (200, expected):
+                    self.complaints.append(f"expected {expected}, read {read}")

@@ -1,0 +1,241 @@
+"""The way from RabbitMQ to the read model: lost, garbled and piled-up messages, a broker that dies, two consumers."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aio_pika
+import pytest
+from aio_pika.exceptions import AMQPError
+from cqrs_support.histories import Story, append, groups, story
+from redis.asyncio import Redis
+
+from wallet_cqrs import broker, messages
+from wallet_cqrs.event_log import EventLog, open_pool
+from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, Group, queue_name, routing_key
+from wallet_cqrs.projection.cache import Cache
+from wallet_cqrs.projection.consumer import Consumer, NotConsuming
+from wallet_cqrs.projection.projector import Poison, Projector
+from wallet_cqrs.projection.store import Store
+from wallet_lab.testing import DatabaseUrls, RabbitServer, RedisServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+WAIT_S = 30.0
+
+
+class Line:
+    """A consumer of partition 0 with its databases, and the broker as the relay sees it."""
+
+    def __init__(self, consumer: Consumer, store: Store, url: str) -> None:
+        self.consumer = consumer
+        self.store = store
+        self._url = url
+
+    async def publish(self, bodies: Sequence[bytes]) -> None:
+        """Sends message bodies to partition 0; all of them again when the broker does not confirm one."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                async with asyncio.timeout(5):
+                    return await self._publish(bodies)
+            except (AMQPError, OSError, TimeoutError):
+                assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+
+    async def _publish(self, bodies: Sequence[bytes]) -> None:
+        async with await aio_pika.connect(self._url) as connection:
+            exchange = await broker.declare(await connection.channel(), 2)
+            for body in bodies:
+                await exchange.publish(
+                    aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT), routing_key(0)
+                )
+
+    async def dead_letter(self) -> bytes | None:
+        """Removes the first of the dead letters."""
+        async with await aio_pika.connect(self._url) as connection:
+            channel = await connection.channel()
+            message = await (await channel.get_queue(DEAD_LETTER_EXCHANGE)).get(fail=False)
+            if message is not None:
+                await message.ack()
+            return message.body if message else None
+
+    async def waiting(self) -> int:
+        """How many messages are ready in the queue."""
+        async with await aio_pika.connect(self._url) as connection:
+            channel = await connection.channel()
+            queue = await channel.declare_queue(queue_name(0), passive=True)
+            return queue.declaration_result.message_count or 0
+
+    async def drained(self) -> bool:
+        """Whether nothing is left in the queue."""
+        return await self.waiting() == 0
+
+    async def forget(self) -> None:
+        """Makes all queues anew."""
+        async with await aio_pika.connect(self._url) as connection:
+            channel = await connection.channel()
+            for name in (queue_name(0), queue_name(1), DEAD_LETTER_EXCHANGE):
+                await channel.queue_delete(name)
+            await broker.declare(channel, 2)
+
+    @asynccontextmanager
+    async def consuming(self) -> AsyncIterator[None]:
+        """Inside, the consumer runs."""
+        task = asyncio.create_task(self.consumer.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def reached(self, position: int) -> None:
+        """Waits until the read model is there."""
+
+        async def there() -> bool:
+            return (await self.store.progress())[0] >= position
+
+        await eventually(there)
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], within_s: float = WAIT_S) -> None:
+    """Waits for it."""
+    deadline = time.monotonic() + within_s
+    while not await condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        await asyncio.sleep(0.02)
+
+
+def bodies(made: Sequence[Group]) -> list[bytes]:
+    """The messages of groups."""
+    return [messages.encode(group) for group in made]
+
+
+@pytest.fixture
+async def line(
+    event_store: DatabaseUrls,
+    read_shards: list[DatabaseUrls],
+    redis_server: RedisServer,
+    rabbitmq: RabbitServer,
+) -> AsyncIterator[Line]:
+    """Everything there, nothing in it."""
+    async with AsyncExitStack() as opened:
+        pool = await opened.enter_async_context(open_pool(event_store.service, "test"))
+        store = await opened.enter_async_context(Store(read_shards[0].service))
+        redis = await opened.enter_async_context(Redis.from_url(redis_server.url))
+        projector = Projector(0, 2, store, EventLog(pool), Cache(redis, 60, 1), 50)
+        made = Line(Consumer(rabbitmq.url, projector, 2, 16), store, rabbitmq.url)
+        await made.forget()
+        yield made
+
+
+@pytest.fixture
+async def told(event_store: DatabaseUrls) -> Story:
+    """A log that is in the event store."""
+    made = story()
+    await append(event_store.owner, made.events)
+    return made
+
+
+async def test_messages_become_rows(line: Line, told: Story) -> None:
+    """And nothing is left in the queue."""
+    await line.publish(bodies(groups(told.events, 0)))
+    async with line.consuming():
+        await line.reached(told.events[-1].position)
+        await line.consumer.check()
+        await eventually(line.drained)
+
+
+async def test_a_message_lost_from_the_queue_is_made_good(line: Line, told: Story) -> None:
+    """Deleted, expired, dropped by an operator: the event store has it."""
+    made = groups(told.events, 0)
+    await line.publish(bodies(made[:5]))
+    await line.forget()
+    await line.publish(bodies(made[5:9]))
+    async with line.consuming():
+        await line.reached(made[8].head)
+        await line.publish(bodies(made[-1:]))
+        await line.reached(told.events[-1].position)
+
+
+async def test_garbage_stops_the_partition_loudly(line: Line, told: Story) -> None:
+    """It goes to the dead letters, the service is not ready, and nothing after it is applied until someone looked."""
+    made = groups(told.events, 0)
+    await line.publish([*bodies(made[:4]), b"\xc1 no message", *bodies(made[4:])])
+    async with line.consuming():
+
+        async def stopped() -> bool:
+            return (await line.store.progress())[1] is not None
+
+        await eventually(stopped)
+        assert (await line.store.progress())[0] == made[3].head
+        with pytest.raises(Poison, match="undecodable"):
+            await line.consumer.check()
+        assert await line.dead_letter() == b"\xc1 no message"
+        await line.store.resume()
+        await line.publish(bodies(made[-1:]))
+        await line.reached(told.events[-1].position)
+        await line.consumer.check()
+
+
+async def test_a_stopped_partition_stays_so_after_a_restart(line: Line, told: Story) -> None:
+    """Restarting is not mending."""
+    made = groups(told.events, 0)
+    await line.store.stop("poison")
+    await line.publish(bodies(made))
+    async with line.consuming():
+        await eventually(line.drained)
+    assert await line.store.progress() == (0, "poison")
+
+
+async def test_a_broker_that_dies_is_waited_for(line: Line, told: Story, rabbitmq: RabbitServer) -> None:
+    """What was not acknowledged comes again, and counts once."""
+    made = groups(told.events, 0)
+    await line.publish(bodies(made[: len(made) // 2]))
+    async with line.consuming():
+        await line.reached(made[2].head)
+        rabbitmq.kill()
+        rabbitmq.start()
+        await line.publish(bodies(made[len(made) // 2 :]))
+        await line.reached(told.events[-1].position)
+        await line.consumer.check()
+
+
+async def test_a_deleted_queue_comes_back(line: Line, told: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer that hears nothing subscribes again, and declares what is missing."""
+    monkeypatch.setattr("wallet_cqrs.projection.consumer.SILENCE_MAX_S", 0.5)
+    made = groups(told.events, 0)
+    await line.publish(bodies(made[:3]))
+    async with line.consuming():
+        await line.reached(made[2].head)
+        async with await aio_pika.connect(line._url) as connection:
+            await (await connection.channel()).queue_delete(queue_name(0))
+        await asyncio.sleep(1)
+        await line.publish(bodies(made[3:]))
+        await line.reached(told.events[-1].position)
+
+
+async def test_a_queue_that_died_with_its_broker_is_replaced(
+    line: Line, told: Story, rabbitmq: RabbitServer
+) -> None:
+    """Killed just after its declaration, a quorum queue may never answer again; its messages are made good."""
+    made = groups(told.events, 0)
+    async with await aio_pika.connect(line._url) as connection:
+        await (await connection.channel()).queue_delete(queue_name(0))
+    await line.publish(bodies(made[:3]))
+    rabbitmq.kill()
+    rabbitmq.start()
+    async with line.consuming():
+
+        async def consuming() -> bool:
+            with contextlib.suppress(NotConsuming):
+                await line.consumer.check()
+                return True
+            return False
+
+        await eventually(consuming, 60)
+        await line.publish(bodies(made[-1:]))
+        await line.reached(told.events[-1].position)

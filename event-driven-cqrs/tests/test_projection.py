@@ -1,0 +1,296 @@
+"""The projection on real databases: each event once, with its checkpoint; poison stands still; Redis by version."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import msgspec
+import pytest
+from cqrs_support.histories import Story, append, groups, story
+from redis.asyncio import Redis
+
+from wallet_cqrs.balance_cache import CacheWriter, cache_key, channel, parse_entry
+from wallet_cqrs.domain import Deposit, OpenWallet
+from wallet_cqrs.event_log import EventLog, open_pool
+from wallet_cqrs.messages import EventMessage, Group, partition_of
+from wallet_cqrs.projection.cache import Cache
+from wallet_cqrs.projection.projector import Poison, Projector
+from wallet_cqrs.projection.store import Store
+from wallet_lab.testing import DatabaseUrls, RedisServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+PARTITIONS = 2
+
+
+class Bench:
+    """One partition's projector on databases of its own."""
+
+    def __init__(self, projector: Projector, store: Store, redis: "Redis", url: str) -> None:
+        self.projector = projector
+        self.store = store
+        self.redis = redis
+        self._url = url
+
+    async def rows(self, table: str) -> list[tuple[object, ...]]:
+        """All rows of a table of the live model, by their key."""
+        connection = await asyncpg.connect(self._url, server_settings={"search_path": "read_model"})
+        try:
+            return [tuple(row) for row in await connection.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")]  # noqa: S608
+        finally:
+            await connection.close()
+
+    async def entry(self, account: str) -> tuple[int, int]:
+        """Version and position of a wallet's entry in Redis."""
+        raw = await self.redis.get(cache_key(account))
+        assert isinstance(raw, bytes)
+        return parse_entry(raw)[:2]
+
+
+@asynccontextmanager
+async def bench(
+    event_store: DatabaseUrls, shard: DatabaseUrls, redis_server: RedisServer, partition: int = 0
+) -> AsyncIterator[Bench]:
+    """A projector of one partition, as the service wires it."""
+    redis = Redis.from_url(redis_server.url)
+    async with open_pool(event_store.service, "test") as pool, Store(shard.service) as store, redis:
+        await redis.flushall()
+        projector = Projector(partition, PARTITIONS, store, EventLog(pool), Cache(redis, 60, 1), 10)
+        yield Bench(projector, store, redis, shard.service)
+
+
+@pytest.fixture
+async def a_bench(
+    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], redis_server: RedisServer
+) -> AsyncIterator[Bench]:
+    """Partition 0."""
+    async with bench(event_store, read_shards[0], redis_server) as made:
+        yield made
+
+
+def mine(events: list[EventMessage]) -> list[EventMessage]:
+    """The events of partition 0."""
+    return [event for event in events if partition_of(event.stream_id, PARTITIONS) == 0]
+
+
+def expected(told: Story) -> list[tuple[object, ...]]:
+    """The rows of `wallets` that partition 0 must have."""
+    wallets = [w for w in told.wallets.values() if partition_of(w.account_id, PARTITIONS) == 0]
+    return sorted(
+        (w.account_id, w.currency, w.status, w.balance_micros, w.version, w.updated_at) for w in wallets
+    )
+
+
+async def assert_is(made: Bench, told: Story) -> None:
+    """The read model is exactly what the events say."""
+    assert await made.rows("wallets") == expected(told)
+    postings = await made.rows("postings")
+    assert len(postings) == len({row[:2] for row in postings})
+    for account, _, _, balance, _, _ in expected(told):
+        assert sum(row[4] for row in postings if row[0] == account) == balance  # type: ignore[misc]
+    assert (await made.store.progress())[0] == told.events[-1].position
+
+
+async def test_a_log_becomes_the_read_model(a_bench: Bench) -> None:
+    """Group after group; and the wallets are shown in Redis at the position they reflect."""
+    told = story()
+    for group in groups(told.events, 0):
+        await a_bench.projector.project([group])
+    await assert_is(a_bench, told)
+    for row in expected(told):
+        version, position = await a_bench.entry(str(row[0]))
+        assert version == row[4]
+        assert position <= told.events[-1].position
+
+
+async def test_redelivered_groups_change_nothing(a_bench: Bench) -> None:
+    """At least once from the broker is exactly once in the read model."""
+    told = story()
+    made = groups(told.events, 0)
+    for group in [*made, *made]:
+        await a_bench.projector.project([group])
+    await a_bench.projector.project(made[3:9] + made[1:4])
+    await assert_is(a_bench, told)
+
+
+async def test_reordered_and_dropped_groups_are_made_good(event_store: DatabaseUrls, a_bench: Bench) -> None:
+    """What did not come, or comes too late, is read from the event store."""
+    told = story()
+    await append(event_store.owner, told.events)
+    made = groups(told.events, 0)
+    for group in [made[5], made[2], made[0], made[-1], made[7]]:
+        await a_bench.projector.project([group])
+    await assert_is(a_bench, told)
+
+
+async def test_a_heartbeat_closes_the_last_gap(event_store: DatabaseUrls, a_bench: Bench) -> None:
+    """Nothing after the lost message is needed to find out."""
+    told = story()
+    await append(event_store.owner, told.events)
+    head = told.events[-1].position
+    await a_bench.projector.project([Group(head, head, [])])
+    await assert_is(a_bench, told)
+
+
+async def test_the_checkpoint_commits_with_the_rows(a_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A death between the two is no state the database can be in: the next attempt starts where the last commit was."""
+    told = story()
+    made = groups(told.events, 0)
+    await a_bench.projector.project(made[:5])
+    for point in ("LOCK", "WRITE", "COMMIT"):
+        await die_after(point, a_bench, made[5:8], monkeypatch)
+        assert await a_bench.store.progress() == (made[4].head, None)
+    await a_bench.projector.project(made[5:])
+    await assert_is(a_bench, told)
+
+
+async def die_after(point: str, made: Bench, batch: list[Group], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is lost just after a statement was sent or, for COMMIT, just before."""
+
+    class Lost(Exception):
+        pass
+
+    original = asyncpg.Connection.execute
+
+    async def execute(self: asyncpg.Connection, query: str, *args: object, **kwargs: object) -> str:
+        if query == "COMMIT" and point == "COMMIT":
+            raise Lost
+        done: str = await original(self, query, *args, **kwargs)
+        if (point == "WRITE" and "UPDATE checkpoint SET position" in query) or (
+            point == "LOCK" and query == "BEGIN"
+        ):
+            raise Lost
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncpg.Connection, "execute", execute)
+        with pytest.raises(Lost):
+            await made.projector.project(batch)
+
+
+async def test_a_group_of_the_future_is_poison(event_store: DatabaseUrls, a_bench: Bench) -> None:
+    """A checkpoint never runs ahead of the log, whatever a message says."""
+    told = story()
+    await append(event_store.owner, told.events)
+    with pytest.raises(Poison):
+        await a_bench.projector.project([Group(10**9, 10**9, [])])
+    assert (await a_bench.store.progress())[0] <= told.events[-1].position
+
+
+@pytest.mark.parametrize("damage", ["type", "version", "overdraft"])
+async def test_poison_is_neither_applied_nor_passed(a_bench: Bench, damage: str) -> None:
+    """An event that cannot be read, or cannot have happened: nothing of its group is applied."""
+    told = story()
+    made = groups(told.events, 0)
+    await a_bench.projector.project(made[:5])
+    bad = next(group for group in made[5:] if group.events)
+    with pytest.raises(Poison):
+        await a_bench.projector.project([*made[5 : made.index(bad)], damaged(bad, damage)])
+    assert (await a_bench.store.progress())[0] == made[4].head
+
+
+def damaged(group: Group, damage: str) -> Group:
+    """The group with its last event spoilt."""
+    event = group.events[-1]
+    spoilt: dict[str, dict[str, object]] = {
+        "type": {"type": "MoneyEvaporated"},
+        "version": {"version": event.version + 1},
+        "overdraft": {
+            "type": "BalanceDebited",
+            "schema_version": 2,
+            "data": b'{"amount_micros":%d,"kind":"transfer","counterparty":"x"}' % 10**17,
+        },
+    }
+    changed = msgspec.structs.replace(event, **spoilt[damage])
+    return Group(group.after, group.head, [*group.events[:-1], changed])
+
+
+async def test_a_stopped_partition_lets_messages_pass_and_catches_up_when_resumed(
+    event_store: DatabaseUrls, a_bench: Bench
+) -> None:
+    """What comes while it stands still is not lost: the event store has it."""
+    told = story()
+    await append(event_store.owner, told.events)
+    made = groups(told.events, 0)
+    await a_bench.projector.project(made[:3])
+    await a_bench.projector.stop("poison")
+    await a_bench.projector.project(made[3:6])
+    assert await a_bench.store.progress() == (made[2].head, "poison")
+    with pytest.raises(Poison):
+        await a_bench.projector.check()
+    await a_bench.store.resume()
+    await a_bench.projector.project(made[-1:])
+    await a_bench.projector.check()
+    await assert_is(a_bench, told)
+
+
+async def test_two_projections_of_one_partition_take_turns(
+    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], redis_server: RedisServer
+) -> None:
+    """A consumer that has lost its place but does not know it yet can do no harm."""
+    told = story(400)
+    made = groups(told.events, 0)
+    async with (
+        bench(event_store, read_shards[0], redis_server) as one,
+        bench(event_store, read_shards[0], redis_server) as other,
+    ):
+        await append(event_store.owner, told.events)
+
+        async def consume(which: Bench) -> None:
+            for group in made:
+                await which.projector.project([group])
+
+        await asyncio.gather(consume(one), consume(other))
+        await assert_is(one, told)
+
+
+async def test_an_older_version_never_replaces_a_newer_one(a_bench: Bench) -> None:
+    """The write of a projection that was slow comes too late to be seen."""
+    told = Story()
+    told.do(OpenWallet("w", 5, "USD"))
+    old = told.wallet("w")
+    told.do(Deposit("w", 1, "USD"))
+    writer = CacheWriter(a_bench.redis, 60, announce=False)
+    await writer.write([told.wallet("w")], 2)
+    await writer.write([old], 1)
+    assert await a_bench.entry("w") == (2, 2)
+
+
+async def test_what_was_committed_but_not_shown_is_shown_again(a_bench: Bench) -> None:
+    """A crash between commit and cache leaves an old entry until the group is redelivered, and no longer."""
+    told = story()
+    made = groups(told.events, 0)
+    await a_bench.projector.project(made)
+    await a_bench.redis.flushall()
+    await a_bench.projector.project(made[-3:])
+    for event in made[-3].events:
+        assert (await a_bench.entry(event.stream_id))[0] >= event.version
+
+
+async def test_a_change_is_announced(a_bench: Bench) -> None:
+    """Pub/Sub carries the entry, so listeners need not ask."""
+    told = story()
+    group = next(group for group in groups(told.events, 0) if group.events)
+    async with a_bench.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        await pubsub.subscribe(channel(group.events[0].stream_id))
+        await pubsub.get_message(timeout=1)
+        await a_bench.projector.project([group])
+        message = await pubsub.get_message(timeout=5)
+        while message is None:
+            message = await pubsub.get_message(timeout=5)
+    assert parse_entry(message["data"]).version >= 1
+
+
+async def test_a_dead_redis_does_not_hold_the_read_model_up(
+    event_store: DatabaseUrls, read_shards: list[DatabaseUrls]
+) -> None:
+    """Redis is a hint: nothing waits for it longer than its timeout, nothing fails without it."""
+    told = story()
+    redis = Redis.from_url("redis://127.0.0.1:1/0")
+    async with open_pool(event_store.service, "test") as pool, Store(read_shards[0].service) as store, redis:
+        cache = Cache(redis, 60, 0.2)
+        projector = Projector(0, PARTITIONS, store, EventLog(pool), cache, 10)
+        for group in groups(told.events, 0):
+            await projector.project([group])
+        assert (await store.progress())[0] == told.events[-1].position

@@ -1,0 +1,176 @@
+"""A rebuilt read model equals the live one; a difference is found; a swap under load loses nothing."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from cqrs_support.histories import Story, append, groups, story
+
+from wallet_cqrs.event_log import EventLog, open_pool
+from wallet_cqrs.messages import Group
+from wallet_cqrs.projection.groups import Gap, follow
+from wallet_cqrs.projection.store import Store
+from wallet_cqrs.rebuild.models import RebuildFailed, TwinModels
+from wallet_lab.testing import DatabaseUrls
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+
+async def project(shard: DatabaseUrls, made: list[Group]) -> None:
+    """What the projection does, without broker, cache and event store."""
+    async with Store(shard.service) as store:
+        for group in made:
+            async with store.transaction() as transaction:
+                following = follow(transaction.position, [group])
+                assert not isinstance(following, Gap)
+                fold = await transaction.fold({event.stream_id for event in following.events})
+                fold.play(following.events)
+                await transaction.write(fold, following.head)
+
+
+@pytest.fixture
+async def told(event_store: DatabaseUrls) -> Story:
+    """A log that is in the event store."""
+    made = story()
+    await append(event_store.owner, made.events)
+    return made
+
+
+@pytest.fixture
+async def live(told: Story, read_shards: list[DatabaseUrls]) -> list[DatabaseUrls]:
+    """Two shards whose projection has read the log."""
+    for partition, shard in enumerate(read_shards):
+        await project(shard, groups(told.events, partition))
+    return read_shards
+
+
+@pytest.fixture
+async def log(event_store: DatabaseUrls) -> AsyncIterator[EventLog]:
+    """The event log."""
+    async with open_pool(event_store.service, "test") as pool:
+        yield EventLog(pool)
+
+
+def run(
+    event_store: DatabaseUrls, shards: list[DatabaseUrls], *arguments: str
+) -> "subprocess.CompletedProcess[str]":
+    """The command as an operator runs it."""
+    env = {
+        **os.environ,
+        "WALLET_EVENT_STORE_URL": event_store.service,
+        "WALLET_READ_URLS": ",".join(shard.owner for shard in shards),
+    }
+    argv = [sys.executable, "-P", "-m", "wallet_cqrs.rebuild", *arguments]
+    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+
+async def value(shard: DatabaseUrls, sql: str) -> object:
+    """The one value of a statement, as the owner."""
+    connection = await asyncpg.connect(shard.owner)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
+
+
+async def test_the_rebuilt_model_equals_the_live_one(
+    event_store: DatabaseUrls, live: list[DatabaseUrls]
+) -> None:
+    """Row by row, column by column, at one position."""
+    verified = run(event_store, live, "--verify")
+    assert verified.returncode == 0, verified
+    assert verified.stdout.count("equals the events") == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "table"),
+    [
+        (
+            "UPDATE read_model.wallets SET balance_micros = balance_micros + 1 WHERE balance_micros > 0",
+            "wallets",
+        ),
+        ("UPDATE read_model.wallets SET updated_at = updated_at + interval '1 microsecond'", "wallets"),
+        ("DELETE FROM read_model.postings WHERE version = 2", "postings"),
+        ("INSERT INTO read_model.wallets VALUES ('ghost', 'USD', 'active', 1, 1, now())", "wallets"),
+    ],
+)
+async def test_a_planted_difference_is_found(
+    event_store: DatabaseUrls, live: list[DatabaseUrls], change: str, table: str
+) -> None:
+    """A micro, a microsecond, a row too few, a row too many: and a rebuild mends it."""
+    await value(live[0], change)
+    verified = run(event_store, live, "--verify")
+    assert verified.returncode == 1
+    assert f"{table}: live" in verified.stdout
+    assert run(event_store, live).returncode == 0
+    assert run(event_store, live, "--verify").returncode == 0
+
+
+async def test_nothing_is_left_behind(event_store: DatabaseUrls, live: list[DatabaseUrls]) -> None:
+    """Neither by a rebuild nor by a comparison."""
+    run(event_store, live)
+    run(event_store, live, "--verify")
+    schemas = "SELECT array_agg(nspname::text) FROM pg_namespace WHERE nspname LIKE 'read_model%'"
+    assert await value(live[0], schemas) == ["read_model"]
+
+
+async def test_an_interrupted_rebuild_is_begun_anew(
+    event_store: DatabaseUrls, live: list[DatabaseUrls], log: EventLog
+) -> None:
+    """What a killed one left half-made is thrown away."""
+    await value(live[0], "SELECT create_read_model('read_model_fresh')")
+    assert run(event_store, live).returncode == 0
+
+
+async def test_one_rebuild_at_a_time(event_store: DatabaseUrls, live: list[DatabaseUrls]) -> None:
+    """The second is told so."""
+    async with TwinModels(0, live[0].owner):
+        with pytest.raises(RebuildFailed, match="another rebuild"):
+            async with TwinModels(0, live[0].owner):
+                pass
+
+
+async def test_services_go_on_across_a_swap(
+    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], log: EventLog, told: Story
+) -> None:
+    """Open connections with prepared statements find the new model; what they write is in it."""
+    made = groups(told.events, 0)
+    half = len(made) // 2
+    async with Store(read_shards[0].service) as store:
+        await _apply(store, made[:half])
+        reader = await asyncpg.connect(read_shards[0].service, server_settings={"search_path": "read_model"})
+        statement = await reader.prepare("SELECT count(*), (SELECT position FROM checkpoint) FROM wallets")
+        before = await statement.fetchrow()
+        async with TwinModels(0, read_shards[0].owner) as shard:
+            await shard.begin()
+            await _build_half(log, shard)
+            await asyncio.gather(shard.swap(log, 2), _apply(store, made[half : half + 3]))
+            after = await statement.fetchrow()
+            assert after[1] >= before[1]
+        await _apply(store, made)
+        assert await store.progress() == (told.events[-1].position, None)
+        await reader.close()
+    await project(read_shards[1], groups(told.events, 1))
+    assert run(event_store, read_shards, "--verify").returncode == 0
+
+
+async def _apply(store: Store, made: list[Group]) -> None:
+    for group in made:
+        async with store.transaction() as transaction:
+            following = follow(transaction.position, [group])
+            if isinstance(following, Gap):
+                continue
+            fold = await transaction.fold({event.stream_id for event in following.events})
+            fold.play(following.events)
+            if following.head > transaction.position:
+                await transaction.write(fold, following.head)
+
+
+async def _build_half(log: EventLog, shard: TwinModels) -> None:
+    """What `build` does, for one of two shards."""
+    async for reached, events in log.chunks(0, await log.head(), 10):
+        await shard.apply(events, reached, 2)

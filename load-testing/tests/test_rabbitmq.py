@@ -1,0 +1,95 @@
+"""RabbitMQ as the lab runs it: a node of its own that nobody else can reach or be mistaken for."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import aio_pika
+import psutil
+import pytest
+from aio_pika.exceptions import AMQPError, QueueEmpty
+
+from wallet_lab.testing import RabbitServer, running_rabbitmq
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """As the services do."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def rabbitmq() -> Iterator[RabbitServer]:
+    """A node."""
+    with running_rabbitmq() as server:
+        yield server
+
+
+def node(server: RabbitServer) -> psutil.Process:
+    """The node's process."""
+    assert server._process is not None
+    return psutil.Process(server._process.pid)
+
+
+async def test_it_survives_a_crash_with_its_messages(rabbitmq: RabbitServer) -> None:
+    """What was confirmed is there after kill -9 and a restart."""
+    async with await aio_pika.connect(rabbitmq.url) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue("kept", durable=True, arguments={"x-queue-type": "quorum"})
+        message = aio_pika.Message(b"safe", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        await channel.default_exchange.publish(message, "kept")
+    # A queue that is killed within a second of its declaration may be lost (see wallet_cqrs.projection.consumer).
+    await asyncio.sleep(3)
+    rabbitmq.kill()
+    rabbitmq.start()
+    assert await first_of("kept", rabbitmq) == b"safe"
+
+
+async def first_of(name: str, server: RabbitServer) -> bytes:
+    """The first message of a queue, which may need a moment to elect its leader after a restart."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            async with await aio_pika.connect(server.url) as connection:
+                return (await (await (await connection.channel()).get_queue(name)).get(timeout=2)).body
+        except (TimeoutError, QueueEmpty, AMQPError):
+            assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("login", ["guest:guest", "wallet:wrong"])
+async def test_only_the_generated_user_gets_in(rabbitmq: RabbitServer, login: str) -> None:
+    """RabbitMQ's famous default user is not there."""
+    with pytest.raises(AMQPError):
+        await aio_pika.connect(f"amqp://{login}@127.0.0.1:{rabbitmq.port}/")
+
+
+def test_it_listens_on_the_loopback_only(rabbitmq: RabbitServer) -> None:
+    """AMQP, Erlang's distribution and the port mapper alike."""
+    family = [node(rabbitmq), *node(rabbitmq).children(recursive=True)]
+    listening = [c for process in family for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
+    assert len(listening) >= 3
+    assert {connection.laddr.ip for connection in listening} <= {"127.0.0.1", "::1"}
+
+
+def test_no_secret_is_on_a_command_line(rabbitmq: RabbitServer) -> None:
+    """Neither the password nor the cookie."""
+    family = [node(rabbitmq), *node(rabbitmq).children(recursive=True)]
+    shown = " ".join(word for process in family for word in process.cmdline())
+    assert str(urlsplit(rabbitmq.url).password) not in shown
+    assert "setcookie" not in shown
+
+
+def test_nothing_of_it_stays_when_it_is_killed(rabbitmq: RabbitServer) -> None:
+    """The port mapper ends with its node."""
+    family = node(rabbitmq).children(recursive=True)
+    assert any(process.name() == "epmd" for process in family)
+    node(rabbitmq).send_signal(signal.SIGKILL)
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    began = time.monotonic()
+    rabbitmq.start()
+    assert time.monotonic() - began < 30
