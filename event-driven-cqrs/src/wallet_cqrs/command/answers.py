@@ -4,7 +4,8 @@ from uuid import UUID
 
 from wallet_cqrs.command.payments import NoOutcome
 from wallet_cqrs.command.submissions import Decided, KeyReused, Standing
-from wallet_cqrs.domain import Refused, Wallet
+from wallet_cqrs.domain import Refused
+from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.contract.answers import (
     REPLAYED,
     WalletView,
@@ -38,18 +39,6 @@ def status_answer(outcome: Standing | Refused) -> Answer:
     if isinstance(outcome, Refused):
         raise refused(outcome.reason, outcome.account_id)
     return at_position(wallet_answer(wallet_view(outcome.wallet)), outcome.position)
-
-
-def wallet_view(wallet: Wallet) -> WalletView:
-    """What clients see of a wallet."""
-    return WalletView(
-        wallet.account_id,
-        wallet.currency,
-        wallet.balance_micros,
-        wallet.version,
-        wallet.status,
-        wallet.updated_at,
-    )
 
 
 def no_outcome(error: NoOutcome) -> Problem:
