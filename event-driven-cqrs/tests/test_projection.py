@@ -241,7 +241,8 @@ async def test_two_projections_of_one_partition_take_turns(
             for group in made:
                 await which.projector.project([group])
 
-        await asyncio.gather(consume(one), consume(other))
+        failures = await asyncio.gather(consume(one), consume(other), return_exceptions=True)
+        assert [failure for failure in failures if failure is not None] == []
         await assert_is(one, told)
 
 

@@ -174,3 +174,19 @@ async def _build_half(log: EventLog, shard: TwinModels) -> None:
     """What `build` does, for one of two shards."""
     async for reached, events in log.chunks(0, await log.head(), 10):
         await shard.apply(events, reached, 2)
+
+
+async def test_a_swap_waits_for_the_projection(
+    event_store: DatabaseUrls, live: list[DatabaseUrls], log: EventLog
+) -> None:
+    """What a transaction of the projection is writing is in the model it will be looked for in."""
+    async with TwinModels(0, live[0].owner) as shard:
+        await shard.begin()
+        await _build_half(log, shard)
+        async with Store(live[0].service) as store, store.transaction():
+            swapping = asyncio.create_task(shard.swap(log, 2))
+            await asyncio.sleep(0.3)
+            not_yet = await value(live[0], "SELECT to_regnamespace('read_model_fresh') IS NOT NULL")
+        await asyncio.wait_for(swapping, 5)
+    assert not_yet, "the models were renamed while the projection was writing"
+    assert run(event_store, live, "--verify").returncode == 0

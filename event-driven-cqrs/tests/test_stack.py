@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 import aio_pika
 import aiohttp
 import asyncpg
+import psutil
 import pytest
 from cqrs_support.traffic import Client, Traffic, Witness, busy, client
 from redis.asyncio import Redis
@@ -23,6 +25,7 @@ from wallet_lab.testing import RunningStack, running_stack
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(240)]
 
 SETTLE_S = 40.0
+BUSY_PERCENT = 25.0
 
 
 @pytest.fixture(scope="module")
@@ -285,28 +288,38 @@ class TestGateway:
 async def test_an_idle_systems_delay_is_short(
     stack: RunningStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From the answer of a write until a reader sees it: the median is below 10 ms. Prints what it measured."""
+    """From the answer of a write until a reader sees it: the median is below 10 ms. Prints what it measured.
+
+    Says nothing when something else keeps the machine busy: then it is not the idle delay that is measured.
+    """
+    others_percent = psutil.cpu_percent(interval=2)  # the stack itself does nothing yet
     before = await visible_seconds(stack)
     async with client(stack.base_url) as user:
         account = f"w-{uuid.uuid4().hex}"
         await user.open(account, 0)
-        delays_ms = []
-        for _ in range(200):
-            await asyncio.sleep(0.02)
-            position = (await user.deposit(account, 1)).document["position"]
-            began = time.perf_counter()
-            assert (await user.balance(account, position)).status == 200
-            delays_ms.append(1000 * (time.perf_counter() - began))
-    delays_ms.sort()
+        medians_ms = [statistics.median(await delays_ms(user, account, 40)) for _ in range(5)]
     count, total_s = (after - b for after, b in zip(await visible_seconds(stack), before, strict=True))
-    p50, p95 = delays_ms[len(delays_ms) // 2], delays_ms[len(delays_ms) * 95 // 100]
     with capsys.disabled():
         print(  # noqa: T201 -- the figures are what one runs this test for
-            f"\nidle, {len(delays_ms)} writes: from a write's answer to its being read over HTTP"
-            f" p50 {p50:.1f} ms, p95 {p95:.1f} ms;"
-            f" from the event's time to read model and Redis: mean {1000 * total_s / count:.1f} ms"
+            "\nidle, five rounds of 40 writes: from a write's answer to its being read over HTTP, medians "
+            + ", ".join(f"{median_ms:.1f}" for median_ms in medians_ms)
+            + f" ms; from the event's time to read model and Redis, mean {1000 * total_s / count:.1f} ms"
         )
-    assert p50 < 10
+    if others_percent > BUSY_PERCENT:
+        pytest.skip(f"other processes use {others_percent:.0f} % of this machine")
+    assert statistics.median(medians_ms) < 10
+
+
+async def delays_ms(user: Client, account: str, writes: int) -> list[float]:
+    """How long after a write's answer a read that insists on it has come back, write by write."""
+    delays = []
+    for _ in range(writes):
+        await asyncio.sleep(0.02)
+        position = (await user.deposit(account, 1)).document["position"]
+        began = time.perf_counter()
+        assert (await user.balance(account, position)).status == 200
+        delays.append(1000 * (time.perf_counter() - began))
+    return delays
 
 
 async def visible_seconds(stack: RunningStack) -> tuple[float, float]:

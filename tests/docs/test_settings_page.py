@@ -20,6 +20,8 @@ HEADINGS = {
     "WorkerSettings": "Saga: wallet worker",
     "CommandSettings": "CQRS: command service",
     "RelaySettings": "CQRS: relay",
+    "ProjectionSettings": "CQRS: projection",
+    "QuerySettings": "CQRS: query service",
 }
 READ_ONCE_BY_A_SCRIPT = {"Saga: migrations", "CQRS: migrations"}
 

@@ -28,6 +28,21 @@ PLANTED = [
     ("saga/src/wallet_saga/worker/steps.py", "import wallet_saga.worker.store", "Worker: main"),
     ("saga/src/wallet_saga/worker/steps.py", "import asyncpg", "The worker's decisions do no I/O"),
     ("saga/src/wallet_saga/orchestrator/saga.py", "import aiohttp", "The saga itself names no I/O library"),
+    (
+        "event-driven-cqrs/src/wallet_cqrs/projection/store.py",
+        "import wallet_cqrs.projection.projector",
+        "Projection: main",
+    ),
+    (
+        "event-driven-cqrs/src/wallet_cqrs/query/positions.py",
+        "import wallet_cqrs.query.history",
+        "Query: main",
+    ),
+    (
+        "event-driven-cqrs/src/wallet_cqrs/projection/groups.py",
+        "import asyncpg",
+        "The decider, its events",
+    ),
 ]
 
 

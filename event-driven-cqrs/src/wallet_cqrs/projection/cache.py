@@ -5,14 +5,12 @@ import logging
 import time
 from collections.abc import Sequence
 
-from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from wallet_cqrs.balance_cache import CacheWriter
 from wallet_cqrs.domain import Wallet
-
-CACHE_FAILURES = Counter("wallet_cache_failures", "Times Redis did not take what was to be shown.")
+from wallet_kernel.runtime.metrics import CACHE_FAILURES
 
 PAUSE_S = 0.5
 """How long Redis is left alone after it did not answer."""

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Sequence
 
-from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -15,8 +14,7 @@ from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.positions import not_reached
 from wallet_cqrs.query.read_shard import ReadShard
 from wallet_kernel.batcher import Batcher, QueueFull
-
-CACHE_READS = Counter("wallet_cache_reads", "Balance reads by whether the cache had them.", ["result"])
+from wallet_kernel.runtime.metrics import CACHE_READS
 
 PAUSE_S = 0.5
 """How long Redis is left alone after it did not answer."""

@@ -1,14 +1,13 @@
 """The way to the broker: publishes a group to every partition, and returns when the broker has it."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import aio_pika
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractExchange
+from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 from prometheus_client import Counter
 
@@ -23,7 +22,7 @@ CONNECT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
 BROKER_ERRORS = (AMQPError, OSError, TimeoutError)
 
-_log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 class Publisher:
@@ -61,8 +60,13 @@ def bodies_of(after: int, head: int, events: Sequence[EventMessage], partitions:
     return [encode(group) for group in groups]
 
 
-async def within(timeout_s: float, works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Runs all of them to their end; at the first error or the timeout the rest is cancelled and not waited for.
+async def _exchange(connection: AbstractConnection, partitions: int) -> AbstractExchange:
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    return await broker.declare(channel, partitions)
+
+
+async def within(timeout_s: float, works: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """All their results; at the first error or the timeout the rest is cancelled and not waited for.
 
     What hangs at a broker may not end when it is cancelled, and the relay must go on all the same.
     """
@@ -73,13 +77,14 @@ async def within(timeout_s: float, works: Iterable[Coroutine[Any, Any, None]]) -
             task.result()
         if pending:
             raise TimeoutError(f"the broker did not answer within {timeout_s} s")
+        return [task.result() for task in tasks]
     finally:
         for task in tasks:
             task.cancel()
             task.add_done_callback(_forget)
 
 
-def _forget(task: asyncio.Task[None]) -> None:
+def _forget(task: asyncio.Task[Any]) -> None:
     """What became of it is not news any more; asyncio would complain if nobody looked."""
     if not task.cancelled():
         task.exception()
@@ -92,9 +97,7 @@ async def connected(url: str, partitions: int, confirm_timeout_s: float) -> Asyn
         url, timeout=CONNECT_TIMEOUT_S, client_properties={"connection_name": "wallet-relay"}
     )
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            exchange = await broker.declare(channel, partitions)
+        (exchange,) = await within(CONNECT_TIMEOUT_S, [_exchange(connection, partitions)])
         yield Publisher(exchange, partitions, confirm_timeout_s)
     finally:
         with suppress(*BROKER_ERRORS):

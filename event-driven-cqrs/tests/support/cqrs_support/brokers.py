@@ -1,6 +1,7 @@
 """A broker of the tests' own, and a listener that plays the projections."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -27,6 +28,16 @@ class BrokerServer(RunningServer):
     """A RabbitMQ node; `url` is for its clients."""
 
     url: str
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside, it holds its connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
 
 @contextmanager

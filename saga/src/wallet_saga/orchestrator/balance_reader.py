@@ -5,14 +5,12 @@ import logging
 import time
 from collections.abc import Sequence
 
-from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from wallet_kernel.batcher import Batcher, QueueFull
+from wallet_kernel.runtime.metrics import CACHE_READS
 from wallet_saga.balances import cache_key, cached_body
-
-CACHE_READS = Counter("wallet_cache_reads", "Balance reads by whether the cache had them.", ["result"])
 
 PAUSE_S = 0.5
 """How long Redis is left alone after it did not answer."""

@@ -14,16 +14,16 @@ import logging
 import time
 from collections.abc import Sequence
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from wallet_kernel.contract.answers import wallet_body
+from wallet_kernel.runtime.metrics import CACHE_FAILURES
 from wallet_saga.balances import cache_entry, cache_key, wallet_view
 from wallet_saga.protocol import WalletState
 
 CACHE_UP = Gauge("wallet_cache_up", "1 while Redis answers this worker, else 0.")
-CACHE_FAILURES = Counter("wallet_cache_failures", "Times Redis did not answer.")
 
 CLOCK_SKEW_MAX_S = 0.1
 """By how much the clocks of workers and Redis may differ."""

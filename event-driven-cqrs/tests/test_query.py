@@ -1,0 +1,184 @@
+"""The query service's parts on real databases: fresh when asked to be, whatever Redis holds; and the past as it was."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+from cqrs_support.histories import BEGIN, Story, append, groups, story
+from redis.asyncio import Redis
+
+from wallet_cqrs.balance_cache import CacheWriter, cache_key, parse_entry
+from wallet_cqrs.domain import OpenWallet
+from wallet_cqrs.event_log import open_pool
+from wallet_cqrs.projection.groups import Gap, follow
+from wallet_cqrs.projection.store import Store
+from wallet_cqrs.query.balance_reader import BalanceReader
+from wallet_cqrs.query.history import FutureMoment, History
+from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
+from wallet_kernel.contract.problems import Problem
+from wallet_lab.testing import DatabaseUrls, RedisServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+
+async def project(shard: DatabaseUrls, told: Story, partition: int, until: int) -> None:
+    """Brings a shard's read model to a position."""
+    async with Store(shard.service) as store:
+        for group in groups(told.events[:until], partition):
+            async with store.transaction() as transaction:
+                following = follow(transaction.position, [group])
+                assert not isinstance(following, Gap)
+                fold = await transaction.fold({event.stream_id for event in following.events})
+                fold.play(following.events)
+                await transaction.write(fold, following.head)
+
+
+@pytest.fixture
+def told() -> Story:
+    """A log."""
+    return story()
+
+
+@pytest.fixture
+async def redis(redis_server: RedisServer) -> AsyncIterator["Redis"]:
+    """An empty cache."""
+    async with Redis.from_url(redis_server.url) as made:
+        await made.flushall()
+        yield made
+
+
+@pytest.fixture
+async def shards(read_shards: list[DatabaseUrls], told: Story) -> AsyncIterator[list[ReadShard]]:
+    """Both shards, half-way through the log."""
+    async with AsyncExitStack() as opened:
+        made = []
+        for number, urls in enumerate(read_shards):
+            await project(urls, told, number, len(told.events) // 2)
+            pool = await opened.enter_async_context(open_read_pool(urls.service))
+            made.append(ReadShard(number, pool, 100, 1000))
+        yield made
+
+
+def reader(redis: "Redis", shards: list[ReadShard], position_timeout_s: float = 5.0) -> BalanceReader:
+    """A reader as the service wires it."""
+    return BalanceReader(
+        redis,
+        shards,
+        cache_ttl_s=60,
+        cache_timeout_s=0.2,
+        position_timeout_s=position_timeout_s,
+        batch_max=100,
+        queue_max=1000,
+    )
+
+
+async def test_an_entry_older_than_asked_for_is_not_answered(
+    redis: "Redis", shards: list[ReadShard], told: Story
+) -> None:
+    """Redis may hold an older balance; whoever names a position gets one that reflects it."""
+    middle = told.events[len(told.events) // 2 - 1]
+    stale = Story()
+    stale.do(OpenWallet(middle.stream_id, 42, "USD"))
+    await CacheWriter(redis, 60, announce=False).write([stale.wallet(middle.stream_id)], 1)
+    balances = reader(redis, shards)
+    hasty = await balances.balance(middle.stream_id, 0)
+    patient = await balances.balance(middle.stream_id, middle.position)
+    assert hasty is not None
+    assert patient is not None
+    assert (hasty.version, hasty.position) == (1, 1)
+    assert (patient.version, patient.position) == (middle.version, middle.position)
+
+
+async def test_a_position_is_waited_for(
+    redis: "Redis", shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story
+) -> None:
+    """The answer comes as soon as the read model is there."""
+    head = told.events[-1].position
+    account = told.events[0].stream_id
+    reading = asyncio.create_task(reader(redis, shards).balance(account, head))
+    await asyncio.sleep(0.2)
+    assert not reading.done()
+    for number, urls in enumerate(read_shards):
+        await project(urls, told, number, head)
+    entry = await asyncio.wait_for(reading, 2)
+    assert entry is not None
+    assert entry.version == told.wallet(account).version
+
+
+async def test_the_wait_is_bounded_and_says_how_far_it_came(redis: "Redis", shards: list[ReadShard]) -> None:
+    """A position that never comes is a problem, not a hanging request."""
+    with pytest.raises(Problem) as raised:
+        await reader(redis, shards, 0.2).balance("w0-1", 10**9)
+    assert raised.value.name == "position-not-reached"
+    assert raised.value.position is not None
+
+
+async def test_what_redis_does_not_have_is_put_back(
+    redis: "Redis", shards: list[ReadShard], told: Story
+) -> None:
+    """The next reader finds it there."""
+    account = told.events[0].stream_id
+    entry = await reader(redis, shards).balance(account, 0)
+    for _ in range(100):
+        if raw := await redis.get(cache_key(account)):
+            break
+        await asyncio.sleep(0.01)
+    assert isinstance(raw, bytes)
+    assert parse_entry(raw).version == (entry.version if entry else None)
+
+
+async def test_reads_go_on_without_redis(shards: list[ReadShard], told: Story) -> None:
+    """A dead Redis costs nobody an error."""
+    async with Redis.from_url("redis://127.0.0.1:1/0") as dead:
+        assert await reader(dead, shards).balance(told.events[0].stream_id, 0) is not None
+        assert await reader(dead, shards).balance("nobody", 0) is None
+
+
+@pytest.fixture
+async def history(event_store: DatabaseUrls, told: Story) -> AsyncIterator[History]:
+    """The log in an event store."""
+    await append(event_store.owner, told.events)
+    async with open_pool(event_store.service, "test") as pool:
+        yield History(pool)
+
+
+async def test_the_past_is_the_fold_of_the_events_until_then(history: History, told: Story) -> None:
+    """At every event's time, inclusive, the wallet is at that event's version; before its first there is none."""
+    for event in told.events[::7]:
+        wallet, _ = await history.wallet_at(event.stream_id, event.at)
+        assert wallet.version == event.version
+    nobody, _ = await history.wallet_at(told.events[0].stream_id, BEGIN)
+    assert nobody.version == 0
+    with pytest.raises(FutureMoment):
+        await history.wallet_at("w0-1", datetime.now(UTC) + timedelta(minutes=1))
+
+
+async def test_a_look_at_the_past_waits_for_the_append_in_flight(
+    history: History, event_store: DatabaseUrls, told: Story
+) -> None:
+    """An event whose time has passed, but whose transaction is open, belongs to what is told about that time."""
+    writer = await asyncpg.connect(event_store.owner)
+    appending = writer.transaction()
+    await appending.start()
+    head = await writer.fetchval("SELECT position FROM log_head FOR UPDATE")
+    active = next(wallet.account_id for wallet in told.wallets.values() if wallet.status == "active")
+    last = next(event for event in reversed(told.events) if event.stream_id == active)
+    version = last.version + 1
+    at = await writer.fetchval(
+        "INSERT INTO events SELECT $1, stream_id, $2, 'WalletFrozen', 1, NULL, '{}', clock_timestamp()"
+        " FROM events WHERE position = $3 RETURNING at",
+        head + 1,
+        version,
+        last.position,
+    )
+    await writer.execute("UPDATE log_head SET position = $1", head + 1)
+    looking = asyncio.create_task(history.wallet_at(last.stream_id, at))
+    await asyncio.sleep(0.3)
+    assert not looking.done()
+    await appending.commit()
+    await writer.close()
+    wallet, _ = await asyncio.wait_for(looking, 2)
+    assert wallet.version == version
