@@ -160,6 +160,14 @@ def test_malformed_json_is_invalid(api: WalletApi, good: tuple[str, str, Any], b
     assert_problem(send(api, good, body), "invalid-request")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_json_in_another_encoding_is_invalid(
+    api: WalletApi, good: tuple[str, str, Any], encoding: str
+) -> None:
+    """A good body that is not in UTF-8 (RFC 8259 §8.1) is a 422."""
+    assert_problem(send(api, good, exact.encode(good[2]).decode().encode(encoding)), "invalid-request")
+
+
 @pytest.mark.parametrize(
     "body", [b"null", b"true", b"1", b"1.5", b'"text"', b"[]", b"[{}]", b"{}", b'[{"status":"active"}]']
 )
