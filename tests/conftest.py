@@ -9,7 +9,7 @@ import pytest
 
 from tests.blackbox.api import WalletApi
 from tests.blackbox.names import new_account
-from tests.blackbox.stack import DRAIN_KINDS, FAULT_KINDS, AttachedStack, Stack
+from tests.blackbox.stack import DRAIN_KINDS, FAULT_KINDS, FREEZE_KINDS, AttachedStack, Stack
 
 OpenWallet = Callable[..., str]
 
@@ -34,7 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One crash test per kind of process the chosen architecture has."""
     architecture = metafunc.config.getoption("--arch")
-    for fixture, kinds in (("victim_kind", FAULT_KINDS), ("drained_kind", DRAIN_KINDS)):
+    for fixture, kinds in (
+        ("victim_kind", FAULT_KINDS),
+        ("drained_kind", DRAIN_KINDS),
+        ("frozen_kind", FREEZE_KINDS),
+    ):
         if fixture in metafunc.fixturenames:
             metafunc.parametrize(fixture, kinds[architecture])
 

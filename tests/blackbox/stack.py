@@ -11,6 +11,7 @@ FAULT_KINDS = {
     "saga": ("orchestrator", "worker", "postgres", "redis"),
     "cqrs": ("gateway", "command", "relay", "projection", "query", "postgres", "redis", "rabbitmq"),
 }
+FREEZE_KINDS = {"saga": ("postgres", "worker"), "cqrs": ("postgres", "command", "projection")}
 DRAIN_KINDS = {"saga": ("orchestrator", "worker"), "cqrs": ("command", "query")}
 
 
