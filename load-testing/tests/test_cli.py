@@ -145,12 +145,15 @@ def test_an_interrupted_up_leaves_nothing_behind(
         _wait_until(lambda: moment in home.read("state").get("waiting_for", []))
         supervisor = supervisor_pid(home)
         assert supervisor is not None
+        # On a busy machine the stack could be ready before the signal is there: time stands still until it is sent.
+        os.kill(supervisor, signal.SIGSTOP)
         started = psutil.Process(supervisor).children(recursive=True)
         up.send_signal(number)
-        up.communicate(timeout=30)
+        os.kill(supervisor, signal.SIGCONT)
+        output, _ = up.communicate(timeout=30)
+    assert up.returncode == (130 if number != signal.SIGKILL else -signal.SIGKILL), output
     _wait_until(lambda: supervisor_pid(home) is None)
     _wait_until(lambda: not [p for p in started if p.is_running() and p.status() != psutil.STATUS_ZOMBIE])
-    assert up.returncode == (130 if number != signal.SIGKILL else -signal.SIGKILL)
     assert lab("up", "saga").returncode == 0
 
 
