@@ -29,7 +29,13 @@ REPLACED = Counter("wallet_queues_replaced", "Queues that did not answer and wer
 
 _log = logging.getLogger(__name__)
 
-_DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_DATABASE_AWAY = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 
 
 Inbox = asyncio.Queue[AbstractIncomingMessage | None]

@@ -116,7 +116,13 @@ class Store:
         """Rolls back where that is still possible; else drops the connection, which rolls back as well."""
         try:
             await connection.execute("ROLLBACK", timeout=1.0)
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except (
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+            OSError,
+        ):
             connection.terminate()
             self._connection = None
 

@@ -23,7 +23,13 @@ from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Answer, Call, Handler
 from wallet_kernel.refusals import Refusal
 
-DATABASE_AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+DATABASE_AWAY = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 
 
 class PublicRoutes:

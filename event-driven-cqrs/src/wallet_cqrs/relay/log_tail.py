@@ -32,7 +32,13 @@ SELECT position, stream_id, version, type, schema_version, transaction_id, data,
 FROM events WHERE position > $1 ORDER BY position LIMIT $2
 """
 
-CONNECTION_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+CONNECTION_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 
 
 class GapInLog(Exception):

@@ -20,7 +20,14 @@ STEPS = Counter("wallet_saga_steps", "Steps by what came of them.", ["step", "ou
 _log = logging.getLogger(__name__)
 
 _ROWS_AT_FAULT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
-_NOT_KNOWN = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, NotTheOnlyWriter)
+_NOT_KNOWN = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+    NotTheOnlyWriter,
+)
 
 
 class ShardWriter:
