@@ -1,0 +1,36 @@
+"""Any number of shards: the same wallets, spread over one, two or four databases, behind one or two orchestrators."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from wallet_kernel.slots import slot_of
+from wallet_lab.audit.saga import audit_saga
+from wallet_lab.testing import running_stack
+
+pytestmark = pytest.mark.slow
+
+RING = [f"ring-{number}" for number in range(0, 400, 20)]
+
+
+@pytest.mark.parametrize(("shards", "orchestrators"), [(1, 1), (2, 2), (4, 2)])
+def test_money_goes_round_every_shard(shards: int, orchestrators: int) -> None:
+    """Every wallet pays the next one; each ends with what it began with, and the books of all shards agree."""
+    assert {slot_of(name) * shards // 1024 for name in RING} == set(range(shards)), "the ring misses a shard"
+    with running_stack("saga", shards=shards, orchestrators=orchestrators) as stack:
+        for name in RING:
+            wallet = {"accountId": name, "currency": "USD", "balance": 10}
+            assert httpx.post(f"{stack.base_url}/wallets", json=wallet).status_code == 201
+        for payer, payee in zip(RING, [*RING[1:], RING[0]], strict=True):
+            body = {"fromAccount": payer, "toAccount": payee, "amount": "2.5", "currency": "USD"}
+            assert httpx.post(f"{stack.base_url}/wallets/balanceTransfer", json=body).status_code == 201
+        for name in RING:
+            document = httpx.get(f"{stack.base_url}/wallets/{name}/balance").json()
+            assert (document["balance"], document["version"]) == (10, 3)
+        for _ in range(50):  # completion follows the answers
+            if not (found := asyncio.run(audit_saga(stack.database_urls, stack.redis_url))):
+                break
+            time.sleep(0.1)
+        assert found == []
