@@ -1,4 +1,4 @@
-"""The content of report.json. Rates are per second, `_s` are seconds, `_ms` milliseconds, shares are of 1 unless in percent.
+"""The content of report.json. Rates are per second, `_s` are seconds, `_ms` milliseconds.
 
 A figure that was not measured is None, never 0. A run that failed its audit keeps its outcomes, its audit and the
 reason, and nothing that could be read as a performance.
