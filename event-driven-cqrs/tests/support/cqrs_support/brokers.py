@@ -16,9 +16,9 @@ from wallet_lab.blocking import run_blocking
 from wallet_lab.home import StackHome
 from wallet_lab.logs import open_log
 from wallet_lab.ports import PortChooser
+from wallet_lab.private_home import private_home
 from wallet_lab.process import run
 from wallet_lab.stack import Command
-from wallet_lab.testing.homes import private_home
 from wallet_lab.testing.servers import RunningServer
 
 PARTITIONS = 2

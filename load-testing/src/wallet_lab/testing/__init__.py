@@ -4,6 +4,7 @@ Nothing here touches the stack a user may have up: every home is private, all po
 runs ends with the test process, also when that is killed.
 """
 
+from wallet_lab.stacks import ComponentStatus, RunningStack, running_stack
 from wallet_lab.testing.servers import (
     DatabaseUrls,
     PostgresServer,
@@ -13,7 +14,6 @@ from wallet_lab.testing.servers import (
     running_rabbitmq,
     running_redis,
 )
-from wallet_lab.testing.stacks import ComponentStatus, RunningStack, running_stack
 
 __all__ = [
     "ComponentStatus",

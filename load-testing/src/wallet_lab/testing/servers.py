@@ -15,10 +15,10 @@ from wallet_lab.home import StackHome
 from wallet_lab.logs import open_log, tail
 from wallet_lab.ports import PortChooser
 from wallet_lab.postgres import Cluster
+from wallet_lab.private_home import private_home
 from wallet_lab.process import clear_leftovers, end, run, spawn
 from wallet_lab.readiness import until_ready
 from wallet_lab.stack import Command, Component
-from wallet_lab.testing.homes import private_home
 
 WAIT_S = 30.0
 

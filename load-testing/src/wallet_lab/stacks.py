@@ -1,4 +1,4 @@
-"""A whole stack for tests, on free ports, gone after the test."""
+"""A running stack as a program uses it: to measure, break and audit it. One of its own, or the one a user has up."""
 
 import contextlib
 import os
@@ -14,11 +14,11 @@ from wallet_lab import control, cqrs_stack, credentials
 from wallet_lab.addresses import EVENT_STORE, Addresses, Role, read_shard
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
-from wallet_lab.home import StackHome
+from wallet_lab.home import StackHome, supervisor_pid
 from wallet_lab.logs import tail
+from wallet_lab.private_home import private_home
 from wallet_lab.saga_stack import Request
 from wallet_lab.status import is_healthy, read_status
-from wallet_lab.testing.homes import private_home
 
 WAIT_S = 30.0
 
@@ -39,10 +39,10 @@ class ComponentStatus:
 
 
 class RunningStack:
-    """A stack that a test has to itself."""
+    """A stack that is up, and what its owner may do to it."""
 
     def __init__(self, home: StackHome, request: Request) -> None:
-        """Use `running_stack`, which also takes it down."""
+        """Use `running_stack`, which also takes it down, or `attached`."""
         self._home = home
         self._request = request
         self._owner: control.Owner | None = None
@@ -53,10 +53,15 @@ class RunningStack:
         self._owner.wait_ready(lambda _: None)
 
     def stop(self) -> None:
-        """Take the stack down gracefully; its data stay."""
+        """Take the stack down gracefully if it was started here; its data stay."""
         if self._owner is not None:
             self._owner.abandon()
             self._owner = None
+
+    @property
+    def architecture(self) -> str:
+        """Which one it is."""
+        return self._home.architecture
 
     @property
     def base_url(self) -> str:
@@ -176,11 +181,19 @@ def _until(get: Callable[[], _T | None], timeout_s: float, what: str) -> _T:
     return value
 
 
+def attached(home: StackHome) -> RunningStack | None:
+    """The stack that someone has up in this home; None if there is none, or it is not ready yet."""
+    if supervisor_pid(home) is None or home.read("state").get("phase") != "ready":
+        return None
+    return RunningStack(home, Request(shards=home.read("layout")["shards"]))
+
+
 @contextlib.contextmanager
 def running_stack(
     architecture: str = "saga",
     *,
     home: Path | None = None,
+    below: Path | None = None,
     shards: int = 2,
     orchestrators: int = 1,
     commands: int = 1,
@@ -194,6 +207,8 @@ def running_stack(
     Args:
         architecture: which of the two.
         home: the lab home to use instead of a temporary one; its data are left there.
+        below: the folder for the temporary home; the default, the system's temporary folder, may lie in memory,
+            where nothing should be measured.
         shards: how many databases and workers; in cqrs, how many read shards.
         orchestrators: how many share the public port (saga).
         commands: how many command services (cqrs).
@@ -206,7 +221,7 @@ def running_stack(
     Raises:
         LabError: it did not come up; the text ends with the last log lines of what failed.
     """
-    with private_home(home) as root:
+    with private_home(home, below) as root:
         request = Request(
             shards=shards,
             orchestrators=orchestrators,

@@ -1,4 +1,4 @@
-"""A lab home for one test."""
+"""A lab home for one test or one measurement."""
 
 import contextlib
 import shutil
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def private_home(given: Path | None) -> Iterator[Path]:
-    """The given home, else one that is removed at the end."""
+def private_home(given: Path | None, below: Path | None = None) -> Iterator[Path]:
+    """The given home, else one that is removed at the end: in the system's temporary folder, or `below` another."""
     if given is not None:
         yield given.resolve()
         return
-    made = Path(tempfile.mkdtemp(prefix="wallet-lab-")).resolve()
+    made = Path(tempfile.mkdtemp(prefix="wallet-lab-", dir=below)).resolve()
     made.chmod(0o711)  # the databases' account must be able to pass through
     try:
         yield made
