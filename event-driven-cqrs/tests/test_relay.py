@@ -19,7 +19,7 @@ from wallet_cqrs import broker as broker_names
 from wallet_cqrs.events import decode
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, EventMessage, partition_of, queue_name
 from wallet_cqrs.relay.log_tail import GapInLog, leading
-from wallet_cqrs.relay.publisher import connected
+from wallet_cqrs.relay.publisher import PATIENCE_S, connected
 from wallet_cqrs.relay.relay import Publisher, Relay
 from wallet_kernel.runtime.lifecycle import NotReady
 from wallet_lab.testing import DatabaseUrls
@@ -201,6 +201,30 @@ async def test_a_partition_that_stands_still_does_not_hold_up_the_others(
         async with listening(broker.url, range(1)) as behind:
             await behind.until_head(head, range(1))
     assert max(later.after - earlier.head for earlier, later in itertools.pairwise(behind.groups[0])) > 0
+
+
+async def test_a_queue_that_keeps_silent_does_not_hold_up_the_others(
+    event_store: DatabaseUrls, broker: BrokerServer
+) -> None:
+    """Its partition is waited for once, and no longer; when it answers again it is told what follows."""
+    async with (
+        replica(event_store.service) as one,
+        relaying(event_store, broker),
+        listening(broker.url, range(1, 2)) as listener,
+    ):
+        await until_checkpoint(event_store, await append(one, 3))
+        async with broker.silent(queue_name(0)):
+            await until_checkpoint(event_store, await append(one, 3))
+            begin = asyncio.get_running_loop().time()
+            for _ in range(8):
+                head = await append(one, 3)
+                await listener.until_head(head, range(1, 2))
+            assert asyncio.get_running_loop().time() - begin < 5 * PATIENCE_S
+            await until_checkpoint(event_store, head)
+        async with listening(broker.url, range(1)) as behind:
+            head = await append(one, 3)
+            await behind.until_head(head, range(1))
+    listener.events(1)
 
 
 async def test_a_queue_that_is_gone_is_declared_again(

@@ -10,7 +10,7 @@ from aiormq.abc import FieldTable
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, queue_name, routing_key
 
 QUEUE_MESSAGES_MAX = 1000
-"""Above this the broker refuses, and the relay waits: what is not queued is still in the event store."""
+"""Above this the broker refuses, and the relay goes on: what is not queued is still in the event store."""
 
 _QUEUE: FieldTable = {
     "x-queue-type": "quorum",

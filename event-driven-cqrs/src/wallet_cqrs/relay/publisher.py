@@ -1,55 +1,129 @@
 """The way to the broker: publishes a group to every partition, and returns when the broker has it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import aio_pika
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 from prometheus_client import Counter
 
 from wallet_cqrs import broker
-from wallet_cqrs.messages import CONTENT_TYPE, EventMessage, Group, encode, partition_of, routing_key
+from wallet_cqrs.messages import (
+    CONTENT_TYPE,
+    EXCHANGE,
+    EventMessage,
+    Group,
+    encode,
+    partition_of,
+    routing_key,
+)
 
 REFUSED = Counter(
     "wallet_relay_refused", "Messages the broker refused because the queue was full.", ["partition"]
 )
+LEFT_OUT = Counter(
+    "wallet_relay_left_out",
+    "Messages not sent because the queue had not confirmed the one before.",
+    ["partition"],
+)
 
 CONNECT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
+PATIENCE_S = 1.0
+"""A queue that has not confirmed by then, while another has, is not waited for until it confirms again."""
+
 BROKER_ERRORS = (AMQPError, OSError, TimeoutError)
 
-Result = TypeVar("Result")
+
+class Lane:
+    """One partition's way to its queue, on a channel of its own: one message at a time, so they stay in order.
+
+    `prompt`: the queue confirms, and is waited for. What comes while it keeps silent is left out.
+    """
+
+    def __init__(self, connection: AbstractConnection, partition: int, confirm_timeout_s: float) -> None:
+        self._connection = connection
+        self._key = routing_key(partition)
+        self._confirm_timeout_s = confirm_timeout_s
+        self._channel: AbstractChannel | None = None
+        self._sending: asyncio.Future[None] | None = None
+        self._closing: asyncio.Future[None] | None = None
+        self._given_up_at_s = 0.0
+        self.prompt = True
+
+    def offer(self, body: bytes) -> asyncio.Future[None]:
+        """The sending of this message or, if that is not confirmed yet, of the one before. Raises what became of it."""
+        now_s = asyncio.get_running_loop().time()
+        if self._sending is not None and not self._sending.done():
+            if now_s < self._given_up_at_s:
+                LEFT_OUT.labels(self._key).inc()
+                return self._sending
+            self._give_up(self._sending)
+        elif self._sending is not None:
+            self._sending.result()
+        self._given_up_at_s = now_s + self._confirm_timeout_s
+        self._sending = _start(self._send(body))
+        return self._sending
+
+    def _give_up(self, sending: asyncio.Future[None]) -> None:
+        """The queue may be there again, but what happened to this message the old channel will not tell."""
+        sending.cancel()
+        if self._channel is not None:
+            self._closing = _start(self._channel.close())
+        self._channel = None
+
+    async def _send(self, body: bytes) -> None:
+        message = Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT)
+        try:
+            await (await self._exchange()).publish(message, self._key, mandatory=True)
+        except PublishError:  # nobody knows the queue: to be declared again
+            raise
+        except DeliveryError:
+            REFUSED.labels(self._key).inc()
+        self.prompt = True
+
+    async def _exchange(self) -> AbstractExchange:
+        if self._channel is None:
+            self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        return await self._channel.get_exchange(EXCHANGE, ensure=False)
 
 
 class Publisher:
     """Publishes persistent messages that must be routed and confirmed."""
 
-    def __init__(self, exchange: AbstractExchange, partitions: int, confirm_timeout_s: float) -> None:
-        self._exchange = exchange
-        self._partitions = partitions
+    def __init__(self, connection: AbstractConnection, partitions: int, confirm_timeout_s: float) -> None:
+        self._lanes = [Lane(connection, partition, confirm_timeout_s) for partition in range(partitions)]
         self._confirm_timeout_s = confirm_timeout_s
 
     async def publish(self, after: int, head: int, events: Sequence[EventMessage]) -> None:
-        """Returns when the broker has every partition's message, or has refused it because the queue is full.
+        """Returns when the broker has every partition's message, those aside that stand still.
 
-        A refused message is not sent again: a partition that stands still must not hold up the others, and when it
-        goes on it notices the gap and reads what it missed from the event store.
+        They are those whose queue is full and refuses, or keeps silent while another one confirms. Such a message is
+        not sent again: a partition that stands still must not hold up the others, and when it goes on it notices the
+        gap and reads what it missed from the event store. Raises TimeoutError when no queue confirms.
         """
-        bodies = bodies_of(after, head, events, self._partitions)
-        await within(self._confirm_timeout_s, [self._send(*message) for message in enumerate(bodies)])
+        bodies = bodies_of(after, head, events, len(self._lanes))
+        sending = {lane: lane.offer(body) for lane, body in zip(self._lanes, bodies, strict=True)}
+        waited_for = [lane for lane in self._lanes if lane.prompt] or self._lanes
+        await self._confirmed([sending[lane] for lane in waited_for])
+        for lane in waited_for:
+            lane.prompt = sending[lane].done()
 
-    async def _send(self, partition: int, body: bytes) -> None:
-        message = Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT)
-        try:
-            await self._exchange.publish(message, routing_key(partition), mandatory=True)
-        except PublishError:  # nobody knows the queue: to be declared again
-            raise
-        except DeliveryError:
-            REFUSED.labels(str(partition)).inc()
+    async def _confirmed(self, sending: Sequence[asyncio.Future[None]]) -> None:
+        """Waits for all, and when that takes long only for the first."""
+        done, _ = await asyncio.wait(sending, timeout=PATIENCE_S, return_when=asyncio.FIRST_EXCEPTION)
+        if not done:
+            done, _ = await asyncio.wait(
+                sending, timeout=self._confirm_timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        if not done:
+            raise TimeoutError(f"no queue confirmed within {self._confirm_timeout_s} s")
+        for task in done:
+            task.result()
 
 
 def bodies_of(after: int, head: int, events: Sequence[EventMessage], partitions: int) -> list[bytes]:
@@ -60,31 +134,35 @@ def bodies_of(after: int, head: int, events: Sequence[EventMessage], partitions:
     return [encode(group) for group in groups]
 
 
-async def _exchange(connection: AbstractConnection, partitions: int) -> AbstractExchange:
-    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    return await broker.declare(channel, partitions)
+async def _declare(connection: AbstractConnection, partitions: int) -> None:
+    channel = await connection.channel()
+    await broker.declare(channel, partitions)
+    await channel.close()
 
 
-async def within(timeout_s: float, works: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """All their results; at the first error or the timeout the rest is cancelled and not waited for.
+def _start(work: Awaitable[None]) -> asyncio.Future[None]:
+    """A task that nobody need wait for."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(_forget)
+    return task
+
+
+async def within(timeout_s: float, work: Awaitable[None]) -> None:
+    """Waits for it; at the timeout it is cancelled and not waited for. Raises TimeoutError, or what it raises.
 
     What hangs at a broker may not end when it is cancelled, and the relay must go on all the same.
     """
-    tasks = [asyncio.create_task(work) for work in works]
+    task = _start(work)
     try:
-        done, pending = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-        if pending:
+        done, _ = await asyncio.wait([task], timeout=timeout_s)
+        if not done:
             raise TimeoutError(f"the broker did not answer within {timeout_s} s")
-        return [task.result() for task in tasks]
+        task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-            task.add_done_callback(_forget)
+        task.cancel()
 
 
-def _forget(task: asyncio.Task[Any]) -> None:
+def _forget(task: asyncio.Future[Any]) -> None:
     """What became of it is not news any more; asyncio would complain if nobody looked."""
     if not task.cancelled():
         task.exception()
@@ -97,8 +175,8 @@ async def connected(url: str, partitions: int, confirm_timeout_s: float) -> Asyn
         url, timeout=CONNECT_TIMEOUT_S, client_properties={"connection_name": "wallet-relay"}
     )
     try:
-        (exchange,) = await within(CONNECT_TIMEOUT_S, [_exchange(connection, partitions)])
-        yield Publisher(exchange, partitions, confirm_timeout_s)
+        await within(CONNECT_TIMEOUT_S, _declare(connection, partitions))
+        yield Publisher(connection, partitions, confirm_timeout_s)
     finally:
         with suppress(*BROKER_ERRORS):
-            await within(CLOSE_TIMEOUT_S, [connection.close()])
+            await within(CLOSE_TIMEOUT_S, connection.close())

@@ -39,6 +39,22 @@ class BrokerServer(RunningServer):
         finally:
             self._process.send_signal(signal.SIGCONT)
 
+    @asynccontextmanager
+    async def silent(self, queue: str) -> AsyncIterator[None]:
+        """Inside, the node answers and this one of its queues does not."""
+        process = f"whereis('%2F_{queue}')"
+        await self._evaluate(f"sys:suspend({process})")
+        try:
+            yield
+        finally:
+            await self._evaluate(f"sys:resume({process})")
+
+    async def _evaluate(self, erlang: str) -> None:
+        node = self._component
+        argv = (str(rabbitmq.PROGRAM.with_name("rabbitmqctl")), "eval", f"{erlang}.")
+        with open_log(self._log.with_name("rabbitmqctl.log")) as output:
+            await run(Command(name="rabbitmqctl", argv=argv, env=node.env, unprivileged=True), output)
+
 
 @contextmanager
 def running_broker() -> Iterator[BrokerServer]:
