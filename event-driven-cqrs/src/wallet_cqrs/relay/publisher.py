@@ -9,13 +9,20 @@ import aio_pika
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from wallet_cqrs import broker
 from wallet_cqrs.messages import CONTENT_TYPE, EventMessage, Group, encode, partition_of, routing_key
+from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 
 REFUSED = Counter(
     "wallet_relay_refused", "Messages the broker refused because the queue was full.", ["partition"]
+)
+
+BROKER = Histogram(
+    "wallet_broker_seconds",
+    "From publishing a group until the broker has confirmed it.",
+    buckets=LATENCY_BUCKETS_S,
 )
 
 CONNECT_TIMEOUT_S = 5.0
@@ -40,7 +47,8 @@ class Publisher:
         goes on it notices the gap and reads what it missed from the event store.
         """
         bodies = bodies_of(after, head, events, self._partitions)
-        await within(self._confirm_timeout_s, [self._send(*message) for message in enumerate(bodies)])
+        with BROKER.time():
+            await within(self._confirm_timeout_s, [self._send(*message) for message in enumerate(bodies)])
 
     async def _send(self, partition: int, body: bytes) -> None:
         message = Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT)
