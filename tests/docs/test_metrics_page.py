@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SUFFIXES = {"Counter": "_total", "Info": "_info", "Gauge": "", "Histogram": "", "Summary": ""}
+SUFFIXES = {
+    "Counter": "_total",
+    "CounterMetricFamily": "_total",
+    "Info": "_info",
+    "Gauge": "",
+    "GaugeMetricFamily": "",
+    "Histogram": "",
+}
 
 
 def definitions() -> Iterator[ast.Call]:
@@ -20,7 +27,9 @@ def described(call: ast.Call) -> tuple[str, tuple[str, str]]:
     """The metric's name as Prometheus sees it, its type, and its labels."""
     assert isinstance(call.func, ast.Name)
     name, _, *rest = map(ast.literal_eval, call.args)
-    return name + SUFFIXES[call.func.id], (call.func.id.lower(), ", ".join(rest[0]) if rest else "")
+    labels = rest + [ast.literal_eval(word.value) for word in call.keywords if word.arg == "labels"]
+    kind = call.func.id.removesuffix("MetricFamily").lower()
+    return name + SUFFIXES[call.func.id], (kind, ", ".join(labels[0]) if labels else "")
 
 
 def test_every_metric_is_documented(metrics_page: dict[str, list[list[str]]]) -> None:

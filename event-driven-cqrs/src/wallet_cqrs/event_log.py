@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 from wallet_cqrs.messages import EventMessage
+from wallet_kernel.runtime.metrics import watch_pool
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 10.0
@@ -33,6 +34,7 @@ class EventLog:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        watch_pool("event-store", pool)
 
     async def ping(self) -> None:
         """Raises unless the event store answers."""

@@ -20,6 +20,7 @@ BATCH_SIZE = Histogram(
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
 )
 QUEUE_DEPTH = Gauge("wallet_queue_depth", "Items waiting for the next batch.", ["batcher"])
+QUEUE_MAX = Gauge("wallet_queue_max", "Items that may wait for the next batch.", ["batcher"])
 
 
 class QueueFull(Exception):
@@ -51,6 +52,7 @@ class Batcher(Generic[Item, Result]):
         self._workers: set[asyncio.Task[None]] = set()
         self._size = BATCH_SIZE.labels(name)
         QUEUE_DEPTH.labels(name).set_function(lambda: len(self._queue))
+        QUEUE_MAX.labels(name).set(queue_max)
 
     def submit(self, item: Item) -> asyncio.Future[Result]:
         """Queues an item; the future gives its result. Raises QueueFull, and then nothing was done."""

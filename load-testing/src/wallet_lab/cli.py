@@ -52,6 +52,9 @@ def up(
     ] = 1,
     commands: Annotated[int, typer.Option(min=1, max=16, help="Command services (cqrs).")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Wipe the data of earlier runs first.")] = False,
+    monitoring: Annotated[
+        bool, typer.Option("--monitoring", help="With Prometheus, which watches the other one as well.")
+    ] = False,
 ) -> None:
     """Start an architecture and return when it is ready; it runs until `down`."""
     home = _stack_home(architecture)
@@ -60,7 +63,12 @@ def up(
         return
     if fresh:
         home.wipe()
-    request = Request(shards=decide_shards(home, shards), orchestrators=orchestrators, commands=commands)
+    request = Request(
+        shards=decide_shards(home, shards),
+        orchestrators=orchestrators,
+        commands=commands,
+        monitoring=monitoring,
+    )
     with _progress(f"Starting {architecture}") as watch:
         state = _start(home, request, watch)
     _print_welcome(state)

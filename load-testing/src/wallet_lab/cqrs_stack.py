@@ -20,6 +20,7 @@ REDIS_PORT = 6391
 AMQP_PORT = 5690
 ERLANG_PORT = 25690
 EPMD_PORT = 4390
+BROKER_METRICS_PORT = 15690
 OWN_PORTS: dict[Kind, int] = {"command": 3210, "relay": 3230, "projection": 3250, "query": 3270}
 BEHIND_GATEWAY: dict[Kind, int] = {"command": 3310, "query": 3330}
 
@@ -94,6 +95,7 @@ class CqrsPlan:
             port=replica.port,
             url=f"http://127.0.0.1:{replica.port}",
             probe=HttpProbe(replica.port),
+            metrics_port=replica.port,
         )
 
     def _environment(self, replica: Replica) -> dict[str, str]:
@@ -152,6 +154,7 @@ def plan(request: Request, credentials: Credentials, data: Path) -> CqrsPlan:
             ports.choose(ERLANG_PORT),
             ports.choose(EPMD_PORT),
             credentials,
+            metrics_port=ports.choose(BROKER_METRICS_PORT) if request.monitoring else None,
         ),
         replicas=_replicas(request, ports),
     )

@@ -49,6 +49,11 @@ class StackHome:
         """Generated passwords, for the owner's eyes."""
         return self.root / "secrets"
 
+    @property
+    def targets(self) -> Path:
+        """What Prometheus is to scrape while the stack is up."""
+        return self.root / "targets.json"
+
     def log(self, name: str) -> Path:
         """The log of a component, a task or the supervisor."""
         return self.logs / f"{name}.log"

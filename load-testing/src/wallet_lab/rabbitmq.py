@@ -3,25 +3,20 @@
 The distribution's service is not used, not started and not touched.
 """
 
-import os
-import shutil
 import signal
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wallet_lab.accounts import private_directory, private_file, unprivileged_account
 from wallet_lab.credentials import Credentials
-from wallet_lab.errors import CommandFailedError, LabError
-from wallet_lab.stack import AmqpProbe, Command, Component
+from wallet_lab.packages import Runner, ensure
+from wallet_lab.stack import AmqpProbe, Component
 
 USER = "wallet"
 # The distribution's wrapper in PATH insists on its own system user; the script below it does not.
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-INSTALL = Path(__file__).with_name("install_rabbitmq.sh")
-
-Runner = Callable[[Command], Awaitable[None]]
-"""Runs a command to its end and fails when it fails."""
+PACKAGE = "rabbitmq-server"
+UNITS = ("rabbitmq-server.service", "epmd.service", "epmd.socket")
 
 # The port mapper is a child of the node and ends with it, however that ends. The current directory tells the keeper
 # which processes are the node's.
@@ -46,6 +41,14 @@ log.console = true
 log.console.level = warning
 """
 
+# Counted when Prometheus asks; the management plugin's own collection, which nobody looks at here, stays off.
+_METRICS_SETTINGS = """\
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = {port}
+prometheus.return_per_object_metrics = true
+management_agent.disable_metrics_collector = true
+"""
+
 # No busy waiting: the other processes of this machine need the cores.
 _ERLANG = (
     "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none"
@@ -61,6 +64,8 @@ class Broker:
     distribution_port: int
     mapper_port: int
     credentials: Credentials = field(repr=False)
+    metrics_port: int | None = None
+    """Where it tells Prometheus about itself, if it does: that costs a busy broker some CPU."""
 
     @property
     def url(self) -> str:
@@ -71,11 +76,6 @@ class Broker:
 def client_url(port: int, credentials: Credentials) -> str:
     """The URL services connect with; it holds the password."""
     return f"amqp://{USER}:{credentials.broker}@127.0.0.1:{port}/"
-
-
-def is_installed() -> bool:
-    """Whether the system's package is there."""
-    return PROGRAM.exists()
 
 
 def server(broker: Broker) -> Component:
@@ -105,6 +105,7 @@ def server(broker: Broker) -> Component:
         port=broker.port,
         url=f"amqp://127.0.0.1:{broker.port}",
         probe=AmqpProbe(broker.port),
+        metrics_port=broker.metrics_port,
         stop_signal=signal.SIGTERM,
         data_dir=data,
     )
@@ -116,33 +117,21 @@ async def provision(broker: Broker, run: Runner) -> None:
     Raises:
         LabError: it is missing and cannot be installed.
     """
-    if not is_installed():
-        await _install(run)
+    await ensure(PROGRAM, PACKAGE, UNITS, run)
     account = unprivileged_account()
     private_directory(broker.data_dir.parent, account)
     private_directory(broker.data_dir, account)
     settings = _SETTINGS.format(port=broker.port, user=USER, password=broker.credentials.broker)
+    plugins = ""
+    if broker.metrics_port is not None:
+        settings += _METRICS_SETTINGS.format(port=broker.metrics_port)
+        plugins = "rabbitmq_prometheus"
     contents = {
         ".erlang.cookie": broker.credentials.erlang_cookie,
         "rabbitmq.conf": settings,
         "rabbitmq-env.conf": "",
         "advanced.config": "[].\n",
-        "enabled_plugins": "[].\n",
+        "enabled_plugins": f"[{plugins}].\n",
     }
     for name, text in contents.items():
         private_file(broker.data_dir / name, text, account)
-
-
-async def _install(run: Runner) -> None:
-    as_root = () if os.geteuid() == 0 else ("sudo", "-n")
-    try:
-        if shutil.which("apt-get") is None or (as_root and shutil.which("sudo") is None):
-            raise CommandFailedError("rabbitmq-install", "needs apt-get and root")
-        await run(Command(name="rabbitmq-install", argv=(*as_root, "/bin/sh", str(INSTALL))))
-    except CommandFailedError:
-        raise LabError(
-            "RabbitMQ is missing: run 'sudo apt-get install rabbitmq-server' and try again "
-            "(the lab runs a node of its own, so you may disable the system's service)."
-        ) from None
-    if not is_installed():
-        raise LabError(f"the package rabbitmq-server is installed, but {PROGRAM} is not there")

@@ -28,6 +28,7 @@ class Request:
     relays: int = 1
     projections: int = 1
     queries: int = 1
+    monitoring: bool = False
     usual_ports: bool = True
     extra_env: dict[str, dict[str, str]] = field(default_factory=dict)
     """Variables on top of the stack's own, by "*", component kind (or "migrations") or component name."""
@@ -109,6 +110,7 @@ class SagaPlan:
             port=port,
             url=f"http://127.0.0.1:{port}",
             probe=HttpProbe(port),
+            metrics_port=port,
             shard=shard,
         )
 

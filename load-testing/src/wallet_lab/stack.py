@@ -18,6 +18,7 @@ Kind = Literal[
     "redis",
     "rabbitmq",
     "prometheus",
+    "component-metrics",
 ]
 
 
@@ -77,6 +78,8 @@ class Component(Command):
     url: str
     probe: Probe
     shard: int | None = None
+    metrics_port: int | None = None
+    """Where it serves Prometheus metrics under /metrics."""
     stop_signal: signal.Signals = signal.SIGTERM
     data_dir: Path | None = None
     """Where a process left over by a crashed predecessor may still be at work; waited for before a start."""

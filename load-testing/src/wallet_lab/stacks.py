@@ -200,6 +200,7 @@ def running_stack(
     relays: int = 1,
     projections: int = 1,
     queries: int = 1,
+    monitoring: bool = False,
     extra_env: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[RunningStack]:
     """A stack on free ports, ready to be called; stopped and (unless `home` is given) wiped at the end.
@@ -215,6 +216,7 @@ def running_stack(
         relays: how many relays, of which one is active (cqrs).
         projections: how many projections, of which one is active for each partition (cqrs).
         queries: how many query services (cqrs).
+        monitoring: whether a Prometheus watches it, and any other stack of the same home.
         extra_env: variables for services by kind ("worker", "orchestrator", "migrations"), by component name,
             or "*" for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/saga/src"}}`.
 
@@ -229,6 +231,7 @@ def running_stack(
             relays=relays,
             projections=projections,
             queries=queries,
+            monitoring=monitoring,
             usual_ports=False,
             extra_env={key: dict(value) for key, value in (extra_env or {}).items()},
         )

@@ -50,5 +50,9 @@ def _probe(home: StackHome, component: dict[str, Any]) -> Probe:
             return RedisProbe(component["port"], credentials.load_or_create(home.secrets).redis)
         case "rabbitmq":
             return AmqpProbe(component["port"])
+        case "prometheus":
+            return HttpProbe(component["port"], "/-/ready")
+        case "component-metrics":
+            return HttpProbe(component["port"], "/metrics")
         case _:
             return HttpProbe(component["port"])

@@ -17,13 +17,14 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-from wallet_lab import cqrs_stack, credentials, postgres, rabbitmq, saga_stack
+from wallet_lab import cqrs_stack, credentials, postgres, prometheus, rabbitmq, saga_stack
 from wallet_lab.cqrs_stack import CqrsPlan
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import CommandFailedError
 from wallet_lab.home import StackHome, take_lock
 from wallet_lab.keeper import Keeper
 from wallet_lab.logs import open_log, tail, trim_logs
+from wallet_lab.monitoring import monitored
 from wallet_lab.process import run
 from wallet_lab.saga_stack import Request, SagaPlan
 from wallet_lab.stack import Command, Stack, Stage
@@ -92,10 +93,16 @@ class Supervisor:
         provisions = [postgres.provision(cluster, self._run) for cluster in plan.clusters]
         if isinstance(plan, CqrsPlan):
             provisions.append(rabbitmq.provision(plan.broker, self._run))
+        if self._request.monitoring:
+            provisions.append(prometheus.provision(self._home, self._run))
         await _all_or_none(provisions)
         self._stack = plan.stack()
         for stage in self._stack.stages:
             await self._start_stage(stage)
+        if self._request.monitoring:
+            self._stack = monitored(self._stack, self._home, usual_ports=self._request.usual_ports)
+            await self._start_stage(self._stack.stages[-1])
+        self._home.targets.write_text(json.dumps(prometheus.targets(self._stack)))
 
     async def _start_stage(self, stage: Stage) -> None:
         self._report("starting", [task.name for task in stage.tasks])
@@ -130,6 +137,7 @@ class Supervisor:
         starting.cancel()
         await asyncio.wait({starting})
         self._report("stopping")
+        self._home.targets.unlink(missing_ok=True)
         for group in reversed(self._stages_of_keepers()):
             await asyncio.gather(*(keeper.stop() for keeper in group))
         self._report("failed" if self._error else "stopped")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter as Tally
 from collections.abc import Sequence
 
 import asyncpg
@@ -137,6 +138,6 @@ class LogWriter:
 
 
 def _count(items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
-    for item, outcome in zip(items, outcomes, strict=True):
-        command = item.command if isinstance(item, Submission) else item
-        COMMANDS.labels(type(command).__name__, type(outcome).__name__).inc()
+    commands = (type(item.command if isinstance(item, Submission) else item) for item in items)
+    for (command, outcome), count in Tally(zip(commands, map(type, outcomes), strict=True)).items():
+        COMMANDS.labels(command.__name__, outcome.__name__).inc(count)

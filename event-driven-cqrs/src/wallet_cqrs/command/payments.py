@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from msgspec.structs import replace
-from prometheus_client import Counter
 
 from wallet_cqrs.command.log_writer import LogWriter
 from wallet_cqrs.command.submissions import (
@@ -25,8 +24,7 @@ from wallet_cqrs.domain import Deposit, OpenWallet, Refused, TransferMoney, With
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
-
-RETRIES = Counter("wallet_command_retries", "Commands sent again because nobody said what came of them.")
+from wallet_kernel.runtime.metrics import RETRIES
 
 BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 0.5

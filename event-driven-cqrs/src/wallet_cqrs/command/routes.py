@@ -8,7 +8,7 @@ from wallet_kernel.contract import requests
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Answer, Call, Handler
-from wallet_kernel.runtime.metrics import TRANSFERS
+from wallet_kernel.runtime.metrics import transfers
 
 
 class CommandRoutes:
@@ -67,15 +67,12 @@ def _counted(handler: Handler) -> Handler:
         try:
             answer = await handler(call)
         except Problem as problem:
-            TRANSFERS.labels(problem.name).inc()
+            transfers(problem.name).inc()
             raise
-        _SUCCESS.inc()
+        transfers("success").inc()
         return answer
 
     return counted
-
-
-_SUCCESS = TRANSFERS.labels("success")
 
 
 def _tell(handler: Handler) -> Handler:

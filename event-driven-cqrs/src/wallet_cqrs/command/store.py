@@ -14,6 +14,7 @@ from wallet_cqrs.command.submissions import Decided, StatusCommand, Submission, 
 from wallet_cqrs.command.wallet_cache import StreamEvent, fold_all
 from wallet_cqrs.domain import STATE_SCHEMA, Wallet, initial_state
 from wallet_kernel.refusals import Refusal
+from wallet_kernel.runtime.metrics import watch_pool
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
@@ -93,7 +94,7 @@ class Store:
         )
 
     async def __aenter__(self) -> Self:
-        await self._aside
+        watch_pool("event-store", await self._aside)
         return self
 
     async def __aexit__(self, *_: object) -> None:

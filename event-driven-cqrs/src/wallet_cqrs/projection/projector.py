@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 import asyncpg
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 from wallet_cqrs.domain import ImpossibleEvent
 from wallet_cqrs.event_log import EventLog
@@ -15,6 +15,7 @@ from wallet_cqrs.projection.cache import Cache
 from wallet_cqrs.projection.groups import Gap, Stretch, follow
 from wallet_cqrs.projection.store import Store, Transaction
 from wallet_cqrs.read_model import Fold
+from wallet_kernel.runtime.metrics import VISIBLE
 
 EVENTS = Counter("wallet_projected_events", "Events applied to the read model.", ["partition"])
 DUPLICATES = Counter(
@@ -22,11 +23,10 @@ DUPLICATES = Counter(
 )
 GAPS = Counter("wallet_projection_gaps", "Gaps filled from the event store.", ["partition"])
 POSITION = Gauge("wallet_projection_position", "The checkpoint: how far the read model is.", ["partition"])
-VISIBLE = Histogram(
-    "wallet_visible_seconds",
-    "From the time of a stretch's last event to its being visible in the read model and in Redis.",
+AS_OF = Gauge(
+    "wallet_projection_as_of_seconds",
+    "The read model shows what was true at this Unix time; the time since then is its lag.",
     ["partition"],
-    buckets=(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
 )
 STOPPED = Gauge(
     "wallet_projection_stopped", "1 while a poison event keeps the partition still.", ["partition"]
@@ -56,8 +56,7 @@ class Projector:
         self._chunk_max = chunk_max
         label = str(partition)
         self._events, self._duplicates, self._gaps = (c.labels(label) for c in (EVENTS, DUPLICATES, GAPS))
-        self._visible = VISIBLE.labels(label)
-        self._position, self._is_stopped = POSITION.labels(label), STOPPED.labels(label)
+        self._position, self._as_of, self._is_stopped = (g.labels(label) for g in (POSITION, AS_OF, STOPPED))
 
     async def project(self, groups: Sequence[Group]) -> None:
         """Returns once these groups are in the read model and shown, or the partition stands still anyway.
@@ -97,8 +96,7 @@ class Projector:
             accounts = {event.stream_id for group in groups for event in group.events}
             fold = await self._write(transaction, following, accounts)
         await self._show(fold, transaction)
-        if following.events:
-            self._visible.observe(time.time() - following.events[-1].at.timestamp())
+        self._measure(following)
         return None
 
     async def _fill(self, gap: Gap) -> None:
@@ -116,6 +114,13 @@ class Projector:
             await transaction.write(fold, stretch.head)
         self._events.inc(len(stretch.events))
         return fold
+
+    def _measure(self, shown: Stretch) -> None:
+        now = as_of = time.time()  # a group without events says: until now, nothing has happened
+        if shown.events:
+            as_of = shown.events[-1].at.timestamp()
+            VISIBLE.observe(max(now - as_of, 0))
+        self._as_of.set(as_of)
 
     async def _show(self, fold: Fold, transaction: Transaction) -> None:
         self._position.set(transaction.position)

@@ -11,6 +11,7 @@ import asyncpg
 from wallet_cqrs.domain import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
+from wallet_kernel.runtime.metrics import TRANSACTION
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 10.0
@@ -78,10 +79,11 @@ class Store:
         async with self._one_at_a_time:
             connection = await self._connected()
             try:
-                await connection.execute("BEGIN")
-                row = await connection.fetchrow(statements.LOCK_CHECKPOINT)
-                yield Transaction(connection, row["position"], row["stopped"])
-                await connection.execute("COMMIT")
+                with TRANSACTION.time():
+                    await connection.execute("BEGIN")
+                    row = await connection.fetchrow(statements.LOCK_CHECKPOINT)
+                    yield Transaction(connection, row["position"], row["stopped"])
+                    await connection.execute("COMMIT")
             except BaseException:
                 await self._give_up(connection)
                 raise

@@ -11,6 +11,7 @@ from wallet_cqrs.domain import STATE_SCHEMA, Wallet, evolve, initial_state
 from wallet_cqrs.events import TransferKind, decode
 from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
+from wallet_kernel.runtime.metrics import watch_pool
 
 _WALLET = Decoder(Wallet)
 
@@ -46,6 +47,7 @@ class History:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        watch_pool("event-store", pool)
         self.positions = Positions(self.head)
 
     async def head(self) -> int:

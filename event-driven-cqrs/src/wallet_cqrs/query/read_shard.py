@@ -9,6 +9,7 @@ from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.read_model import LIVE_SCHEMA, Posting
 from wallet_kernel.batcher import Batcher
+from wallet_kernel.runtime.metrics import TRANSACTION, watch_pool
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
@@ -48,6 +49,7 @@ class ReadShard:
 
     def __init__(self, number: int, pool: asyncpg.Pool, batch_max: int, queue_max: int) -> None:
         self._pool = pool
+        watch_pool(f"read-{number}", pool)
         self.positions = Positions(self._position)
         self._batcher: Batcher[str, Found] = Batcher(
             f"read-{number}", self._balances, batch_max=batch_max, queue_max=queue_max, in_flight_max=2
@@ -72,5 +74,6 @@ class ReadShard:
         return position
 
     async def _balances(self, accounts: Sequence[str]) -> Sequence[Found]:
-        rows = await self._pool.fetch(statements.BALANCES, accounts)
+        with TRANSACTION.time():
+            rows = await self._pool.fetch(statements.BALANCES, accounts)
         return [(Wallet(*row[1:]) if row[1] else None, row[0]) for row in rows]

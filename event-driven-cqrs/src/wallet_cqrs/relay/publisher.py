@@ -9,7 +9,7 @@ import aio_pika
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from wallet_cqrs import broker
 from wallet_cqrs.messages import (
@@ -21,6 +21,7 @@ from wallet_cqrs.messages import (
     partition_of,
     routing_key,
 )
+from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 
 REFUSED = Counter(
     "wallet_relay_refused", "Messages the broker refused because the queue was full.", ["partition"]
@@ -29,6 +30,12 @@ LEFT_OUT = Counter(
     "wallet_relay_left_out",
     "Messages not sent because the queue had not confirmed the one before.",
     ["partition"],
+)
+
+BROKER = Histogram(
+    "wallet_broker_seconds",
+    "From publishing a group until the broker has confirmed it.",
+    buckets=LATENCY_BUCKETS_S,
 )
 
 CONNECT_TIMEOUT_S = 5.0
@@ -109,7 +116,8 @@ class Publisher:
         bodies = bodies_of(after, head, events, len(self._lanes))
         sending = {lane: lane.offer(body) for lane, body in zip(self._lanes, bodies, strict=True)}
         waited_for = [lane for lane in self._lanes if lane.prompt] or self._lanes
-        await self._confirmed([sending[lane] for lane in waited_for])
+        with BROKER.time():
+            await self._confirmed([sending[lane] for lane in waited_for])
         for lane in waited_for:
             lane.prompt = sending[lane].done()
 

@@ -4,11 +4,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from prometheus_client import Gauge
+
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.http import App, Receive, Scope, Send, send_answer
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 """What is answered to anyone, whatever the service's state."""
+
+IN_FLIGHT = Gauge("wallet_requests_in_flight", "Requests being served.")
+IN_FLIGHT_MAX = Gauge("wallet_requests_in_flight_max", "Requests that may be served at once.")
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +30,8 @@ class Lifecycle:
     def __init__(self, in_flight_max: int, ready_checks: dict[str, ReadyCheck] | None = None) -> None:
         self._in_flight_max = in_flight_max
         self._in_flight = 0
+        IN_FLIGHT.set_function(lambda: self._in_flight)
+        IN_FLIGHT_MAX.set(in_flight_max)
         self._checks = ready_checks or {}
         self.draining = False
 

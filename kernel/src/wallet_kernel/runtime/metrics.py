@@ -1,14 +1,86 @@
-"""Metrics that both architectures have under one name, so that dashboards and reports can compare them."""
+"""Metrics that both architectures have under one name, so that dashboards and reports can compare them.
 
-from prometheus_client import Counter, Histogram
+Which architecture a series is of, Prometheus adds when it scrapes: a service need not know what it is compared with.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from typing import Protocol
+
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside each counter, which nobody reads
+
 TRANSFERS = Counter("wallet_transfers", "Transfers by outcome: success, pending, or why not.", ["outcome"])
+RETRIES = Counter("wallet_retries", "Steps or commands sent again because nobody said what came of them.")
 CACHE_READS = Counter("wallet_cache_reads", "Balance reads by whether the cache had them.", ["result"])
 CACHE_FAILURES = Counter("wallet_cache_failures", "Times Redis did not answer who writes balances.")
 TRANSACTION = Histogram(
     "wallet_database_seconds",
-    "Time of one batch's transaction.",
+    "Time of one batch at the database.",
     buckets=LATENCY_BUCKETS_S,
 )
+VISIBLE = Histogram(
+    "wallet_visible_seconds",
+    "How long a transfer was half visible: from its first durable effect until readers see all of it.",
+    buckets=(*LATENCY_BUCKETS_S, 10, 30, 60),
+)
+LOOP_LAG = Histogram(
+    "wallet_event_loop_lag_seconds",
+    "How late the event loop ran what was due: other work kept it.",
+    buckets=LATENCY_BUCKETS_S,
+)
+POOL_IN_USE = Gauge("wallet_pool_in_use", "Database connections of a pool that are in use.", ["pool"])
+POOL_MAX = Gauge("wallet_pool_max", "Database connections that a pool may open.", ["pool"])
+
+LOOP_LAG_EVERY_S = 0.1
+
+
+@cache
+def transfers(outcome: str) -> Counter:
+    """The counter of transfers with one outcome; looked up once, not on every transfer."""
+    return TRANSFERS.labels(outcome)
+
+
+class Pool(Protocol):
+    """A pool of connections, as asyncpg makes them."""
+
+    def get_size(self) -> int:
+        """Connections that are open."""
+
+    def get_idle_size(self) -> int:
+        """Connections that are open and not in use."""
+
+    def get_max_size(self) -> int:
+        """Connections there may be."""
+
+
+def watch_pool(name: str, pool: Pool) -> None:
+    """Tells how busy a pool is, whenever somebody asks."""
+    POOL_IN_USE.labels(name).set_function(lambda: pool.get_size() - pool.get_idle_size())
+    POOL_MAX.labels(name).set(pool.get_max_size())
+
+
+@asynccontextmanager
+async def loop_lag_watched() -> AsyncIterator[None]:
+    """Inside, the event loop's lag is measured ten times a second."""
+    watch = asyncio.create_task(_watch_loop_lag())
+    try:
+        yield
+    finally:
+        watch.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watch
+
+
+async def _watch_loop_lag() -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LOOP_LAG_EVERY_S
+        await asyncio.sleep(LOOP_LAG_EVERY_S)
+        LOOP_LAG.observe(max(loop.time() - due, 0))

@@ -14,6 +14,7 @@ import uvloop
 
 from wallet_kernel.http import App
 from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.metrics import loop_lag_watched
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ async def _run(context: AbstractAsyncContextManager[Service]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with context as service:
+    async with loop_lag_watched(), context as service:
         servers = [_Server(_config(listener)) for listener in service.listeners]
         sockets = [_bind(listener) for listener in service.listeners]
         tasks = [asyncio.create_task(s.serve([bound])) for s, bound in zip(servers, sockets, strict=True)]

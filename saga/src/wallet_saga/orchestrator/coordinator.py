@@ -4,16 +4,14 @@ import asyncio
 import logging
 import random
 from dataclasses import dataclass
-
-from prometheus_client import Counter
+from time import perf_counter
 
 from wallet_kernel.runtime.logs import transfer_id
+from wallet_kernel.runtime.metrics import RETRIES, VISIBLE
 from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards
 from wallet_saga.protocol import Outcome, Step
-
-RETRIES = Counter("wallet_step_retries", "Steps sent again because nobody said what came of them.")
 
 BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 0.5
@@ -51,9 +49,12 @@ class Coordinator:
         while drive.saga.state not in DECIDED:
             step = TRANSFER_SAGA[drive.saga.state]
             drive.attempt = Attempt()
+            begin = perf_counter()
             outcome = await self.perform(
                 step.participant(drive.saga), step.message(drive.saga), drive.attempt
             )
+            if drive.saga.state is State.DEBITED:  # so far the money was in neither wallet
+                VISIBLE.observe(perf_counter() - begin)
             drive.saga = evolve(drive.saga, outcome)
         if drive.saga.state is State.CREDITED:
             self._complete(drive.saga)

@@ -13,6 +13,7 @@ from wallet_saga.orchestrator.shard_client import ShardClient
 from wallet_saga.orchestrator.shards import Shards
 from wallet_saga.protocol import Claim, TransferRecord
 
+CLAIMED = Counter("wallet_sagas_claimed", "Leases on abandoned sagas that recovery took.")
 RECOVERED = Counter("wallet_sagas_recovered", "Abandoned sagas that recovery drove to a decision.")
 
 CLAIM_MAX = 500
@@ -48,6 +49,7 @@ class Recovery:
         while True:
             try:
                 claimed = await shard.ask("/claim", Claim(CLAIM_MAX, self._lease_s), _RECORDS)
+                CLAIMED.inc(len(claimed))
                 await asyncio.gather(*map(self._recover, claimed))
             except Exception as error:  # noqa: BLE001 - recovery itself must survive every outage
                 _log.warning("recovery will try again", extra={"cause": repr(error)})

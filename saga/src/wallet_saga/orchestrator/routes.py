@@ -10,7 +10,7 @@ from wallet_kernel.contract.problems import Problem, invalid_request, refused
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Answer, Call, Handler
 from wallet_kernel.refusals import Refusal
-from wallet_kernel.runtime.metrics import TRANSFERS
+from wallet_kernel.runtime.metrics import transfers
 from wallet_saga.balances import wallet_view
 from wallet_saga.orchestrator.answers import (
     cash_answer,
@@ -81,9 +81,9 @@ class PublicRoutes:
         except Undecided as undecided:
             answer = undecided_answer(undecided)
         except Problem as problem:
-            TRANSFERS.labels(problem.name).inc()
+            transfers(problem.name).inc()
             raise
-        TRANSFERS.labels("success" if answer.status == 201 else "pending").inc()
+        transfers("success" if answer.status == 201 else "pending").inc()
         return answer
 
     async def balance(self, call: Call) -> Answer:

@@ -15,6 +15,7 @@ from wallet_kernel.runtime.server import Listener, Service, run
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.settings import WorkerSettings
+from wallet_saga.worker.shard_watch import shard_watched
 from wallet_saga.worker.shard_writer import ShardWriter
 from wallet_saga.worker.store import Store
 
@@ -43,6 +44,8 @@ async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
             lifecycle,
             settings.service_secret.get_secret_value(),
         )
-        yield Service(lifecycle, [Listener(app, settings.host, settings.port)], settings.drain_timeout_s)
+        async with shard_watched(settings.shard, store, settings.books_interval_s):
+            listeners = [Listener(app, settings.host, settings.port)]
+            yield Service(lifecycle, listeners, settings.drain_timeout_s)
         await writer.drain()
         await cache.close()

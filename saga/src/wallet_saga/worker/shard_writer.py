@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter as Tally
 from collections.abc import Sequence
 
 import asyncpg
@@ -100,5 +101,5 @@ class ShardWriter:
 
 
 def _count(steps: Sequence[Step], outcomes: Sequence[Outcome]) -> None:
-    for step, outcome in zip(steps, outcomes, strict=True):
-        STEPS.labels(type(step).__name__, type(outcome).__name__).inc()
+    for (step, outcome), count in Tally(zip(map(type, steps), map(type, outcomes), strict=True)).items():
+        STEPS.labels(step.__name__, outcome.__name__).inc(count)

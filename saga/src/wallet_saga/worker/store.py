@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import asyncpg
 
 from wallet_kernel.refusals import Refusal
+from wallet_kernel.runtime.books_watch import Totals
+from wallet_kernel.runtime.metrics import watch_pool
 from wallet_saga.protocol import (
     CreditRecord,
     LedgerEntry,
@@ -22,6 +24,7 @@ from wallet_saga.worker.keys import BatchKeys
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
+SUMMING_TIMEOUT_S = 60.0
 
 _SESSION = {
     "application_name": "wallet-worker",
@@ -42,6 +45,14 @@ class NotTheOnlyWriter(Exception):
     """A wallet was not at the version it was loaded at; the batch was rolled back."""
 
 
+class Unfinished(NamedTuple):
+    """Sagas that have not ended, those of them whose lease has run out, and the age of the oldest in seconds."""
+
+    sagas: int
+    abandoned: int
+    oldest_s: float
+
+
 class Store:
     """The shard's database. Use as an async context manager."""
 
@@ -59,7 +70,7 @@ class Store:
         )
 
     async def __aenter__(self) -> Self:
-        await self._readers
+        watch_pool("shard", await self._readers)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -132,6 +143,20 @@ class Store:
         return now, WalletState(
             account_id, row["currency"], row["status"], row["balance_micros"], 0, row["version"], row["at"]
         )
+
+    async def unfinished(self) -> Unfinished:
+        """How many sagas have not ended."""
+        return Unfinished(*await self._readers.fetchrow(statements.UNFINISHED))
+
+    async def totals(self) -> list[Totals]:
+        """What the books sum to by currency, in one snapshot; reads every wallet."""
+        async with self._readers.acquire() as connection:
+            await connection.execute(statements.BEGIN_SUMMING)
+            try:
+                rows = await connection.fetch(statements.TOTALS, timeout=SUMMING_TIMEOUT_S)
+            finally:
+                await connection.execute("ROLLBACK")
+        return [Totals(*row) for row in rows]
 
     async def _writing(self) -> asyncpg.Connection:
         if self._writer is None or self._writer.is_closed():

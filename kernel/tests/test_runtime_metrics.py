@@ -1,0 +1,93 @@
+"""What every service tells of itself: its event loop, its pools, its books."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+from prometheus_client import REGISTRY
+
+from wallet_kernel.runtime.books_watch import Totals, books_watched
+from wallet_kernel.runtime.metrics import loop_lag_watched, transfers, watch_pool
+
+pytestmark = pytest.mark.anyio
+
+
+def metric(name: str, **labels: str) -> float:
+    """What this process tells under that name; 0 if nothing."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_a_blocked_event_loop_shows() -> None:
+    """Work that does not yield for 0.3 s makes the loop late by about as much."""
+    before_s = metric("wallet_event_loop_lag_seconds_sum")
+    async with loop_lag_watched():
+        await asyncio.sleep(0)
+        time.sleep(0.4)  # noqa: ASYNC251 -- the very thing that is measured
+        await asyncio.sleep(0.15)
+    assert 0.2 < metric("wallet_event_loop_lag_seconds_sum") - before_s < 0.8
+
+
+async def test_an_idle_event_loop_is_on_time() -> None:
+    """The measure itself adds no lag worth the name."""
+    before_s, count = (metric(f"wallet_event_loop_lag_seconds_{what}") for what in ("sum", "count"))
+    async with loop_lag_watched():
+        await asyncio.sleep(0.35)
+    measured = metric("wallet_event_loop_lag_seconds_count") - count
+    assert measured >= 1
+    assert (metric("wallet_event_loop_lag_seconds_sum") - before_s) / measured < 0.05
+
+
+def test_transfers_are_counted_by_outcome() -> None:
+    """One counter an outcome, the same one every time: no look-up by label on the hot path."""
+    before = metric("wallet_transfers_total", outcome="as-tested")
+    transfers("as-tested").inc()
+    assert metric("wallet_transfers_total", outcome="as-tested") == before + 1
+    assert transfers("as-tested") is transfers("as-tested")
+
+
+@dataclass
+class FakePool:
+    """Numbers where asyncpg has connections."""
+
+    open: int
+    idle: int
+
+    def get_size(self) -> int:
+        return self.open
+
+    def get_idle_size(self) -> int:
+        return self.idle
+
+    def get_max_size(self) -> int:
+        return 4
+
+
+def test_a_pool_tells_how_busy_it_is() -> None:
+    """In use is what is open and not idle, at the moment somebody asks."""
+    pool = FakePool(open=3, idle=1)
+    watch_pool("tested", pool)
+    assert metric("wallet_pool_in_use", pool="tested") == 2
+    pool.idle = 3
+    assert metric("wallet_pool_in_use", pool="tested") == 0
+    assert metric("wallet_pool_max", pool="tested") == 4
+
+
+async def test_books_are_checked_again_after_an_outage() -> None:
+    """A look that fails says nothing and leaves the last word, with its age; the next look goes on."""
+    looks = 0
+
+    async def look() -> Sequence[Totals]:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise OSError("database away")
+        return [Totals("EUR", looks - 1, 5)]
+
+    async with books_watched(3, look, 0.01), asyncio.timeout(5):
+        while looks < 4:  # noqa: ASYNC110 -- the watch has no word for it
+            await asyncio.sleep(0.01)
+    assert metric("wallet_books_imbalance_micros", shard="3", currency="EUR") >= 2
+    assert metric("wallet_books_in_transit_micros", shard="3", currency="EUR") == 5
+    assert time.time() - metric("wallet_books_checked_seconds", shard="3") < 5

@@ -1,0 +1,92 @@
+"""What each component of a stack uses, as metrics: `python -m wallet_lab.component_metrics HOME ARCH PORT` serves them.
+
+Services tell their own CPU time; databases, cache, broker and gateway do not. Seen from outside all are alike, so that
+the CPU time of a transfer can be summed up over everything that took part in it.
+"""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from wallet_lab.home import StackHome
+
+
+class Components(Collector):
+    """The components that a stack's supervisor recorded, each with its processes."""
+
+    def __init__(self, home: StackHome) -> None:
+        """`home` is that of a stack that is up."""
+        self._home = home
+
+    def collect(self) -> Iterator[Metric]:
+        """Look at every component now."""
+        cpu = CounterMetricFamily(
+            "wallet_component_cpu_seconds",
+            "CPU time of a component's processes, ended ones too.",
+            labels=["component", "kind"],
+        )
+        memory = GaugeMetricFamily(
+            "wallet_component_memory_bytes",
+            "Memory that a component shares with nobody.",
+            labels=["component", "kind"],
+        )
+        restarts = CounterMetricFamily(
+            "wallet_component_restarts",
+            "Times a component was started again after it died.",
+            labels=["component", "kind"],
+        )
+        for component in self._home.read("state").get("components", []):
+            labels = [component["name"], component["kind"]]
+            restarts.add_metric(labels, component["restarts"])
+            if component["pid"] is not None:
+                cpu_s, memory_bytes = used_by(component["pid"])
+                cpu.add_metric(labels, cpu_s)
+                memory.add_metric(labels, memory_bytes)
+        return iter((cpu, memory, restarts))
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: a registry that is told nothing asks `collect` once instead."""
+        return iter(())
+
+
+def used_by(pid: int) -> tuple[float, int]:
+    """CPU seconds and bytes of memory of a process and its descendants; of those that ended, the CPU time."""
+    cpu_s, memory_bytes = 0.0, 0
+    for process in family(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            cpu_s += times.user + times.system + times.children_user + times.children_system
+            memory = process.memory_info()
+            memory_bytes += memory.rss - memory.shared
+    return cpu_s, memory_bytes
+
+
+def family(pid: int) -> Iterator[psutil.Process]:
+    """A process and its descendants, as the kernel lists them: psutil would look at every process of the machine."""
+    try:
+        yield psutil.Process(pid)
+        children = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
+    except (psutil.NoSuchProcess, OSError):
+        return
+    for child in " ".join(children).split():
+        yield from family(int(child))
+
+
+def main() -> None:
+    """Serve the metrics of the stack named on the command line until terminated."""
+    home, architecture, port = sys.argv[1:]
+    registry = CollectorRegistry()
+    registry.register(Components(StackHome(Path(home), architecture)))
+    start_http_server(int(port), "127.0.0.1", registry)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

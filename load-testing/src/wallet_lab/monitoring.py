@@ -1,0 +1,36 @@
+"""What `--monitoring` adds to a stack: Prometheus, and what each component uses."""
+
+import sys
+from dataclasses import replace
+
+from wallet_lab import prometheus
+from wallet_lab.home import StackHome
+from wallet_lab.ports import PortChooser
+from wallet_lab.stack import Component, HttpProbe, Stack, Stage
+
+COMPONENT_METRICS_PORT = 9096
+
+
+def monitored(stack: Stack, home: StackHome, *, usual_ports: bool) -> Stack:
+    """The stack with its monitoring as the last stage. Choose its ports when the stack already has its own."""
+    ports = PortChooser(usual=usual_ports)
+    watcher = _component_metrics(home, ports.choose(COMPONENT_METRICS_PORT))
+    server = prometheus.server(home, ports.choose(prometheus.PORT))
+    return replace(
+        stack,
+        stages=(*stack.stages, Stage((watcher, server))),
+        notes=(*stack.notes, f"Prometheus is at {server.url}."),
+    )
+
+
+def _component_metrics(home: StackHome, port: int) -> Component:
+    module = ("-P", "-m", "wallet_lab.component_metrics")
+    return Component(
+        name="component-metrics",
+        kind="component-metrics",
+        argv=(sys.executable, *module, str(home.home), home.architecture, str(port)),
+        port=port,
+        url=f"http://127.0.0.1:{port}",
+        probe=HttpProbe(port, "/metrics"),
+        metrics_port=port,
+    )

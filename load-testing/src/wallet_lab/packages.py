@@ -1,0 +1,37 @@
+"""Programs that come from the system's packages: installed when the lab may, else one sentence says what to do."""
+
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from wallet_lab.errors import CommandFailedError, LabError
+from wallet_lab.stack import Command
+
+INSTALL = Path(__file__).with_name("install_package.sh")
+
+Runner = Callable[[Command], Awaitable[None]]
+"""Runs a command to its end and fails when it fails."""
+
+
+async def ensure(program: Path, package: str, units: tuple[str, ...], run: Runner) -> None:
+    """Installs the package unless its program is there; its own services (`units`) are not started.
+
+    Raises:
+        LabError: it is missing and cannot be installed.
+    """
+    if os.access(program, os.X_OK):
+        return
+    as_root = () if os.geteuid() == 0 else ("sudo", "-n")
+    name = f"{package}-install"
+    try:
+        if shutil.which("apt-get") is None or (as_root and shutil.which("sudo") is None):
+            raise CommandFailedError(name, "needs apt-get and root")
+        await run(Command(name=name, argv=(*as_root, "/bin/sh", str(INSTALL), package, *units)))
+    except CommandFailedError:
+        raise LabError(
+            f"{program.name} is missing: run 'sudo apt-get install {package}' and try again "
+            "(the lab runs one of its own, so you may disable the system's service)."
+        ) from None
+    if not os.access(program, os.X_OK):
+        raise LabError(f"the package {package} is installed, but {program} is not there")

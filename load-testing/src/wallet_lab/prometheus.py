@@ -1,0 +1,90 @@
+"""Prometheus as a component of a stack: the system's program, with data and a port of the lab's own.
+
+It scrapes every stack of this lab home, also one that comes up later on: each stack's supervisor leaves a list of its
+targets where Prometheus looks. So both architectures stand side by side, whichever of them brought it up.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from wallet_lab.home import ARCHITECTURES, StackHome, checkout
+from wallet_lab.packages import Runner, ensure
+from wallet_lab.stack import Component, HttpProbe, Stack
+
+PORT = 9095
+PROGRAM = Path("/usr/bin/prometheus")
+PACKAGE = "prometheus"
+UNITS = ("prometheus.service",)
+RULES = Path("monitoring/prometheus/rules")
+SCRAPE_INTERVAL = "1s"
+"""Short, because a run in the lab is; a scrape costs a service some 5 ms of CPU."""
+
+
+def targets(stack: Stack) -> list[dict[str, Any]]:
+    """A stack's components that serve metrics, as Prometheus reads a list of targets from a file."""
+    return [
+        {
+            "targets": [f"127.0.0.1:{component.metrics_port}"],
+            "labels": {
+                "architecture": stack.architecture,
+                "service": component.kind,
+                "instance": component.name,
+            },
+        }
+        for component in stack.components
+        if component.metrics_port is not None
+    ]
+
+
+def configuration(target_files: Iterable[Path]) -> dict[str, Any]:
+    """Prometheus' own settings; JSON is YAML."""
+    return {
+        "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": "5s"},
+        "rule_files": [str(checkout() / RULES / "*.yml")],
+        "scrape_configs": [
+            {
+                "job_name": "wallet",
+                "file_sd_configs": [{"files": list(map(str, target_files)), "refresh_interval": "5s"}],
+            }
+        ],
+    }
+
+
+def _directory(home: StackHome) -> Path:
+    return home.data() / "prometheus"
+
+
+def server(home: StackHome, port: int) -> Component:
+    """The server that comes with this stack, as a component. k6 may write its own metrics to it."""
+    data = _directory(home)
+    return Component(
+        name="prometheus",
+        kind="prometheus",
+        argv=(
+            str(PROGRAM),
+            f"--config.file={data / 'prometheus.yml'}",
+            f"--storage.tsdb.path={data / 'tsdb'}",
+            "--storage.tsdb.retention.size=512MB",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--web.enable-remote-write-receiver",
+            "--log.level=warn",
+        ),
+        port=port,
+        url=f"http://127.0.0.1:{port}",
+        probe=HttpProbe(port, "/-/ready"),
+    )
+
+
+async def provision(home: StackHome, run: Runner) -> None:
+    """Installs the program if it is missing, and writes its configuration.
+
+    Raises:
+        LabError: it is missing and cannot be installed.
+    """
+    await ensure(PROGRAM, PACKAGE, UNITS, run)
+    files = [StackHome(home.home, name).targets for name in ARCHITECTURES]
+    data = _directory(home)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (data / "prometheus.yml").write_text(json.dumps(configuration(files), indent=1))

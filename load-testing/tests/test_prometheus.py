@@ -1,0 +1,104 @@
+"""Prometheus in the lab: what it is told to scrape, and that it scrapes every service of every stack."""
+
+import json
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wallet_lab import prometheus
+from wallet_lab.component_metrics import Components, used_by
+from wallet_lab.home import StackHome
+from wallet_lab.stack import Component, HttpProbe, Stack, Stage
+from wallet_lab.testing import RunningStack, running_stack
+
+needs_prometheus = pytest.mark.skipif(
+    not prometheus.PROGRAM.exists(), reason="there is no Prometheus, and a test does not install one"
+)
+
+
+def component(name: str, metrics_port: int | None) -> Component:
+    """One that is never started."""
+    return Component(
+        name=name,
+        kind="worker",
+        argv=(),
+        port=1,
+        url="",
+        probe=HttpProbe(1),
+        metrics_port=metrics_port,
+    )
+
+
+def test_targets_are_what_serves_metrics() -> None:
+    """Each with the labels that dashboards tell architectures, services and replicas apart by."""
+    stack = Stack("saga", "", (Stage((component("postgres-0", None),)), Stage((component("worker-0", 99),))))
+    labels = {"architecture": "saga", "service": "worker", "instance": "worker-0"}
+    assert prometheus.targets(stack) == [{"targets": ["127.0.0.1:99"], "labels": labels}]
+
+
+@needs_prometheus
+def test_its_configuration_is_valid(tmp_path: Path) -> None:
+    """By Prometheus' own judgement, also before any stack has left its targets."""
+    file = tmp_path / "prometheus.yml"
+    file.write_text(json.dumps(prometheus.configuration([tmp_path / "saga.json", tmp_path / "cqrs.json"])))
+    checked = subprocess.run(
+        ["promtool", "check", "config", str(file)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_components_are_told_apart_and_counted_whole(tmp_path: Path) -> None:
+    """CPU time of a component is that of all its processes; one that is down has none, but its restarts count."""
+    with subprocess.Popen(["/bin/sh", "-c", "python3 -c 'while 1: pass' & wait"]) as busy:
+        time.sleep(0.6)
+        home = StackHome(tmp_path, "saga")
+        home.root.mkdir()
+        parts = [
+            {"name": "worker-0", "kind": "worker", "pid": busy.pid, "restarts": 0},
+            {"name": "redis", "kind": "redis", "pid": None, "restarts": 3},
+        ]
+        home.write("state", {"components": parts})
+        cpu, memory, restarts = Components(home).collect()
+        for child in Path(f"/proc/{busy.pid}/task/{busy.pid}/children").read_text().split():
+            subprocess.run(["kill", "-9", child], check=True)
+    assert [(s.labels["component"], s.value > 0.1) for s in cpu.samples] == [("worker-0", True)]
+    assert [s.value > 100_000 for s in memory.samples] == [True]
+    assert [(s.labels["component"], s.value) for s in restarts.samples] == [("worker-0", 0), ("redis", 3)]
+    assert used_by(busy.pid) == (0.0, 0)
+
+
+@pytest.mark.slow
+@needs_prometheus
+def test_it_watches_its_stack() -> None:
+    """With `monitoring`, every service answers Prometheus, and the rules are in force; without, nothing is started."""
+    with running_stack("saga", monitoring=True) as stack:
+        kinds = [part.kind for part in stack.components]
+        assert kinds[-2:] == ["component-metrics", "prometheus"]
+        assert stack.components[-1].healthy
+        up = dict.fromkeys(("orchestrator-0", "worker-0", "worker-1", "component-metrics"), 1.0)
+        assert wait_for(stack, "up", lambda found: found == up) == up
+        assert "TargetDown" in json.dumps(ask(stack, "rules", {}))
+
+
+def wait_for(stack: RunningStack, query: str, good: Any) -> dict[str, float]:
+    """What a query says of each instance, once that is good."""
+    deadline = time.monotonic() + 20
+    while True:
+        result = ask(stack, "query", {"query": query})["result"]
+        found = {series["metric"]["instance"]: float(series["value"][1]) for series in result}
+        if good(found) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
+def ask(stack: RunningStack, what: str, parameters: dict[str, str]) -> dict[str, Any]:
+    """Prometheus' answer."""
+    url = f"{stack.components[-1].url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
+    with urllib.request.urlopen(url) as answer:  # noqa: S310 -- our own Prometheus
+        data: dict[str, Any] = json.load(answer)["data"]
+    return data

@@ -1,0 +1,71 @@
+"""What a worker tells of its shard: that the books balance, and which sagas are unfinished."""
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from prometheus_client import REGISTRY
+
+from wallet_lab.testing import DatabaseUrls
+from wallet_saga.protocol import Credit, Debit, Open
+from wallet_saga.worker.cache import BalanceCache
+from wallet_saga.worker.shard_watch import shard_watched
+from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.store import Store
+
+pytestmark = pytest.mark.anyio
+
+TEN = 10_000_000
+USD = {"shard": "7", "currency": "USD"}
+
+
+def metric(name: str, **labels: str) -> float | None:
+    """What this process tells under that name."""
+    return REGISTRY.get_sample_value(name, labels)
+
+
+async def looked_at(store: Store) -> None:
+    """Returns once the shard was looked at."""
+    before = metric("wallet_books_checked_seconds", shard="7")
+    async with shard_watched(7, store, 60.0), asyncio.timeout(5):
+        while metric("wallet_books_checked_seconds", shard="7") == before:  # noqa: ASYNC110 -- a metric cannot call
+            await asyncio.sleep(0.01)
+
+
+async def test_books_balance_while_money_is_on_its_way(store: Store, writer: ShardWriter) -> None:
+    """Whatever this shard has paid and not yet seen arrive elsewhere is in transit, and nothing is missing."""
+    await writer.perform([Open(uuid4(), "payer", TEN, "USD", None, None)])
+    await writer.perform([Debit(uuid4(), "payer", "elsewhere", 4, "USD", None, None)])
+    await writer.perform([Credit(uuid4(), "elsewhere", "payer", 1, "USD")])
+    await looked_at(store)
+    assert metric("wallet_books_imbalance_micros", **USD) == 0
+    assert metric("wallet_books_in_transit_micros", **USD) == 4 - 1
+
+
+async def test_money_that_is_made_or_lost_shows(
+    store: Store, writer: ShardWriter, database: DatabaseUrls
+) -> None:
+    """A wallet that holds a millionth more than its postings explain unbalances the books by as much."""
+    await writer.perform([Open(uuid4(), "rich", TEN, "USD", None, None)])
+    owner = await asyncpg.connect(database.owner)
+    await owner.execute("UPDATE wallets SET balance_micros = balance_micros + 1")
+    await owner.close()
+    await looked_at(store)
+    assert metric("wallet_books_imbalance_micros", **USD) == 1
+
+
+async def test_unfinished_sagas_are_counted(database: DatabaseUrls, no_cache: BalanceCache) -> None:
+    """A saga that was debited and neither completed nor refunded; abandoned once its lease has run out."""
+    async with Store(database.service, timedelta(0)) as store:
+        writer = ShardWriter(store, no_cache, batch_max=10, queue_max=10)
+        await looked_at(store)
+        assert [metric(f"wallet_sagas_{state}") for state in ("unfinished", "abandoned")] == [0, 0]
+        assert metric("wallet_saga_oldest_seconds") == 0
+        await writer.perform([Open(uuid4(), "payer", TEN, "USD", None, None)])
+        await writer.perform([Debit(uuid4(), "payer", "elsewhere", 1, "USD", None, None)])
+        await asyncio.sleep(0.05)
+        await looked_at(store)
+    assert [metric(f"wallet_sagas_{state}") for state in ("unfinished", "abandoned")] == [1, 1]
+    assert 0.05 <= (metric("wallet_saga_oldest_seconds") or 0) < 60

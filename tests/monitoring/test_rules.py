@@ -1,0 +1,53 @@
+"""Prometheus' rules: they parse, their tests pass, every alert is tested and explained."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROMETHEUS = ROOT / "monitoring" / "prometheus"
+ALERTS = re.findall(r"- alert: (\w+)", (PROMETHEUS / "rules" / "alerts.yml").read_text())
+
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None,
+    reason="there is no promtool; `./lab up saga --monitoring` or `apt-get install prometheus` brings it",
+)
+
+
+def promtool(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """What promtool says."""
+    argv = ["promtool", *map(str, arguments)]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+@needs_promtool
+def test_rules_are_valid() -> None:
+    """Prometheus would refuse to start with a rule it cannot read."""
+    checked = promtool("check", "rules", *sorted((PROMETHEUS / "rules").glob("*.yml")))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@needs_promtool
+@pytest.mark.parametrize("file", sorted((PROMETHEUS / "tests").glob("*.yml")), ids=lambda file: file.stem)
+def test_rules_do_what_they_are_for(file: Path) -> None:
+    """Each alert is quiet before its fault and fires after it, once, with its labels and words."""
+    tested = promtool("test", "rules", file)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_every_alert_is_tested() -> None:
+    """An alert without a test is one that nobody has seen fire."""
+    tests = (PROMETHEUS / "tests" / "alerts.yml").read_text()
+    fired = re.findall(r"alertname: (\w+)\n +exp_alerts:\n +- exp_labels", tests)
+    assert sorted(fired) == sorted(ALERTS)
+
+
+def test_every_alert_is_explained() -> None:
+    """Whoever is woken by an alert finds its section in the runbook, which has no others."""
+    sections = re.findall(r"^## (\w+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
+    assert sections == ALERTS
+    links = re.findall(r"runbook: docs/runbook\.md#(\w+)", (PROMETHEUS / "rules" / "alerts.yml").read_text())
+    assert links == [name.lower() for name in ALERTS]
