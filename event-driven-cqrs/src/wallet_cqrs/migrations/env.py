@@ -4,16 +4,15 @@ import asyncio
 
 from alembic import context
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from wallet_kernel.runtime.settings import Settings
 
-class MigrationSettings(BaseSettings):
+
+class MigrationSettings(Settings):
     """What a migration is told."""
-
-    model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True)
 
     database_url: SecretStr = Field(description="The database, as the role wallet_owner.")
 

@@ -1,15 +1,13 @@
 """What a rebuild is told."""
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wallet_cqrs.settings import SecretList
+from wallet_kernel.runtime.settings import Settings
 
 
-class RebuildSettings(BaseSettings):
+class RebuildSettings(Settings):
     """Settings of a rebuild, from the environment (`WALLET_…`)."""
-
-    model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True)
 
     event_store_url: SecretStr = Field(description="The event store's Postgres, as the role wallet_service.")
     read_urls: SecretList = Field(

@@ -3,8 +3,10 @@
 import json
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from wallet_kernel.runtime.secret_files import expand
 
 
 def _split(value: object) -> object:
@@ -22,10 +24,19 @@ Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 """An ISO 4217 code; documents are put together from it unescaped."""
 
 
-class ServiceSettings(BaseSettings):
-    """What every service is told."""
+class Settings(BaseSettings):
+    """Settings of any process; `{file:/path}` in a value stands for the content of that file."""
 
     model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _expand(cls, value: object) -> object:
+        return expand(value) if isinstance(value, str) else value
+
+
+class ServiceSettings(Settings):
+    """What every service is told."""
 
     host: str = Field("127.0.0.1", description="Address of the service's own port.")
     port: int = Field(description="The service's own port: health, metrics and internal routes.")
