@@ -110,6 +110,7 @@ class Delay(Struct, kw_only=True, frozen=True):
     architecture: str
     load: str
     """The load beside it: idle, or a scenario's name."""
+    repeat: int = 0
     samples: int
     p50: float
     p95: float
@@ -133,6 +134,9 @@ class Recovery(Struct, kw_only=True, frozen=True):
     architecture: str
     fault: str
     """Such as kill-worker: SIGKILL of one component, which its supervisor restarts."""
+    hits: str = ""
+    """What it hits in words that fit both architectures, such as "the database that takes writes": faults of
+    different architectures are compared where this is the same."""
     repeat: int
     verdict: Verdict
     why: str = ""
@@ -182,6 +186,8 @@ class Report(Struct, kw_only=True, frozen=True):
     command: str
     machine: Machine
     versions: dict[str, str]
+    scenarios: dict[str, str] = field(default_factory=dict)
+    """What each scenario is, in one line, by name."""
     runs: list[Run]
     consistency_delay_ms: list[Delay]
     recovery: list[Recovery]

@@ -1,0 +1,32 @@
+"""The report's figures: one function each, from a report to an exhibit."""
+
+from collections.abc import Callable
+
+from wallet_lab.report.figures.audits import audits
+from wallet_lab.report.figures.costs import cpu, disk, network
+from wallet_lab.report.figures.delay import delay
+from wallet_lab.report.figures.distribution import latency_distribution
+from wallet_lab.report.figures.exhibit import Exhibit
+from wallet_lab.report.figures.outcomes import outcomes
+from wallet_lab.report.figures.recovery import recovery
+from wallet_lab.report.figures.scenarios import latency, throughput
+from wallet_lab.report.figures.summary import summary
+from wallet_lab.report.figures.sweep import sweep
+from wallet_lab.report.model import Report
+
+__all__ = ["FIGURES", "Exhibit", "summary"]
+
+FIGURES: tuple[Callable[[Report], Exhibit | None], ...] = (
+    throughput,
+    latency,
+    latency_distribution,
+    sweep,
+    delay,
+    recovery,
+    cpu,
+    disk,
+    network,
+    outcomes,
+    audits,
+)
+"""In the order of the page. One that finds nothing to draw returns None."""

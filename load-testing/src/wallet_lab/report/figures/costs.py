@@ -1,0 +1,125 @@
+"""What the servers spend on an acknowledged call, by component."""
+
+from collections import Counter
+from collections.abc import Callable
+from statistics import mean
+
+from matplotlib.axes import Axes
+
+from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.style import legend, new_figure, shade
+from wallet_lab.report.model import Costs, Report, Run
+from wallet_lab.report.selection import architectures, is_step, missing, runs_of, scenarios
+from wallet_lab.report.wording import number
+
+LABEL_FROM = 0.09
+"""A part narrower than this share of the axis has no room for its name; the table has it."""
+
+Kind = Callable[[Run], Costs | None]
+Bars = dict[tuple[str, str], dict[str, float]]
+"""By scenario and architecture: the component's part, by its name."""
+
+
+def cpu(report: Report) -> Exhibit | None:
+    """Milliseconds of processor time."""
+    return _costs(report, "cpu", "Server CPU per call", "CPU-ms", lambda run: run.server_cpu_ms_per_transfer)
+
+
+def disk(report: Report) -> Exhibit | None:
+    """Bytes that the kernel sent to the disk."""
+    return _costs(
+        report, "disk", "Written to disk per call", "bytes", lambda run: run.disk_bytes_per_transfer
+    )
+
+
+def network(report: Report) -> Exhibit | None:
+    """Bytes over sockets."""
+    return _costs(report, "network", "Network per call", "bytes", lambda run: run.network_bytes_per_transfer)
+
+
+def _costs(report: Report, name: str, title: str, unit: str, kind: Kind) -> Exhibit | None:
+    bars = {
+        (scenario, architecture): parts
+        for scenario in scenarios(report)
+        for architecture in architectures(report)
+        if (parts := _parts(runs_of(report, architecture, scenario), kind))
+    }
+    if not bars:
+        return None
+    bars = _in_one_order(bars)
+    figure, (axes,) = new_figure(0.9 + 0.27 * len(bars))
+    _draw(axes, bars)
+    axes.set_xlabel(f"{unit} per acknowledged call")
+    legend(figure, list(dict.fromkeys(architecture for _, architecture in bars)))
+    return Exhibit(
+        name=name,
+        title=title,
+        caption="Less is better. A bar is the sum over all processes of the architecture, means over the repeats; "
+        "its parts are components, the costliest of the architecture first.",
+        alt=f"Stacked bars of {unit} per acknowledged call by component, for each scenario and architecture.",
+        figure=figure,
+        table=_table(bars, unit),
+    )
+
+
+def _parts(runs: list[Run], kind: Kind) -> dict[str, float]:
+    """The mean over repeats, by component."""
+    found = [costs for run in runs if not is_step(run) and (costs := kind(run))]
+    if not found or missing(runs):
+        return {}
+    names = {name for costs in found for name in costs.by_component}
+    return {name: mean(costs.by_component.get(name, 0) for costs in found) for name in names}
+
+
+def _in_one_order(bars: Bars) -> Bars:
+    """A component has the same place, so the same shade, in all bars of its architecture: the costliest first."""
+    sums: dict[str, Counter[str]] = {}
+    for (_, architecture), parts in bars.items():
+        sums.setdefault(architecture, Counter()).update(parts)
+    return {
+        group: {name: parts[name] for name, _ in sums[group[1]].most_common() if name in parts}
+        for group, parts in bars.items()
+    }
+
+
+def _draw(axes: Axes, bars: Bars) -> None:
+    widest = max(sum(parts.values()) for parts in bars.values())
+    labels = []
+    for row, ((scenario, architecture), parts) in enumerate(bars.items()):
+        left = 0.0
+        for place, (component, value) in enumerate(parts.items()):
+            strength = max(0.15, 1 - 0.2 * place)
+            axes.barh(
+                row,
+                value,
+                0.8,
+                left=left,
+                color=shade(architecture, strength),
+                edgecolor="white",
+                linewidth=0.8,
+            )
+            if value > LABEL_FROM * widest:
+                ink = "white" if strength > 0.65 else "#222222"
+                axes.text(left + value / 2, row, component, ha="center", va="center", fontsize=7.5, color=ink)
+            left += value
+        axes.annotate(
+            number(left), (left, row), (4, 0), textcoords="offset points", va="center", fontsize=8.5
+        )
+        labels.append(f"{scenario}  {architecture}")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_xlim(0, widest * 1.1)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+
+
+def _table(bars: Bars, unit: str) -> Table:
+    rows = [
+        (
+            *group,
+            number(sum(parts.values())),
+            ", ".join(f"{name} {number(value)}" for name, value in parts.items()),
+        )
+        for group, parts in bars.items()
+    ]
+    return Table(("scenario", "architecture", f"{unit} in all", "of which"), rows)

@@ -1,0 +1,29 @@
+"""A figure with what belongs to it: title, how to read it, and the same figures as a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a figure shows, in numbers."""
+
+    headings: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One figure of the page."""
+
+    name: str
+    """Of its files."""
+    title: str
+    caption: str
+    """How to read it."""
+    alt: str
+    """What is seen, for those who do not see it; the table has the numbers."""
+    figure: Figure
+    table: Table

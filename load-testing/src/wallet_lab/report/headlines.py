@@ -1,0 +1,69 @@
+"""What a reader with one minute should take away, in sentences made from the report."""
+
+from wallet_lab.report.model import Report
+from wallet_lab.report.selection import CPU, DISK, LATENCY, THROUGHPUT, architectures, audited
+from wallet_lab.report.verdicts import Verdict, delay_verdicts, load_verdicts, recovery_verdicts
+from wallet_lab.report.wording import number, times
+
+_TOPICS = {
+    THROUGHPUT.name: "Throughput",
+    LATENCY.name: "Latency (95 % of the calls)",
+    CPU.name: "Server CPU per call",
+    DISK.name: "Bytes written to disk per call",
+}
+
+
+def headlines(report: Report) -> list[str]:
+    """One sentence a topic; a topic that was not measured has none."""
+    loads = load_verdicts(report)
+    recoveries = {hit: row["first success"] for hit, row in recovery_verdicts(report).items()}
+    sentences = [
+        _audits(report),
+        *(
+            _tally(report, topic, "scenario", {place: row[name] for place, row in loads.items()})
+            for name, topic in _TOPICS.items()
+        ),
+        _tally(report, "Consistency delay (median)", "load", delay_verdicts(report)),
+        _tally(report, "First success after a fault", "fault", recoveries),
+        _ceiling(report),
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _audits(report: Report) -> str:
+    found = [each.audit for each in audited(report) if each.audit]
+    failed = sum(not audit.passed for audit in found)
+    if not found:
+        return "Nothing was audited."
+    if failed:
+        return (
+            f"{failed} of {len(found)} audits failed: those figures are withheld, and decide nothing below."
+        )
+    return f"All {len(found)} audits passed: in no run was money lost, made, or moved twice."
+
+
+def _tally(report: Report, topic: str, unit: str, verdicts: dict[str, Verdict]) -> str:
+    compared = {name: verdict for name, verdict in verdicts.items() if len(verdict.estimates) > 1}
+    if not compared:
+        return ""
+    parts = [_ahead(name, compared) for name in architectures(report)]
+    undecided = sum(verdict.ahead is None for verdict in compared.values())
+    parts.append(f"no clear difference in {undecided}" if undecided else "")
+    many = f"{len(compared)} {unit}s" if len(compared) > 1 else f"one {unit}"
+    return f"{topic}, {many}: {'; '.join(part for part in parts if part)}."
+
+
+def _ahead(name: str, verdicts: dict[str, Verdict]) -> str:
+    won = {place: verdict for place, verdict in verdicts.items() if verdict.ahead == name}
+    if not won:
+        return ""
+    known = [(verdict.ratio.median, place) for place, verdict in won.items() if verdict.ratio]
+    most = f" (most in {max(known)[1]}: {times(won[max(known)[1]].ratio)})" if known else ""
+    return f"{name} is ahead in {len(won)}{most}"
+
+
+def _ceiling(report: Report) -> str:
+    shares = [f"{name} {number(100 * share)} %" for name, share in report.ratios.noop.items()]
+    if not shares:
+        return ""
+    return f"Of what the same HTTP calls reach when nothing is done (noop): {', '.join(shares)}."

@@ -1,0 +1,85 @@
+"""One self-contained page, its figures as files, and the report itself as JSON."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from wallet_lab.report import wording
+from wallet_lab.report.figures import FIGURES, Exhibit, summary
+from wallet_lab.report.figures.style import COLOURS, styled
+from wallet_lab.report.headlines import headlines
+from wallet_lab.report.model import Report
+from wallet_lab.report.runs_table import runs_table
+from wallet_lab.report.selection import MEASURES, architectures
+from wallet_lab.report.verdicts import RECOVERY_TIMES, delay_verdicts, load_verdicts, recovery_verdicts
+
+DPI = 160
+
+
+def write_report(report: Report, directory: Path) -> Path:
+    """Write report.json, report.html, summary.png and the figures; returns the page's path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+    with styled():
+        exhibits = [exhibit for draw in FIGURES if (exhibit := draw(report))]
+        pictures = {each.name: _save(each.figure, directory / "figures" / each.name) for each in exhibits}
+        if first_screen := summary(report):
+            _save(first_screen, directory / "summary")
+    target = directory / "report.html"
+    target.write_text(_render(report, exhibits, pictures))
+    return target
+
+
+def read_report(path: Path) -> Report:
+    """Read a report.json.
+
+    Raises:
+        msgspec.ValidationError: it is not one, or of another shape than this version writes.
+    """
+    return msgspec.json.decode(path.read_bytes(), type=Report)
+
+
+def _render(report: Report, exhibits: Sequence[Exhibit], pictures: Mapping[str, str]) -> str:
+    environment = Environment(
+        loader=PackageLoader("wallet_lab.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(wording=wording, colours=COLOURS)
+    return environment.get_template("report.html.jinja").render(
+        report=report,
+        architectures=architectures(report),
+        headlines=headlines(report),
+        measures=MEASURES,
+        loads=load_verdicts(report),
+        delays=delay_verdicts(report),
+        recoveries=recovery_verdicts(report),
+        recovery_times=list(RECOVERY_TIMES),
+        exhibits=exhibits,
+        pictures={name: _inline(svg) for name, svg in pictures.items()},
+        runs=runs_table(report),
+    )
+
+
+def _save(figure: Figure, stem: Path) -> str:
+    """Write a figure as PNG and SVG; returns the SVG."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(stem.with_suffix(".png"), dpi=DPI)
+    figure.set_layout_engine("none")  # laid out once is enough
+    text = io.StringIO()
+    # Without a date: the same report makes the same file.
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    stem.with_suffix(".svg").write_text(text.getvalue())
+    return text.getvalue()
+
+
+def _inline(svg: str) -> str:
+    """A URL that holds the picture itself; as an image its ids cannot clash with another one's."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

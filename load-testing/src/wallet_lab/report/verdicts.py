@@ -1,0 +1,137 @@
+"""Who is ahead at what, by how much, and how sure that is: computed from the report, never written by hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from wallet_lab.report.model import Recovery, Report
+from wallet_lab.report.selection import MEASURES, architectures, by_repeat, missing, runs_of, scenarios
+from wallet_lab.report.statistics import Certainty, Estimate, certainty, estimate, paired_ratio
+
+Better = Literal["more", "less"]
+Values = Mapping[str, Mapping[int, float]]
+"""What was measured: by architecture, by repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to one question."""
+
+    estimates: Mapping[str, Estimate]
+    """By architecture, in the question's unit."""
+    ahead: str | None = None
+    ratio: Estimate | None = None
+    """How many times better the one ahead is, at least 1; None also when the other's figure is 0."""
+    certainty: Certainty = "none"
+    missing: str = ""
+    """Why there is nothing to compare, by architecture, in one sentence; empty when there is."""
+
+
+def judge(values: Values, better: Better) -> Verdict:
+    """Compare the first two architectures, repeat by repeat."""
+    estimates = {name: found for name, each in values.items() if (found := estimate(list(each.values())))}
+    if len(estimates) < 2:
+        return Verdict(estimates)
+    (first, a), (second, b) = list(values.items())[:2]
+    ratio = paired_ratio(a, b) if better == "more" else paired_ratio(b, a)
+    if ratio is None:
+        return _judge_zero(estimates, first, second, better)
+    sure = certainty(ratio)
+    if ratio.median < 1:
+        first, ratio = second, _inverse(ratio)
+    return Verdict(estimates, None if sure == "none" else first, ratio, sure)
+
+
+def _inverse(ratio: Estimate) -> Estimate:
+    return Estimate(1 / ratio.median, 1 / ratio.high, 1 / ratio.low, ratio.repeats)
+
+
+def _judge_zero(estimates: Mapping[str, Estimate], first: str, second: str, better: Better) -> Verdict:
+    """Where no ratio exists, the intervals decide: they must not touch."""
+    low, high = sorted((first, second), key=lambda name: estimates[name].high)
+    if estimates[low].high >= estimates[high].low:
+        return Verdict(estimates)
+    fewest = min(estimates[first].repeats, estimates[second].repeats)
+    sure = certainty(Estimate(2, 2, 2, fewest))
+    return Verdict(estimates, high if better == "more" else low, None, sure)
+
+
+def load_verdicts(report: Report) -> dict[str, dict[str, Verdict]]:
+    """By scenario, then by the measure's name."""
+    found = {}
+    for scenario in scenarios(report):
+        runs = {name: runs_of(report, name, scenario) for name in architectures(report)}
+        why = "; ".join(f"{name} {reason}" for name, each in runs.items() if (reason := missing(each)))
+        found[scenario] = {
+            measure.name: Verdict({}, missing=why)
+            if why
+            else judge({name: by_repeat(each, measure) for name, each in runs.items()}, measure.better)
+            for measure in MEASURES
+        }
+    return {
+        scenario: row
+        for scenario, row in found.items()
+        if any(v.estimates or v.missing for v in row.values())
+    }
+
+
+def delay_verdicts(report: Report) -> dict[str, Verdict]:
+    """By the load beside it: the median time from a write's answer to a reader's seeing it."""
+    found = {}
+    for load in dict.fromkeys(delay.load for delay in report.consistency_delay_ms):
+        values = {
+            name: {
+                d.repeat: d.p50
+                for d in report.consistency_delay_ms
+                if (d.architecture, d.load) == (name, load)
+            }
+            for name in architectures(report)
+        }
+        found[load] = judge(values, "less")
+    return found
+
+
+RECOVERY_TIMES = {"first success": "first_success_s", "back to normal": "converged_s"}
+"""What is compared of a recovery, and where it stands in the model."""
+
+
+def recovery_verdicts(report: Report) -> dict[str, dict[str, Verdict]]:
+    """By what the faults hit, then by time; only what was broken in more than one architecture."""
+    found = {}
+    for hit in dict.fromkeys(recovery.hits for recovery in report.recovery if recovery.hits):
+        hits = [recovery for recovery in report.recovery if recovery.hits == hit]
+        if len({recovery.architecture for recovery in hits}) > 1:
+            found[hit] = {
+                title: _recovery_verdict(report, hits, field) for title, field in RECOVERY_TIMES.items()
+            }
+    return found
+
+
+def _recovery_verdict(report: Report, hits: list[Recovery], field: str) -> Verdict:
+    why = "; ".join(f"{r.architecture} withheld: {r.why}" for r in hits if r.verdict == "failed")
+    if why:
+        return Verdict({}, missing=why)
+    values = {
+        name: {r.repeat: t for r in hits if r.architecture == name and (t := getattr(r, field)) is not None}
+        for name in architectures(report)
+    }
+    return judge(values, "less")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How often each architecture is ahead in one measure, over the scenarios that compare it."""
+
+    ahead: Mapping[str, int]
+    undecided: int
+    withheld: int
+
+
+def score(verdicts: list[Verdict], names: list[str]) -> Score:
+    """Count one measure's verdicts."""
+    compared = [verdict for verdict in verdicts if len(verdict.estimates) > 1]
+    return Score(
+        ahead={name: sum(verdict.ahead == name for verdict in compared) for name in names},
+        undecided=sum(verdict.ahead is None for verdict in compared),
+        withheld=sum(bool(verdict.missing) for verdict in verdicts),
+    )

@@ -1,0 +1,55 @@
+"""Figures as a reader sees them: three digits, a unit, and the interval beside it."""
+
+from wallet_lab.report.statistics import Estimate
+from wallet_lab.report.verdicts import Verdict
+
+NOTHING = "–"
+SURENESS = {
+    "clear": "clear: the 95 % interval over five or more repeats excludes chance",
+    "likely": "likely: all three or four repeats agree",
+    "hint": "a hint: fewer than three repeats",
+    "none": "no clear difference",
+}
+_MARKS = {"clear": "●●●", "likely": "●●○", "hint": "●○○", "none": ""}
+
+
+def number(value: float | None) -> str:
+    """Three digits that count, thousands apart."""
+    if value is None:
+        return NOTHING
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}".replace(",", "\N{THIN SPACE}")
+    return f"{value:.3g}"
+
+
+def with_interval(estimate: Estimate | None) -> str:
+    """The median, and from where to where."""
+    if estimate is None:
+        return NOTHING
+    if estimate.repeats == 1:
+        return number(estimate.median)
+    return f"{number(estimate.median)} ({number(estimate.low)}–{number(estimate.high)})"
+
+
+def times(ratio: Estimate | None) -> str:
+    """How many times better."""
+    if ratio is None:
+        return ""
+    interval = f" ({ratio.low:.2f}–{ratio.high:.2f})" if ratio.repeats > 1 else ""
+    return f"{ratio.median:.2f}×{interval}"
+
+
+def mark(verdict: Verdict) -> str:
+    """Dots for how sure it is."""
+    return _MARKS[verdict.certainty]
+
+
+def verdict_in_words(verdict: Verdict) -> str:
+    """One cell of the verdict table."""
+    if verdict.missing:
+        return verdict.missing
+    if len(verdict.estimates) < 2:
+        return NOTHING
+    if verdict.ahead is None:
+        return "no clear difference"
+    return f"{verdict.ahead} {times(verdict.ratio)}".rstrip()

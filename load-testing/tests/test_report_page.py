@@ -1,0 +1,125 @@
+"""The report as a reader gets it: files that need nothing else, every figure there, nothing withheld shown."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from lab_support.chromium import find_chromium, measure, screenshot
+from lab_support.synthetic import BEGAN, LOST, synthetic_report
+from PIL import Image
+
+from wallet_lab.report.figures import FIGURES
+from wallet_lab.report.figures.style import COLOURS
+from wallet_lab.report.model import Machine, Ratios, Report
+from wallet_lab.report.page import read_report, write_report
+
+pytestmark = pytest.mark.slow
+WIDTH = 1200
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report, written."""
+    folder = tmp_path_factory.mktemp("report")
+    write_report(synthetic_report(), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    """Chromium, or the test is skipped."""
+    found = find_chromium()
+    if found is None:
+        pytest.skip("Chromium is missing; 'apt-get install chromium' brings it")
+    return found
+
+
+def test_the_json_is_read_back_as_it_was(folder: Path) -> None:
+    """report.json loses nothing: a page can be made from it again."""
+    assert read_report(folder / "report.json") == synthetic_report()
+
+
+def test_every_figure_is_there_as_picture_drawing_and_table(folder: Path) -> None:
+    """A full report has all figures; each has a PNG, an SVG, a text for who cannot see it, and its table."""
+    page = (folder / "report.html").read_text()
+    assert page.count("<figure>") == page.count("The same as a table") == len(FIGURES)
+    assert len(list((folder / "figures").glob("*.png"))) == len(FIGURES)
+    assert len(list((folder / "figures").glob("*.svg"))) == len(FIGURES)
+    assert all(len(alt) > 20 for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page))
+    assert (folder / "summary.png").stat().st_size > 0
+
+
+def test_the_page_needs_no_other_file(folder: Path) -> None:
+    """Mailed or moved, it shows the same: all it refers to is inside."""
+    references = re.findall(r'(?:src|href)="([^"]{5})|url\(([^)]{5})', (folder / "report.html").read_text())
+    assert {a or b for a, b in references} == {"data:"}
+
+
+def test_what_failed_its_audit_is_withheld_with_the_reason(folder: Path) -> None:
+    """In place of the figures of cqrs under zipf stands what the audit found, and nobody is ahead there."""
+    page = (folder / "report.html").read_text()
+    row = page[page.index('<th scope="row">zipf') :].partition("</tr>")[0]
+    assert f"cqrs withheld: {LOST}" in row
+    assert "ahead" not in row
+
+
+def test_a_report_of_nothing_is_a_page_too(tmp_path: Path) -> None:
+    """Interrupted before the first run, what is there is still written."""
+    empty = Report(
+        title="Interrupted",
+        started_at=BEGAN,
+        finished_at=BEGAN,
+        complete=False,
+        command="./lab compare",
+        machine=Machine(cpu="", cores=1, memory_mib=1, system="", kernel=""),
+        versions={},
+        runs=[],
+        consistency_delay_ms=[],
+        recovery=[],
+        ratios=Ratios(noop={}, hot_over_uniform={}),
+        not_measured=["Everything."],
+    )
+    assert "Interrupted:" in write_report(empty, tmp_path).read_text()
+
+
+def test_a_report_of_another_shape_is_refused(tmp_path: Path) -> None:
+    """Better an error than a page of half a report."""
+    (tmp_path / "report.json").write_text('{"schema": 1}')
+    with pytest.raises(msgspec.ValidationError):
+        read_report(tmp_path / "report.json")
+
+
+def test_a_browser_shows_every_figure(folder: Path, browser: str) -> None:
+    """Each has a size and colours of its own on the screen; nothing overflows, and the console stays silent."""
+    page = measure(browser, folder / "report.html", WIDTH)
+    assert page.complaints == []
+    assert page.width == WIDTH
+    assert len(page.figures) == len(FIGURES)
+    height = int(max(figure.y + figure.height for figure in page.figures)) + 100
+    with Image.open(screenshot(browser, folder / "report.html", WIDTH, height)) as image:
+        picture = image.convert("RGB")
+    for figure in page.figures:
+        assert figure.loaded
+        assert figure.width > WIDTH / 2
+        assert figure.height > 100
+        box = (figure.x, figure.y, figure.x + figure.width, figure.y + figure.height)
+        shown = picture.crop(box).getcolors(maxcolors=1_000_000)
+        assert shown, figure.alt
+        assert len(shown) > 20, figure.alt
+
+
+def test_the_architectures_keep_their_colours(folder: Path) -> None:
+    """The same colour means the same architecture in every drawing that has both."""
+    for name in (
+        "throughput",
+        "latency",
+        "latency-distribution",
+        "sweep",
+        "consistency-delay",
+        "recovery",
+        "cpu",
+    ):
+        drawing = (folder / "figures" / f"{name}.svg").read_text().upper()
+        assert COLOURS["saga"] in drawing
+        assert COLOURS["cqrs"] in drawing
