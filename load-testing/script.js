@@ -1,55 +1,36 @@
-// Transfers as fast as the answers come (closed loop), against a stack that is up. Every answer must be a 201.
-//
-//   .lab/venv/bin/k6 run load-testing/script.js -e BASE_URL=http://127.0.0.1:3000 -e WALLETS=1000
-//
-// BASE_URL  the public port (saga 3000, cqrs 3001)
-// WALLETS   0: one pair of wallets on two shards (hot pair); else that many, payer and payee drawn at random
-// VUS       clients at once (50)     DURATION  how long (10s)     API_KEY  if the stack wants one
+// The load tests: one entry for all scenarios, against a stack that is up. `k6 run load-testing/script.js` alone is a
+// smoke test of the saga; README.md says what SCENARIO and the other variables choose.
 
-import http from 'k6/http';
-import { check, fail } from 'k6';
+import { config } from './lib/config.js';
+import { metricOptions, summarize } from './lib/summary.js';
+import { scenarioNamed } from './scenarios/index.js';
 
-const BASE_URL = __ENV.BASE_URL || 'http://127.0.0.1:3000';
-const WALLETS = parseInt(__ENV.WALLETS || '0', 10);
-const PARAMS = { headers: { 'Content-Type': 'application/json' } };
-if (__ENV.API_KEY) PARAMS.headers.Authorization = `Bearer ${__ENV.API_KEY}`;
-
-// These two live on different shards, whether there are 2 or 4.
-const HOT_PAIR = ['hot-payer', 'hot-sink'];
+const scenario = scenarioNamed(config.scenario);
 
 export const options = {
-  scenarios: {
-    transfers: { executor: 'constant-vus', vus: parseInt(__ENV.VUS || '50', 10), duration: __ENV.DURATION || '10s' },
-  },
-  thresholds: { checks: ['rate==1'] },
-  summaryTrendStats: ['med', 'p(95)', 'p(99)', 'max'],
+  scenarios: scenario.load,
+  tags: { architecture: config.architecture },
+  // Opening 100 000 wallets by HTTP takes minutes; the lab seeds them and says so (SEEDED=1).
+  setupTimeout: '15m',
+  ...metricOptions(scenario),
 };
 
-function names() {
-  return WALLETS ? Array.from({ length: WALLETS }, (_, n) => `load-${n}`) : HOT_PAIR;
-}
-
+// What is returned reaches every client: k6 runs this file once for each of them, so a random name drawn at the top
+// would differ between them.
 export function setup() {
-  const open = (accountId) => ({
-    method: 'POST',
-    url: `${BASE_URL}/wallets`,
-    body: JSON.stringify({ accountId, currency: 'USD', balance: 1000000 }),
-    params: PARAMS,
-  });
-  const accounts = names();
-  for (let begin = 0; begin < accounts.length; begin += 50) {
-    for (const answer of http.batch(accounts.slice(begin, begin + 50).map(open))) {
-      if (![201, 409].includes(answer.status)) fail(`no wallet: ${answer.status} ${answer.body}`);
-    }
-  }
-  return accounts;
+  scenario.prepare();
+  return { run: config.run || `r${Date.now().toString(36)}` };
 }
 
-export default function transfer(accounts) {
-  const payer = Math.floor(Math.random() * accounts.length);
-  const payee = (payer + 1 + Math.floor(Math.random() * (accounts.length - 1))) % accounts.length;
-  const [from, to] = WALLETS ? [payer, payee] : [0, 1];
-  const body = { fromAccount: accounts[from], toAccount: accounts[to], amount: 0.01, currency: 'USD' };
-  const answer = http.post(`${BASE_URL}/wallets/balanceTransfer`, JSON.stringify(body), PARAMS);
-  check(answer, { 'acknowledged with 201': (a) => a.status === 201 });
+export default function ({ run }) {
+  scenario.iterate(run);
+}
+
+// The load beside what a scenario looks at.
+export function beside({ run }) {
+  scenario.beside(run);
+}
+
+export function handleSummary(data) {
+  return summarize(scenario, data);
 }

@@ -1,0 +1,51 @@
+// What the environment says (`k6 run -e NAME=value`); what it does not say, each scenario knows for itself.
+
+// Where the architectures listen unless told otherwise; noop is the lab's target that answers without doing the work.
+const PORTS = { saga: 3000, cqrs: 3001, noop: 3002 };
+
+export function text(name, usual) {
+  return __ENV[name] || usual;
+}
+
+export function number(name, usual) {
+  const value = Number(text(name, usual));
+  if (!(value >= 0)) throw new Error(`${name}=${text(name)} is not a number from 0 up`);
+  return value;
+}
+
+// A duration in seconds, given as k6 writes them: 90s, 1.5m, 500ms.
+export function seconds(name, usual) {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text(name, usual)) || [];
+  if (!unit) throw new Error(`${name}=${text(name)} is not a duration such as 90s, 1.5m or 500ms`);
+  return Number(amount) * { ms: 0.001, s: 1, m: 60 }[unit];
+}
+
+// Rising rates, such as 500,1000,2000.
+export function rates(name, usual) {
+  const values = text(name, usual).split(',').map(Number);
+  if (!values.every((value) => value > 0)) throw new Error(`${name}=${text(name)} is not a list of rates`);
+  return values;
+}
+
+function usualUrl(architecture) {
+  if (!PORTS[architecture]) throw new Error(`ARCH=${architecture} is none of ${Object.keys(PORTS).join(', ')}`);
+  return `http://127.0.0.1:${PORTS[architecture]}`;
+}
+
+const architecture = text('ARCH', 'saga');
+const baseUrl = text('BASE_URL') || usualUrl(architecture);
+
+export const config = {
+  scenario: text('SCENARIO', 'smoke'),
+  // Only BASE_URL was given: whose it is, nobody said.
+  architecture: text('BASE_URL') ? text('ARCH', 'unnamed') : architecture,
+  readUrl: text('READ_URL', baseUrl),
+  writeUrl: text('WRITE_URL', baseUrl),
+  apiKey: text('API_KEY'),
+  run: text('RUN'),
+  walletPrefix: text('WALLET_PREFIX', 'load-'),
+  areWalletsSeeded: text('SEEDED') === '1',
+  logsCalls: text('CALLS') === '1',
+  summaryPath: text('SUMMARY'),
+  timeoutSeconds: seconds('TIMEOUT', '20s'),
+};

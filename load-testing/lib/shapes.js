@@ -1,0 +1,52 @@
+// How load is put on. In a closed loop a client asks again once it is answered, so a slow server gets less to do; in an
+// open one requests arrive by the clock, and those that no client was free for are reported as dropped.
+
+import { config, number, rates, seconds } from './config.js';
+
+// Whoever has sent a transfer waits for its answer, so that each one begun is counted and logged.
+const GRACE = { gracefulStop: `${config.timeoutSeconds + 5}s` };
+
+export function fixed(iterations) {
+  return { executor: 'shared-iterations', vus: number('VUS', 1), iterations: number('ITERATIONS', iterations), ...GRACE };
+}
+
+export function closed(clients) {
+  const duration = `${seconds('DURATION', '10s')}s`;
+  return { executor: 'constant-vus', vus: number('VUS', clients), duration, ...GRACE };
+}
+
+// Up for a fifth of the time, hold for seven tenths, down for the rest.
+export function ramped(clients) {
+  const [vus, total] = [number('VUS', clients), seconds('DURATION', '30s')];
+  const stage = (share, target) => ({ duration: `${share * total}s`, target });
+  return {
+    executor: 'ramping-vus',
+    startVUs: 0,
+    stages: [stage(0.2, vus), stage(0.7, vus), stage(0.1, 0)],
+    gracefulRampDown: GRACE.gracefulStop,
+    ...GRACE,
+  };
+}
+
+export function arriving(perSecond, clients) {
+  return {
+    executor: 'constant-arrival-rate',
+    rate: number('RATE', perSecond),
+    duration: `${seconds('DURATION', '10s')}s`,
+    preAllocatedVUs: number('VUS', clients),
+    ...GRACE,
+  };
+}
+
+// One step after the other, each of DURATION at its own rate.
+export function stairs(usualRates, clients) {
+  const steps = rates('RATES', usualRates);
+  const duration = `${seconds('DURATION', '5s')}s`;
+  return {
+    executor: 'ramping-arrival-rate',
+    startRate: steps[0],
+    preAllocatedVUs: number('VUS', clients),
+    stages: steps.flatMap((target) => [{ target, duration: '0s' }, { target, duration }]),
+    ...GRACE,
+  };
+}

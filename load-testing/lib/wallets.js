@@ -1,0 +1,81 @@
+// Which wallets there are, how a pair is drawn from them, and how they come to be.
+
+import http from 'k6/http';
+import { fail } from 'k6';
+
+import { CURRENCY } from './calls.js';
+import { config } from './config.js';
+import { documentOf, params } from './http.js';
+
+// These two live on different shards, whether there are 2 or 4.
+export const HOT_PAIR = { from: 'hot-payer', to: 'hot-sink' };
+
+const OPENING_BALANCE = 1000000;
+const BATCH = 50;
+
+export function nameOf(n) {
+  return `${config.walletPrefix}${n}`;
+}
+
+// A payer and another wallet as payee, each by its number, drawn by `draw()` from 0 … count-1.
+export function pairOf(draw, count) {
+  const [payer, payee] = [draw(), draw()];
+  return { from: nameOf(payer), to: nameOf(payee === payer ? (payee + 1) % count : payee) };
+}
+
+export function uniform(count) {
+  return () => Math.floor(Math.random() * count);
+}
+
+// Zipf's law: wallet number k-1 is drawn in proportion to k^-skew. The density x^-skew on [1, count+1) is inverted,
+// rounded down, and thinned out to the exact weights, so that no table of 100 000 weights is kept by each client.
+export function zipf(count, skew) {
+  const area = skew === 1 ? Math.log : (x) => (x ** (1 - skew) - 1) / (1 - skew);
+  const inverse = skew === 1 ? Math.exp : (y) => (1 + y * (1 - skew)) ** (1 / (1 - skew));
+  const ratio = (k) => k ** -skew / (area(k + 1) - area(k));
+  return function draw() {
+    // Rejected less than once in two, so the bound is never met.
+    for (let attempt = 0; attempt < 100; attempt += 1) {
+      const k = Math.min(count, Math.floor(inverse(Math.random() * area(count + 1))));
+      if (Math.random() * ratio(1) < ratio(k)) return k - 1;
+    }
+    return 0;
+  };
+}
+
+// Opens the pair or the numbered wallets, unless they are there already (SEEDED=1).
+export function prepareHotPair() {
+  if (!config.areWalletsSeeded) open([HOT_PAIR.from, HOT_PAIR.to]);
+}
+
+export function prepareWallets(count) {
+  if (count < 2) throw new Error(`WALLETS=${count}: a transfer needs two`);
+  if (!config.areWalletsSeeded) open(Array.from({ length: count }, (_, n) => nameOf(n)));
+}
+
+// Opens wallets; one that is there from an earlier run will do.
+export function open(accounts, balance = OPENING_BALANCE) {
+  const request = (accountId) => ({
+    method: 'POST',
+    url: `${config.writeUrl}/wallets`,
+    body: JSON.stringify({ accountId, currency: CURRENCY, ...(balance ? { balance } : {}) }),
+    params: params('open'),
+  });
+  for (let begin = 0; begin < accounts.length; begin += BATCH) {
+    http.batch(accounts.slice(begin, begin + BATCH).map(request)).forEach(expectOpen);
+  }
+}
+
+export function freeze(account) {
+  const answer = http.put(`${config.writeUrl}/wallets/${account}`, '{"status":"frozen"}', params('freeze'));
+  if (answer.status !== 200) fail(`${account} was not frozen: ${told(answer)}`);
+}
+
+function expectOpen(answer) {
+  const exists = documentOf(answer).type === '/problems/wallet-exists';
+  if (answer.status !== 201 && !exists) fail(`no wallet was opened at ${config.writeUrl}: ${told(answer)}`);
+}
+
+function told({ status, body, error }) {
+  return status ? `${status} ${body}` : `${error}; is the stack up?`;
+}

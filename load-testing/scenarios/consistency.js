@@ -1,0 +1,87 @@
+// How long after a write's answer do readers see it? One client pays from a wallet to another that nobody else pays to,
+// and reads the payee until the payment shows. With RATE, as many transfers a second between other wallets go beside.
+//
+// A write's `position` says what to wait for; where there is none (saga), the wallet's version must have grown at the
+// very first read. In turn with that, reads that are given `min_position` are timed: they must be fresh at once.
+
+import { check } from 'k6';
+import exec from 'k6/execution';
+import { Counter, Trend } from 'k6/metrics';
+
+import { readBalance, transfer } from '../lib/calls.js';
+import { number } from '../lib/config.js';
+import { arriving, closed } from '../lib/shapes.js';
+import { HOT_PAIR, pairOf, prepareHotPair, prepareWallets, uniform } from '../lib/wallets.js';
+
+const GIVE_UP_MS = 10000;
+
+const visibleMs = new Trend('wallet_visible_ms');
+const freshReadMs = new Trend('wallet_fresh_read_ms');
+const staleReads = new Counter('wallet_stale_reads');
+
+const rate = number('RATE', 0);
+const count = number('WALLETS', 1000);
+const draw = uniform(count);
+
+// In ms with decimals, unlike Date.now().
+const now = () => exec.instance.currentTestRunDuration;
+
+// The payee's version when it was last read; unknown at first, and after a transfer that may still come.
+let version;
+
+export const consistency = {
+  load: {
+    consistency: { ...closed(1), vus: 1 },
+    ...(rate ? { beside: { ...arriving(rate, 100), exec: 'beside' } } : {}),
+  },
+  prepare() {
+    prepareHotPair();
+    if (rate) prepareWallets(count);
+  },
+  iterate(run) {
+    if (version === undefined) version = readBalance(HOT_PAIR.to).wallet?.version;
+    const { kind, position } = transfer(run, HOT_PAIR);
+    const acknowledged = { at: now(), position, version: version + 1 };
+    version = undefined;
+    if (kind !== 'success') return;
+    const hasPosition = position !== undefined;
+    version = hasPosition && __ITER % 2 ? readWithPosition(acknowledged) : readUntilSeen(acknowledged, hasPosition);
+  },
+  beside: (run) => transfer(run, pairOf(draw, count), 'beside'),
+};
+
+function readWithPosition(acknowledged) {
+  const { wallet } = readBalance(HOT_PAIR.to, acknowledged.position);
+  if (wallet) freshReadMs.add(now() - acknowledged.at);
+  return checked(wallet, acknowledged);
+}
+
+// The delay ends when the first read that shows the payment is sent: a read's own time is not part of it.
+function readUntilSeen(acknowledged, mayBeStale) {
+  let stale = 0;
+  for (let sentAt = now(); sentAt - acknowledged.at < GIVE_UP_MS; sentAt = now()) {
+    const { wallet } = readBalance(HOT_PAIR.to);
+    if (wallet && shows(wallet, acknowledged)) {
+      visibleMs.add(sentAt - acknowledged.at);
+      staleReads.add(stale);
+      if (!mayBeStale) {
+        freshReadMs.add(now() - acknowledged.at);
+        check(stale, { 'without a position, the first read shows the write': (reads) => reads === 0 });
+      }
+      return checked(wallet, acknowledged);
+    }
+    if (wallet) stale += 1;
+  }
+  check(null, { 'seen within ten seconds': () => false });
+  return undefined;
+}
+
+function shows(wallet, { position, version: grown }) {
+  return position === undefined ? !(wallet.version < grown) : wallet.position >= position;
+}
+
+function checked(wallet, acknowledged) {
+  if (!wallet) return undefined;
+  check(wallet, { 'what is as new as the write shows it': ({ version: read }) => !(read < acknowledged.version) });
+  return wallet.version;
+}
