@@ -5,16 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
+from functools import partial
 
-from tests.blackbox.api import AsyncWalletApi
+from tests.blackbox.api import Answer, AsyncWalletApi
 from tests.blackbox.load import Book, Record, Verdict
 from tests.blackbox.reading import Entry, WalletState, page_of, state_of, unexplained
 from tests.blackbox.stack import Stack
 
 AUDIT_WITHIN_S = 30.0
+READ_ATTEMPTS = 5
 STATUS = {Verdict.ACKNOWLEDGED: "success", Verdict.REFUSED: "refused"}
+
+
+async def read(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer to a read, asked again while it is "not now": these proofs are of the money, not of availability."""
+    for _ in range(READ_ATTEMPTS - 1):
+        answer = await ask()
+        if answer.status != 503:
+            return answer
+        await asyncio.sleep(float(answer.headers["retry-after"]))
+    return await ask()
 
 
 async def statement_of(api: AsyncWalletApi, account: str) -> list[Entry]:
@@ -22,7 +34,7 @@ async def statement_of(api: AsyncWalletApi, account: str) -> list[Entry]:
     entries: list[Entry] = []
     cursor: str | None = None
     while True:
-        page = page_of(await api.statement(account, 500, cursor))
+        page = page_of(await read(partial(api.statement, account, 500, cursor)))
         entries += page["items"]
         cursor = page.get("nextCursor")
         if cursor is None:
@@ -31,7 +43,7 @@ async def statement_of(api: AsyncWalletApi, account: str) -> list[Entry]:
 
 async def states_of(api: AsyncWalletApi, accounts: Mapping[str, Decimal]) -> dict[str, WalletState]:
     """The state of each wallet."""
-    answers = await asyncio.gather(*(api.balance(account) for account in accounts))
+    answers = await asyncio.gather(*(read(partial(api.balance, account)) for account in accounts))
     return dict(zip(accounts, map(state_of, answers), strict=True))
 
 
