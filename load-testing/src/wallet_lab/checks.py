@@ -35,6 +35,7 @@ class Verdict:
     output: str = ""
 
 
+MUTATIONS = "tests/mutations"
 RULES = (
     Check("ruff check", ("ruff", "check")),
     Check("ruff format", ("ruff", "format", "--check")),
@@ -46,13 +47,14 @@ RULES = (
 def tests(*, fast: bool) -> list[Check]:
     """The test runs; `fast` leaves out the tests marked slow."""
     slow_filter = ("-m", "not slow") if fast else ()
+    # The same files, unchanged, against the other architecture.
+    other = ("pytest", "tests/conformance", "tests/invariants", "--arch", "cqrs", *slow_filter)
+    # Each mutation is a process of its own that mostly waits, so two run at once. All of them are slow.
+    mutations = () if fast else (Check("mutations", ("pytest", MUTATIONS, "-n", "2")),)
     return [
-        Check("pytest", ("pytest", *slow_filter)),
-        # The same files, unchanged, against the other architecture.
-        Check(
-            "pytest, cqrs",
-            ("pytest", "tests/conformance", "tests/invariants", "--arch", "cqrs", *slow_filter),
-        ),
+        Check("pytest", ("pytest", "--ignore", MUTATIONS, *slow_filter)),
+        Check("pytest, cqrs", other),
+        *mutations,
     ]
 
 
