@@ -16,10 +16,10 @@ from cqrs_support.severing import Cut, SeverableWay
 from msgspec.structs import replace
 
 from wallet_cqrs.command.payments import NoOutcome, Payments
-from wallet_cqrs.command.store import CONNECTION_ERRORS
-from wallet_cqrs.command.submissions import Decided, NotDone, Unknown
+from wallet_cqrs.command.submissions import Decided, NotDone, Outcome, Unknown
 from wallet_cqrs.domain import initial_state
 from wallet_kernel.contract.requests import TransferRequest
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -60,6 +60,33 @@ async def test_a_commit_without_an_answer_is_unknown(event_store: DatabaseUrls, 
         assert by_key == again
         assert (await one.wallet("alice")).balance_micros == 60
     assert await assert_log_is_whole(event_store.service) == 4
+
+
+@pytest.mark.parametrize(("at", "outcome"), [("BEGIN", NotDone()), ("UPDATE log_head", Unknown())])
+async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
+    event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, at: str, outcome: Outcome
+) -> None:
+    """It is nobody's fault in the batch, which is not taken apart: not done before the COMMIT, unknown at it."""
+    executed = list[str]()
+    execute = asyncpg.Connection.execute
+
+    async def breaking_off(
+        connection: asyncpg.Connection, sql: str, *arguments: object, **options: object
+    ) -> str:
+        executed.append(sql)
+        if sql.startswith(at) and executed.count(sql) == 1:
+            raise asyncpg.InternalClientError("got result for unknown protocol state 3")
+        return str(await execute(connection, sql, *arguments, **options))
+
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        monkeypatch.setattr(asyncpg.Connection, "execute", breaking_off)
+        paid = [transfer("alice", "bob", 1) for _ in range(2)]
+        assert list(await one.perform_all(paid)) == [outcome, outcome]
+        assert sum(sql.startswith("BEGIN") for sql in executed) == 1
+        again = await one.perform_all([replace(item, resent=True) for item in paid])
+        assert all(isinstance(each, Decided) for each in again)
+    assert await assert_log_is_whole(event_store.service) == 6
 
 
 @pytest.mark.parametrize("cut", ["before-commit", "after-commit"])
@@ -202,7 +229,7 @@ async def test_a_paused_replica_holds_up_the_others_for_a_bounded_time(event_sto
     """One that stops with the log's head in its hand loses its turn, and with it what it was about to append."""
     async with replica(event_store.service) as paused, replica(event_store.service) as other:
         await paused.perform(opening("bob"))
-        with pytest.raises(CONNECTION_ERRORS):  # noqa: PT012 -- a transaction is a block
+        with pytest.raises(DATABASE_ERRORS):  # noqa: PT012 -- a transaction is a block
             async with paused.store.turn() as turn:
                 async with asyncio.timeout(8):
                     assert isinstance(await other.perform(opening("alice")), Decided)

@@ -309,7 +309,7 @@ class Start:
 async def test_a_standby_takes_over_when_the_active_relay_is_killed(
     event_store: DatabaseUrls, broker: BrokerServer, start_relay: Start
 ) -> None:
-    """Within seconds, from the checkpoint, with nothing left out."""
+    """Within ten seconds on a busy machine too, from the checkpoint, with nothing left out."""
     async with replica(event_store.service) as one, listening(broker.url) as listener:
         first = start_relay()
         await first.until_ready()
@@ -319,7 +319,7 @@ async def test_a_standby_takes_over_when_the_active_relay_is_killed(
         appending = asyncio.create_task(append(one, 2000))
         await asyncio.sleep(0.1)
         first.kill()
-        await listener.until_head(await appending, timeout_s=5)
+        await listener.until_head(await appending, timeout_s=10)
         assert await second.metric("wallet_relay_active") == 1
     await assert_all_told(event_store, listener)
 

@@ -28,7 +28,7 @@ from wallet_saga.worker.cache import CLOCK_SKEW_MAX_S, BalanceCache
 from wallet_saga.worker.keys import BatchKeys, keys_of
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.shard_writer import ShardWriter
-from wallet_saga.worker.store import Store
+from wallet_saga.worker.store import CommitUnknown, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -298,7 +298,7 @@ class LosesReplies(Store):
     async def books(self, keys: BatchKeys) -> AsyncIterator[Books]:
         async with super().books(keys) as books:
             yield books
-        raise ConnectionResetError("the reply was lost")
+        raise CommitUnknown("the reply was lost")
 
 
 @pytest.mark.slow

@@ -291,6 +291,16 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
     assert await scene.balances() == (90, 10)
 
 
+async def test_a_database_out_of_reach_is_certainly_not_done(stack: RunningStack, scene: Scene) -> None:
+    """Before its COMMIT was sent nobody need doubt: the client learns that nothing was done, and nothing was."""
+    body = {"fromAccount": scene.payer, "toAccount": scene.payee, "amount": 10, "currency": "USD"}
+    with stack.outage("postgres-0"):
+        answer = await scene.api.post("/wallets/balanceTransfer", json=body, timeout=10)
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/shard-unavailable")
+    stack.wait_ready()
+    assert await scene.balances() == (100, 0)
+
+
 async def test_a_timeout_is_never_a_refusal(scene: Scene) -> None:
     """While the payee's shard cannot be reached nothing is compensated: the saga stays open until it can."""
     await scene.send(scene.debit())

@@ -21,6 +21,7 @@ from wallet_saga.protocol import (
     Debit,
     Deposit,
     Done,
+    NotDone,
     Open,
     Outcome,
     Read,
@@ -238,7 +239,7 @@ async def test_a_step_that_the_database_refuses_fails_alone(writer: ShardWriter)
     batch.insert(5, refused)
     await writer.perform([opened("a", 0)])
     outcomes = await writer.perform(batch)
-    assert outcomes == [Unknown() if step is refused else Done() for step in batch]
+    assert outcomes == [NotDone() if step is refused else Done() for step in batch]
     assert (await _wallet(writer, "a")).balance_micros == 2**9 - 1
 
 
@@ -381,6 +382,29 @@ async def test_a_connection_lost_at_the_commit_is_unknown_and_resending_tells(
         assert (await _wallet(writer, "a")).balance_micros == 7
 
 
+@pytest.mark.parametrize(("at", "outcome"), [("BEGIN", NotDone()), ("COMMIT", Unknown())])
+async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
+    database: DatabaseUrls, no_cache: BalanceCache, monkeypatch: pytest.MonkeyPatch, at: str, outcome: Outcome
+) -> None:
+    """It is no step's fault: the batch is not taken apart; not done before the COMMIT, unknown at it."""
+    executed = list[str]()
+    execute = asyncpg.Connection.execute
+
+    async def breaking_off(connection: asyncpg.Connection, sql: str, **options: object) -> str:
+        executed.append(sql)
+        if sql.startswith(at) and executed.count(sql) == 1:
+            raise asyncpg.InternalClientError("got result for unknown protocol state 3")
+        return str(await execute(connection, sql, **options))
+
+    async with _store(database.service) as store:
+        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        await writer.perform([opened("a", 0)])
+        monkeypatch.setattr(asyncpg.Connection, "execute", breaking_off)
+        assert await writer.perform([deposit("a"), deposit("a")]) == [outcome, outcome]
+        assert sum(sql.startswith("BEGIN") for sql in executed) == 1
+        assert isinstance(await _wallet(writer, "a"), WalletState)
+
+
 async def test_a_connection_lost_in_the_middle_leaves_nothing(
     database: DatabaseUrls, no_cache: BalanceCache
 ) -> None:
@@ -390,7 +414,7 @@ async def test_a_connection_lost_in_the_middle_leaves_nothing(
         await writer.perform([opened("a", 0)])
         wire.disturb(b"INSERT INTO ledger", "cut before")
         await _new_session(store)  # so that the statement travels as text once more
-        assert await writer.perform([deposit("a"), deposit("a")]) == [Unknown(), Unknown()]
+        assert await writer.perform([deposit("a"), deposit("a")]) == [NotDone(), NotDone()]
         assert (await _wallet(writer, "a")).version == 1
 
 
@@ -410,7 +434,7 @@ async def test_what_was_acknowledged_survives_a_crash_of_the_database(no_cache: 
             outcomes = await writer.perform([deposit("a") for _ in range(100)])
             server.kill()
             assert outcomes == [Done()] * 100
-            assert await writer.perform([deposit("a")]) == [Unknown()]
+            assert await writer.perform([deposit("a")]) == [NotDone()]
             server.start()
             assert (await _wallet(writer, "a")).balance_micros == 100
 

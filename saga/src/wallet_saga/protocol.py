@@ -141,11 +141,15 @@ class WalletState(Message):
     updated_at: datetime
 
 
+class NotDone(Message):
+    """The database could not take the step, and certainly has not. Send it again."""
+
+
 class Unknown(Message):
     """The database did not say whether the step was committed. Send it again."""
 
 
-Outcome = Done | Refused | Replayed | WalletState | Unknown
+Outcome = Done | Refused | Replayed | WalletState | NotDone | Unknown
 
 
 class TransferRecord(Message):

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.snapshots import SnapshotKeeper
-from wallet_cqrs.command.store import CONNECTION_ERRORS, CommitUnknown, Store, Turn
+from wallet_cqrs.command.store import CommitUnknown, Store, Turn
 from wallet_cqrs.command.submissions import (
     NotDone,
     Outcome,
@@ -21,6 +21,7 @@ from wallet_cqrs.command.submissions import (
 )
 from wallet_cqrs.command.wallet_cache import WalletCache
 from wallet_kernel.batcher import Batcher
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.metrics import TRANSACTION
 
 COMMANDS = Counter("wallet_commands", "Commands by what came of them.", ["command", "outcome"])
@@ -83,7 +84,7 @@ class LogWriter:
             _log.exception("a batch may not have been committed", extra={"commands": len(items)})
             self._cache.forget()
             return [UNKNOWN] * len(items)
-        except CONNECTION_ERRORS as error:
+        except DATABASE_ERRORS as error:
             if isinstance(error, _ROWS_AT_FAULT):
                 return await self._halves(items)
             _log.exception("a batch was not appended", extra={"commands": len(items)})

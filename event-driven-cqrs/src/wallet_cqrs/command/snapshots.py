@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter
 
-from wallet_cqrs.command.store import CONNECTION_ERRORS, Store
+from wallet_cqrs.command.store import Store
 from wallet_cqrs.domain import Wallet
+from wallet_kernel.database import DATABASE_ERRORS
 
 SNAPSHOTS = Counter("wallet_snapshots", "Snapshots by whether they were kept or left out.", ["result"])
 
@@ -46,6 +47,6 @@ class SnapshotKeeper:
             try:
                 await self._store.add_snapshots(wallets)
                 self._kept.inc(len(wallets))
-            except CONNECTION_ERRORS as error:
+            except DATABASE_ERRORS as error:
                 _log.warning("snapshots left out", extra={"count": len(wallets), "cause": repr(error)})
                 self._left_out.inc(len(wallets))

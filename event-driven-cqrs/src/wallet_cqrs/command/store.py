@@ -13,6 +13,7 @@ from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.submissions import Decided, StatusCommand, Submission, owner_of
 from wallet_cqrs.command.wallet_cache import StreamEvent, fold_all
 from wallet_cqrs.domain import STATE_SCHEMA, Wallet, initial_state
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.metrics import watch_pool
 
@@ -58,14 +59,6 @@ _DECISION_COLUMNS = (
     "idempotency_key",
     "fingerprint",
     "at",
-)
-
-CONNECTION_ERRORS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
 )
 
 _WALLET = Decoder(Wallet)
@@ -157,7 +150,7 @@ class Store:
         """Where that is still possible; else drops the connection, which rolls back as well."""
         try:
             await connection.execute("ROLLBACK", timeout=1.0)
-        except CONNECTION_ERRORS:
+        except DATABASE_ERRORS:
             connection.terminate()
             self._connection = None
 
@@ -207,7 +200,7 @@ class Turn:
             await copy("decisions", records=map(_decision_row, batch.decisions), columns=_DECISION_COLUMNS)
         try:
             await self._connection.execute(statements.commit_at(batch.position) if batch.rows else "COMMIT")
-        except CONNECTION_ERRORS as error:
+        except DATABASE_ERRORS as error:
             raise CommitUnknown(repr(error)) from error
 
 

@@ -5,7 +5,6 @@ import logging
 import random
 
 import aio_pika
-import asyncpg
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 from prometheus_client import Counter
@@ -13,6 +12,7 @@ from prometheus_client import Counter
 from wallet_cqrs import broker, messages
 from wallet_cqrs.messages import Group, UndecodableMessage, queue_name
 from wallet_cqrs.projection.projector import Poison, Projector
+from wallet_kernel.database import DATABASE_ERRORS
 
 CONNECT_TIMEOUT_S = 2.0
 SUBSCRIBE_TIMEOUT_S = 10.0
@@ -28,15 +28,6 @@ SILENCE_MAX_S = 5.0
 REPLACED = Counter("wallet_queues_replaced", "Queues that did not answer and were made anew.", ["partition"])
 
 _log = logging.getLogger(__name__)
-
-_DATABASE_AWAY = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
-
 
 Inbox = asyncio.Queue[AbstractIncomingMessage | None]
 """What the broker delivered; None is the end of the connection."""
@@ -176,7 +167,7 @@ class Consumer:
         while True:
             try:
                 return await self._projector.project(groups)
-            except _DATABASE_AWAY as error:
+            except DATABASE_ERRORS as error:
                 _log.warning(
                     "database away", extra={"partition": self._projector.partition, "cause": repr(error)}
                 )

@@ -11,6 +11,7 @@ import asyncpg
 from wallet_cqrs.domain import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.metrics import TRANSACTION
 
 CONNECT_TIMEOUT_S = 2.0
@@ -118,13 +119,7 @@ class Store:
         """Rolls back where that is still possible; else drops the connection, which rolls back as well."""
         try:
             await connection.execute("ROLLBACK", timeout=1.0)
-        except (
-            TimeoutError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-            OSError,
-        ):
+        except DATABASE_ERRORS:
             connection.terminate()
             self._connection = None
 

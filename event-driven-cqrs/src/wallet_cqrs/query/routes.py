@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-import asyncpg
-
 from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.answers import statement_item, transfer_view
 from wallet_cqrs.query.balance_reader import BalanceReader
@@ -20,16 +18,9 @@ from wallet_kernel.contract.answers import (
 )
 from wallet_kernel.contract.problems import Problem, invalid_request, refused
 from wallet_kernel.contract.requests import Requests
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.http import Answer, Call, Handler
 from wallet_kernel.refusals import Refusal
-
-DATABASE_AWAY = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
 
 
 class PublicRoutes:
@@ -115,7 +106,7 @@ def tell(handler: Handler) -> Handler:
             return await handler(call)
         except QueueFull as full:
             raise Problem("overloaded", "Too many reads are waiting; send it again later.") from full
-        except DATABASE_AWAY as error:
+        except DATABASE_ERRORS as error:
             raise Problem("shard-unavailable", "The wallet's database is out of reach; ask again.") from error
 
     return told

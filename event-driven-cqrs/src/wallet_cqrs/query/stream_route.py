@@ -14,10 +14,11 @@ from starlette.routing import Route
 
 from wallet_cqrs.balance_cache import Entry
 from wallet_cqrs.query.balance_reader import BalanceReader
-from wallet_cqrs.query.routes import DATABASE_AWAY, tell
+from wallet_cqrs.query.routes import tell
 from wallet_cqrs.query.streams import Announcements, Listener
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.problems import Problem, refused
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.http import Answer, Call
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.lifecycle import Lifecycle
@@ -126,7 +127,7 @@ class BalanceStreams:
     async def _look(self, account_id: str) -> Entry | None:
         try:
             return await self._balances.fresh(account_id, 0)
-        except (*DATABASE_AWAY, Problem):
+        except (*DATABASE_ERRORS, Problem):
             return None
 
 

@@ -32,14 +32,6 @@ SELECT position, stream_id, version, type, schema_version, transaction_id, data,
 FROM events WHERE position > $1 ORDER BY position LIMIT $2
 """
 
-CONNECTION_ERRORS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
-
 
 class GapInLog(Exception):
     """A position is missing. Positions are committed in their order, so the log is broken, or its lock is."""

@@ -55,8 +55,8 @@ class RunningService:
         except httpx.HTTPError:
             return False
 
-    async def until_ready(self, timeout_s: float = 15) -> None:
-        """Waits until it is ready."""
+    async def until_ready(self, timeout_s: float = 60) -> None:
+        """Waits until it is ready; on a busy machine a process takes long to start."""
         await until(self.is_ready, timeout_s, f"ready; its log ends:\n{tail(self.log)}")
 
     def kill(self) -> None:

@@ -24,6 +24,7 @@ from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.protocol import (
     CreditRecord,
     LedgerEntry,
+    NotDone,
     Outcome,
     Refused,
     Replayed,
@@ -148,7 +149,7 @@ def _timeline(transfer: TransferRecord, credit: CreditRecord | None) -> list[Tim
 
 def _logged(transaction_id: UUID, outcome: Outcome) -> tuple[UUID, Refusal | None, bool]:
     """The transfer's id (the first one's, if replayed), its refusal, and whether it is a replay."""
-    assert not isinstance(outcome, Unknown), "the shard client raises for these"
+    assert not isinstance(outcome, NotDone | Unknown), "the shard client raises for these"
     if isinstance(outcome, Replayed):
         first = outcome.transfer
         return first.transfer_id, first.reason, first.transfer_id != transaction_id

@@ -12,7 +12,7 @@ from prometheus_client import Histogram
 from wallet_kernel.batcher import Batcher, QueueFull
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.apps import SECRET_HEADER
-from wallet_saga.protocol import Message, Outcome, Step, Unknown
+from wallet_saga.protocol import Message, NotDone, Outcome, Step, Unknown
 
 CALL = Histogram(
     "wallet_service_call_seconds",
@@ -79,9 +79,7 @@ class ShardClient:
     async def _send(self, steps: Sequence[Step]) -> Sequence[Outcome | Exception]:
         with self._timing.time():
             outcomes = await self._post("/steps", steps, _OUTCOMES)
-        return [
-            OutcomeUnknown("not known to be committed") if isinstance(o, Unknown) else o for o in outcomes
-        ]
+        return list(map(_settled, outcomes))
 
     async def _post(self, path: str, message: Message | Sequence[Step], decoder: Decoder[Answer]) -> Answer:
         try:
@@ -98,6 +96,15 @@ class ShardClient:
             raise ShardUnavailable(str(error)) from error
         except (aiohttp.ClientError, OSError, TimeoutError, MsgspecError) as error:
             raise OutcomeUnknown(repr(error)) from error
+
+
+def _settled(outcome: Outcome) -> Outcome | Exception:
+    """The outcome, or the exception that means there is none yet."""
+    if isinstance(outcome, NotDone):
+        return ShardUnavailable("the database is out of reach")
+    if isinstance(outcome, Unknown):
+        return OutcomeUnknown("not known to be committed")
+    return outcome
 
 
 def open_session(secret: str) -> aiohttp.ClientSession:

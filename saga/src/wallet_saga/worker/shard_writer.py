@@ -9,26 +9,23 @@ import asyncpg
 from prometheus_client import Counter
 
 from wallet_kernel.batcher import Batcher
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.metrics import TRANSACTION
-from wallet_saga.protocol import Outcome, Step, WalletState
+from wallet_saga.protocol import NotDone, Outcome, Step, Unknown, WalletState
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.keys import keys_of
-from wallet_saga.worker.steps import UNKNOWN, decide
-from wallet_saga.worker.store import NotTheOnlyWriter, Store
+from wallet_saga.worker.steps import decide
+from wallet_saga.worker.store import CommitUnknown, NotTheOnlyWriter, Store
 
 STEPS = Counter("wallet_saga_steps", "Steps by what came of them.", ["step", "outcome"])
 
 _log = logging.getLogger(__name__)
 
 _ROWS_AT_FAULT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
-_NOT_KNOWN = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-    NotTheOnlyWriter,
-)
+_NOT_COMMITTED = (*DATABASE_ERRORS, NotTheOnlyWriter)
+
+NOT_DONE = NotDone()
+UNKNOWN = Unknown()
 
 
 class ShardWriter:
@@ -43,7 +40,7 @@ class ShardWriter:
         self._batch: asyncio.Future[None] | None = None
 
     async def perform(self, steps: Sequence[Step]) -> list[Outcome]:
-        """The outcomes of these steps, each durable, or Unknown. Raises QueueFull before anything was done."""
+        """The outcomes of these steps, each durable, NotDone or Unknown. Raises QueueFull before anything was done."""
         futures = self._batcher.submit_all(steps)
         return [await future for future in futures]
 
@@ -72,12 +69,15 @@ class ShardWriter:
         try:
             with TRANSACTION.time():
                 outcomes, shown = await self._transact(steps)
-        except _NOT_KNOWN as error:
-            if not isinstance(error, _ROWS_AT_FAULT):
-                _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
-                await self._cache.sit_out()  # if it was committed after all, the log tells so from now on
-                return [UNKNOWN] * len(steps)
-            return await self._halves(steps)
+        except CommitUnknown:
+            _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
+            await self._cache.sit_out()  # if it was committed after all, the log tells so from now on
+            return [UNKNOWN] * len(steps)
+        except _NOT_COMMITTED as error:
+            if isinstance(error, _ROWS_AT_FAULT):
+                return await self._halves(steps)
+            _log.exception("a batch was not committed", extra={"steps": len(steps)})
+            return [NOT_DONE] * len(steps)
         except Exception:  # noqa: BLE001 - a step that breaks a decision was rolled back with its batch
             return await self._halves(steps)
         await self._cache.show(shown, lease)
@@ -95,7 +95,7 @@ class ShardWriter:
         """A step that cannot be decided or written must not fail the others: halves the batch until it is alone."""
         _log.exception("a batch was rolled back", extra={"steps": len(steps)})
         if len(steps) == 1:
-            return [UNKNOWN]
+            return [NOT_DONE]
         middle = len(steps) // 2
         return [*await self._apply(steps[:middle]), *await self._apply(steps[middle:])]
 

@@ -29,13 +29,11 @@ from wallet_saga.protocol import (
     TransferKind,
     TransferRecord,
     TransferState,
-    Unknown,
     Withdraw,
 )
 from wallet_saga.worker.books import TRANSIT, Books, Wallet
 
 DONE = Done()
-UNKNOWN = Unknown()
 
 
 def decide(books: Books, step: Step) -> Outcome:

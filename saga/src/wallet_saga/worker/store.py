@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.books_watch import Totals
 from wallet_kernel.runtime.metrics import watch_pool
@@ -39,6 +40,10 @@ _SESSION = {
     "enable_mergejoin": "off",
     "jit": "off",
 }
+
+
+class CommitUnknown(Exception):
+    """COMMIT was sent and not answered: nobody knows whether it was done."""
 
 
 class NotTheOnlyWriter(Exception):
@@ -86,7 +91,7 @@ class Store:
     async def books(self, keys: BatchKeys) -> AsyncIterator[Books]:
         """One batch's transaction, as the shard's only writer: loads the books, and writes and commits what changed.
 
-        Raises what asyncpg raises; after a lost connection nobody knows whether the commit was made.
+        Raises CommitUnknown. Whatever else it raises, nothing was committed.
         """
         connection = await self._writing()
         try:
@@ -95,7 +100,7 @@ class Store:
             yield books
             if books.changed:
                 await _write(connection, books)
-            await connection.execute("COMMIT")
+            await _commit(connection)
         except BaseException:
             await self._give_up(connection)
             raise
@@ -172,13 +177,7 @@ class Store:
         """Rolls back where that is still possible; else drops the connection, which rolls back as well."""
         try:
             await connection.execute("ROLLBACK", timeout=1.0)
-        except (
-            TimeoutError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-            OSError,
-        ):
+        except DATABASE_ERRORS:
             connection.terminate()
             self._writer = None
 
@@ -198,6 +197,13 @@ class Store:
             [_transfer(transfer) for transfer in row["transfers"]],
             [_credit(credit) for credit in row["credits"]],
         )
+
+
+async def _commit(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.execute("COMMIT")
+    except DATABASE_ERRORS as error:
+        raise CommitUnknown(repr(error)) from error
 
 
 async def _write(connection: asyncpg.Connection, books: Books) -> None:
