@@ -19,7 +19,7 @@ export const options = {
 // would differ between them.
 export function setup() {
   scenario.prepare();
-  return { run: config.run || `r${Date.now().toString(36)}` };
+  return { run: config.run || `r${Date.now().toString(36)}`, begunAt: Date.now() };
 }
 
 export default function ({ run }) {

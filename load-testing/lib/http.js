@@ -5,9 +5,10 @@ import { config } from './config.js';
 const headers = { 'Content-Type': 'application/json' };
 if (config.apiKey) headers.Authorization = `Bearer ${config.apiKey}`;
 
-// `name` stands for the URL in k6's own metrics: with account names in it, each wallet would be a time series.
-export function params(name, more = {}) {
-  return { headers: { ...headers, ...more }, timeout: config.timeoutSeconds * 1000, tags: { name } };
+export const PARAMS = { headers, timeout: config.timeoutSeconds * 1000 };
+
+export function withKey(key) {
+  return { ...PARAMS, headers: { ...headers, 'Idempotency-Key': key } };
 }
 
 // From the request to the whole answer, in ms; k6 counts the wait for a connection apart.

@@ -1,7 +1,7 @@
 // How load is put on. In a closed loop a client asks again once it is answered, so a slow server gets less to do; in an
 // open one requests arrive by the clock, and those that no client was free for are reported as dropped.
 
-import { config, number, rates, seconds } from './config.js';
+import { config, number, seconds } from './config.js';
 
 // Whoever has sent a transfer waits for its answer, so that each one begun is counted and logged.
 const GRACE = { gracefulStop: `${config.timeoutSeconds + 5}s` };
@@ -38,10 +38,9 @@ export function arriving(perSecond, clients) {
   };
 }
 
-// One step after the other, each of DURATION at its own rate.
-export function stairs(usualRates, clients) {
-  const steps = rates('RATES', usualRates);
-  const duration = `${seconds('DURATION', '5s')}s`;
+// One rate after the other, each for the same time.
+export function stairs(steps, stepSeconds, clients) {
+  const duration = `${stepSeconds}s`;
   return {
     executor: 'ramping-arrival-rate',
     startRate: steps[0],

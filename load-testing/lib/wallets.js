@@ -5,7 +5,7 @@ import { fail } from 'k6';
 
 import { CURRENCY } from './calls.js';
 import { config } from './config.js';
-import { documentOf, params } from './http.js';
+import { PARAMS, documentOf } from './http.js';
 
 // These two live on different shards, whether there are 2 or 4.
 export const HOT_PAIR = { from: 'hot-payer', to: 'hot-sink' };
@@ -59,7 +59,7 @@ export function open(accounts, balance = OPENING_BALANCE) {
     method: 'POST',
     url: `${config.writeUrl}/wallets`,
     body: JSON.stringify({ accountId, currency: CURRENCY, ...(balance ? { balance } : {}) }),
-    params: params('open'),
+    params: PARAMS,
   });
   for (let begin = 0; begin < accounts.length; begin += BATCH) {
     http.batch(accounts.slice(begin, begin + BATCH).map(request)).forEach(expectOpen);
@@ -67,7 +67,7 @@ export function open(accounts, balance = OPENING_BALANCE) {
 }
 
 export function freeze(account) {
-  const answer = http.put(`${config.writeUrl}/wallets/${account}`, '{"status":"frozen"}', params('freeze'));
+  const answer = http.put(`${config.writeUrl}/wallets/${account}`, '{"status":"frozen"}', PARAMS);
   if (answer.status !== 200) fail(`${account} was not frozen: ${told(answer)}`);
 }
 

@@ -1,0 +1,426 @@
+"""The k6 scripts, as k6 runs them: against real stacks, and against a server that answers whatever it is told to."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+import pytest
+
+from wallet_lab.blocking import run_blocking
+from wallet_lab.testing import RunningStack, running_stack
+
+pytestmark = pytest.mark.slow
+
+SCRIPTS = Path(__file__).parents[1]
+# Without the port on which k6 can be asked how it is doing, and without a report to its makers.
+QUIET_K6 = (str(Path(sys.executable).with_name("k6")), "run", "--quiet", "--address=", "--no-usage-report")
+SHORT = {"DURATION": "1s", "VUS": "5", "WALLETS": "20", "RATE": "50"}
+
+
+class Call(NamedTuple):
+    """A line that CALLS=1 writes."""
+
+    key: str
+    started_at_ms: int
+    duration_ms: float
+    outcome: str
+    transaction_id: str
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a run of k6 left behind."""
+
+    code: int
+    said: str
+    summary: dict[str, Any]
+    calls: list[Call]
+
+    @property
+    def told(self) -> "Counter[str]":
+        """How often each outcome was logged, whatever came after the colon."""
+        return Counter(call.outcome.partition(":")[0] for call in self.calls)
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """How often k6 itself counted each outcome, those that never came left out."""
+        outcomes = {**self.summary["outcomes"], "refused": sum(self.summary["outcomes"]["refused"].values())}
+        return {kind: count for kind, count in outcomes.items() if count}
+
+
+def run_k6(base_url: str, scenario: str, folder: Path, **env: str) -> Load:
+    """Run a scenario to its end."""
+    calls, summary = folder / "calls", folder / "summary.json"
+    asked = {"BASE_URL": base_url, "SCENARIO": scenario, "SUMMARY": str(summary), "CALLS": "1", "RUN": "test"}
+    command = [*QUIET_K6, f"--log-output=file={calls}", "--log-format=raw"]
+    for name, value in {**asked, **env}.items():
+        command += ["-e", f"{name}={value}"]
+    finished = subprocess.run(
+        [*command, str(SCRIPTS / "script.js")], capture_output=True, text=True, check=False, timeout=60
+    )
+    log = calls.read_text() if calls.exists() else ""
+    return Load(
+        finished.returncode,
+        finished.stdout + finished.stderr + re.sub(r"^call .*\n", "", log, flags=re.MULTILINE),
+        json.loads(summary.read_text()) if summary.exists() else {},
+        [_call(line) for line in log.splitlines() if line.startswith("call ")],
+    )
+
+
+def _call(line: str) -> Call:
+    _, key, started_at, duration, outcome, transaction_id = line.split()
+    return Call(key, int(started_at), float(duration), outcome, transaction_id)
+
+
+# --- against real stacks
+
+
+@pytest.fixture(scope="module")
+def saga() -> Iterator[RunningStack]:
+    """One saga for all scenarios."""
+    with running_stack("saga") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def cqrs() -> Iterator[RunningStack]:
+    """One event-driven stack, with a single read shard: it starts sooner, and the delay is as real."""
+    with running_stack("cqrs", shards=1) as stack:
+        yield stack
+
+
+def booked(stack: RunningStack, run: str) -> "Counter[str]":
+    """What became of a run's transfers, by the saga log of all shards."""
+
+    async def look() -> "Counter[str]":
+        found: Counter[str] = Counter()
+        for url in stack.database_urls:
+            connection = await asyncpg.connect(url)
+            try:
+                rows = await connection.fetch(
+                    "SELECT state, count(*) FROM transfers WHERE starts_with(idempotency_key, $1) GROUP BY state",
+                    f"{run}-",
+                )
+                found.update(dict(rows))
+            finally:
+                await connection.close()
+        return found
+
+    return run_blocking(look())
+
+
+@pytest.mark.parametrize(
+    ("scenario", "env"),
+    [
+        ("smoke", {"VUS": "1"}),
+        ("normal", {}),
+        ("highload", {"VUS": "20"}),
+        ("hot-pair", {}),
+        ("uniform", {}),
+        ("zipf", {"SKEW": "1.2"}),
+        ("open", {}),
+        ("mixed", {}),
+    ],
+)
+def test_every_transfer_is_counted_logged_and_in_the_books(
+    saga: RunningStack, tmp_path: Path, scenario: str, env: dict[str, str]
+) -> None:
+    """Given a healthy stack, then all transfers succeed, and k6's count, its lines and the books agree."""
+    load = run_k6(saga.base_url, scenario, tmp_path, **{**SHORT, "RUN": f"all-{scenario}", **env})
+    assert load.code == 0, load.said
+    assert set(load.told) == {"success"}
+    assert load.counted == load.told
+    assert len({call.key for call in load.calls}) == len(load.calls)
+    assert sum(booked(saga, f"all-{scenario}").values()) == len(load.calls)
+    assert load.summary["latency_ms"]["samples"] == len(load.calls)
+    assert load.summary["crossed"] == []
+
+
+def test_refusals_make_the_saga_compensate(saga: RunningStack, tmp_path: Path) -> None:
+    """Some transfers to missing or frozen wallets had been debited and are refunded; each tells its reason."""
+    load = run_k6(saga.base_url, "refusals", tmp_path, **{**SHORT, "RUN": "refusals"})
+    assert load.code == 0, load.said
+    assert load.counted == load.told
+    assert set(load.summary["outcomes"]["refused"]) == {
+        "wallet-not-found",
+        "wallet-frozen",
+        "insufficient-funds",
+    }
+    books = booked(saga, "refusals")
+    assert books["refunded"] > 0
+    assert books["refunded"] + books["refused"] == load.told["refused"]
+
+
+def test_reads_are_counted_apart(saga: RunningStack, tmp_path: Path) -> None:
+    """A run without transfers has no latency of transfers: what was not measured is null, not 0."""
+    load = run_k6(saga.base_url, "reads", tmp_path, **SHORT)
+    assert load.code == 0, load.said
+    assert load.calls == []
+    assert load.summary["latency_ms"] is None
+    assert load.summary["reads"]["success"] == load.summary["iterations"]
+    assert load.summary["reads"]["latency_ms"]["p50"] > 0
+
+
+def test_a_sweep_sums_up_each_step(saga: RunningStack, tmp_path: Path) -> None:
+    """Each step has its own rate, outcomes and latency; its calls bear its name in their keys."""
+    load = run_k6(saga.base_url, "sweep", tmp_path, **{**SHORT, "RATES": "20,60", "RUN": "rising"})
+    assert load.code == 0, load.said
+    steps = load.summary["steps"]
+    assert [(step["name"], step["offered"]) for step in steps] == [("sweep-20", 20), ("sweep-60", 60)]
+    for step in steps:
+        logged = [call for call in load.calls if call.key.startswith(f"rising-{step['name']}-")]
+        assert step["outcomes"]["success"] == len(logged) == pytest.approx(step["offered"], abs=6)
+        assert step["latency_ms"]["samples"] == len(logged)
+
+
+def test_the_sagas_reads_are_never_behind(saga: RunningStack, tmp_path: Path) -> None:
+    """In the saga the first read after an acknowledgement shows the transfer, also with other load beside."""
+    load = run_k6(saga.base_url, "consistency", tmp_path, **SHORT)
+    assert load.code == 0, load.said
+    assert load.summary["stale_reads"] == 0
+    assert load.summary["delay_ms"]["samples"] > 5
+    assert load.summary["delay_ms"]["p50"] < 1
+    assert any(call.key.startswith("test-beside-") for call in load.calls)
+
+
+def test_the_delay_of_projected_reads_is_measured(cqrs: RunningStack, tmp_path: Path) -> None:
+    """In cqrs a read without min_position lags by the time that is measured; one with it is always fresh."""
+    load = run_k6(cqrs.base_url, "consistency", tmp_path, **{**SHORT, "RATE": "0", "DURATION": "2s"})
+    assert load.code == 0, load.said
+    assert load.summary["stale_reads"] > 0
+    assert 0 < load.summary["delay_ms"]["p50"] < 1000
+    assert load.summary["fresh_read_ms"]["samples"] > 5
+
+
+# --- against a server that answers what it is told to
+
+SUCCESS = '{"status":"success","transactionId":"0193a1f0-7c2b-8d41-9a6e-5b1f0c3d7e42"}'
+HANG, HANG_UP, SLOW = -1, -2, -3
+"""In place of a status: no answer, a closed connection, a success that takes its time."""
+
+
+def problem(name: str) -> str:
+    """A problem document, as far as a client looks at it."""
+    return json.dumps({"type": f"/problems/{name}"})
+
+
+ANSWERS: list[tuple[int, str, str]] = [
+    (201, SUCCESS, "success"),
+    (201, SUCCESS[:-1] + ',"position":7}', "success"),
+    (201, SUCCESS.replace("success", "refused"), "error:201-not-success"),
+    (201, '{"status":"success"}', "error:201-not-success"),
+    (201, "<html>", "error:201-not-success"),
+    (201, "null", "error:201-not-success"),
+    (200, SUCCESS, "error:http-200"),
+    (202, SUCCESS.replace("success", "pending"), "pending"),
+    (202, SUCCESS, "error:202-not-pending"),
+    (404, problem("wallet-not-found"), "refused:wallet-not-found"),
+    (404, problem("not-found"), "error:not-found"),
+    (409, problem("insufficient-funds"), "refused:insufficient-funds"),
+    (409, problem("wallet-frozen"), "refused:wallet-frozen"),
+    (409, problem("wallet-closed"), "refused:wallet-closed"),
+    (409, problem("currency-mismatch"), "refused:currency-mismatch"),
+    (409, problem("balance-limit"), "refused:balance-limit"),
+    (409, problem("idempotency-in-progress"), "unknown:idempotency-in-progress"),
+    (422, problem("idempotency-key-reused"), "error:idempotency-key-reused"),
+    (500, problem("internal-error"), "error:internal-error"),
+    (503, problem("overloaded"), "rejected:overloaded"),
+    (503, problem("draining"), "rejected:draining"),
+    (503, problem("shard-unavailable"), "rejected:shard-unavailable"),
+    (503, problem("outcome-unknown"), "unknown:outcome-unknown"),
+    (503, "Service Unavailable", "error:http-503"),
+    (502, '{"type":"a b\\nc"}', "error:http-502"),
+    (HANG, "", "unknown:timeout"),
+    (HANG_UP, "", "unknown:connection-lost"),
+]
+
+
+class Scripted(ThreadingHTTPServer):
+    """Answers transfers in turn with these; remembers which key was answered what."""
+
+    daemon_threads = True
+
+    def __init__(self, answers: list[tuple[int, str, str]]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers = answers
+        self.expected: dict[str, str] = {}
+        self.bodies: list[dict[str, Any]] = []
+        self.turn = threading.Lock()
+        self.released = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def answer_to(self, key: str) -> tuple[int, str]:
+        """The next answer; a key that k6's library sends again gets the same."""
+        with self.turn:
+            place = list(self.expected).index(key) if key in self.expected else len(self.expected)
+            status, body, outcome = self.answers[place % len(self.answers)]
+            self.expected[key] = outcome
+        return status, body
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Scripted
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        status, body = self.server.answer_to(self.headers["Idempotency-Key"])
+        if status in (HANG, HANG_UP):
+            if status == HANG:
+                self.server.released.wait(30)
+            self.close_connection = True
+            return
+        if status == SLOW:
+            self.server.released.wait(0.7)
+        self._send(201 if status == SLOW else status, body)
+
+    def do_GET(self) -> None:
+        self._send(200, '{"balance": 1}')
+
+    def _send(self, status: int, body: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
+        """Say nothing."""
+
+
+@contextmanager
+def scripted(answers: list[tuple[int, str, str]]) -> Iterator[Scripted]:
+    """A running server."""
+    with Scripted(answers) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.released.set()
+            server.shutdown()
+            thread.join()
+
+
+def test_every_answer_is_told_for_what_it_lets_a_client_conclude(tmp_path: Path) -> None:
+    """Each answer a server may give has one outcome; whatever the contract does not allow crosses a threshold."""
+    with scripted(ANSWERS) as server:
+        times = {"ITERATIONS": str(len(ANSWERS)), "SEEDED": "1", "TIMEOUT": "500ms"}
+        load = run_k6(server.url, "smoke", tmp_path, **times)
+    assert {call.key: call.outcome for call in load.calls} == server.expected
+    assert load.counted == load.told
+    assert load.code == 99
+    assert "wallet_transfers{outcome:error} count==0" in load.summary["crossed"]
+    assert "checks rate==1" in load.summary["crossed"]
+
+
+def test_a_201_that_is_no_success_fails_the_run(tmp_path: Path) -> None:
+    """A refusal told as 201, as the ancestor tells it, is not taken for a success by anybody."""
+    refused = SUCCESS.replace("success", "refused")
+    with scripted([(201, refused, "error:201-not-success")]) as server:
+        load = run_k6(server.url, "hot-pair", tmp_path, SEEDED="1", **SHORT)
+    assert load.code == 99
+    assert load.summary["outcomes"]["success"] == 0
+
+
+def test_no_transfer_is_left_without_its_line(tmp_path: Path) -> None:
+    """Whoever has sent a transfer when the time is up waits for its answer."""
+    with scripted([(SLOW, SUCCESS, "success")]) as server:
+        load = run_k6(server.url, "hot-pair", tmp_path, SEEDED="1", VUS="8", DURATION="1s")
+    assert len(load.calls) >= 8
+    assert {call.key: call.outcome for call in load.calls} == server.expected
+    assert all(700 <= call.duration_ms < 3000 for call in load.calls)
+
+
+def test_each_transfer_is_what_the_contract_asks_for(tmp_path: Path) -> None:
+    """One exact amount from one wallet to another; drawn payers and payees differ."""
+    with scripted([(201, SUCCESS, "success")]) as server:
+        run_k6(server.url, "zipf", tmp_path, SEEDED="1", **{**SHORT, "WALLETS": "3", "WALLET_PREFIX": "w"})
+    assert {body["fromAccount"] for body in server.bodies} == {"w0", "w1", "w2"}
+    assert all(body["fromAccount"] != body["toAccount"] for body in server.bodies)
+    assert {(body["amount"], body["currency"]) for body in server.bodies} == {(0.01, "USD")}
+
+
+# --- k6 alone
+
+
+def test_zipf_draws_by_its_law(tmp_path: Path) -> None:
+    """Wallet number k-1 is drawn in proportion to k to the power of minus the skew."""
+    script = tmp_path / "draws.js"
+    script.write_text(
+        f"import {{ zipf }} from '{SCRIPTS}/lib/wallets.js';\n"
+        "export default function () {\n"
+        "  for (const skew of [0.8, 1, 1.5]) {\n"
+        "    const [draw, drawn] = [zipf(5, skew), [0, 0, 0, 0, 0]];\n"
+        "    for (let n = 0; n < 20000; n += 1) drawn[draw()] += 1;\n"
+        "    console.log(`${skew} ${drawn}`);\n"
+        "  }\n"
+        "}\n"
+    )
+    said = subprocess.run(
+        [*QUIET_K6, "--log-format=raw", str(script)], capture_output=True, text=True, check=True
+    )
+    lines = re.findall(r"^([\d.]+) ([\d,]+)$", said.stderr, re.MULTILINE)
+    assert len(lines) == 3
+    for skew, drawn in lines:
+        weights = [k ** -float(skew) for k in range(1, 6)]
+        expected = [20000 * weight / sum(weights) for weight in weights]
+        # Four standard deviations are at most 283.
+        assert [int(times) for times in drawn.split(",")] == pytest.approx(expected, abs=283)
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"SCENARIO": "hotpair"}, "SCENARIO=hotpair is none of smoke, normal, highload, hot-pair"),
+        ({"ARCH": "soap", "BASE_URL": ""}, "ARCH=soap is none of saga, cqrs, noop"),
+        ({"VUS": "many"}, "VUS=many is not a number"),
+        ({"DURATION": "long"}, "DURATION=long is not a duration such as"),
+        ({"SCENARIO": "uniform", "WALLETS": "1"}, "WALLETS=1: a transfer needs two"),
+    ],
+)
+def test_what_cannot_be_run_says_why(tmp_path: Path, env: dict[str, str], said: str) -> None:
+    """A mistaken variable ends the run at once, with what would have been right."""
+    load = run_k6("http://127.0.0.1:1", "smoke", tmp_path, **env)
+    assert load.code not in (0, 99)
+    assert said in load.said
+
+
+def test_a_stack_that_is_not_up_is_named(tmp_path: Path) -> None:
+    """Wallets cannot be opened where nobody listens: the message names the address and asks the question."""
+    load = run_k6("http://127.0.0.1:1", "smoke", tmp_path)
+    assert load.code not in (0, 99)
+    assert "no wallet was opened at http://127.0.0.1:1" in load.said
+    assert "is the stack up?" in load.said
+
+
+def test_the_readme_has_every_scenario_variable_and_metric() -> None:
+    """What can be set or read is described in load-testing/README.md, in the rows of its tables."""
+    source = "".join(
+        file.read_text() for part in ("lib", "scenarios") for file in (SCRIPTS / part).glob("*.js")
+    )
+    names = set(re.findall(r"\b(?:text|number|seconds|rates)\('([A-Z_]+)'", source))
+    names |= set(re.findall(r"new (?:Counter|Trend|Rate)\('(\w+)'", source))
+    names |= {match.strip("'") for match in re.findall(r"\w+(?=: \w+,)|'[\w-]+'", _listed_scenarios())}
+    assert {"SCENARIO", "SKEW", "wallet_visible_ms", "hot-pair"} <= names
+    rows = re.findall(r"^\| (`.*?) \|", (SCRIPTS / "README.md").read_text(), re.MULTILINE)
+    described = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
+    assert names - described == set()
+
+
+def _listed_scenarios() -> str:
+    index = (SCRIPTS / "scenarios" / "index.js").read_text()
+    return index.partition("SCENARIOS = {")[2].partition("}")[0]
