@@ -29,10 +29,21 @@ STOP_TIMEOUT_S = 10.0
 
 
 class Reads(Struct, kw_only=True, frozen=True):
-    """Of the reads of balances: how many were answered, and how fast."""
+    """Of the reads of balances: how many were answered how, and how fast."""
 
-    success: int
-    latency_ms: Latency | None
+    success: int = 0
+    refused: int = 0
+    unknown: int = 0
+    rejected: int = 0
+    error: int = 0
+    latency_ms: Latency | None = None
+
+
+class Step(Struct, kw_only=True, frozen=True):
+    """One step of a sweep; its name is in the keys of its calls."""
+
+    name: str
+    rate: float
 
 
 class Visible(Latency, kw_only=True, frozen=True):
@@ -48,6 +59,7 @@ class Summary(Struct, kw_only=True, frozen=True):
     dropped_iterations: int
     reads: Reads | None
     delay_ms: Visible | None
+    steps: list[Step]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,7 @@ def _environment(scenario: Scenario, base_url: str) -> dict[str, str]:
     # The services were given their keys by the same variable, when the stack was brought up.
     api_key, _, _ = os.environ.get("WALLET_API_KEYS", "").partition(",")
     rate = {} if scenario.rate_per_s is None else {"RATE": f"{scenario.rate_per_s:g}"}
+    rates = {"RATES": ",".join(map(str, scenario.rates_per_s))} if scenario.rates_per_s else {}
     return {
         "SCENARIO": scenario.script,
         "BASE_URL": base_url,
@@ -104,7 +117,7 @@ def _environment(scenario: Scenario, base_url: str) -> dict[str, str]:
         "CALLS": "1",
         "API_KEY": api_key,
         **rate,
-        **scenario.env,
+        **rates,
     }
 
 

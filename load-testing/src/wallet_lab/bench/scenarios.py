@@ -1,7 +1,6 @@
 """The scenarios as plain data: what k6 is told, which wallets it needs, and what is counted."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from wallet_lab.errors import LabError
@@ -11,6 +10,11 @@ HOT_PAIR = ("hot-payer", "hot-sink")
 
 WALLET_PREFIX = "load-"
 """The other wallets are named so and numbered from 0."""
+
+CLIENTS_FOR_ARRIVALS = 100
+"""At least so many for load that comes by the clock: one that finds no client free is dropped."""
+
+SWEEP_PER_S = (250, 500, 1000, 1500, 2000, 2500, 3000, 4000)
 
 Counted = Literal["transfers", "reads", "calls"]
 
@@ -28,10 +32,15 @@ class Scenario:
     """Arrivals a second of an open scenario; None in a closed loop."""
     wallets: int = 0
     """How many wallets take part; 0: the hot pair."""
-    env: Mapping[str, str] = field(default_factory=dict)
-    """What else the script is told."""
+    rates_per_s: tuple[int, ...] = ()
+    """The arrivals a second of a sweep's steps, of which each takes `duration_s`."""
     counted: Counted = "transfers"
-    """What throughput, latency and costs are of."""
+    """What throughput and costs are of: transfers, reads, or both. Latency is that of transfers where there are any."""
+
+    @property
+    def warm_up(self) -> "Scenario":
+        """What goes before it: a sweep's steps are no warm-up, the rest is its own."""
+        return replace(self, script="uniform", rates_per_s=(), clients=50) if self.rates_per_s else self
 
     def lasting(self, duration_s: float) -> "Scenario":
         """The same for another time."""
@@ -42,8 +51,8 @@ class Scenario:
         return replace(self, clients=clients)
 
     def at_rate(self, rate_per_s: float, name: str) -> "Scenario":
-        """The same arrivals at another rate, under a name of their own: a step of a sweep."""
-        return replace(self, rate_per_s=rate_per_s, name=name)
+        """The same with arrivals at this rate (consistency: beside what is measured), under a name of its own."""
+        return replace(self, rate_per_s=rate_per_s, name=name, clients=max(self.clients, CLIENTS_FOR_ARRIVALS))
 
     @property
     def accounts(self) -> list[str]:
@@ -64,6 +73,10 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(name="reads", script="reads", wallets=1000, counted="reads"),
         Scenario(name="mixed", script="mixed", wallets=1000, counted="calls"),
         Scenario(name="refusals", script="refusals", wallets=1000),
+        Scenario(
+            name="sweep", script="sweep", clients=500, duration_s=5.0, wallets=1000, rates_per_s=SWEEP_PER_S
+        ),
+        Scenario(name="consistency", script="consistency", clients=1, wallets=1000),
     )
 }
 
