@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from wallet_lab.processes import cpu_s, family
 from wallet_lab.stacks import RunningStack
 
 MEMORY_EVERY_S = 1.0
+NOT_SERVERS = {"prometheus", "component-metrics"}
+"""What watches a stack is no part of what it costs."""
 _DIGITS = "-0123456789"
 
 
@@ -34,34 +37,25 @@ def used_by(component: str, pid: int) -> Used:
     # written: a hundred times too much for Postgres' log. What Postgres hands to write() are its files alone; with
     # the others that would count sockets.
     counter = "write_chars" if kind_of(component).startswith("postgres") else "write_bytes"
-    cpu_s, disk_bytes = 0.0, 0
+    used_s, disk_bytes = 0.0, 0
     readable = True
-    for process in _family(pid):
+    for process in family(pid):
         with contextlib.suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            cpu_s += times.user + times.system + times.children_user + times.children_system
+            used_s += cpu_s(process)
             try:
                 disk_bytes += getattr(process.io_counters(), counter)
             except psutil.AccessDenied:
                 readable = False
-    return Used(cpu_s, disk_bytes if readable else None)
+    return Used(used_s, disk_bytes if readable else None)
 
 
 def memory_mib(pid: int) -> float:
     """The memory of a process and its descendants; what several share is divided among them (PSS)."""
     total = 0
-    for process in _family(pid):
+    for process in family(pid):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             total += process.memory_full_info().pss
     return total / 2**20
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    try:
-        parent = psutil.Process(pid)
-        return [parent, *parent.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +74,15 @@ class Snapshot:
 
 def look(stack: RunningStack) -> Snapshot:
     """What every component has used until now."""
-    pids = stack.pids
+    pids = _servers(stack)
     times = psutil.cpu_times()
     machine_s = sum(times) - times.guest - times.guest_nice  # these two are in user and nice already
     used = {name: used_by(name, pid) for name, pid in pids.items()}
     return Snapshot(pids, used, machine_s, times.steal, psutil.getloadavg()[0])
+
+
+def _servers(stack: RunningStack) -> dict[str, int]:
+    return {name: pid for name, pid in stack.pids.items() if kind_of(name) not in NOT_SERVERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +102,17 @@ def between(before: Snapshot, after: Snapshot) -> Usage:
     steal_percent = 100 * (after.stolen_s - before.stolen_s) / passed_s if passed_s else 0.0
     if before.pids != after.pids:
         return Usage(None, None, steal_percent, passed_s)
-    cpu_s: dict[str, float] = defaultdict(float)
+    cpu: dict[str, float] = defaultdict(float)
     disk: dict[str, float] = defaultdict(float)
     readable = True
     for name, then in before.used.items():
         now = after.used[name]
-        cpu_s[kind_of(name)] += now.cpu_s - then.cpu_s
+        cpu[kind_of(name)] += now.cpu_s - then.cpu_s
         if now.disk_bytes is None or then.disk_bytes is None:
             readable = False
         else:
             disk[kind_of(name)] += now.disk_bytes - then.disk_bytes
-    return Usage(dict(cpu_s), dict(disk) if readable else None, steal_percent, passed_s)
+    return Usage(dict(cpu), dict(disk) if readable else None, steal_percent, passed_s)
 
 
 @dataclass(slots=True)
@@ -135,7 +133,7 @@ class Memory:
 def watching_memory(stack: RunningStack) -> Iterator[Memory]:
     """Looks at the memory of the stack again and again until the block ends."""
     memory, stop = Memory(), threading.Event()
-    pids = stack.pids
+    pids = _servers(stack)
 
     def watch() -> None:
         while not stop.wait(MEMORY_EVERY_S):

@@ -52,7 +52,9 @@ class Scenario:
 
     def at_rate(self, rate_per_s: float, name: str) -> "Scenario":
         """The same with arrivals at this rate (consistency: beside what is measured), under a name of its own."""
-        return replace(self, rate_per_s=rate_per_s, name=name, clients=max(self.clients, CLIENTS_FOR_ARRIVALS))
+        return replace(
+            self, rate_per_s=rate_per_s, name=name, clients=max(self.clients, CLIENTS_FOR_ARRIVALS)
+        )
 
     @property
     def accounts(self) -> list[str]:
