@@ -19,7 +19,8 @@ from cqrs_support.traffic import Client, Traffic, Witness, busy, client
 from redis.asyncio import Redis
 
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, partition_of
-from wallet_lab.audit.cqrs import audit_cqrs
+from wallet_lab.audit.books import audit_stack
+from wallet_lab.audit.questions import violations
 from wallet_lab.testing import RunningStack, running_stack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -40,7 +41,7 @@ async def assert_sound(stack: RunningStack, traffic: Traffic) -> None:
     """Every acknowledged transfer is there once, and all databases agree, as soon as the dust has settled."""
     assert traffic.acknowledged, "there was no load"
     deadline = time.monotonic() + SETTLE_S
-    while found := await audit_cqrs(stack.event_store_url, stack.database_urls, stack.redis_url):
+    while found := violations(await audit_stack(stack)):
         assert time.monotonic() < deadline, found
         await asyncio.sleep(0.5)
     connection = await asyncpg.connect(stack.event_store_url)

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from wallet_kernel.slots import slot_of
-from wallet_lab.audit.saga import audit_saga
+from wallet_lab.audit.books import audit_stack
+from wallet_lab.audit.questions import violations
 from wallet_lab.testing import running_stack
 
 pytestmark = pytest.mark.slow
@@ -30,7 +31,7 @@ def test_money_goes_round_every_shard(shards: int, orchestrators: int) -> None:
             document = httpx.get(f"{stack.base_url}/wallets/{name}/balance").json()
             assert (document["balance"], document["version"]) == (10, 3)
         for _ in range(50):  # completion follows the answers
-            if not (found := asyncio.run(audit_saga(stack.database_urls, stack.redis_url))):
+            if not (found := violations(asyncio.run(audit_stack(stack)))):
                 break
             time.sleep(0.1)
         assert found == []

@@ -5,31 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import psutil
 import redis
 
 from tests.blackbox.stack import Component
-from wallet_lab.audit.cqrs import audit_cqrs
-from wallet_lab.audit.saga import audit_saga
+from wallet_lab.audit.books import audit_stack
+from wallet_lab.audit.questions import violations
 from wallet_lab.testing import RunningStack, running_stack
 
 MORTAL = {signal.SIGKILL, signal.SIGTERM}
-Audit = Callable[[RunningStack], list[str]]
-
-
-def _audit_saga(running: RunningStack) -> list[str]:
-    return asyncio.run(audit_saga(running.database_urls, running.redis_url))
-
-
-def _audit_cqrs(running: RunningStack) -> list[str]:
-    return asyncio.run(audit_cqrs(running.event_store_url, running.database_urls, running.redis_url))
-
-
-AUDITS: dict[str, Audit] = {"saga": _audit_saga, "cqrs": _audit_cqrs}
-"""What reads an architecture's databases and says, a sentence each, which guarantee they violate."""
 
 
 class LabStack:
@@ -76,7 +63,7 @@ class LabStack:
 
     def audit(self) -> list[str]:
         """What the databases say."""
-        return AUDITS[self.architecture](self._running)
+        return violations(asyncio.run(audit_stack(self._running)))
 
 
 def _signal_children(pid: int, sig: int) -> None:

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from wallet_lab.home import StackHome
+from wallet_lab.processes import cpu_s, family
 
 
 class Components(Collector):
@@ -46,8 +47,8 @@ class Components(Collector):
             labels = [component["name"], component["kind"]]
             restarts.add_metric(labels, component["restarts"])
             if component["pid"] is not None:
-                cpu_s, memory_bytes = used_by(component["pid"])
-                cpu.add_metric(labels, cpu_s)
+                used_s, memory_bytes = used_by(component["pid"])
+                cpu.add_metric(labels, used_s)
                 memory.add_metric(labels, memory_bytes)
         return iter((cpu, memory, restarts))
 
@@ -58,25 +59,13 @@ class Components(Collector):
 
 def used_by(pid: int) -> tuple[float, int]:
     """CPU seconds and bytes of memory of a process and its descendants; of those that ended, the CPU time."""
-    cpu_s, memory_bytes = 0.0, 0
+    used_s, memory_bytes = 0.0, 0
     for process in family(pid):
         with contextlib.suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            cpu_s += times.user + times.system + times.children_user + times.children_system
+            used_s += cpu_s(process)
             memory = process.memory_info()
             memory_bytes += memory.rss - memory.shared
-    return cpu_s, memory_bytes
-
-
-def family(pid: int) -> Iterator[psutil.Process]:
-    """A process and its descendants, as the kernel lists them: psutil would look at every process of the machine."""
-    try:
-        yield psutil.Process(pid)
-        children = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
-    except (psutil.NoSuchProcess, OSError):
-        return
-    for child in " ".join(children).split():
-        yield from family(int(child))
+    return used_s, memory_bytes
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ Kind = Literal[
     "relay",
     "query",
     "gateway",
+    "noop",
     "postgres",
     "redis",
     "rabbitmq",

@@ -120,12 +120,23 @@ class RunningStack:
 
     def pid(self, name: str) -> int | None:
         """The process of a component; None while it is down."""
-        pid: int | None = self._recorded(name)["pid"]
+        pid: int | None = next(part["pid"] for part in self._recorded if part["name"] == name)
         return pid
 
-    def _recorded(self, name: str) -> dict[str, Any]:
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process of every component that is not down."""
+        return {part["name"]: part["pid"] for part in self._recorded if part["pid"] is not None}
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The own port's URL of every component; of databases, cache and broker it is no HTTP."""
+        return {part["name"]: part["url"] for part in self._recorded}
+
+    @property
+    def _recorded(self) -> list[dict[str, Any]]:
         components: list[dict[str, Any]] = self._home.read("state")["components"]
-        return next(component for component in components if component["name"] == name)
+        return components
 
     def log(self, name: str, lines: int = 200) -> str:
         """The last lines a component (or `supervisor`, `migrations-0`, …) wrote."""

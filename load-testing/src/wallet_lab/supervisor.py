@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-from wallet_lab import cqrs_stack, credentials, postgres, prometheus, rabbitmq, saga_stack
+from wallet_lab import cqrs_stack, credentials, noop_stack, postgres, prometheus, rabbitmq, saga_stack
 from wallet_lab.cqrs_stack import CqrsPlan
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import CommandFailedError
@@ -25,6 +25,7 @@ from wallet_lab.home import StackHome, take_lock
 from wallet_lab.keeper import Keeper
 from wallet_lab.logs import open_log, tail, trim_logs
 from wallet_lab.monitoring import monitored
+from wallet_lab.noop_stack import NoopPlan
 from wallet_lab.process import run
 from wallet_lab.saga_stack import Request, SagaPlan
 from wallet_lab.stack import Command, Stack, Stage
@@ -35,9 +36,10 @@ LOOK_EVERY_S = 5.0
 ALREADY_UP = 3
 
 
-_PLANS: dict[str, Callable[[Request, Credentials, Path], SagaPlan | CqrsPlan]] = {
+_PLANS: dict[str, Callable[[Request, Credentials, Path], SagaPlan | CqrsPlan | NoopPlan]] = {
     "saga": saga_stack.plan,
     "cqrs": cqrs_stack.plan,
+    "noop": noop_stack.plan,
 }
 
 

@@ -14,12 +14,14 @@ from prometheus_client import Counter, Gauge
 
 from wallet_cqrs.messages import EventMessage
 from wallet_cqrs.relay.log_tail import LogTail
+from wallet_kernel.batcher import BATCH_SIZE
 from wallet_kernel.runtime.lifecycle import NotReady
 
 ACTIVE = Gauge("wallet_relay_active", "1 in the relay that publishes, 0 in those that stand by.")
 POSITION = Gauge("wallet_relay_position", "The last position the broker confirmed.")
 PUBLISHED = Counter("wallet_relay_events", "Events the broker confirmed.")
 RESTARTS = Counter("wallet_relay_restarts", "Times the relay began again from its checkpoint.")
+GROUP_SIZE = BATCH_SIZE.labels("groups")
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
@@ -92,4 +94,6 @@ class Relay:
         await log.advance(head, at_once=False)
         POSITION.set(head)
         PUBLISHED.inc(len(events))
+        if events:
+            GROUP_SIZE.observe(len(events))
         return head

@@ -1,1 +1,1 @@
-"""Audits: what the databases say about the promises, once the load is over. Each violation is one sentence."""
+"""Audits: the books of a stack at rest against the promises, and against what its clients were told."""

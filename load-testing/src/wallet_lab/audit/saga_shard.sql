@@ -1,44 +1,45 @@
--- What one shard of the saga violates, a sentence a row. Every rule stands alone, so one breach does not hide another.
+-- What one shard of the saga promises by itself. Each check stands alone, so one breach does not hide another.
+
+-- check: money is conserved
 SELECT format('%s: wallets, @external and @transit sum to %s micros, not to 0', currency, sum(balance_micros))
 FROM (
-    SELECT currency, balance_micros::numeric FROM wallets
+    SELECT currency, sum(balance_micros) AS balance_micros FROM wallets GROUP BY currency
     UNION ALL
     SELECT currency, balance_micros FROM system_accounts
 ) AS books
 GROUP BY currency HAVING sum(balance_micros) <> 0
 
-UNION ALL
+-- check: no wallet is below zero
 SELECT format('wallet %s holds %s micros', account_id, balance_micros) FROM wallets WHERE balance_micros < 0
 
-UNION ALL
-SELECT format('wallet %s is at version %s with %s micros; its ledger has %s entries up to version %s that sum to %s',
-              w.account_id, w.version, w.balance_micros, coalesce(l.entries, 0), coalesce(l.version, 0),
-              coalesce(l.total, 0))
-FROM wallets w LEFT JOIN (
-    SELECT account_id, count(*) AS entries, max(version) AS version, sum(amount_micros) AS total
-    FROM ledger GROUP BY account_id
+-- check: every balance is the sum of its postings
+SELECT format('wallet %s holds %s micros; its ledger sums to %s', w.account_id, w.balance_micros, coalesce(l.total, 0))
+FROM wallets w FULL JOIN (
+    SELECT account_id, sum(amount_micros) AS total FROM ledger GROUP BY account_id
 ) AS l USING (account_id)
-WHERE (l.entries, l.version, l.total) IS DISTINCT FROM (w.version, w.version, w.balance_micros::numeric)
+WHERE w.balance_micros IS DISTINCT FROM l.total
 
-UNION ALL
-SELECT format('wallet %s: entry %s says %s micros after it, the entries up to it sum to %s',
-              account_id, version, balance_micros, total)
+-- check: versions are contiguous
+SELECT format('wallet %s is at version %s; its ledger has %s entries up to version %s',
+              w.account_id, w.version, coalesce(l.entries, 0), coalesce(l.version, 0))
+FROM wallets w FULL JOIN (
+    SELECT account_id, count(*) AS entries, max(version) AS version FROM ledger GROUP BY account_id
+) AS l USING (account_id)
+WHERE (l.entries, l.version) IS DISTINCT FROM (w.version, w.version)
+
+-- check: every balance is explained at any past moment
+SELECT format('wallet %s: entry %s says %s micros after it, at %s; the entries up to it sum to %s, the one before is of %s',
+              account_id, version, balance_micros, at, total, before)
 FROM (
-    SELECT account_id, version, balance_micros,
-           sum(amount_micros) OVER (PARTITION BY account_id ORDER BY version) AS total
-    FROM ledger
-) AS running WHERE balance_micros <> total
+    SELECT account_id, version, balance_micros, at, sum(amount_micros) OVER wallet AS total, lag(at) OVER wallet AS before
+    FROM ledger WINDOW wallet AS (PARTITION BY account_id ORDER BY version)
+) AS running
+WHERE balance_micros <> total OR at < before
 
-UNION ALL
-SELECT format('wallet %s: entry %s is older than the one before it', account_id, version)
-FROM (
-    SELECT account_id, version, at, lag(at) OVER (PARTITION BY account_id ORDER BY version) AS before FROM ledger
-) AS times WHERE at < before
-
-UNION ALL
+-- check: every saga has ended
 SELECT format('saga %s has not ended', transfer_id) FROM transfers WHERE state = 'debited'
 
-UNION ALL
+-- check: money in flight is that of open sagas
 SELECT format('wallet %s counts %s micros in flight, its open sagas %s', w.account_id, w.in_flight_micros,
               coalesce(t.open, 0))
 FROM wallets w LEFT JOIN (
@@ -46,26 +47,30 @@ FROM wallets w LEFT JOIN (
 ) AS t ON t.from_account = w.account_id
 WHERE w.in_flight_micros <> coalesce(t.open, 0)
 
--- An owner's postings of a transfer, by what became of it. (The payee's side of a transfer is checked below.)
-UNION ALL
+-- An owner's postings of a transfer, by what became of it. (The payee's side of a transfer is another check.)
+-- check: every transfer is posted as it ended
 SELECT format('%s %s of %s micros is %s, but its owner has %s postings that sum to %s',
-              t.kind, t.transfer_id, t.amount_micros, t.state, count(l.version), coalesce(sum(l.amount_micros), 0))
-FROM transfers t LEFT JOIN ledger l ON l.transfer_id = t.transfer_id AND l.account_id = t.owner
-GROUP BY t.transfer_id
-HAVING (count(l.version), coalesce(sum(l.amount_micros), 0)) <> (
+              t.kind, t.transfer_id, t.amount_micros, t.state, coalesce(l.postings, 0), coalesce(l.total, 0))
+FROM transfers t LEFT JOIN (
+    SELECT transfer_id, account_id, count(*) AS postings, sum(amount_micros) AS total
+    FROM ledger GROUP BY transfer_id, account_id
+) AS l ON l.transfer_id = t.transfer_id AND l.account_id = t.owner
+WHERE (coalesce(l.postings, 0), coalesce(l.total, 0)) <> (
     CASE t.state WHEN 'refused' THEN 0 WHEN 'refunded' THEN 2 ELSE 1 END,
     CASE WHEN t.state IN ('refused', 'refunded') THEN 0
          WHEN t.kind IN ('transfer', 'withdrawal') THEN -t.amount_micros
          ELSE t.amount_micros END)
 
-UNION ALL
+-- check: every credit is posted as the barrier says
 SELECT format('the barrier says of transfer %s: %s, but there are %s postings of it to a payee', c.transfer_id,
-              coalesce(c.reason, 'credited'), count(l.version))
-FROM credits c LEFT JOIN ledger l ON l.transfer_id = c.transfer_id AND l.kind = 'transfer' AND l.amount_micros > 0
-GROUP BY c.transfer_id
-HAVING count(l.version) <> CASE WHEN c.reason IS NULL THEN 1 ELSE 0 END
+              coalesce(c.reason, 'credited'), coalesce(l.postings, 0))
+FROM credits c LEFT JOIN (
+    SELECT transfer_id, count(*) AS postings FROM ledger
+    WHERE kind = 'transfer' AND amount_micros > 0 GROUP BY transfer_id
+) AS l USING (transfer_id)
+WHERE coalesce(l.postings, 0) <> CASE WHEN c.reason IS NULL THEN 1 ELSE 0 END
 
-UNION ALL
+-- check: every posting belongs to a transfer
 SELECT format('a posting of %s micros to %s belongs to no transfer and no credit', l.amount_micros, l.account_id)
 FROM ledger l
 WHERE l.transfer_id IS NOT NULL

@@ -1,0 +1,51 @@
+"""Two sides that must have the same rows, each spread over databases of its own."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from wallet_lab.audit.questions import check
+from wallet_lab.report.model import Check
+
+
+class Side(NamedTuple):
+    """A query, and the databases whose rows together are the side; the first column identifies a row."""
+
+    name: str
+    sql: str
+    databases: Sequence[asyncpg.Connection]
+
+
+async def compare(name: str, left: Side, right: Side) -> Check:
+    """Whether both have the same rows: by their digests, and row by row only to say what differs."""
+    # One connection may serve both sides, so they take turns.
+    if await _digest(left) == await _digest(right):
+        return check(name, [])
+    rows, others = await _rows(left), await _rows(right)
+    differing = sorted(key for key in rows.keys() | others.keys() if rows.get(key) != others.get(key))
+    return check(
+        name,
+        [
+            f"{key}: {left.name} {_told(rows.get(key))}, {right.name} {_told(others.get(key))}"
+            for key in differing
+        ],
+    )
+
+
+async def _digest(side: Side) -> tuple[int, int]:
+    """How many rows, and the sum of their hashes, which does not depend on their order or on where they are."""
+    # The query is one of this package's.
+    sql = f"SELECT count(*), coalesce(sum(hash_record_extended(r, 0)), 0) FROM ({side.sql}\n) AS r"  # noqa: S608
+    found = await asyncio.gather(*(database.fetchrow(sql) for database in side.databases))
+    return sum(rows for rows, _ in found), int(sum(digest for _, digest in found))
+
+
+async def _rows(side: Side) -> dict[Any, tuple[Any, ...]]:
+    found = await asyncio.gather(*(database.fetch(side.sql) for database in side.databases))
+    return {row[0]: tuple(row[1:]) for rows in found for row in rows}
+
+
+def _told(row: tuple[Any, ...] | None) -> str:
+    return "nothing" if row is None else ", ".join(map(str, row))

@@ -1,0 +1,4 @@
+-- What one read shard promises by itself.
+
+-- check: no projection stands still
+SELECT stopped FROM read_model.checkpoint WHERE stopped IS NOT NULL

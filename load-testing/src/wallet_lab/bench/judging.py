@@ -1,0 +1,89 @@
+"""From a measurement and its audit to the report's run. The figures of a run that failed its audit end here."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from wallet_lab.bench import figures
+from wallet_lab.bench.measuring import Measurement
+from wallet_lab.bench.scenarios import Scenario
+from wallet_lab.report.model import Audit, Delay, Outcomes, Run
+
+
+def judge(measured: Measurement, audit: Audit | None, repeat: int) -> Run:
+    """The run as it may be reported."""
+    return _judge(measured, audit, repeat, figures.of_run)
+
+
+def judge_steps(measured: Measurement, audit: Audit | None, repeat: int) -> list[Run]:
+    """A sweep's steps as they may be reported; the audit is that of the whole sweep."""
+    return [_judge(step, audit, repeat, figures.of_step) for step in figures.steps(measured)]
+
+
+def judge_delay(measured: Measurement, audit: Audit | None, repeat: int, load: str) -> Delay | None:
+    """How long writes took to become visible; None if the audit failed, or nothing was seen."""
+    seen = measured.load.summary.delay_ms
+    if seen is None or not _passed(audit):
+        return None
+    return Delay(
+        architecture=measured.architecture,
+        load=load,
+        repeat=repeat,
+        samples=seen.samples,
+        p50=seen.p50,
+        p95=seen.p95,
+        p99=seen.p99,
+        max=seen.max,
+        distribution=seen.distribution,
+    )
+
+
+def _judge(
+    measured: Measurement,
+    audit: Audit | None,
+    repeat: int,
+    performance: Callable[[Measurement], dict[str, Any]],
+) -> Run:
+    """Every run with figures is made here: only if the audit passed, or there are no books to audit (noop)."""
+    return Run(
+        architecture=measured.architecture,
+        scenario=measured.scenario.name,
+        repeat=repeat,
+        verdict="passed" if _passed(audit) else "failed",
+        why=_first_violation(audit),
+        started_at=measured.load.started_at,
+        duration_s=measured.scenario.duration_s,
+        clients=measured.scenario.clients,
+        offered_per_s=measured.scenario.rate_per_s,
+        outcomes=figures.outcomes(measured),
+        audit=audit,
+        **(performance(measured) if _passed(audit) else {}),
+    )
+
+
+def not_run(architecture: str, scenario: Scenario, repeat: int, *, why: str, started_at: datetime) -> Run:
+    """A run that could not be carried out, and why."""
+    return Run(
+        architecture=architecture,
+        scenario=scenario.name,
+        repeat=repeat,
+        verdict="not-run",
+        why=why,
+        started_at=started_at,
+        duration_s=0.0,
+        clients=scenario.clients,
+        offered_per_s=scenario.rate_per_s,
+        outcomes=Outcomes(),
+    )
+
+
+def _passed(audit: Audit | None) -> bool:
+    return audit is None or audit.passed
+
+
+def _first_violation(audit: Audit | None) -> str:
+    failed = [check for check in audit.checks if not check.passed] if audit else []
+    if not failed:
+        return ""
+    more = f" (and {len(failed) - 1} more checks failed)" if len(failed) > 1 else ""
+    return f"{failed[0].name}: {failed[0].violations[0]}{more}"

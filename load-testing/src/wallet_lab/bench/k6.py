@@ -1,0 +1,169 @@
+"""Running k6 with the project's script, and reading what it has to say."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from msgspec import Struct
+from msgspec.json import decode
+
+from wallet_lab.bench.scenarios import WALLET_PREFIX, Scenario
+from wallet_lab.calls import Call, read_calls, total
+from wallet_lab.errors import LabError
+from wallet_lab.home import checkout
+from wallet_lab.logs import tail
+from wallet_lab.process import die_with
+from wallet_lab.report.model import Latency, Outcomes
+
+THRESHOLDS_CROSSED = 99
+"""k6's exit code when the load went as planned and a threshold was missed: the audit and the figures say which."""
+STOP_TIMEOUT_S = 10.0
+
+
+class Reads(Struct, kw_only=True, frozen=True):
+    """Of the reads of balances: how many were answered how, and how fast."""
+
+    success: int = 0
+    refused: int = 0
+    unknown: int = 0
+    rejected: int = 0
+    error: int = 0
+    latency_ms: Latency | None = None
+
+
+class Step(Struct, kw_only=True, frozen=True):
+    """One step of a sweep; its name is in the keys of its calls."""
+
+    name: str
+    rate: float
+
+
+class Visible(Latency, kw_only=True, frozen=True):
+    """From a write's answer to its being visible to readers."""
+
+    samples: int
+
+
+class Summary(Struct, kw_only=True, frozen=True):
+    """What the script writes at its end (load-testing/lib/summary.js), as far as it is used here."""
+
+    outcomes: Outcomes
+    dropped_iterations: int
+    reads: Reads | None
+    delay_ms: Visible | None
+    steps: list[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One run of k6."""
+
+    run: str
+    """The prefix of its idempotency keys."""
+    started_at: datetime
+    elapsed_s: float
+    """From k6's start to its end: longer than the load by what k6 takes to start and to stop gracefully."""
+    calls: list[Call]
+    summary: Summary
+    cpu_s: float
+    """What k6 itself used."""
+
+    @property
+    def unlogged(self) -> int:
+        """Transfers that k6 counted and wrote no line of: nobody knows what they were answered."""
+        return max(0, total(self.summary.outcomes) - len(self.calls))
+
+
+def run_k6(scenario: Scenario, base_url: str, *, run: str, folder: Path) -> Load:
+    """Put a scenario's load on a stack whose wallets are there; returns when every call has ended.
+
+    Raises:
+        LabError: k6 could not carry it out; the text ends with its last lines.
+    """
+    log, summary, output = (folder / f"{run}.{kind}" for kind in ("calls", "json", "out"))
+    settings = {**_environment(scenario, base_url), "RUN": run, "SUMMARY": str(summary)}
+    cpu_before_s, started_at, started_s = _children_cpu_s(), datetime.now(UTC), time.monotonic()
+    with output.open("wb") as said:
+        code = _wait(_start(settings, log, said))
+    elapsed_s, cpu_s = time.monotonic() - started_s, _children_cpu_s() - cpu_before_s
+    if code not in {0, THRESHOLDS_CROSSED}:
+        raise LabError(f"k6 ended with status {code}:\n{tail(output, 10)}\n{tail(log, 3)}")
+    return Load(
+        run, started_at, elapsed_s, read_calls(log), decode(summary.read_bytes(), type=Summary), cpu_s
+    )
+
+
+def _environment(scenario: Scenario, base_url: str) -> dict[str, str]:
+    # The services were given their keys by the same variable, when the stack was brought up.
+    api_key, _, _ = os.environ.get("WALLET_API_KEYS", "").partition(",")
+    rate = {} if scenario.rate_per_s is None else {"RATE": f"{scenario.rate_per_s:g}"}
+    rates = {"RATES": ",".join(map(str, scenario.rates_per_s))} if scenario.rates_per_s else {}
+    return {
+        "SCENARIO": scenario.script,
+        "BASE_URL": base_url,
+        "VUS": str(scenario.clients),
+        "DURATION": f"{scenario.duration_s:g}s",
+        "WALLETS": str(scenario.wallets),
+        "WALLET_PREFIX": WALLET_PREFIX,
+        "SEEDED": "1",
+        "CALLS": "1",
+        "API_KEY": api_key,
+        **rate,
+        **rates,
+    }
+
+
+def _start(settings: Mapping[str, str], log: Path, output: IO[bytes]) -> "subprocess.Popen[bytes]":
+    argv = [
+        str(Path(sys.executable).parent / "k6"),
+        "run",
+        "--quiet",
+        "--no-usage-report",
+        f"--log-output=file={log}",
+        "--log-format=raw",
+        str(checkout() / "load-testing" / "script.js"),
+    ]
+    return subprocess.Popen(
+        argv,
+        # Its own settings and no others of the user's; not as arguments, which every user of the machine can see.
+        env={**{name: value for name, value in os.environ.items() if _is_k6s(name)}, **settings},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C is for the lab, which stops k6 in its own way
+        preexec_fn=die_with(os.getpid(), signal.SIGKILL),  # noqa: PLW1509 -- it calls one C function
+    )
+
+
+def _is_k6s(name: str) -> bool:
+    return name.startswith("K6_") or name in {"PATH", "HOME"}
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int:
+    try:
+        return process.wait()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            _wait_or_kill(process)
+
+
+def _wait_or_kill(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -1,0 +1,55 @@
+"""One scenario's load on a running stack, with everything that is measured of it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wallet_lab.bench.counters import batch_size_mean, groups_published, read_counters
+from wallet_lab.bench.k6 import Load, run_k6
+from wallet_lab.bench.sampler import Usage, between, look, watching_memory
+from wallet_lab.bench.scenarios import Scenario
+from wallet_lab.bench.settling import settle
+from wallet_lab.stacks import RunningStack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What was seen of one load. Nobody may read a performance out of it before the audit has passed: see `judge`."""
+
+    architecture: str
+    scenario: Scenario
+    load: Load
+    settled_s: float | None
+    """From the end of the load until it had come to rest; None if it never did."""
+    usage: Usage
+    memory_mib_max: Mapping[str, float]
+    batch_size_mean: Mapping[str, float]
+    broker_messages: float | None
+    load_average: float
+
+
+def measure(stack: RunningStack, scenario: Scenario, *, run: str, folder: Path) -> Measurement:
+    """Put the load on the stack and wait until it has come to rest: what is done later belongs to it, too.
+
+    Raises:
+        LabError: k6 could not carry it out.
+    """
+    counted, before = read_counters(stack), look(stack)
+    with watching_memory(stack) as memory:
+        load = run_k6(scenario, stack.base_url, run=run, folder=folder)
+        settled_s = asyncio.run(settle(stack))
+    after, counted_after = look(stack), read_counters(stack)
+    groups = groups_published(counted, counted_after)
+    return Measurement(
+        architecture=stack.architecture,
+        scenario=scenario,
+        load=load,
+        settled_s=settled_s,
+        usage=between(before, after),
+        memory_mib_max=memory.mib_max,
+        batch_size_mean=batch_size_mean(counted, counted_after),
+        # The relay sends each group to every partition.
+        broker_messages=None if groups is None else groups * len(stack.database_urls),
+        load_average=after.load_average,
+    )

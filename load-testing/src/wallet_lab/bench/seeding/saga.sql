@@ -1,0 +1,21 @@
+-- Wallets $1, each opened by its transfer in $2 with $3 micros of currency $4, as the worker would have opened them.
+-- Those that are there already are left alone.
+WITH seeds AS (
+    SELECT s.account_id, s.transfer_id
+    FROM unnest($1::text[], $2::uuid[]) AS s(account_id, transfer_id)
+    WHERE NOT EXISTS (SELECT FROM wallets w WHERE w.account_id = s.account_id)
+), opened AS (
+    INSERT INTO wallets (account_id, currency, status, balance_micros, in_flight_micros, version, updated_at)
+    SELECT account_id, $4::text, 'active', $3::bigint, 0, 1, statement_timestamp() FROM seeds
+), posted AS (
+    INSERT INTO ledger (account_id, version, kind, transfer_id, amount_micros, balance_micros, counterparty, at)
+    SELECT account_id, 1, 'opening', transfer_id, $3::bigint, $3::bigint, '@external', statement_timestamp() FROM seeds
+), logged AS (
+    INSERT INTO transfers (transfer_id, kind, state, from_account, to_account, amount_micros, currency,
+                           started_at, ended_at, lease_until)
+    SELECT transfer_id, 'opening', 'completed', '@external', account_id, $3::bigint, $4::text, statement_timestamp(), statement_timestamp(), statement_timestamp()
+    FROM seeds
+)
+INSERT INTO system_accounts AS s (name, currency, balance_micros)
+SELECT '@external', $4::text, -$3::numeric * count(*) FROM seeds
+ON CONFLICT (name, currency) DO UPDATE SET balance_micros = s.balance_micros + excluded.balance_micros

@@ -1,0 +1,82 @@
+"""What the clients were told: one line for every transfer call that ended, as k6 wrote it."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from wallet_lab.report.model import Latency, Outcomes
+
+_SHARES = (*(n / 100 for n in range(100)), 0.995, 0.999, 1.0)
+
+
+class Call(NamedTuple):
+    """One transfer call; `outcome` is success, pending, or kind:what of refused, rejected, unknown and error."""
+
+    key: str
+    started_ms: int
+    duration_ms: float
+    outcome: str
+    transaction_id: str | None
+
+    @property
+    def kind(self) -> str:
+        """The outcome without its reason."""
+        return self.outcome.partition(":")[0]
+
+
+def read_calls(path: Path) -> list[Call]:
+    """The calls in a log of k6. Other lines are k6's own remarks."""
+    with path.open() as lines:
+        return [_call(line) for line in lines if line.startswith("call ")]
+
+
+def _call(line: str) -> Call:
+    _, key, started_ms, duration_ms, outcome, transaction_id = line.split()
+    known = None if transaction_id == "-" else transaction_id
+    return Call(key, int(started_ms), float(duration_ms), outcome, known)
+
+
+def count(calls: Iterable[Call]) -> Outcomes:
+    """Every call under its outcome."""
+    counts = Counter(call.outcome for call in calls)
+
+    def of_kind(kind: str) -> int:
+        return sum(number for outcome, number in counts.items() if outcome.partition(":")[0] == kind)
+
+    return Outcomes(
+        success=counts["success"],
+        pending=counts["pending"],
+        refused={
+            outcome.removeprefix("refused:"): number
+            for outcome, number in sorted(counts.items())
+            if outcome.startswith("refused:")
+        },
+        unknown=of_kind("unknown"),
+        rejected=of_kind("rejected"),
+        error=of_kind("error"),
+    )
+
+
+def total(outcomes: Outcomes) -> int:
+    """How many calls there were."""
+    told = outcomes.success + outcomes.pending + outcomes.unknown + outcomes.rejected + outcomes.error
+    return told + sum(outcomes.refused.values())
+
+
+def latency(durations_ms: Sequence[float]) -> Latency | None:
+    """The distribution of some durations; None if there are none."""
+    if not durations_ms:
+        return None
+    ordered = sorted(durations_ms)
+
+    def within(share: float) -> float:
+        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+    return Latency(
+        p50=within(0.5),
+        p95=within(0.95),
+        p99=within(0.99),
+        max=ordered[-1],
+        distribution=[(share, within(share)) for share in _SHARES],
+    )

@@ -1,0 +1,5 @@
+"""`python -m wallet_lab.noop`."""
+
+from wallet_lab.noop.main import main
+
+main()

@@ -1,0 +1,50 @@
+"""The stack of the no-op target: one service and nothing behind it."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wallet_lab.credentials import Credentials
+from wallet_lab.ports import PortChooser
+from wallet_lab.postgres import Cluster
+from wallet_lab.saga_stack import Request
+from wallet_lab.stack import Component, HttpProbe, Stack, Stage
+
+PUBLIC_PORT = 3002
+OWN_PORT = 3020
+
+
+@dataclass(frozen=True, slots=True)
+class NoopPlan:
+    """The ports of one target, chosen once per start."""
+
+    credentials: Credentials = field(repr=False)
+    public_port: int
+    port: int
+    clusters: tuple[Cluster, ...] = ()
+
+    def stack(self) -> Stack:
+        """The plan as its one component."""
+        service = Component(
+            name="noop-0",
+            kind="noop",
+            # -P: the current directory is no place to import from.
+            argv=(sys.executable, "-P", "-m", "wallet_lab.noop"),
+            env={
+                "WALLET_HOST": "127.0.0.1",
+                "WALLET_PORT": str(self.port),
+                "WALLET_PUBLIC_HOST": "127.0.0.1",
+                "WALLET_PUBLIC_PORT": str(self.public_port),
+                "WALLET_SERVICE_SECRET": self.credentials.service_secret,
+            },
+            port=self.port,
+            url=f"http://127.0.0.1:{self.port}",
+            probe=HttpProbe(self.port),
+        )
+        return Stack("noop", f"http://127.0.0.1:{self.public_port}", (Stage((service,)),))
+
+
+def plan(request: Request, credentials: Credentials, _data: Path) -> NoopPlan:
+    """Choose the ports; there are no databases."""
+    ports = PortChooser(usual=request.usual_ports)
+    return NoopPlan(credentials, ports.choose(PUBLIC_PORT), ports.choose(OWN_PORT))
