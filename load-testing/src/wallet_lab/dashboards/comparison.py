@@ -1,0 +1,141 @@
+"""Both architectures side by side: every panel has a line, or a pair of lines, for each."""
+
+from wallet_lab.dashboards.panel import (
+    Dashboard,
+    Panel,
+    Query,
+    Row,
+    cache_hit_rate,
+    mean,
+    per_second,
+    percentiles,
+    quantile,
+)
+
+BOTH = "{{architecture}}"
+_SUCCESSES = per_second('wallet_transfers_total{outcome="success"}', "architecture")
+_SERVICES = 'service=~"orchestrator|worker|command|relay|projection|query"'
+_SERVICE_CPU = per_second(f"process_cpu_seconds_total{{{_SERVICES}}}", "architecture")
+_STACK = 'kind!~"prometheus|component-metrics"'
+_STACK_CPU = per_second(f"wallet_component_cpu_seconds_total{{{_STACK}}}", "architecture")
+
+
+def _latency(share: float, operation: str) -> Query:
+    where = f'{{operation="{operation}"}}'
+    return Query(quantile(share, "wallet_request_seconds", "architecture", where), BOTH)
+
+
+_TRANSFERS = Row(
+    "Transfers",
+    (
+        Panel(title="Transfers a second", queries=(Query(_SUCCESSES, BOTH),), unit="ops", width=12),
+        Panel(
+            title="Other outcomes a second",
+            description="Refusals are answers too; pending and outcome-unknown are undecided ones.",
+            queries=(
+                Query(
+                    per_second('wallet_transfers_total{outcome!="success"}', "architecture, outcome"),
+                    "{{architecture}} {{outcome}}",
+                ),
+            ),
+            unit="ops",
+            width=12,
+        ),
+    ),
+)
+_LATENCY = Row(
+    "Latency at the service that answers",
+    (
+        Panel(title="Transfer, median", queries=(_latency(0.5, "transfer"),), unit="s"),
+        Panel(title="Transfer, p95", queries=(_latency(0.95, "transfer"),), unit="s"),
+        Panel(title="Transfer, p99", queries=(_latency(0.99, "transfer"),), unit="s"),
+        Panel(title="Balance, median", queries=(_latency(0.5, "balance"),), unit="s"),
+        Panel(title="Balance, p99", queries=(_latency(0.99, "balance"),), unit="s"),
+        Panel(
+            title="Balances found in the cache",
+            queries=(Query(cache_hit_rate("architecture"), BOTH),),
+            unit="percentunit",
+        ),
+    ),
+)
+_COST = Row(
+    "Cost",
+    (
+        Panel(
+            title="CPU time of a transfer: everything",
+            description="Databases, cache, broker and gateway included, so the sum to compare.",
+            queries=(Query(f"{_STACK_CPU} / ({_SUCCESSES} > 0)", BOTH),),
+            unit="s",
+            source="lab",
+        ),
+        Panel(
+            title="CPU time of a transfer: the wallet's own services",
+            queries=(Query(f"{_SERVICE_CPU} / ({_SUCCESSES} > 0)", BOTH),),
+            unit="s",
+        ),
+        Panel(
+            title="Memory",
+            description="What no two processes share.",
+            queries=(Query(f"sum by (architecture) (wallet_component_memory_bytes{{{_STACK}}})", BOTH),),
+            unit="bytes",
+            source="lab",
+        ),
+    ),
+)
+_CONSISTENCY = Row(
+    "Consistency",
+    (
+        Panel(
+            title="Consistency delay",
+            description="How long a transfer is half visible. Saga: debit durable, credit under way."
+            " Cqrs: appended, but not yet in the read model.",
+            queries=percentiles("wallet_visible_seconds", "architecture"),
+            unit="s",
+        ),
+        Panel(
+            title="Money made or lost, micros",
+            description="What the books are off by. Anything but 0 is a fault.",
+            queries=(
+                Query(
+                    "sum by (architecture) (abs(max by (architecture, shard, currency)"
+                    " (wallet_books_imbalance_micros)))",
+                    BOTH,
+                ),
+            ),
+            unit="none",
+        ),
+        Panel(
+            title="Sent again, a second",
+            description="Steps or commands whose outcome nobody told.",
+            queries=(Query(per_second("wallet_retries_total", "architecture"), BOTH),),
+            unit="ops",
+        ),
+    ),
+)
+_BATCHING = Row(
+    "Where the speed comes from",
+    (
+        Panel(
+            title="Decisions in a batch, mean",
+            queries=(Query(mean("wallet_batch_size", "architecture", '{batcher=~"steps|commands"}'), BOTH),),
+            unit="short",
+        ),
+        Panel(
+            title="Time of a deciding batch at the database",
+            queries=percentiles("wallet_database_seconds", "architecture", '{service=~"worker|command"}'),
+            unit="s",
+        ),
+        Panel(
+            title="Waiting to be decided",
+            queries=(Query('sum by (architecture) (wallet_queue_depth{batcher=~"steps|commands"})', BOTH),),
+            unit="short",
+        ),
+    ),
+)
+
+COMPARISON = Dashboard(
+    "wallet-comparison",
+    "Wallet: comparison",
+    "Saga and event-driven CQRS under the same load, panel by panel.",
+    (_TRANSFERS, _LATENCY, _COST, _CONSISTENCY, _BATCHING),
+)

@@ -1,0 +1,151 @@
+"""Event sourcing with CQRS from the inside: an event's way from the command to the read model."""
+
+from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, cache_hit_rate, per_second, percentiles
+from wallet_lab.dashboards.service_panels import batches, processes
+
+_HEAD = "max(wallet_log_head)"
+_POSITION = "max by (partition) (wallet_projection_position)"
+_AS_OF = "max by (partition) (wallet_projection_as_of_seconds > 0)"
+
+_EVENTS = Row(
+    "The way of an event",
+    (
+        Panel(
+            title="Events a second",
+            queries=(
+                Query(per_second("wallet_events_appended_total", "architecture"), "appended"),
+                Query(per_second("wallet_relay_events_total", "architecture"), "confirmed by the broker"),
+                Query(per_second("wallet_projected_events_total", "architecture"), "in the read model"),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            title="Events that wait",
+            queries=(
+                Query(f"clamp_min({_HEAD} - max(wallet_relay_position), 0)", "for the relay"),
+                Query(f"clamp_min(scalar({_HEAD}) - {_POSITION}, 0)", "for partition {{partition}}"),
+            ),
+            unit="short",
+        ),
+        Panel(
+            title="Age of what the read model shows",
+            description="Heartbeats come every second, so an idle partition is up to a second old.",
+            queries=(Query(f"clamp_min(time() - {_AS_OF}, 0)", "partition {{partition}}"),),
+            unit="s",
+        ),
+        Panel(
+            title="From append to visible",
+            queries=percentiles("wallet_visible_seconds", "architecture", '{architecture="cqrs"}'),
+            unit="s",
+        ),
+        Panel(
+            title="Time of a group at the broker",
+            queries=percentiles("wallet_broker_seconds", "instance"),
+            unit="s",
+        ),
+        Panel(
+            title="Relays and partitions",
+            queries=(
+                Query("sum(wallet_relay_active)", "active relays"),
+                Query("sum(wallet_projection_stopped)", "partitions that stand still"),
+            ),
+            unit="none",
+        ),
+    ),
+)
+_COMMANDS = Row(
+    "Commands",
+    (
+        Panel(
+            title="Commands a second",
+            queries=(
+                Query(per_second("wallet_commands_total", "command, outcome"), "{{command}}: {{outcome}}"),
+            ),
+            unit="ops",
+        ),
+        *batches("cqrs"),
+        Panel(
+            title="Wallets in memory",
+            queries=(Query("wallet_cached_wallets", "{{instance}}"),),
+            unit="short",
+        ),
+        Panel(
+            title="Replicas and snapshots",
+            queries=(
+                Query(
+                    per_second("wallet_events_caught_up_total", "instance"), "{{instance}} events caught up"
+                ),
+                Query(per_second("wallet_snapshots_total", "result"), "snapshots {{result}}"),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            title="Commands sent again, a second",
+            queries=(
+                Query(per_second('wallet_retries_total{architecture="cqrs"}', "instance"), "{{instance}}"),
+            ),
+            unit="ops",
+        ),
+    ),
+)
+_REPAIR = Row(
+    "What went wrong and was made good",
+    (
+        Panel(
+            title="Projection: messages twice or not at all, a second",
+            queries=(
+                Query(per_second("wallet_projection_duplicates_total", "partition"), "{{partition}} twice"),
+                Query(per_second("wallet_projection_gaps_total", "partition"), "{{partition}} gaps filled"),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            title="Relay: begun again, refused, a second",
+            queries=(
+                Query(per_second("wallet_relay_restarts_total", "instance"), "{{instance}} begun again"),
+                Query(
+                    per_second("wallet_relay_refused_total", "partition"), "{{partition}} refused: queue full"
+                ),
+                Query(
+                    per_second("wallet_queues_replaced_total", "partition"), "{{partition}} queues made anew"
+                ),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            title="Redis did not answer, a second",
+            queries=(
+                Query(
+                    per_second('wallet_cache_failures_total{service="projection"}', "instance"),
+                    "{{instance}}",
+                ),
+            ),
+            unit="ops",
+        ),
+    ),
+)
+_READS = Row(
+    "Reads",
+    (
+        Panel(
+            title="Balances found in the cache",
+            queries=(Query(cache_hit_rate("instance"), "{{instance}}"),),
+            unit="percentunit",
+        ),
+        Panel(
+            title="Balance streams", queries=(Query("wallet_balance_streams", "{{instance}}"),), unit="short"
+        ),
+        Panel(
+            title="Time of a read",
+            queries=percentiles("wallet_request_seconds", "operation", '{service="query"}'),
+            unit="s",
+        ),
+    ),
+)
+
+CQRS = Dashboard(
+    "wallet-cqrs",
+    "Wallet: event-driven CQRS",
+    "Command, relay, projection and query services.",
+    (_EVENTS, _COMMANDS, _REPAIR, _READS, processes("cqrs")),
+)

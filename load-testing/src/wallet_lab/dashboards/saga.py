@@ -1,0 +1,90 @@
+"""The saga from the inside: its steps, its compensations, its recovery."""
+
+from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, cache_hit_rate, per_second, percentiles
+from wallet_lab.dashboards.service_panels import batches, processes
+
+_SAGAS = Row(
+    "Sagas",
+    (
+        Panel(
+            title="Steps a second",
+            queries=(Query(per_second("wallet_saga_steps_total", "step, outcome"), "{{step}}: {{outcome}}"),),
+            unit="ops",
+        ),
+        Panel(
+            title="Compensations a second",
+            queries=(
+                Query(per_second('wallet_saga_steps_total{step="Refund"}', "instance"), "{{instance}}"),
+            ),
+            unit="ops",
+        ),
+        Panel(
+            title="Money in neither wallet: how long",
+            queries=percentiles("wallet_visible_seconds", "architecture", '{architecture="saga"}'),
+            unit="s",
+        ),
+        Panel(
+            title="Unfinished sagas",
+            queries=(
+                Query("wallet_sagas_unfinished", "{{instance}} unfinished"),
+                Query("wallet_sagas_abandoned", "{{instance}} abandoned"),
+            ),
+            unit="short",
+        ),
+        Panel(
+            title="Age of the oldest unfinished saga",
+            queries=(Query("wallet_saga_oldest_seconds", "{{instance}}"),),
+            unit="s",
+        ),
+        Panel(
+            title="Recovery a second",
+            queries=(
+                Query(per_second("wallet_sagas_claimed_total", "instance"), "{{instance}} leases taken"),
+                Query(per_second("wallet_sagas_recovered_total", "instance"), "{{instance}} sagas decided"),
+                Query(
+                    per_second('wallet_retries_total{architecture="saga"}', "instance"),
+                    "{{instance}} steps again",
+                ),
+            ),
+            unit="ops",
+        ),
+    ),
+)
+_WAY = Row(
+    "The way of a step",
+    (
+        Panel(
+            title="Time of a call to a worker",
+            queries=percentiles("wallet_service_call_seconds", "target"),
+            unit="s",
+        ),
+        *batches("saga"),
+    ),
+)
+_BOOKS = Row(
+    "Books and cache",
+    (
+        Panel(
+            title="What each shard's books are off by, micros",
+            queries=(
+                Query('wallet_books_imbalance_micros{architecture="saga"}', "shard {{shard}} {{currency}}"),
+            ),
+            unit="none",
+        ),
+        Panel(
+            title="Balances found in the cache",
+            queries=(Query(cache_hit_rate("instance"), "{{instance}}"),),
+            unit="percentunit",
+        ),
+        Panel(
+            title="Workers that have Redis", queries=(Query("wallet_cache_up", "{{instance}}"),), unit="none"
+        ),
+    ),
+)
+
+SAGA = Dashboard(
+    "wallet-saga",
+    "Wallet: saga",
+    "Orchestrators, workers and shards.",
+    (_SAGAS, _WAY, _BOOKS, processes("saga")),
+)

@@ -1,0 +1,1 @@
+"""The dashboards and rules that everything is watched with."""

@@ -1,0 +1,57 @@
+"""Asking a Prometheus what it has seen since a test began."""
+
+import json
+import math
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+RATE_INTERVAL = "10s"
+"""What Grafana would put in for `$__rate_interval`."""
+
+SETTLE_S = 3
+
+
+class PrometheusApi:
+    """The lab's Prometheus, from the moment this was made."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is its base."""
+        self._url = url
+        self._since = time.time()
+
+    @property
+    def k6_environment(self) -> dict[str, str]:
+        """What makes k6 write its metrics here."""
+        return {
+            "K6_PROMETHEUS_RW_SERVER_URL": f"{self._url}/api/v1/write",
+            "K6_PROMETHEUS_RW_TREND_STATS": "p(50),p(95),p(99)",
+            "K6_PROMETHEUS_RW_PUSH_INTERVAL": "1s",
+        }
+
+    def series(self, expr: str) -> list[dict[str, str]]:
+        """The labels of every series that had a finite value at any second since; raises for a wrong query."""
+        parameters = {
+            "query": expr.replace("$__rate_interval", RATE_INTERVAL),
+            "start": self._since,
+            "end": time.time(),
+            "step": 1,
+        }
+        url = f"{self._url}/api/v1/query_range?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url) as answer:  # noqa: S310 -- our own Prometheus
+                found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+        except urllib.error.HTTPError as error:
+            raise ValueError(f"{expr}: {error.read().decode()}") from error
+        return [one["metric"] for one in found if any(math.isfinite(float(v)) for _, v in one["values"])]
+
+
+def settled(server: PrometheusApi) -> None:
+    """Waits until the last second's work was scraped, and the rules were evaluated on it."""
+    time.sleep(SETTLE_S)
+    deadline = time.monotonic() + 30
+    while not server.series("architecture_partition:wallet_projection_lag:seconds"):
+        assert time.monotonic() < deadline, "the rules were not evaluated"
+        time.sleep(0.5)
