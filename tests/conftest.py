@@ -22,6 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--base-url", help="a running stack of that architecture; tests that need faults are skipped"
     )
     group.addoption(
+        "--on", choices=("native", "docker"), default="native", help="where the stack of this run is started"
+    )
+    group.addoption(
         "--service-path", help="a folder the services import from first, such as a mutated copy of saga/src"
     )
 
@@ -50,9 +53,13 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     if base_url:
         yield AttachedStack(architecture, base_url)
         return
-    from tests.blackbox.lab_stack import lab_stack  # noqa: PLC0415 -- --base-url works without the lab
+    from tests.blackbox.lab_stack import docker_stack, lab_stack  # noqa: PLC0415 -- --base-url works without the lab
 
-    with lab_stack(architecture, service_path=request.config.getoption("--service-path")) as started:
+    with (
+        docker_stack(architecture)
+        if request.config.getoption("--on") == "docker"
+        else lab_stack(architecture, service_path=request.config.getoption("--service-path"))
+    ) as started:
         yield started
 
 

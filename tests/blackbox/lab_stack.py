@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import psutil
@@ -14,6 +14,7 @@ import redis
 from tests.blackbox.stack import Component
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.questions import violations
+from wallet_lab.docker_stack import running_on_docker
 from wallet_lab.testing import RunningStack, running_stack
 
 MORTAL = {signal.SIGKILL, signal.SIGTERM}
@@ -81,4 +82,13 @@ def lab_stack(
     extra = {"WALLET_API_KEYS": ",".join(api_keys), "PYTHONPATH": service_path}
     env = {name: value for name, value in extra.items() if value}
     with running_stack(architecture, shards=shards, extra_env={"*": env}) as running:
+        yield LabStack(architecture, running)
+
+
+@contextmanager
+def docker_stack(
+    architecture: str, *, scale: Mapping[str, int] | None = None, api_keys: Sequence[str] = ()
+) -> Iterator[LabStack]:
+    """The same from the compose file, with ``scale`` replicas of some services."""
+    with running_on_docker(architecture, scale=scale, env={"WALLET_API_KEYS": ",".join(api_keys)}) as running:
         yield LabStack(architecture, running)

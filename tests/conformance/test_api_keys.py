@@ -19,9 +19,14 @@ def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A small stack of its own that was given keys."""
     if request.config.getoption("--base-url"):
         pytest.skip("needs a stack with keys, and the one given with --base-url has none")
-    from tests.blackbox.lab_stack import lab_stack  # noqa: PLC0415 -- --base-url works without the lab
+    from tests.blackbox.lab_stack import docker_stack, lab_stack  # noqa: PLC0415 -- --base-url works without the lab
 
-    with lab_stack(request.config.getoption("--arch"), shards=1, api_keys=KEYS) as stack:
+    architecture = request.config.getoption("--arch")
+    with (
+        docker_stack(architecture, api_keys=KEYS)
+        if request.config.getoption("--on") == "docker"
+        else lab_stack(architecture, shards=1, api_keys=KEYS)
+    ) as stack:
         yield stack.base_url
 
 

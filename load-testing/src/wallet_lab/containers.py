@@ -1,0 +1,124 @@
+"""One compose project, driven by the docker program: bring up, look at, take down."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wallet_lab.errors import LabError
+from wallet_lab.home import checkout
+
+UP_TIMEOUT_S = 600.0
+"""Building the image included."""
+TIMEOUT_S = 90.0
+"""Longer than any container's grace period."""
+NETWORK = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container as it is now."""
+
+    id: str
+    service: str
+    number: int
+    """Counts the replicas of its service, from 1."""
+    pid: int | None
+    """Its first process as this machine sees it; None while it is down."""
+    healthy: bool
+    address: str | None
+    """On the network that is not published; None while it has none."""
+    published: int | None
+    """The port on 127.0.0.1."""
+
+
+def docker(*arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S) -> str:
+    """What the docker program printed.
+
+    Raises:
+        LabError: there is no docker, or it failed; the text ends with what it said.
+    """
+    program = shutil.which("docker")
+    if program is None:
+        raise LabError("there is no docker on this machine")
+    try:
+        done = subprocess.run(
+            (program, *arguments),
+            cwd=checkout(),
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise LabError(f"docker {' '.join(arguments)}: no end after {timeout_s:.0f} s") from None
+    if done.returncode != 0:
+        raise LabError(f"docker {' '.join(arguments)}: {done.stderr.strip()[-2000:]}")
+    return done.stdout
+
+
+def why_no_docker() -> str | None:
+    """Why nothing can be run on Docker here; None if it can."""
+    try:
+        docker("info", timeout_s=20)
+        docker("compose", "version", timeout_s=20)
+    except LabError as error:
+        return str(error)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project of its own from one of the repository's compose files."""
+
+    architecture: str
+    name: str
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def up(self, scale: Mapping[str, int]) -> None:
+        """Build, start, and return when every container is healthy."""
+        scales = [f"--scale={service}={number}" for service, number in scale.items()]
+        self.compose("up", "--build", "--detach", "--wait", *scales, timeout_s=UP_TIMEOUT_S)
+
+    def down(self) -> None:
+        """Remove the containers, networks and volumes."""
+        self.compose("down", "--volumes", "--remove-orphans")
+
+    def compose(self, *arguments: str, timeout_s: float = TIMEOUT_S) -> str:
+        """`docker compose` with this project; returns what it printed."""
+        file = f"docker-compose.{self.architecture}.yml"
+        return docker(
+            "compose",
+            "--file",
+            file,
+            "--project-name",
+            self.name,
+            *arguments,
+            env=self.env,
+            timeout_s=timeout_s,
+        )
+
+    def containers(self) -> list[Container]:
+        """Every container, also those that are down; one-shots too."""
+        label = f"label=com.docker.compose.project={self.name}"
+        ids = docker("ps", "--all", "--quiet", "--filter", label).split()
+        network = f"{self.name}_{NETWORK}"
+        return [_container(found, network) for found in json.loads(docker("inspect", *ids))] if ids else []
+
+
+def _container(found: dict[str, Any], network: str) -> Container:
+    labels, state, net = found["Config"]["Labels"], found["State"], found["NetworkSettings"]
+    bindings = [binding for bindings in net["Ports"].values() for binding in bindings or ()]
+    return Container(
+        id=found["Id"],
+        service=labels["com.docker.compose.service"],
+        number=int(labels["com.docker.compose.container-number"]),
+        pid=state["Pid"] or None,
+        healthy=state.get("Health", {}).get("Status") == "healthy",
+        address=net["Networks"].get(network, {}).get("IPAddress") or None,
+        published=int(bindings[0]["HostPort"]) if bindings else None,
+    )
