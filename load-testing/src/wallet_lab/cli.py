@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from wallet_lab import checks, control, cqrs_stack, logs
+from wallet_lab.audit.command import audit
+from wallet_lab.bench.command import bench
 from wallet_lab.errors import LabError
 from wallet_lab.home import ARCHITECTURES, StackHome, default_home, supervisor_pid
 from wallet_lab.layout import decide_shards
@@ -248,6 +250,10 @@ def _maintain(*, verify: bool) -> int:
         raise LabError("cqrs is not up; './lab up cqrs' starts it")
     command = cqrs_stack.rebuild(home, verify=verify)
     return subprocess.run(command.argv, env={**os.environ, **command.env}, check=False).returncode
+
+
+app.command()(bench)
+app.command()(audit)
 
 
 @app.command("test")

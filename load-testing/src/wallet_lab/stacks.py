@@ -14,7 +14,7 @@ from wallet_lab import control, cqrs_stack, credentials
 from wallet_lab.addresses import EVENT_STORE, Addresses, Role, read_shard
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
-from wallet_lab.home import StackHome, supervisor_pid
+from wallet_lab.home import StackHome, default_home, supervisor_pid
 from wallet_lab.logs import tail
 from wallet_lab.private_home import private_home
 from wallet_lab.saga_stack import Request
@@ -197,6 +197,16 @@ def attached(home: StackHome) -> RunningStack | None:
     if supervisor_pid(home) is None or home.read("state").get("phase") != "ready":
         return None
     return RunningStack(home, Request(shards=home.read("layout")["shards"]))
+
+
+@contextlib.contextmanager
+def stack_in_use(architecture: str) -> Iterator[RunningStack]:
+    """The stack that the user has up, which stays up; else one of its own, started now and wiped at the end."""
+    if (up := attached(StackHome(default_home(), architecture))) is not None:
+        yield up
+        return
+    with running_stack(architecture, below=default_home()) as own:
+        yield own
 
 
 @contextlib.contextmanager

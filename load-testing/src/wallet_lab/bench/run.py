@@ -15,9 +15,9 @@ from wallet_lab.bench.k6 import Load, run_k6
 from wallet_lab.bench.measuring import Measurement, measure
 from wallet_lab.bench.scenarios import Scenario
 from wallet_lab.bench.seeding import seed
-from wallet_lab.bench.settling import settle
 from wallet_lab.errors import LabError
 from wallet_lab.report.model import Audit, Check, Delay, Run
+from wallet_lab.settling import settle
 from wallet_lab.stacks import RunningStack
 
 BALANCE_MICROS = 10**12

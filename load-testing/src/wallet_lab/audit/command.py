@@ -1,0 +1,68 @@
+"""`./lab audit`."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from wallet_lab.audit.books import audit_stack
+from wallet_lab.audit.told import Told
+from wallet_lab.calls import read_calls
+from wallet_lab.errors import LabError
+from wallet_lab.home import ARCHITECTURES, StackHome, default_home
+from wallet_lab.report.model import Audit, Check
+from wallet_lab.settling import settle
+from wallet_lab.stacks import RunningStack, attached
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def audit(
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="saga or cqrs, which must be up.")],
+    calls: Annotated[
+        Path | None, typer.Option(help="k6's log of the calls (CALLS=1): they are looked for in the books.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check the books against every promise, once nothing is under way; exits with 0 only if all are kept."""
+    stack = _stack(architecture)
+    found = asyncio.run(_audit(stack, _told(calls)))
+    if as_json:
+        print(msgspec.json.encode(found).decode())  # noqa: T201 -- for programs: Rich would wrap it
+    else:
+        for check in found.checks:
+            _print(check)
+    raise typer.Exit(0 if found.passed else 1)
+
+
+def _stack(architecture: str) -> RunningStack:
+    if architecture not in ARCHITECTURES:
+        raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(ARCHITECTURES)}")
+    stack = attached(StackHome(default_home(), architecture))
+    if stack is None:
+        raise LabError(f"{architecture} is not up; './lab up {architecture}' starts it")
+    return stack
+
+
+def _told(calls: Path | None) -> list[Told]:
+    """The calls of a log; their run is what comes before the first dash of their keys."""
+    read = read_calls(calls) if calls is not None else []
+    return [Told(read[0].key.partition("-")[0], read)] if read else []
+
+
+async def _audit(stack: RunningStack, told: list[Told]) -> Audit:
+    settled_s = await settle(stack)
+    checks = await audit_stack(stack, told)
+    return Audit(passed=all(check.passed for check in checks), checks=checks, settled_s=settled_s)
+
+
+def _print(check: Check) -> None:
+    if check.passed:
+        console.print(f"[green]kept[/green]    {check.name}")
+        return
+    console.print(f"[red]broken[/red]  {check.name}: found {check.found}")
+    for sentence in check.violations:
+        console.print(f"        {sentence}", markup=False)
