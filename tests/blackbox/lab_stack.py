@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import psutil
+import pytest
 import redis
 
 from tests.blackbox.stack import Component
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.questions import violations
+from wallet_lab.containers import why_no_docker
 from wallet_lab.docker_stack import running_on_docker
 from wallet_lab.testing import RunningStack, running_stack
 
@@ -89,6 +91,8 @@ def lab_stack(
 def docker_stack(
     architecture: str, *, scale: Mapping[str, int] | None = None, api_keys: Sequence[str] = ()
 ) -> Iterator[LabStack]:
-    """The same from the compose file, with ``scale`` replicas of some services."""
+    """The same from the compose file, ``scale`` replicas of some services; a skip where there is no Docker."""
+    if reason := why_no_docker():
+        pytest.skip(reason)
     with running_on_docker(architecture, scale=scale, env={"WALLET_API_KEYS": ",".join(api_keys)}) as running:
         yield LabStack(architecture, running)

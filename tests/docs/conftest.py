@@ -43,3 +43,9 @@ def settings_page(docs: Path) -> dict[str, list[list[str]]]:
 def metrics_page(docs: Path) -> dict[str, list[list[str]]]:
     """The tables of docs/metrics.md."""
     return rows(docs / "metrics.md")
+
+
+@pytest.fixture(scope="session")
+def containers_page(docs: Path) -> dict[str, list[list[str]]]:
+    """The tables of docs/containers.md."""
+    return rows(docs / "containers.md")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from wallet_lab.home import checkout
+from wallet_lab.home import ARCHITECTURES, checkout
 from wallet_lab.process import die_with
 
 _console = Console(highlight=False, soft_wrap=True)
@@ -58,9 +58,26 @@ def tests(*, fast: bool) -> list[Check]:
     ]
 
 
-def run_all(*, fast: bool) -> int:
+def on_docker() -> list[Check]:
+    """What compose and the images must keep, and the contract and the crashes on them; minutes each."""
+    suites = ("tests/conformance", "tests/invariants/test_crashes.py")
+    return [
+        Check("pytest, compose", ("pytest", "tests/docker", "--on", "docker")),
+        *(
+            Check(f"pytest, {name} on Docker", ("pytest", *suites, "--on", "docker", "--arch", name))
+            for name in ARCHITECTURES
+        ),
+    ]
+
+
+def run_all(*, fast: bool, docker: bool = False) -> int:
     """Run every check, also after a failure, and sum up; returns the exit code."""
-    verdicts = _run_beside_each_other() if fast else [_run(check) for check in (*RULES, *tests(fast=False))]
+    if docker:
+        verdicts = [_run(check) for check in on_docker()]
+    else:
+        verdicts = (
+            _run_beside_each_other() if fast else [_run(check) for check in (*RULES, *tests(fast=False))]
+        )
     for verdict in verdicts:
         word = "[green]passed[/green]" if verdict.passed else "[red]failed[/red]"
         _console.print(f"{verdict.check.name:<14} {word} in {verdict.seconds:.1f} s")

@@ -259,9 +259,14 @@ app.command()(audit)
 @app.command("test")
 def run_tests(
     fast: Annotated[bool, typer.Option("--fast", help="Leave the slow tests out.")] = False,
+    docker: Annotated[
+        bool, typer.Option("--docker", help="Only the tests on Docker, which no other run has.")
+    ] = False,
 ) -> None:
     """Check style, types and architecture rules, and run the tests."""
-    raise typer.Exit(checks.run_all(fast=fast))
+    if fast and docker:
+        raise LabError("the tests on Docker are all slow: say --fast or --docker")
+    raise typer.Exit(checks.run_all(fast=fast, docker=docker))
 
 
 def _stack_home(architecture: str) -> StackHome:

@@ -245,7 +245,7 @@ def _status(container: Container, name: str, kind: str, shard: int | None = None
         pid=container.pid,
         port=port,
         url=f"{_SCHEMES.get(kind, 'http')}://{container.address}:{port}{path}",
-        healthy=container.healthy,
+        healthy=container.healthy and container.pid is not None,
         shard=shard,
     )
 

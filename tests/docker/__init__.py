@@ -1,0 +1,1 @@
+"""The compose files, and both stacks on Docker."""

@@ -1,0 +1,91 @@
+"""The compose files: what they publish, what they allow, and that no password stands in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from wallet_lab.containers import Project
+
+pytestmark = pytest.mark.docker
+Services = dict[str, dict[str, Any]]
+ONE_SHOTS = ("secrets", "migrations", "rebuild")
+
+
+def staying(services: Services) -> Services:
+    """The services that do not end by themselves."""
+    return {name: one for name, one in services.items() if not name.startswith(ONE_SHOTS)}
+
+
+def test_only_the_gateway_is_published(services: Services) -> None:
+    """One port, on the loopback; databases, broker, cache and internal routes have none."""
+    published = {name: one["ports"] for name, one in services.items() if one.get("ports")}
+    assert list(published) == ["gateway"]
+    assert [port["host_ip"] for port in published["gateway"]] == ["127.0.0.1"]
+
+
+def test_only_the_gateway_has_a_way_out(services: Services) -> None:
+    """Everything else is on a network that leads nowhere."""
+    elsewhere = {name for name, one in services.items() if set(one.get("networks", {})) - {"internal"}}
+    assert elsewhere == {"gateway"}
+
+
+def test_every_container_is_confined(services: Services) -> None:
+    """No capabilities, no new privileges, a root filesystem only to be read; bounded memory, processes and logs."""
+    for name, one in services.items():
+        assert one["read_only"] is True, name
+        assert one["cap_drop"] == ["ALL"], name
+        assert one["security_opt"] == ["no-new-privileges:true"], name
+        assert int(one["mem_limit"]) > 0, name
+        assert one["pids_limit"] > 0, name
+        assert one["logging"]["options"].keys() == {"max-size", "max-file"}, name
+
+
+def test_what_stays_is_restarted_and_watched(services: Services) -> None:
+    """A crash is followed by a restart; processor time is bounded; stopping leaves time to finish."""
+    for name, one in staying(services).items():
+        assert one["restart"] == "unless-stopped", name
+        assert one["cpus"] > 0, name
+        assert one["stop_grace_period"], name
+        assert "healthcheck" in one or "build" in one, f"{name}: our images bring their own"
+
+
+def test_foreign_images_are_pinned_and_without_root(services: Services) -> None:
+    """A version of each is named, and each runs as a user of its own."""
+    foreign = {name: one for name, one in services.items() if "build" not in one}
+    assert foreign
+    for name, one in foreign.items():
+        assert re.search(r":\d", one["image"]), name
+        assert one["user"] not in {"", "root", "0"}, name
+
+
+def test_no_password_stands_in_the_file(services: Services) -> None:
+    """Passwords in addresses are files' contents; whatever is called a secret is a file or the user's own choice."""
+    for name, one in services.items():
+        for variable, value in (one.get("environment") or {}).items():
+            for password in re.findall(r"://[^:/@]*:([^@]*)@", value or ""):
+                assert re.fullmatch(r"\{file:/run/secrets/[a-z_/]+\}", password), (name, variable)
+            if re.search("PASS|SECRET", variable):
+                assert value == "" or "/run/secrets/" in value, (name, variable)
+
+
+def test_the_owners_password_is_where_schemas_are_made(services: Services) -> None:
+    """The services that answer requests cannot see the password of the databases' owner."""
+    holders = {
+        name
+        for name, one in services.items()
+        if any(volume.get("source") == "owner-secrets" for volume in one.get("volumes", []))
+    }
+    assert all(name.startswith((*ONE_SHOTS, "postgres", "events", "read")) for name in holders)
+
+
+def test_the_users_words_reach_the_stack() -> None:
+    """What .env may hold is taken over: a port, API keys, a password."""
+    env = {"WALLET_SAGA_PORT": "3456", "WALLET_API_KEYS": "mine", "WALLET_SECRET_REDIS": "chosen-by-the-user"}
+    said = json.loads(Project("saga", "test", env).compose("config", "--format", "json"))["services"]
+    assert said["gateway"]["ports"][0]["published"] == "3456"
+    assert said["orchestrator"]["environment"]["WALLET_API_KEYS"] == "mine"
+    assert said["secrets"]["environment"]["WALLET_SECRET_REDIS"] == "chosen-by-the-user"

@@ -1,0 +1,139 @@
+"""Both stacks as a user starts them: up from the checkout, loaded, broken, stopped, gone."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.blackbox.lab_stack import LabStack
+from wallet_lab.containers import docker
+from wallet_lab.docker_stack import DockerStack
+from wallet_lab.home import checkout
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
+REPLICATED = {"saga": "orchestrator", "cqrs": "command"}
+MEMBERS = {"saga": "saga", "cqrs": "event-driven-cqrs"}
+
+
+def inspected(running: DockerStack) -> list[dict[str, Any]]:
+    """What Docker knows of every container of a stack."""
+    ids = [container.id for container in running._project.containers()]
+    found: list[dict[str, Any]] = json.loads(docker("inspect", *ids))
+    return found
+
+
+def load(running: DockerStack, seconds: int = 3) -> subprocess.CompletedProcess[str]:
+    """A short k6 run through the published port; k6 fails unless every answer is a 201."""
+    settings = {
+        "SCENARIO": "uniform",
+        "BASE_URL": running.base_url,
+        "WALLETS": "100",
+        "VUS": "20",
+        "DURATION": f"{seconds}s",
+    }
+    arguments = [part for name, value in settings.items() for part in ("-e", f"{name}={value}")]
+    k6 = Path(sys.executable).with_name("k6")
+    script = checkout() / "load-testing/script.js"
+    return subprocess.run(
+        [k6, "run", "--quiet", *arguments, script], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_load_passes_through_the_published_port(running: DockerStack) -> None:
+    """Every transfer of a short k6 run is acknowledged, and the books agree."""
+    done = load(running)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert LabStack(running.architecture, running).audit() == []
+
+
+def test_replicas_share_the_load(running: DockerStack) -> None:
+    """The gateway finds every replica of a scaled service by its name, and each is given requests."""
+    kind = REPLICATED[running.architecture]
+    replicas = {name: url for name, url in running.urls.items() if name.startswith(kind)}
+    assert len(replicas) == 2
+    load(running)
+    for name, url in replicas.items():
+        assert acknowledged(url) > 100, name
+
+
+def acknowledged(url: str) -> float:
+    """How many transfers a service has answered with 201."""
+    with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310 -- one of our services
+        text = answer.read().decode()
+    found = re.search(
+        r'^wallet_requests_total\{operation="transfer",status="201"\} (\S+)$', text, re.MULTILINE
+    )
+    return float(found[1]) if found else 0.0
+
+
+def test_nobody_is_root_and_nothing_is_writable(running: DockerStack) -> None:
+    """As it runs, not only as it is written: a user, no capability, a root filesystem that is only read."""
+    for container in inspected(running):
+        name = container["Name"]
+        assert container["Config"]["User"] not in {"", "0", "root"}, name
+        assert container["HostConfig"]["ReadonlyRootfs"] is True, name
+        assert set(container["HostConfig"]["CapAdd"] or ()) <= {"NET_BIND_SERVICE"}, name
+        assert container["State"]["OOMKilled"] is False, name
+
+
+def test_no_container_carries_a_password(running: DockerStack) -> None:
+    """Passwords are in no environment and on no command line, where every user of the machine could see them."""
+    known = running.credentials
+    words = [known.database_owner, known.database_service, known.redis, known.service_secret, known.broker]
+    assert all(len(word) == 32 for word in words)
+    said = json.dumps([(container["Config"], container["Args"]) for container in inspected(running)])
+    assert not [word for word in words if word in said]
+    for pid in running.pids.values():
+        assert not [word for word in words if word in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+def test_an_image_says_what_it_is(running: DockerStack) -> None:
+    """OCI labels name the project, its licence and the version in pyproject.toml."""
+    labels = json.loads(docker("image", "inspect", f"wallet-{running.architecture}"))[0]["Config"]["Labels"]
+    text = (checkout() / MEMBERS[running.architecture] / "pyproject.toml").read_text()
+    project = tomllib.loads(text)["project"]
+    prefix = "org.opencontainers.image"
+    assert labels[f"{prefix}.version"] == project["version"]
+    assert labels[f"{prefix}.title"] == project["name"]
+    assert labels[f"{prefix}.description"] == project["description"]
+    assert labels[f"{prefix}.licenses"] == project["license"]
+
+
+def test_the_other_stack_hears_nothing(stacks: Mapping[str, DockerStack]) -> None:
+    """Both are up at once, each on a port and in networks of its own."""
+    saga, cqrs = stacks["saga"], stacks["cqrs"]
+    assert saga.base_url != cqrs.base_url
+    assert saga.credentials != cqrs.credentials
+    orchestrator = saga._container("orchestrator-0").id
+    reach = "import socket; socket.getaddrinfo('rabbitmq', 5672)"
+    with pytest.raises(Exception, match=r"Name or service not known|name resolution"):
+        docker("exec", orchestrator, "python", "-c", reach)
+
+
+def test_a_component_without_network_is_missed_and_comes_back(running: DockerStack) -> None:
+    """Cut off under load and connected again: the stack recovers by itself, and the books agree."""
+    with running.cut_off("redis"):
+        load(running, 2)
+    running.wait_ready()
+    assert load(running, 2).returncode == 0
+    assert LabStack(running.architecture, running).audit() == []
+
+
+def test_a_stop_and_a_start_keep_everything(running: DockerStack) -> None:
+    """`docker compose stop` and `up` again: the same passwords, the same data, no person needed."""
+    load(running, 1)
+    passwords = running.credentials
+    running.stop()
+    running.start()
+    assert running.credentials == passwords
+    assert LabStack(running.architecture, running).audit() == []
+    assert load(running, 1).returncode == 0
