@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from cqrs_support.histories import Story, append, groups, story
+from cqrs_support.histories import Story, append, groups, project, story
 
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import Group
@@ -18,18 +18,6 @@ from wallet_cqrs.rebuild.models import RebuildFailed, TwinModels
 from wallet_lab.testing import DatabaseUrls
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-
-
-async def project(shard: DatabaseUrls, made: list[Group]) -> None:
-    """What the projection does, without broker, cache and event store."""
-    async with Store(shard.service) as store:
-        for group in made:
-            async with store.transaction() as transaction:
-                following = follow(transaction.position, [group])
-                assert not isinstance(following, Gap)
-                fold = await transaction.fold({event.stream_id for event in following.events})
-                fold.play(following.events)
-                await transaction.write(fold, following.head)
 
 
 @pytest.fixture

@@ -2,16 +2,23 @@
 
 import json
 import math
+import os
+import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 RATE_INTERVAL = "10s"
 """What Grafana would put in for `$__rate_interval`."""
 
 SETTLE_S = 3
+SCRIPT = Path(__file__).parents[2] / "load-testing" / "script.js"
+SCENARIOS = ("refusals", "mixed")
+"""One after the other: transfers of every outcome with the compensations they cost, then reads."""
 
 
 class PrometheusApi:
@@ -55,3 +62,23 @@ def settled(server: PrometheusApi) -> None:
     while not server.series("architecture_partition:wallet_projection_lag:seconds"):
         assert time.monotonic() < deadline, "the rules were not evaluated"
         time.sleep(0.5)
+
+
+def load(server: PrometheusApi, base_urls: Mapping[str, str]) -> None:
+    """Puts load on all architectures at once; k6 writes what it measures to Prometheus."""
+    for scenario in SCENARIOS:
+        for process in [_k6(scenario, server, *stack) for stack in base_urls.items()]:
+            process.wait(timeout=60)
+
+
+def _k6(scenario: str, server: PrometheusApi, architecture: str, base_url: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [
+            *("k6", "run", "--quiet", "-o", "experimental-prometheus-rw", str(SCRIPT)),
+            *("-e", f"SCENARIO={scenario}", "-e", f"ARCH={architecture}", "-e", f"BASE_URL={base_url}"),
+            *("-e", "WALLETS=20", "-e", "VUS=2", "-e", "DURATION=6s", "-e", f"WALLET_PREFIX={scenario}-"),
+        ],
+        env={**os.environ, **server.k6_environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )

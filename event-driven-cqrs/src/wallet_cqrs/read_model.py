@@ -3,6 +3,7 @@
 The projection and the rebuild fold with the same function, so that both come to the same rows.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
@@ -11,11 +12,14 @@ from uuid import UUID
 from msgspec import Struct
 
 from wallet_cqrs.domain import ImpossibleEvent, Wallet, evolve, initial_state
-from wallet_cqrs.events import EXTERNAL, BalanceCredited, BalanceDebited, Event, decode
+from wallet_cqrs.events import EXTERNAL, BalanceCredited, BalanceDebited, Event, WalletOpened, decode
 from wallet_cqrs.messages import EventMessage
 from wallet_kernel.contract.answers import WalletView
 
 LIVE_SCHEMA = "read_model"
+
+TRANSIT = "@transit"
+"""The other side of transfers: each read shard has one, and over all of them it holds nothing."""
 
 Kind = Literal["opening", "transfer", "deposit", "withdrawal"]
 
@@ -34,12 +38,13 @@ class Posting(Struct, frozen=True, gc=False):
 
 
 class Fold:
-    """Wallets on which events are played, and the postings these events are."""
+    """Wallets on which events are played, the postings these events are, and the other side of each."""
 
     def __init__(self, wallets: Iterable[Wallet]) -> None:
         self._wallets = {wallet.account_id: wallet for wallet in wallets}
         self.changed: dict[str, Wallet] = {}
         self.postings: list[Posting] = []
+        self.system_changes: dict[tuple[str, str], int] = defaultdict(int)
 
     @property
     def wallets(self) -> list[Wallet]:
@@ -57,6 +62,17 @@ class Fold:
             self._wallets[message.stream_id] = self.changed[message.stream_id] = after
             if amount_micros := after.balance_micros - before.balance_micros:
                 self.postings.append(_posting(message, event, after, amount_micros))
+                self._balance(event, after.currency)
+
+    def _balance(self, event: Event, currency: str) -> None:
+        """By what the event says, not by what became of the wallet: so that the books notice if these differ."""
+        match event:
+            case WalletOpened(balance_micros=amount):
+                self.system_changes[EXTERNAL, currency] -= amount
+            case BalanceCredited(amount_micros=amount, kind=kind):
+                self.system_changes[TRANSIT if kind == "transfer" else EXTERNAL, currency] -= amount
+            case BalanceDebited(amount_micros=amount, kind=kind):
+                self.system_changes[TRANSIT if kind == "transfer" else EXTERNAL, currency] += amount
 
 
 def _posting(message: EventMessage, event: Event, after: Wallet, amount_micros: int) -> Posting:

@@ -54,6 +54,7 @@ class Consumer:
         self._partitions = partitions
         self._prefetch_max = prefetch_max
         self._subscribed = False
+        self._replaced = REPLACED.labels(str(projector.partition))
 
     async def check(self) -> None:
         """Raises unless this consumer is subscribed and its partition goes on."""
@@ -114,7 +115,7 @@ class Consumer:
         """
         name = queue_name(self._projector.partition)
         _log.error("replacing a queue that does not answer", extra={"queue": name})
-        REPLACED.labels(str(self._projector.partition)).inc()
+        self._replaced.inc()
         try:
             async with asyncio.timeout(REPLACE_TIMEOUT_S):
                 connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT_S)

@@ -15,6 +15,7 @@ from wallet_cqrs.projection.projector import Projector
 from wallet_cqrs.projection.settings import ProjectionSettings
 from wallet_cqrs.projection.store import Store
 from wallet_kernel.runtime.apps import own_app
+from wallet_kernel.runtime.books_watch import books_watched
 from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
@@ -46,6 +47,8 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
             f"partition-{number}": consumer.check for number, consumer in enumerate(consumers)
         }
         lifecycle = Lifecycle(settings.in_flight_max, {"event-store": log.ping, **checks})
+        for number, store in enumerate(stores):
+            await opened.enter_async_context(books_watched(number, store.totals, settings.books_interval_s))
         tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
         app = own_app(NAME, [], lifecycle, settings.service_secret.get_secret_value())
         yield Service(lifecycle, [Listener(app, settings.host, settings.port)], settings.drain_timeout_s)

@@ -12,10 +12,12 @@ from wallet_cqrs.domain import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
 from wallet_kernel.database import DATABASE_ERRORS
+from wallet_kernel.runtime.books_watch import Totals
 from wallet_kernel.runtime.metrics import TRANSACTION
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 10.0
+SUMMING_TIMEOUT_S = 60.0
 
 _SESSION = {
     "application_name": "wallet-projection",
@@ -53,6 +55,9 @@ class Transaction:
                 fold.postings,
                 "account_id version kind transaction_id amount_micros balance_micros counterparty at",
             ),
+            [name for name, _ in fold.system_changes],
+            [currency for _, currency in fold.system_changes],
+            list(fold.system_changes.values()),
             head,
         )
         self.position = head
@@ -104,6 +109,23 @@ class Store:
         """Lets the partition go on; what it missed it reads from the event store."""
         async with self._one_at_a_time:
             await (await self._connected()).execute(statements.RESUME)
+
+    async def totals(self) -> list[Totals]:
+        """What the books sum to by currency; reads every wallet, on a connection of its own that may scan."""
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=SUMMING_TIMEOUT_S,
+            server_settings={
+                "application_name": "wallet-books",
+                "jit": "off",
+                "search_path": self._session["search_path"],
+            },
+        )
+        try:
+            return [Totals(*row) for row in await connection.fetch(statements.TOTALS)]
+        finally:
+            await connection.close()
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():

@@ -13,7 +13,11 @@ RENAME = "ALTER SCHEMA {old} RENAME TO {new}"
 DROP_TABLE = "DROP TABLE IF EXISTS {schema}.{table}"
 DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
-TABLES = {"wallets": "account_id", "postings": "account_id, version"}
+TABLES = {
+    "wallets": "account_id",
+    "postings": "account_id, version",
+    "system_accounts": "name, currency",
+}
 """Every table of a read model but its checkpoint, and its key."""
 
 DIFFERENCES = """

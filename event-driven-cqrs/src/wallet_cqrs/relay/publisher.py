@@ -55,6 +55,7 @@ class Lane:
     def __init__(self, connection: AbstractConnection, partition: int, confirm_timeout_s: float) -> None:
         self._connection = connection
         self._key = routing_key(partition)
+        self._refused, self._left_out = REFUSED.labels(self._key), LEFT_OUT.labels(self._key)
         self._confirm_timeout_s = confirm_timeout_s
         self._channel: AbstractChannel | None = None
         self._sending: asyncio.Future[None] | None = None
@@ -67,7 +68,7 @@ class Lane:
         now_s = asyncio.get_running_loop().time()
         if self._sending is not None and not self._sending.done():
             if now_s < self._given_up_at_s:
-                LEFT_OUT.labels(self._key).inc()
+                self._left_out.inc()
                 return self._sending
             self._give_up(self._sending)
         elif self._sending is not None:
@@ -90,7 +91,7 @@ class Lane:
         except PublishError:  # nobody knows the queue: to be declared again
             raise
         except DeliveryError:
-            REFUSED.labels(self._key).inc()
+            self._refused.inc()
         self.prompt = True
 
     async def _exchange(self) -> AbstractExchange:

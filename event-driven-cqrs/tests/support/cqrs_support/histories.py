@@ -22,7 +22,10 @@ from wallet_cqrs.domain import (
 )
 from wallet_cqrs.events import encode
 from wallet_cqrs.messages import EventMessage, Group, partition_of
+from wallet_cqrs.projection.groups import Gap, follow
+from wallet_cqrs.projection.store import Store
 from wallet_kernel.ids import new_transaction_id
+from wallet_lab.testing import DatabaseUrls
 
 BEGIN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -119,3 +122,15 @@ async def append(url: str, events: Sequence[EventMessage]) -> None:
             await connection.execute("UPDATE log_head SET position = $1", events[-1].position)
     finally:
         await connection.close()
+
+
+async def project(shard: DatabaseUrls, made: list[Group]) -> None:
+    """What the projection does, without broker, cache and event store."""
+    async with Store(shard.service) as store:
+        for group in made:
+            async with store.transaction() as transaction:
+                following = follow(transaction.position, [group])
+                assert not isinstance(following, Gap)
+                fold = await transaction.fold({event.stream_id for event in following.events})
+                fold.play(following.events)
+                await transaction.write(fold, following.head)

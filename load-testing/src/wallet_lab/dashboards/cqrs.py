@@ -100,11 +100,15 @@ _REPAIR = Row(
             unit="ops",
         ),
         Panel(
-            title="Relay: begun again, refused, a second",
+            title="Relay: begun again, not delivered, a second",
             queries=(
                 Query(per_second("wallet_relay_restarts_total", "instance"), "{{instance}} begun again"),
                 Query(
                     per_second("wallet_relay_refused_total", "partition"), "{{partition}} refused: queue full"
+                ),
+                Query(
+                    per_second("wallet_relay_left_out_total", "partition"),
+                    "{{partition}} left out: queue silent",
                 ),
                 Query(
                     per_second("wallet_queues_replaced_total", "partition"), "{{partition}} queues made anew"

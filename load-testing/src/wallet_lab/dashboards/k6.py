@@ -2,18 +2,24 @@
 
 from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, per_second
 
-_BY = "{{architecture}}"
 
-
-def _duration(statistic: str) -> Panel:
-    # k6 sends statistics that it computed itself; those of several operations can only be compared, not added up.
-    query = f"max by (architecture, name) (k6_http_req_duration_{statistic})"
+def _by_outcome(title: str, metric: str) -> Panel:
     return Panel(
-        title=f"Request time, {statistic}",
-        queries=(Query(query, "{{architecture}} {{name}}"),),
-        unit="s",
+        title=title,
+        queries=(Query(per_second(metric, "architecture, outcome"), "{{architecture}} {{outcome}}"),),
+        unit="ops",
         source="k6",
+        width=12,
     )
+
+
+def _time(statistic: str) -> Panel:
+    # k6 sends percentiles that it computed itself; they cannot be added up, only shown.
+    times = (
+        Query(f'max by (architecture) (k6_wallet_{what}_ms_{statistic}{{outcome="success"}})', legend)
+        for what, legend in (("transfer", "{{architecture}} transfer"), ("read", "{{architecture}} read"))
+    )
+    return Panel(title=f"Answer time, {statistic}", queries=tuple(times), unit="ms", source="k6")
 
 
 K6 = Dashboard(
@@ -22,51 +28,27 @@ K6 = Dashboard(
     "The client's side of a load test.",
     (
         Row(
-            "Load",
+            "Answers",
             (
-                Panel(
-                    title="Requests a second",
-                    queries=(
-                        Query(
-                            per_second("k6_http_reqs_total", "architecture, status"),
-                            "{{architecture}} {{status}}",
-                        ),
-                    ),
-                    unit="ops",
-                    source="k6",
-                ),
-                Panel(
-                    title="Iterations a second",
-                    queries=(Query(per_second("k6_iterations_total", "architecture"), _BY),),
-                    unit="ops",
-                    source="k6",
-                ),
-                Panel(
-                    title="Virtual users",
-                    queries=(Query("sum by (architecture) (k6_vus)", _BY),),
-                    unit="short",
-                    source="k6",
-                ),
+                _by_outcome("Transfers a second", "k6_wallet_transfers_total"),
+                _by_outcome("Reads a second", "k6_wallet_reads_total"),
             ),
         ),
-        Row("Latency", tuple(map(_duration, ("p50", "p95", "p99")))),
+        Row("Latency of what succeeded", tuple(map(_time, ("p50", "p95", "p99")))),
         Row(
-            "Failures",
+            "The client itself",
             (
                 Panel(
-                    title="Requests that failed",
-                    description="By k6's reckoning: any status from 400 on, so refusals too.",
-                    queries=(Query("max by (architecture) (k6_http_req_failed_rate)", _BY),),
-                    unit="percentunit",
+                    title="Iterations a second",
+                    queries=(Query(per_second("k6_iterations_total", "architecture"), "{{architecture}}"),),
+                    unit="ops",
                     source="k6",
                     width=12,
                 ),
                 Panel(
-                    title="Checks that held",
-                    queries=(
-                        Query("min by (architecture, check) (k6_checks_rate)", "{{architecture}} {{check}}"),
-                    ),
-                    unit="percentunit",
+                    title="Virtual users",
+                    queries=(Query("sum by (architecture) (k6_vus)", "{{architecture}}"),),
+                    unit="short",
                     source="k6",
                     width=12,
                 ),

@@ -6,8 +6,8 @@ from typing import Literal
 Source = Literal["services", "lab", "rabbitmq", "postgres-exporter", "redis-exporter", "k6"]
 """Who tells the metrics. The lab has no exporters of Postgres and Redis, Docker no `lab`; the others are in both."""
 
-Unit = Literal["s", "ops", "short", "bytes", "percentunit", "none"]
-"""Grafana's names: seconds, operations a second, a number with SI prefixes, bytes, a share of 1, a bare number."""
+Unit = Literal["s", "ms", "ops", "short", "bytes", "percentunit", "none"]
+"""Grafana's names: (milli)seconds, operations a second, a number with prefixes, bytes, a share of 1, a bare number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""The read model's books: each shard's wallets and system accounts sum to nothing, unless money was made or lost."""
+
+import asyncio
+import os
+import sys
+
+import asyncpg
+import pytest
+from cqrs_support.histories import groups, project, story
+
+from wallet_cqrs.projection.store import Store
+from wallet_kernel.runtime.books_watch import Totals
+from wallet_lab.testing import DatabaseUrls
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+SYSTEM = "SELECT name, currency, balance_micros FROM read_model.system_accounts ORDER BY name, currency"
+
+
+async def totals(shard: DatabaseUrls) -> list[Totals]:
+    """What the projection would tell of this shard's books."""
+    async with Store(shard.service) as store:
+        return await store.totals()
+
+
+async def as_owner(shard: DatabaseUrls, sql: str) -> list[asyncpg.Record]:
+    """Somebody with every right."""
+    connection = await asyncpg.connect(shard.owner)
+    try:
+        rows: list[asyncpg.Record] = await connection.fetch(sql)
+        return rows
+    finally:
+        await connection.close()
+
+
+async def test_books_balance_and_nothing_stays_in_transit(read_shards: list[DatabaseUrls]) -> None:
+    """Whatever was transferred, deposited, withdrawn: each shard sums to 0, and at one position so do all @transit."""
+    for partition, shard in enumerate(read_shards):
+        await project(shard, groups(story().events, partition))
+    books = [book for shard in read_shards for book in await totals(shard)]
+    assert len(books) >= 2
+    assert [book.imbalance_micros for book in books] == [0] * len(books)
+    assert any(book.in_transit_micros for book in books)
+    assert sum(book.in_transit_micros for book in books) == 0
+
+
+async def test_what_one_shard_has_and_another_has_not_is_in_transit(read_shards: list[DatabaseUrls]) -> None:
+    """A partition that is behind shows as money in transit; its own books balance all the same."""
+    told = [groups(story().events, partition) for partition in (0, 1)]
+    half = len(told[1]) // 2
+    await project(read_shards[0], told[0])
+    await project(read_shards[1], told[1][:half])
+    books = [book for shard in read_shards for book in await totals(shard)]
+    assert [book.imbalance_micros for book in books] == [0] * len(books)
+    assert sum(book.in_transit_micros for book in books) != 0
+
+
+async def test_money_that_is_made_or_lost_shows(read_shards: list[DatabaseUrls]) -> None:
+    """A wallet that holds a millionth less than its events say unbalances the books by as much."""
+    await project(read_shards[0], groups(story().events, 0))
+    await as_owner(
+        read_shards[0],
+        "UPDATE read_model.wallets SET balance_micros = balance_micros - 1 WHERE account_id ="
+        " (SELECT min(account_id) FROM read_model.wallets WHERE balance_micros > 0)",
+    )
+    assert sum(book.imbalance_micros for book in await totals(read_shards[0])) == -1
+
+
+async def test_a_read_model_of_the_first_schema_gets_its_accounts(read_shards: list[DatabaseUrls]) -> None:
+    """The migration computes them from the postings, as if they had been kept from the beginning."""
+    shard = read_shards[0]
+    await project(shard, groups(story().events, 0))
+    kept = await as_owner(shard, SYSTEM)
+    await as_owner(shard, "DROP TABLE read_model.system_accounts")
+    await as_owner(shard, "UPDATE alembic_version SET version_num = '0001'")
+    migration = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "wallet_cqrs.migrations", "read"),
+        env={**os.environ, "WALLET_DATABASE_URL": shard.owner},
+    )
+    assert await migration.wait() == 0
+    assert await as_owner(shard, SYSTEM) == kept
