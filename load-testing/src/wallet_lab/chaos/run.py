@@ -10,13 +10,13 @@ from wallet_lab.bench.judging import first_violation, passed
 from wallet_lab.bench.k6 import calls_log, run_k6
 from wallet_lab.bench.run import audit, prepare
 from wallet_lab.bench.scenarios import Scenario, find
-from wallet_lab.bench.settling import settle
 from wallet_lab.calls import count
 from wallet_lab.chaos.disturbance import disturbing
 from wallet_lab.chaos.faults import Fault
 from wallet_lab.chaos.recovery import drained_s, moments, timeline
 from wallet_lab.errors import LabError
 from wallet_lab.report.model import Audit, Outcomes, Recovery
+from wallet_lab.settling import settle
 from wallet_lab.stacks import RunningStack
 
 RATE_PER_S = 300.0

@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from wallet_lab.report.model import (
     Audit,
@@ -47,6 +48,7 @@ CHECKS = ("money is conserved", "no wallet is negative", "what was acknowledged 
 LOST = "2 acknowledged transfers are not in the books"
 
 
+@cache
 def synthetic_report(repeats: int = 3) -> Report:
     """The same figures every time."""
     draws = random.Random(7)
