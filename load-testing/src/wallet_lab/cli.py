@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,8 +16,11 @@ from rich.table import Table
 from wallet_lab import checks, control, cqrs_stack, logs
 from wallet_lab.audit.command import audit
 from wallet_lab.bench.command import bench
+from wallet_lab.chaos.command import chaos
+from wallet_lab.compare.command import compare, report
 from wallet_lab.errors import LabError
 from wallet_lab.home import ARCHITECTURES, StackHome, default_home, supervisor_pid
+from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.layout import decide_shards
 from wallet_lab.saga_stack import Request
 from wallet_lab.status import is_healthy, read_status
@@ -31,7 +33,6 @@ app = typer.Typer(
 )
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-INTERRUPTED = 130
 
 
 def main() -> None:
@@ -89,7 +90,7 @@ def _already_up(home: StackHome, shards: int | None, *, fresh: bool) -> None:
 
 def _start(home: StackHome, request: Request, watch: control.Watcher) -> dict[str, Any]:
     owner: control.Owner | None = None
-    with _interruptible():
+    with interruptible():
         try:
             owner = control.Owner(home, request)
             state = owner.wait_ready(watch)
@@ -100,22 +101,6 @@ def _start(home: StackHome, request: Request, watch: control.Watcher) -> dict[st
             errors.print(f"lab: interrupted; nothing of {home.architecture} is left running")
             raise typer.Exit(INTERRUPTED) from None
     return state
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Make a closed terminal and a polite kill end the start as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, interrupt) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -252,7 +237,10 @@ def _maintain(*, verify: bool) -> int:
     return subprocess.run(command.argv, env={**os.environ, **command.env}, check=False).returncode
 
 
+app.command()(compare)
+app.command()(report)
 app.command()(bench)
+app.command()(chaos)
 app.command()(audit)
 
 

@@ -11,6 +11,9 @@ from wallet_lab.report.model import Check
 AMOUNT_MICROS = 10_000
 """What every transfer of the load scripts moves (load-testing/lib/calls.js)."""
 
+ACKNOWLEDGED = "every acknowledged transfer is in the books once"
+"""The check that counts what was lost."""
+
 
 class Told(NamedTuple):
     """The calls of one run of k6, whose idempotency keys begin with the run's name and a dash."""
@@ -40,7 +43,7 @@ def reconcile(told: Told, booked: Iterable[Booked]) -> list[Check]:
     for transfer in booked:
         books[transfer.key].append(transfer)
     return [
-        check("every acknowledged transfer is in the books once", list(_not_once(told.calls, books))),
+        check(ACKNOWLEDGED, list(_not_once(told.calls, books))),
         check("no refused transfer happened", list(_happened_all_the_same(told.calls, books))),
         check("every pending or unknown transfer is decided once", list(_undecided(told.calls, books))),
         check("every transfer in the books was sent", _unsent(told, books)),

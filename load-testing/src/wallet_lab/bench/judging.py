@@ -23,7 +23,7 @@ def judge_steps(measured: Measurement, audit: Audit | None, repeat: int) -> list
 def judge_delay(measured: Measurement, audit: Audit | None, repeat: int, load: str) -> Delay | None:
     """How long writes took to become visible; None if the audit failed, or nothing was seen."""
     seen = measured.load.summary.delay_ms
-    if seen is None or not _passed(audit):
+    if seen is None or not passed(audit):
         return None
     return Delay(
         architecture=measured.architecture,
@@ -49,15 +49,15 @@ def _judge(
         architecture=measured.architecture,
         scenario=measured.scenario.name,
         repeat=repeat,
-        verdict="passed" if _passed(audit) else "failed",
-        why=_first_violation(audit),
+        verdict="passed" if passed(audit) else "failed",
+        why=first_violation(audit),
         started_at=measured.load.started_at,
         duration_s=measured.scenario.duration_s,
         clients=measured.scenario.clients,
         offered_per_s=measured.scenario.rate_per_s,
         outcomes=figures.outcomes(measured),
         audit=audit,
-        **(performance(measured) if _passed(audit) else {}),
+        **(performance(measured) if passed(audit) else {}),
     )
 
 
@@ -77,11 +77,13 @@ def not_run(architecture: str, scenario: Scenario, repeat: int, *, why: str, sta
     )
 
 
-def _passed(audit: Audit | None) -> bool:
+def passed(audit: Audit | None) -> bool:
+    """Whether figures may be told: the audit passed, or there were no books (noop)."""
     return audit is None or audit.passed
 
 
-def _first_violation(audit: Audit | None) -> str:
+def first_violation(audit: Audit | None) -> str:
+    """What a failed audit found, in one sentence; empty for one that passed."""
     failed = [check for check in audit.checks if not check.passed] if audit else []
     if not failed:
         return ""

@@ -82,13 +82,18 @@ class Load:
         return max(0, total(self.summary.outcomes) - len(self.calls))
 
 
+def calls_log(folder: Path, run: str) -> Path:
+    """Where k6 tells of every call, while it runs."""
+    return folder / f"{run}.calls"
+
+
 def run_k6(scenario: Scenario, base_url: str, *, run: str, folder: Path) -> Load:
     """Put a scenario's load on a stack whose wallets are there; returns when every call has ended.
 
     Raises:
         LabError: k6 could not carry it out; the text ends with its last lines.
     """
-    log, summary, output = (folder / f"{run}.{kind}" for kind in ("calls", "json", "out"))
+    log, summary, output = calls_log(folder, run), folder / f"{run}.json", folder / f"{run}.out"
     settings = {**_environment(scenario, base_url), "RUN": run, "SUMMARY": str(summary)}
     cpu_before_s, started_at, started_s = _children_cpu_s(), datetime.now(UTC), time.monotonic()
     with output.open("wb") as said:

@@ -141,13 +141,14 @@ class Recovery(Struct, kw_only=True, frozen=True):
     verdict: Verdict
     why: str = ""
     detected_s: float | None
-    """First call that did not succeed as usual: failed, unknown, pending, or slower than any before the fault."""
+    """When a client could first tell: an answer that is no success, or a call that takes a quarter of a second
+    longer than usual."""
     first_success_s: float | None
     """First success of a call that was sent after the fault was detected."""
     drained_s: float | None
-    """Nothing begun before is in flight any more: sagas ended, events projected."""
+    """No more was in flight than usual (sagas open, events that readers do not see yet), and stayed so for 2 s."""
     converged_s: float | None
-    """Throughput was back within 20 % of that before the fault, and stayed there for 2 s."""
+    """Throughput was at least 80 % of that before the fault, and stayed there for 2 s; 0 if it never fell below."""
     lost: int | None
     """Acknowledged transfers that are not in the books: any but 0 fails the audit."""
     outcomes: Outcomes

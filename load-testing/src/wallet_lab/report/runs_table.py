@@ -42,7 +42,7 @@ def _row(run: Run) -> tuple[str, ...]:
     return (
         run.architecture,
         run.scenario,
-        str(run.repeat + 1),
+        str(run.repeat),
         f"{run.verdict}: {run.why}" if run.why else run.verdict,
         number(run.clients or None),
         number(run.duration_s),

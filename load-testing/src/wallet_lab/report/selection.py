@@ -11,6 +11,7 @@ CEILING = "noop"
 """The target that does no work: shown beside the architectures, never compared with them."""
 SWEEP = "sweep"
 _STEP = "sweep-"
+_PROBE = "consistency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,12 @@ def audited(report: Report) -> list[Run | Recovery]:
 
 
 def scenarios(report: Report) -> list[str]:
-    """In the order of their first run; a sweep is one, whatever rates it has."""
-    return list(dict.fromkeys(SWEEP if is_step(run) else run.scenario for run in report.runs))
+    """The loads in the order of their first run; a sweep is one, whatever rates it has.
+
+    Without those that look for the consistency delay: one client that polls is no load.
+    """
+    loads = [run for run in report.runs if not run.scenario.startswith(_PROBE)]
+    return list(dict.fromkeys(SWEEP if is_step(run) else run.scenario for run in loads))
 
 
 def runs_of(report: Report, architecture: str, scenario: str) -> list[Run]:

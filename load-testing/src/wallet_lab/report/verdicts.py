@@ -75,15 +75,19 @@ def load_verdicts(report: Report) -> dict[str, dict[str, Verdict]]:
     }
 
 
+AT_ONCE_MS = 1.0
+"""A write that is seen within this is seen at once: dividing by next to nothing would only make a large number."""
+
+
 def delay_verdicts(report: Report) -> dict[str, Verdict]:
     """By the load beside it: the median time from a write's answer to a reader's seeing it."""
     found = {}
     for load in dict.fromkeys(delay.load for delay in report.consistency_delay_ms):
         values = {
             name: {
-                d.repeat: d.p50
-                for d in report.consistency_delay_ms
-                if (d.architecture, d.load) == (name, load)
+                delay.repeat: delay.p50 if delay.p50 >= AT_ONCE_MS else 0.0
+                for delay in report.consistency_delay_ms
+                if (delay.architecture, delay.load) == (name, load)
             }
             for name in architectures(report)
         }

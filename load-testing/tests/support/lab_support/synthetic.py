@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from wallet_lab.report.model import (
     Audit,
@@ -47,12 +48,13 @@ CHECKS = ("money is conserved", "no wallet is negative", "what was acknowledged 
 LOST = "2 acknowledged transfers are not in the books"
 
 
+@cache
 def synthetic_report(repeats: int = 3) -> Report:
     """The same figures every time."""
     draws = random.Random(7)
     runs = [
         run
-        for repeat in range(repeats)
+        for repeat in range(1, repeats + 1)
         for architecture in ("saga", "cqrs", "noop")
         for run in _runs(draws, architecture, repeat)
     ]
@@ -77,9 +79,9 @@ def synthetic_report(repeats: int = 3) -> Report:
             _delay(draws, a, load, r)
             for a in ("saga", "cqrs")
             for load in ("idle", "open")
-            for r in range(repeats)
+            for r in range(1, repeats + 1)
         ],
-        recovery=[recovery for repeat in range(repeats) for recovery in _recoveries(draws, repeat)],
+        recovery=[recovery for repeat in range(1, repeats + 1) for recovery in _recoveries(draws, repeat)],
         ratios=Ratios(noop={"saga": 0.41, "cqrs": 0.33}, hot_over_uniform={"saga": 1.5, "cqrs": 1.1}),
         not_measured=["Several machines: everything ran on one.", "Sustained load over hours."],
     )
@@ -112,7 +114,7 @@ def _not_run(architecture: str, repeat: int) -> Run:
 def _closed(draws: random.Random, architecture: str, scenario: str, repeat: int) -> Run:
     easy = {"reads": 2.6, "hot-pair": 1.1, "refusals": 0.9}.get(scenario, 1.0)
     rate = SPEED[architecture] * easy * draws.uniform(0.93, 1.07)
-    if (architecture, scenario, repeat) == ("cqrs", "zipf", 1):
+    if (architecture, scenario, repeat) == ("cqrs", "zipf", 2):
         return _failed(scenario, repeat)
     return _passed(draws, architecture, scenario, repeat, rate, 50_000 / rate, None)
 

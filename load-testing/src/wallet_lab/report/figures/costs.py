@@ -12,8 +12,8 @@ from wallet_lab.report.model import Costs, Report, Run
 from wallet_lab.report.selection import architectures, is_step, missing, runs_of, scenarios
 from wallet_lab.report.wording import number
 
-LABEL_FROM = 0.09
-"""A part narrower than this share of the axis has no room for its name; the table has it."""
+LETTER = 0.012
+"""About the share of the axis that a letter takes: a part with no room for its name goes without; the table has it."""
 
 Kind = Callable[[Run], Costs | None]
 Bars = dict[tuple[str, str], dict[str, float]]
@@ -88,7 +88,7 @@ def _draw(axes: Axes, bars: Bars) -> None:
     for row, ((scenario, architecture), parts) in enumerate(bars.items()):
         left = 0.0
         for place, (component, value) in enumerate(parts.items()):
-            strength = max(0.15, 1 - 0.2 * place)
+            strength = 1 - 0.85 * place / len(parts)
             axes.barh(
                 row,
                 value,
@@ -98,7 +98,7 @@ def _draw(axes: Axes, bars: Bars) -> None:
                 edgecolor="white",
                 linewidth=0.8,
             )
-            if value > LABEL_FROM * widest:
+            if value > LETTER * widest * (len(component) + 1):
                 ink = "white" if strength > 0.65 else "#222222"
                 axes.text(left + value / 2, row, component, ha="center", va="center", fontsize=7.5, color=ink)
             left += value

@@ -33,8 +33,8 @@ def delay(report: Report) -> Exhibit | None:
     return Exhibit(
         name="consistency-delay",
         title="Consistency delay",
-        caption="Less is better: how long after its answer a write was first seen by a reader who did not wait for it. "
-        "A read takes time itself, so no line can reach 0.",
+        caption="Less is better: from the answer to a write until the first read that shows it was sent. Where the "
+        "first read already shows it, that is next to nothing.",
         alt="Consistency delay by share of writes, both axes logarithmic, by architecture and load.",
         figure=figure,
         table=_table(delays),

@@ -49,13 +49,14 @@ def recovery(report: Report) -> Exhibit | None:
 
 
 def _timeline(axes: Axes, each: Recovery) -> None:
-    at = [second.at_s for second in each.timeline]
+    seconds = each.timeline[1:-1]  # the load begins and ends within the first and the last
+    at = [second.at_s for second in seconds]
     axes.set_title(f"{each.architecture}: {each.fault}", color=colour(each.architecture))
-    areas = [[s.rejected_per_s for s in each.timeline], [s.unknown_per_s for s in each.timeline]]
+    areas = [[s.rejected_per_s for s in seconds], [s.unknown_per_s for s in seconds]]
     axes.stackplot(at, *areas, colors=[REJECTED, UNKNOWN], alpha=0.8, linewidth=0, step="post")
     axes.plot(
         at,
-        [s.acked_per_s for s in each.timeline],
+        [s.acked_per_s for s in seconds],
         color=colour(each.architecture),
         linewidth=1.6,
         drawstyle="steps-post",

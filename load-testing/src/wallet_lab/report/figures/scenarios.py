@@ -37,7 +37,7 @@ def throughput(report: Report) -> Exhibit | None:
     rows = rows_with(report, names, THROUGHPUT)
     if not rows:
         return None
-    figure, (axes,) = new_figure(0.9 + 0.26 * len(names) * len(rows))
+    figure, (axes,) = new_figure(0.9 + 0.58 * len(rows))
     draw_throughput(axes, report, names, rows)
     legend(figure, names)
     return Exhibit(
@@ -53,12 +53,12 @@ def throughput(report: Report) -> Exhibit | None:
 
 def draw_throughput(axes: Axes, report: Report, names: list[str], rows: list[str]) -> None:
     """One group of bars per scenario, the first on top."""
-    height = 0.8 / len(names)
     for row, scenario in enumerate(rows):
-        for place, name in enumerate(names):
-            found = settled(report, name, scenario, THROUGHPUT)
+        shown = [name for name in names if runs_of(report, name, scenario)]
+        height = 0.8 / len(shown)
+        for place, name in enumerate(shown):
             y = row - 0.4 + height * (place + 0.5)
-            if found is not None:
+            if found := settled(report, name, scenario, THROUGHPUT):
                 _bar(axes, name, y, height, found)
             else:
                 _say_missing(axes, report, name, scenario, y)

@@ -15,7 +15,7 @@ def summary(report: Report) -> Figure | None:
     rows = rows_with(report, names, THROUGHPUT)
     if not rows:
         return None
-    figure, (axes,) = new_figure(1.4 + 0.2 * len(names) * len(rows))
+    figure, (axes,) = new_figure(1.4 + 0.45 * len(rows))
     draw_throughput(axes, report, names, rows)
     legend(figure, names)
     axes.set_xlabel(f"acknowledged per second\n\n{audit_line(report)}\n{machine_line(report)}")

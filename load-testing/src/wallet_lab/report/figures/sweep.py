@@ -23,7 +23,7 @@ class _Step:
 
 
 def sweep(report: Report) -> Exhibit | None:
-    """Left: carried over offered. Right: latency over what was carried."""
+    """Left: carried over offered. Right: latency over offered."""
     steps = {name: _steps(runs_of(report, name, SWEEP)) for name in compared(report)}
     steps = {name: found for name, found in steps.items() if found}
     if not steps:
@@ -36,8 +36,8 @@ def sweep(report: Report) -> Exhibit | None:
         name="sweep",
         title="Throughput and latency at rising rates",
         caption="Left: while the line follows the diagonal, everything offered is carried; where it leaves it, the "
-        "architecture is full. Right: the same runs, latency over what was carried; the knee is where it turns up.",
-        alt="Two line charts: acknowledged over offered rate with a diagonal, and latency over acknowledged rate "
+        "architecture is full. Right: latency at the same rates; the knee is where it turns up.",
+        alt="Two line charts: acknowledged over offered rate with a diagonal, and latency over offered rate "
         f"on a logarithmic axis, for {', '.join(steps)}.",
         figure=figure,
         table=_table(steps),
@@ -80,12 +80,14 @@ def _draw_carried(axes: Axes, steps: dict[str, list[_Step]]) -> None:
 
 def _draw_paid(axes: Axes, steps: dict[str, list[_Step]]) -> None:
     for name, found in steps.items():
-        carried = [step.acked_per_s.median for step in found]
-        axes.plot(carried, [s.p95_ms.median for s in found], color=colour(name), marker=MARKERS.get(name))
-        axes.plot(carried, [s.p50_ms.median for s in found], color=colour(name), linestyle="--", linewidth=1)
+        offered = [step.offered_per_s for step in found]
+        axes.plot(offered, [s.p95_ms.median for s in found], color=colour(name), marker=MARKERS.get(name))
+        axes.plot(offered, [s.p50_ms.median for s in found], color=colour(name), linestyle="--", linewidth=1)
+        band = [s.p95_ms.low for s in found], [s.p95_ms.high for s in found]
+        axes.fill_between(offered, *band, color=colour(name), alpha=0.15, linewidth=0)
     plain_log(axes, "y")
     axes.set_xlim(left=0)
-    axes.set_xlabel("acknowledged per second")
+    axes.set_xlabel("offered per second")
     axes.set_ylabel("ms (logarithmic): 95 % solid, 50 % dashed")
 
 

@@ -1,0 +1,63 @@
+"""`./lab chaos`."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from wallet_lab.chaos import faults
+from wallet_lab.chaos.run import AFTER_S, RATE_PER_S, load, run_fault
+from wallet_lab.errors import LabError
+from wallet_lab.interrupting import INTERRUPTED, interruptible
+from wallet_lab.report.model import Recovery
+from wallet_lab.stacks import stack_in_use
+
+console = Console(highlight=False, soft_wrap=True)
+_TIMES = {
+    "detected_s": "first trouble",
+    "first_success_s": "first success",
+    "drained_s": "all settled",
+    "converged_s": "back to normal",
+}
+
+
+def chaos(
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCH", help="saga or cqrs: the one that is up, else one is started.")
+    ],
+    fault: Annotated[
+        str, typer.Option(help="Such as kill-worker or pause-redis; a wrong one names them all.")
+    ],
+    rate: Annotated[float, typer.Option(min=1, help="Transfers that arrive each second.")] = RATE_PER_S,
+    after: Annotated[float, typer.Option(min=3, help="Seconds of load after the fault.")] = AFTER_S,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Break a component under load, time the recovery and audit the books; exits with 0 only if nothing was lost."""
+    if architecture not in faults.TARGETS:
+        raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(faults.TARGETS)}")
+    chosen = faults.find(architecture, fault)
+    try:
+        with interruptible(), stack_in_use(architecture) as stack:
+            recovery = run_fault(stack, chosen, load(rate, after))
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print(msgspec.json.encode(recovery).decode())  # noqa: T201 -- for programs: Rich would wrap it
+    else:
+        _print(recovery)
+    raise typer.Exit(0 if recovery.verdict == "passed" else 1)
+
+
+def _print(recovery: Recovery) -> None:
+    console.print(
+        f"{recovery.architecture}, {recovery.fault}: {recovery.verdict} {recovery.why}".rstrip(), markup=False
+    )
+    for name, words in _TIMES.items():
+        moment = getattr(recovery, name)
+        console.print(f"  {words:<16} {'–' if moment is None else f'{moment:.2f} s'}")
+    told = recovery.outcomes
+    console.print(
+        f"  clients were told: {told.success} success, {told.pending} pending, {told.unknown} unknown, "
+        f"{told.rejected} rejected; lost: {'–' if recovery.lost is None else recovery.lost}"
+    )

@@ -1,0 +1,96 @@
+"""The one use case: a fault on a running stack under load that arrives by the clock, once."""
+
+import asyncio
+import tempfile
+import uuid
+from pathlib import Path
+
+from wallet_lab.audit.told import ACKNOWLEDGED
+from wallet_lab.bench.judging import first_violation, passed
+from wallet_lab.bench.k6 import calls_log, run_k6
+from wallet_lab.bench.run import audit, prepare
+from wallet_lab.bench.scenarios import Scenario, find
+from wallet_lab.calls import count
+from wallet_lab.chaos.disturbance import disturbing
+from wallet_lab.chaos.faults import Fault
+from wallet_lab.chaos.recovery import drained_s, moments, timeline
+from wallet_lab.errors import LabError
+from wallet_lab.report.model import Audit, Outcomes, Recovery
+from wallet_lab.settling import settle
+from wallet_lab.stacks import RunningStack
+
+RATE_PER_S = 300.0
+"""So many that faults hurt, so few that a small machine carries them with its cores half idle."""
+BEFORE_S = 5.0
+AFTER_S = 12.0
+CLIENTS = 400
+
+
+def load(rate_per_s: float = RATE_PER_S, after_s: float = AFTER_S) -> Scenario:
+    """The load that a fault meets."""
+    return find("open").at_rate(rate_per_s, "open").with_clients(CLIENTS).lasting(BEFORE_S + after_s)
+
+
+def run_fault(stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: int = 1) -> Recovery:
+    """Put the load on, break the component, wait until all has come to rest, audit.
+
+    A fault that could not be carried out is a recovery with the verdict not-run, and why.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="wallet-chaos-") as folder:
+            return _run(stack, fault, scenario, repeat, Path(folder))
+    except LabError as error:
+        return not_run(stack.architecture, fault, repeat, why=str(error))
+
+
+def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, folder: Path) -> Recovery:
+    prepare(stack, scenario)
+    run = uuid.uuid4().hex[:12]
+    with disturbing(stack, fault, calls_log(folder, run), BEFORE_S) as disturbed:
+        put = run_k6(scenario, stack.base_url, run=run, folder=folder)
+        stack.wait_ready()
+        settled_s = asyncio.run(settle(stack))
+    if disturbed.fault_ms is None:
+        raise LabError("the load ended before the fault")
+    audited = audit(stack, [put], settled_s)
+    seen = moments(put.calls, disturbed.fault_ms)
+    told = passed(audited)
+    return Recovery(
+        architecture=stack.architecture,
+        fault=fault.name,
+        hits=fault.hits,
+        repeat=repeat,
+        verdict="passed" if told else "failed",
+        why=first_violation(audited),
+        detected_s=seen.detected_s if told else None,
+        first_success_s=seen.first_success_s if told else None,
+        drained_s=drained_s(disturbed.backlog) if told else None,
+        converged_s=seen.converged_s if told else None,
+        lost=_lost(audited),
+        outcomes=count(put.calls),
+        timeline=timeline(put.calls, disturbed.fault_ms) if told else [],
+        audit=audited,
+    )
+
+
+def _lost(audited: Audit | None) -> int | None:
+    found = [check.found for check in audited.checks if check.name == ACKNOWLEDGED] if audited else []
+    return sum(found) if found else None
+
+
+def not_run(architecture: str, fault: Fault, repeat: int, *, why: str) -> Recovery:
+    """A fault that could not be carried out, and why."""
+    return Recovery(
+        architecture=architecture,
+        fault=fault.name,
+        hits=fault.hits,
+        repeat=repeat,
+        verdict="not-run",
+        why=why,
+        detected_s=None,
+        first_success_s=None,
+        drained_s=None,
+        converged_s=None,
+        lost=None,
+        outcomes=Outcomes(),
+    )

@@ -1,0 +1,71 @@
+"""Carrying a plan out: what could not be done says why, and what was found stays found, whatever comes after it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from wallet_lab.bench.judging import not_run
+from wallet_lab.bench.run import measure_delay, run_scenario, run_sweep
+from wallet_lab.chaos import run as chaos
+from wallet_lab.compare.plan import Session, Step
+from wallet_lab.errors import LabError
+from wallet_lab.home import default_home
+from wallet_lab.report.model import Delay, Recovery, Run
+from wallet_lab.stacks import RunningStack, running_stack
+
+Watcher = Callable[[Session, Step | None], None]
+"""Told what begins: a session's start, then each of its steps."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What has been found so far; an interrupted comparison reports this."""
+
+    runs: list[Run] = field(default_factory=list)
+    delays: list[Delay] = field(default_factory=list)
+    recoveries: list[Recovery] = field(default_factory=list)
+
+
+def carry_out(sessions: list[Session], findings: Findings, watch: Watcher) -> None:
+    """Do all of it, each session on a stack of its own, which is stopped and wiped whatever happens."""
+    for session in sessions:
+        watch(session, None)
+        left = list(session.steps)
+        try:
+            with running_stack(session.architecture, below=default_home()) as stack:
+                while left:
+                    watch(session, left[0])
+                    _carry_out(stack, session.repeat, left.pop(0), findings)
+        except LabError as error:
+            for step in left:
+                _note_not_run(session.architecture, session.repeat, step, findings, str(error))
+
+
+def _carry_out(stack: RunningStack, repeat: int, step: Step, findings: Findings) -> None:
+    try:
+        _do(stack, repeat, step, findings)
+    except Exception as error:  # noqa: BLE001 -- half an hour of figures must not be lost to one step; the report has the error
+        _note_not_run(stack.architecture, repeat, step, findings, f"{type(error).__name__}: {error}")
+
+
+def _do(stack: RunningStack, repeat: int, step: Step, findings: Findings) -> None:
+    scenario, warm_up_s = step.scenario, step.warm_up_s
+    if step.fault is not None:
+        findings.recoveries.append(chaos.run_fault(stack, step.fault, scenario, repeat=repeat))
+    elif step.kind == "sweep":
+        findings.runs += run_sweep(stack, scenario, repeat=repeat, warm_up_s=warm_up_s)
+    elif step.kind == "delay":
+        load = "idle" if scenario.rate_per_s is None else f"{scenario.rate_per_s:g} transfers/s beside"
+        run, delay = measure_delay(stack, scenario, load=load, repeat=repeat, warm_up_s=warm_up_s)
+        findings.runs.append(run)
+        findings.delays += [delay] if delay else []
+    else:
+        findings.runs.append(run_scenario(stack, scenario, repeat=repeat, warm_up_s=warm_up_s))
+
+
+def _note_not_run(architecture: str, repeat: int, step: Step, findings: Findings, why: str) -> None:
+    if step.fault is not None:
+        findings.recoveries.append(chaos.not_run(architecture, step.fault, repeat, why=why))
+        return
+    now = datetime.now(UTC)
+    findings.runs.append(not_run(architecture, step.scenario, repeat, why=why, started_at=now))

@@ -1,0 +1,93 @@
+"""`./lab compare` and `./lab report`."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from msgspec import ValidationError
+from rich.console import Console
+
+from wallet_lab.compare.assembling import assemble, exit_code
+from wallet_lab.compare.carrying_out import Findings, carry_out
+from wallet_lab.compare.plan import FULL, QUICK, Session, estimate_s, plan
+from wallet_lab.compare.progress import in_words, progress
+from wallet_lab.compare.surroundings import machine, versions
+from wallet_lab.errors import LabError
+from wallet_lab.home import checkout
+from wallet_lab.interrupting import INTERRUPTED, interruptible
+from wallet_lab.report.model import Report
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def compare(
+    quick: Annotated[bool, typer.Option("--quick", help="Short loads, once: hints in six minutes.")] = False,
+    repeats: Annotated[
+        int | None,
+        typer.Option(min=1, max=25, help="How often everything is run.  [default: 3; with --quick: 1]"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report.  [default: results/<time>]")] = None,
+) -> None:
+    """Put the same loads and faults on both architectures, audit every run, and write a report."""
+    started_at = datetime.now(UTC)
+    folder = (out or checkout() / "results" / f"{started_at:%Y-%m-%dT%H-%M-%S}").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    extent = QUICK if quick else FULL
+    sessions = plan(replace(extent, repeats=repeats) if repeats else extent)
+    console.print(f"About {in_words(estimate_s(sessions))}; Ctrl-C stops it and still writes the report.")
+    findings = Findings()
+    complete = _carry_out(sessions, findings)
+    report = assemble(
+        findings,
+        command=_command(quick=quick, repeats=repeats),
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        complete=complete,
+        machine=machine(),
+        versions=versions(),
+    )
+    _write(report, folder)
+    raise typer.Exit(exit_code(findings) if complete else INTERRUPTED)
+
+
+def _carry_out(sessions: list[Session], findings: Findings) -> bool:
+    """Whether it came to its end."""
+    try:
+        with interruptible(), progress(console, sessions) as watch:
+            carry_out(sessions, findings, watch)
+    except KeyboardInterrupt:
+        console.print("Interrupted: everything is stopped; the report tells what was found so far.")
+        return False
+    return True
+
+
+def _command(*, quick: bool, repeats: int | None) -> str:
+    return " ".join(
+        ["./lab compare", *(["--quick"] if quick else []), *([f"--repeats {repeats}"] if repeats else [])]
+    )
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Where a report.json is, such as docs/results.")],
+) -> None:
+    """Make the page and the figures of a report.json anew."""
+    from wallet_lab.report.page import read_report  # noqa: PLC0415 -- see `_write`
+
+    try:
+        found = read_report(folder / "report.json")
+    except (OSError, ValidationError) as error:
+        raise LabError(f"{folder} has no report.json of this version: {error}") from None
+    _write(found, folder)
+
+
+def _write(found: Report, folder: Path) -> None:
+    # Here, because the libraries that draw take a second to import, and no other command needs them.
+    from wallet_lab.report.headlines import headlines  # noqa: PLC0415
+    from wallet_lab.report.page import write_report  # noqa: PLC0415
+
+    page = write_report(found, folder)
+    for sentence in headlines(found):
+        console.print(f"- {sentence}", markup=False)
+    console.print(f"The report: {page}", markup=False)

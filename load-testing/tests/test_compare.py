@@ -1,0 +1,102 @@
+"""A comparison carried out, on real stacks; small, because the loads themselves are tested where they are made."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from wallet_lab.bench.scenarios import Scenario, find
+from wallet_lab.chaos.faults import find as find_fault
+from wallet_lab.chaos.run import load as fault_load
+from wallet_lab.compare.carrying_out import Findings, carry_out
+from wallet_lab.compare.plan import Kind, Session, Step
+from wallet_lab.report.model import Report
+from wallet_lab.report.page import read_report
+
+pytestmark = pytest.mark.slow
+
+
+def step(kind: Kind, scenario: Scenario) -> Step:
+    """A step without a warm-up."""
+    return Step(kind=kind, scenario=scenario, warm_up_s=0, estimate_s=1)
+
+
+@pytest.fixture(scope="module")
+def findings() -> Findings:
+    """Of one session: a load, one that k6 does not know, and a fault."""
+    unheard_of = Scenario(name="unheard-of", script="unheard-of")
+    killed = Step(
+        kind="fault",
+        scenario=fault_load(rate_per_s=100, after_s=5),
+        warm_up_s=0,
+        estimate_s=1,
+        fault=find_fault("saga", "kill-worker"),
+    )
+    session = Session(
+        "saga", 1, (step("scenario", find("hot-pair").lasting(1)), step("scenario", unheard_of), killed)
+    )
+    found = Findings()
+    carry_out([session], found, lambda _session, _step: None)
+    return found
+
+
+def test_a_load_becomes_a_run_with_figures_and_a_passed_audit(findings: Findings) -> None:
+    """The figures are there because the audit passed."""
+    run = findings.runs[0]
+    assert (run.architecture, run.scenario, run.repeat, run.verdict) == ("saga", "hot-pair", 1, "passed")
+    assert run.acked_per_s
+    assert run.audit
+    assert run.audit.passed
+
+
+def test_what_cannot_run_says_why_and_stops_nothing(findings: Findings) -> None:
+    """The reader learns that it is missing and why; what comes after it is measured all the same."""
+    run = findings.runs[1]
+    assert run.verdict == "not-run"
+    assert "unheard-of" in run.why
+    assert run.acked_per_s is None
+    assert len(findings.recoveries) == 1
+
+
+def test_a_fault_becomes_a_recovery_with_nothing_lost(findings: Findings) -> None:
+    """The worker was really killed: clients noticed, were served again, and the books have all they were promised."""
+    recovery = findings.recoveries[0]
+    assert (recovery.fault, recovery.verdict, recovery.lost) == ("kill-worker", "passed", 0)
+    assert recovery.detected_s is not None
+    assert recovery.first_success_s is not None
+    assert recovery.detected_s < recovery.first_success_s
+    assert recovery.audit
+    assert recovery.audit.passed
+    assert any(second.at_s < -2 for second in recovery.timeline)
+
+
+def test_ctrl_c_stops_everything_and_writes_what_there_is(tmp_path: Path) -> None:
+    """Exit code 130, a report that says it is not complete, and no process left of it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wallet_lab", "compare", "--quick", "--out", str(tmp_path / "out")],
+        env={**os.environ, "WALLET_LAB_HOME": str(tmp_path / "home")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "uniform-1k" in line:  # so one run is complete, and k6 is about to start or at work
+            break
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) > 3
+    process.send_signal(signal.SIGINT)
+    said = process.stdout.read()
+    assert process.wait(60) == 130
+    assert "Interrupted" in said
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []
+    report: Report = read_report(tmp_path / "out" / "report.json")
+    assert not report.complete
+    assert [run.scenario for run in report.runs][:1] == ["hot-pair"]
+    assert "uniform-100k" not in json.dumps([run.scenario for run in report.runs])
+    assert "Interrupted:" in (tmp_path / "out" / "report.html").read_text()
