@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,7 +72,7 @@ def latency(durations_ms: Sequence[float]) -> Latency | None:
     ordered = sorted(durations_ms)
 
     def within(share: float) -> float:
-        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+        return ordered[max(0, ceil(share * len(ordered)) - 1)]
 
     return Latency(
         p50=within(0.5),

@@ -11,11 +11,15 @@ TIMEOUT_S = 60.0
 _LOOK_EVERY_S = 0.02
 _OPEN_SAGA = "SELECT EXISTS (SELECT FROM transfers WHERE state = 'debited')"
 _HEAD = "SELECT position FROM log_head"
-_CHECKPOINT = "SELECT position FROM read_model.checkpoint"
+_CHECKPOINT = "SELECT position, stopped FROM read_model.checkpoint"
+
+
+class _NeverWill(Exception):
+    """A projection stands still before an event that it cannot apply."""
 
 
 async def settle(stack: RunningStack, timeout_s: float = TIMEOUT_S) -> float | None:
-    """How long it took, in seconds; None if it had not come to rest when the time was up."""
+    """How long it took, in seconds; None if it had not come to rest when the time was up, or never will."""
     urls = stack.database_urls if stack.architecture == "saga" else []
     if stack.architecture == "cqrs":
         urls = [stack.event_store_url, *stack.database_urls]
@@ -25,7 +29,7 @@ async def settle(stack: RunningStack, timeout_s: float = TIMEOUT_S) -> float | N
         async with asyncio.timeout(timeout_s):
             while not await _AT_REST[stack.architecture](connections):  # noqa: ASYNC110 -- databases do not tell
                 await asyncio.sleep(_LOOK_EVERY_S)
-    except TimeoutError:
+    except (TimeoutError, _NeverWill):
         return None
     finally:
         for connection in connections:
@@ -40,7 +44,10 @@ async def _sagas_ended(shards: list[asyncpg.Connection]) -> bool:
 async def _events_visible(databases: list[asyncpg.Connection]) -> bool:
     events, *shards = databases
     head = await events.fetchval(_HEAD)
-    return all([await shard.fetchval(_CHECKPOINT) >= head for shard in shards])
+    reached = [await shard.fetchrow(_CHECKPOINT) for shard in shards]
+    if any(stopped for _, stopped in reached):
+        raise _NeverWill(_NeverWill.__doc__)
+    return all(position >= head for position, _ in reached)
 
 
 async def _always(_: list[asyncpg.Connection]) -> bool:

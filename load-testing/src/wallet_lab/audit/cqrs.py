@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from importlib.resources import files
 
+import asyncpg
+
 from wallet_lab.audit.cache import Standing, check_cache
 from wallet_lab.audit.comparing import Side, compare
 from wallet_lab.audit.questions import ask, merged, read_questions
@@ -18,22 +20,27 @@ _STANDING = "SELECT account_id, version, balance_micros FROM folded WHERE accoun
 
 
 async def audit_cqrs(event_store_url: str, read_urls: Sequence[str], redis_url: str) -> list[Check]:
-    """Every promise of the databases of cqrs. Run it when no load is on."""
+    """Every promise of the databases of cqrs, and of its cache. Run it when no load is on."""
     async with looking_at([event_store_url, *read_urls]) as (events, *shards):
-        await events.execute(_FOLD)
-        books = await ask(events, _EVENTS)
-        parts = await asyncio.gather(
-            *(ask(shard, _SHARD, f"read shard {number}: ") for number, shard in enumerate(shards))
-        )
-        model = await compare(
-            "the read model is the fold of the events",
-            Side("the events say", "SELECT * FROM folded", [events]),
-            Side("the read model", _SHOWN, shards),
-        )
+        checks = await check_databases(events, shards)
 
         async def standing(accounts: Sequence[str]) -> dict[str, Standing]:
             rows = await events.fetch(_STANDING, accounts)
             return {account: (version, micros) for account, version, micros in rows}
 
-        cache = await check_cache(redis_url, standing)
-        return [*books, *merged(check for checks in parts for check in checks), model, cache]
+        return [*checks, await check_cache(redis_url, standing)]
+
+
+async def check_databases(events: asyncpg.Connection, shards: Sequence[asyncpg.Connection]) -> list[Check]:
+    """Every promise of the databases of cqrs; each must be in a transaction, in which the wallets are folded."""
+    await events.execute(_FOLD)
+    books = await ask(events, _EVENTS)
+    parts = await asyncio.gather(
+        *(ask(shard, _SHARD, f"read shard {number}: ") for number, shard in enumerate(shards))
+    )
+    model = await compare(
+        "the read model is the fold of the events",
+        Side("the events say", "SELECT * FROM folded", [events]),
+        Side("the read model", _SHOWN, shards),
+    )
+    return [*books, *merged(check for checks in parts for check in checks), model]

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+import asyncpg
+
 from wallet_lab.audit.cache import Standing, check_cache
 from wallet_lab.audit.comparing import Side, compare
 from wallet_lab.audit.questions import ask, merged, read_questions
@@ -15,18 +17,22 @@ _STANDING = "SELECT account_id, version, balance_micros FROM wallets WHERE accou
 
 
 async def audit_saga(database_urls: Sequence[str], redis_url: str) -> list[Check]:
-    """Every promise of the saga's databases. Run it when no load is on."""
+    """Every promise of the saga's databases, and of its cache. Run it when no load is on."""
     async with looking_at(database_urls) as shards:
-        books = await asyncio.gather(
-            *(ask(shard, _SHARD, f"shard {number}: ") for number, shard in enumerate(shards))
-        )
-        paid, credited = (Side(side.name, side.sql, shards) for side in (_PAID, _CREDITED))
-        # A completed transfer was credited with the same amount, a refunded one with nothing, and no credit is unpaid.
-        sides = await compare("both sides of a transfer agree", paid, credited)
 
         async def standing(accounts: Sequence[str]) -> dict[str, Standing]:
             rows = await asyncio.gather(*(shard.fetch(_STANDING, accounts) for shard in shards))
             return {account: (version, micros) for found in rows for account, version, micros in found}
 
-        cache = await check_cache(redis_url, standing)
-        return [*merged(check for checks in books for check in checks), sides, cache]
+        return [*await check_shards(shards), await check_cache(redis_url, standing)]
+
+
+async def check_shards(shards: Sequence[asyncpg.Connection]) -> list[Check]:
+    """Every promise of the saga's databases."""
+    books = await asyncio.gather(
+        *(ask(shard, _SHARD, f"shard {number}: ") for number, shard in enumerate(shards))
+    )
+    # A completed transfer was credited with the same amount, a refunded one with nothing, and no credit is unpaid.
+    paid, credited = (Side(side.name, side.sql, shards) for side in (_PAID, _CREDITED))
+    sides = await compare("both sides of a transfer agree", paid, credited)
+    return [*merged(check for checks in books for check in checks), sides]

@@ -1,0 +1,293 @@
+"""Bench and audit on real stacks: what was measured is in the run, and every breach that is planted is found."""
+# ruff: noqa: S608 -- every statement is put together from what stands in this file
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import asyncpg
+import pytest
+import redis
+
+from wallet_lab.audit.books import audit_stack
+from wallet_lab.audit.cache import NAME as CACHE
+from wallet_lab.audit.cqrs import check_databases
+from wallet_lab.audit.questions import violations
+from wallet_lab.audit.saga import check_shards
+from wallet_lab.audit.sessions import looking_at
+from wallet_lab.bench.run import measure_delay, run_scenario, run_sweep
+from wallet_lab.bench.scenarios import find
+from wallet_lab.bench.seeding import seed
+from wallet_lab.report.model import Check, Run
+from wallet_lab.settling import settle
+from wallet_lab.stacks import RunningStack, running_stack
+
+pytestmark = pytest.mark.slow
+
+SHORT_S = 1.5
+EVERY_FIGURE = {
+    *("acked_per_s", "completed_per_s", "latency_ms", "dropped_iterations", "server_cpu_ms_per_transfer"),
+    *("disk_bytes_per_transfer", "memory_mib_max", "batch_size_mean", "steal_percent", "load_average"),
+    "client_cpu_percent",
+}
+
+
+@pytest.fixture(scope="module")
+def saga() -> Iterator[RunningStack]:
+    """A saga of two shards."""
+    with running_stack("saga") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def cqrs() -> Iterator[RunningStack]:
+    """Event-driven, with two read shards."""
+    with running_stack("cqrs") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def saga_run(saga: RunningStack) -> Run:
+    """A run in which transfers succeed, are refused at once, and are compensated."""
+    return run_scenario(saga, find("refusals").lasting(SHORT_S), warm_up_s=0)
+
+
+@pytest.fixture(scope="module")
+def cqrs_run(cqrs: RunningStack) -> Run:
+    """The same."""
+    return run_scenario(cqrs, find("refusals").lasting(SHORT_S), warm_up_s=0)
+
+
+def broken(checks: Sequence[Check]) -> set[str]:
+    """The names of the checks that failed."""
+    return {check.name for check in checks if not check.passed}
+
+
+def assert_measured(run: Run, components: set[str]) -> None:
+    """The run passed and has every figure, and what each component took."""
+    assert run.verdict == "passed", run.why
+    assert {name for name in EVERY_FIGURE if getattr(run, name) is None} == set()
+    assert run.server_cpu_ms_per_transfer is not None
+    assert run.server_cpu_ms_per_transfer.by_component.keys() == components
+    assert run.server_cpu_ms_per_transfer.total > 0
+    assert run.outcomes.success > 0
+    assert run.outcomes.refused.keys() == {"insufficient-funds", "wallet-frozen", "wallet-not-found"}
+
+
+def test_a_run_of_the_saga_has_everything(saga_run: Run) -> None:
+    """Given real load, every figure is there, per component."""
+    assert_measured(saga_run, {"orchestrator", "worker", "postgres", "redis"})
+
+
+def test_a_run_of_cqrs_has_everything(cqrs_run: Run) -> None:
+    """Given real load, every figure is there, per component, and what went to the broker."""
+    services = {"command", "relay", "projection", "query", "gateway"}
+    assert_measured(cqrs_run, {*services, "postgres-events", "postgres-read", "redis", "rabbitmq"})
+    assert cqrs_run.broker_messages_per_transfer is not None
+    assert 0 < cqrs_run.broker_messages_per_transfer < 2
+
+
+def test_noop_is_measured_and_not_audited() -> None:
+    """The ceiling: it has figures and no books."""
+    with running_stack("noop") as stack:
+        run = run_scenario(stack, find("hot-pair").lasting(1), warm_up_s=0)
+    assert (run.verdict, run.audit) == ("passed", None)
+    assert run.server_cpu_ms_per_transfer is not None
+    assert run.server_cpu_ms_per_transfer.by_component.keys() == {"noop"}
+
+
+def test_a_sweep_and_a_delay(saga: RunningStack) -> None:
+    """A sweep is a run for each rate; the delay of the saga is next to nothing."""
+    runs = run_sweep(saga, replace(find("sweep"), rates_per_s=(40, 80), duration_s=1.0), warm_up_s=0)
+    assert [(run.scenario, run.offered_per_s, run.verdict) for run in runs] == [
+        ("sweep-40", 40, "passed"),
+        ("sweep-80", 80, "passed"),
+    ]
+    run, delay = measure_delay(saga, find("consistency").lasting(1), warm_up_s=0)
+    assert run.verdict == "passed", run.why
+    assert delay is not None
+    assert delay.samples > 0
+
+
+def test_what_cannot_be_carried_out_says_why(saga: RunningStack) -> None:
+    """A scenario that k6 does not know is no crash of the lab."""
+    run = run_scenario(saga, replace(find("hot-pair"), script="unheard-of"), warm_up_s=0)
+    assert run.verdict == "not-run"
+    assert "SCENARIO=unheard-of is none of" in run.why
+
+
+@pytest.mark.parametrize("architecture", ["saga", "cqrs"])
+def test_seeded_wallets_are_as_good_as_opened_ones(architecture: str, request: pytest.FixtureRequest) -> None:
+    """Whether seeded once or twice, the books pass their audit, and readers see what they hold."""
+    stack: RunningStack = request.getfixturevalue(architecture)
+    names = [f"seeded-{number}" for number in range(500)]
+    for _ in range(2):
+        asyncio.run(seed(stack, names, 7_000_000))
+    assert asyncio.run(settle(stack)) is not None
+    assert violations(asyncio.run(audit_stack(stack))) == []
+    assert asyncio.run(_held(stack, names)) == [7_000_000] * 500
+
+
+async def _held(stack: RunningStack, names: list[str]) -> list[int]:
+    table = "wallets" if stack.architecture == "saga" else "read_model.wallets"
+    sql = f"SELECT balance_micros FROM {table} WHERE account_id = ANY($1)"
+    async with looking_at(stack.database_urls) as shards:
+        return [micros for shard in shards for (micros,) in await shard.fetch(sql, names)]
+
+
+@dataclass(frozen=True)
+class Plant:
+    """A breach, made in a transaction that is rolled back, and the checks that must find it."""
+
+    sql: str
+    broken: set[str]
+    database: int = 0
+
+    def __str__(self) -> str:
+        return self.sql.split(";")[-1].strip()[:60]
+
+
+SOME = "(SELECT account_id FROM wallets WHERE status = 'active' AND balance_micros > 0 ORDER BY 1 LIMIT 1)"
+COMPLETED = "(SELECT transfer_id FROM transfers WHERE kind = 'transfer' AND state = 'completed' LIMIT 1)"
+OPEN_LEDGER = "ALTER TABLE ledger DISABLE TRIGGER USER; ALTER TABLE credits DISABLE TRIGGER USER; "
+
+SAGA_PLANTS = [
+    Plant(
+        f"UPDATE wallets SET balance_micros = balance_micros + 1 WHERE account_id = {SOME}",
+        {"money is conserved", "every balance is the sum of its postings"},
+    ),
+    Plant(
+        "ALTER TABLE wallets DROP CONSTRAINT wallets_balance_micros_check;"
+        f"UPDATE wallets SET balance_micros = -1 WHERE account_id = {SOME}",
+        {"money is conserved", "every balance is the sum of its postings", "no wallet is below zero"},
+    ),
+    Plant(
+        f"UPDATE wallets SET version = version + 1 WHERE account_id = {SOME}",
+        {"versions are contiguous"},
+    ),
+    Plant(
+        f"{OPEN_LEDGER}UPDATE ledger SET balance_micros = balance_micros + 1 WHERE account_id = {SOME} AND version = 1",
+        {"every balance is explained at any past moment"},
+    ),
+    Plant(
+        f"UPDATE transfers SET state = 'debited', ended_at = NULL WHERE transfer_id = {COMPLETED}",
+        {"every saga has ended", "money in flight is that of open sagas"},
+    ),
+    Plant(
+        f"UPDATE transfers SET amount_micros = amount_micros + 1 WHERE transfer_id = {COMPLETED}",
+        {"every transfer is posted as it ended", "both sides of a transfer agree"},
+    ),
+    Plant(
+        f"{OPEN_LEDGER}DELETE FROM credits WHERE ctid = (SELECT ctid FROM credits WHERE reason IS NULL LIMIT 1)",
+        {"every posting belongs to a transfer", "both sides of a transfer agree"},
+    ),
+    Plant(
+        f"{OPEN_LEDGER}UPDATE credits SET reason = NULL WHERE ctid = "
+        "(SELECT ctid FROM credits WHERE reason IS NOT NULL LIMIT 1)",
+        {"every credit is posted as the barrier says"},
+    ),
+]
+
+
+FIRST_OPENING = "(SELECT transaction_id FROM decisions WHERE kind = 'opening' LIMIT 1)"
+ONE_TRANSFER = "(SELECT transaction_id FROM decisions WHERE kind = 'transfer' AND reason IS NULL LIMIT 1)"
+OPEN_LOG = "ALTER TABLE events DISABLE TRIGGER USER; ALTER TABLE decisions DISABLE TRIGGER USER; "
+FOLD = "the read model is the fold of the events"
+DECISIONS = "every decision is what its events say"
+A_SHARD = 1
+
+CQRS_PLANTS = [
+    Plant(
+        f"{OPEN_LOG}UPDATE decisions SET amount_micros = amount_micros + 1 WHERE transaction_id = {FIRST_OPENING}",
+        {"money is conserved", DECISIONS},
+    ),
+    Plant(
+        f"{OPEN_LOG}UPDATE events SET data = convert_to(replace(convert_from(data, 'UTF8'), ':10000,', ':9' || "
+        f"repeat('0', 17) || ','), 'UTF8') WHERE transaction_id = {ONE_TRANSFER} AND type = 'BalanceDebited'",
+        {"no wallet is below zero", "money is conserved", DECISIONS, FOLD},
+    ),
+    Plant("UPDATE log_head SET position = position + 1", {"positions are contiguous"}),
+    Plant(
+        f"{OPEN_LOG}UPDATE events SET version = version + 1 WHERE (stream_id, version) = "
+        "(SELECT stream_id, max(version) FROM events GROUP BY stream_id HAVING count(*) > 1 LIMIT 1)",
+        {"versions are contiguous", FOLD},
+    ),
+    Plant(
+        f"{OPEN_LOG}UPDATE events SET at = at - interval '1 day' WHERE transaction_id = {ONE_TRANSFER}",
+        {"no wallet's time runs backwards", FOLD},
+    ),
+    Plant(
+        f"{OPEN_LOG}DELETE FROM decisions WHERE transaction_id = {ONE_TRANSFER}",
+        {"every event was decided"},
+    ),
+    Plant("UPDATE read_model.checkpoint SET stopped = 'poison'", {"no projection stands still"}, A_SHARD),
+    Plant(
+        "UPDATE read_model.wallets SET balance_micros = balance_micros + 1 WHERE account_id = "
+        "(SELECT account_id FROM read_model.wallets LIMIT 1)",
+        {FOLD},
+        A_SHARD,
+    ),
+    Plant(
+        "DELETE FROM read_model.postings WHERE ctid = (SELECT ctid FROM read_model.postings LIMIT 1)",
+        {FOLD},
+        A_SHARD,
+    ),
+]
+
+Databases = list[asyncpg.Connection]
+
+
+class Undo(Exception):
+    """Rolls every session back."""
+
+
+async def found(
+    urls: Sequence[str], plant: Plant, check: Callable[[Databases], Awaitable[list[Check]]]
+) -> set[str]:
+    """What is found while a breach is there; afterwards it is gone."""
+    names: set[str] = set()
+    with suppress(Undo):
+        async with looking_at(urls) as databases:
+            await databases[plant.database].execute(plant.sql)
+            names = broken(await check(databases))
+            raise Undo
+    return names
+
+
+@pytest.mark.parametrize("plant", SAGA_PLANTS, ids=str)
+def test_a_breach_of_the_saga_is_found(saga: RunningStack, saga_run: Run, plant: Plant) -> None:
+    """Each breach breaks the checks of the rules that it breaks, and no other."""
+    assert saga_run.verdict == "passed"
+    assert asyncio.run(found(saga.database_urls, plant, check_shards)) == plant.broken
+
+
+@pytest.mark.parametrize("plant", CQRS_PLANTS, ids=str)
+def test_a_breach_of_cqrs_is_found(cqrs: RunningStack, cqrs_run: Run, plant: Plant) -> None:
+    """Each breach breaks the checks of the rules that it breaks, and no other."""
+    assert cqrs_run.verdict == "passed"
+    urls = [cqrs.event_store_url, *cqrs.database_urls]
+    assert asyncio.run(found(urls, plant, lambda all_: check_databases(all_[0], all_[1:]))) == plant.broken
+
+
+@pytest.mark.parametrize(("architecture", "plants"), [("saga", SAGA_PLANTS), ("cqrs", CQRS_PLANTS)])
+def test_no_check_is_left_unproven(
+    architecture: str, plants: list[Plant], request: pytest.FixtureRequest
+) -> None:
+    """Every check of the databases has a breach above that it finds."""
+    stack: RunningStack = request.getfixturevalue(architecture)
+    checks = {check.name for check in asyncio.run(audit_stack(stack))} - {CACHE}
+    assert set().union(*(plant.broken for plant in plants)) == checks
+
+
+@pytest.mark.parametrize("architecture", ["saga", "cqrs"])
+def test_a_wrong_entry_of_the_cache_is_found(architecture: str, request: pytest.FixtureRequest) -> None:
+    """Newer than the truth, or of no wallet at all: neither passes."""
+    stack: RunningStack = request.getfixturevalue(architecture)
+    body = b'{"accountId":"hot-payer","currency":"USD","balance":1.5,"version":9}'
+    with redis.Redis.from_url(stack.redis_url) as cache:
+        for name in ("hot-payer", "nobody"):
+            cache.set(f"wallet:{name}", b"999999 0 " + body, px=20_000)
+            assert broken(asyncio.run(audit_stack(stack))) == {CACHE}
+            cache.delete(f"wallet:{name}")
+    assert broken(asyncio.run(audit_stack(stack))) == set()

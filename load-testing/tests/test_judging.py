@@ -1,0 +1,116 @@
+"""From a measurement and its audit to a run: figures of a run whose audit failed are nowhere in it."""
+
+import dataclasses
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from wallet_lab.bench.command import told
+from wallet_lab.bench.judging import judge, judge_delay, judge_steps
+from wallet_lab.bench.k6 import Load, Reads, Step, Summary, Visible
+from wallet_lab.bench.measuring import Measurement
+from wallet_lab.bench.sampler import Usage
+from wallet_lab.bench.scenarios import find
+from wallet_lab.calls import Call
+from wallet_lab.report.model import Audit, Check, Outcomes, Run
+
+FACTS = {
+    *("architecture", "scenario", "repeat", "verdict", "why", "started_at", "duration_s", "clients"),
+    *("offered_per_s", "outcomes", "audit"),
+}
+"""What a run that failed its audit may still say; everything else is a performance."""
+GOOD = Audit(passed=True, checks=[Check(name="money is conserved", passed=True)], settled_s=0.1)
+BAD = Audit(
+    passed=False,
+    checks=[
+        Check(name="money is conserved", passed=False, found=2, violations=["USD: 1 micro is gone", "…"])
+    ],
+    settled_s=0.1,
+)
+
+
+def measurement(scenario: str = "hot-pair") -> Measurement:
+    """Two seconds with an acknowledgement every 10 ms, the last of which came too late."""
+    chosen = find(scenario).lasting(2.0)
+    keys = [f"r-sweep-{250 if n < 100 else 500}-1-{n}" for n in range(201)]
+    calls = [Call(key, 10 * n, 4.0, "success", str(n)) for n, key in enumerate(keys)]
+    summary = Summary(
+        outcomes=Outcomes(success=201),
+        dropped_iterations=3,
+        reads=Reads(success=1800),
+        delay_ms=Visible(p50=1, p95=2, p99=3, max=4, samples=9),
+        steps=[Step(name="sweep-250", rate=250), Step(name="sweep-500", rate=500)],
+    )
+    return Measurement(
+        architecture="saga",
+        scenario=chosen,
+        load=Load("r", datetime(2026, 1, 1, tzinfo=UTC), 2.5, calls, summary, cpu_s=1.0),
+        settled_s=0.5,
+        usage=Usage({"worker": 0.201, "postgres": 0.402}, {"postgres": 2010.0}, 1.0, machine_s=5.0),
+        memory_mib_max={"worker": 50.0},
+        batch_size_mean={"worker: steps": 7.0},
+        broker_messages=402.0,
+        load_average=1.0,
+    )
+
+
+def test_figures_are_per_acknowledged_transfer() -> None:
+    """Costs are divided by all that was acknowledged, throughput counts what came within the time."""
+    run = judge(measurement(), GOOD, 1)
+    assert (run.verdict, run.why) == ("passed", "")
+    assert run.acked_per_s == 100.0
+    assert run.completed_per_s == pytest.approx(201 / (2.004 + 0.5))
+    assert run.server_cpu_ms_per_transfer is not None
+    assert run.server_cpu_ms_per_transfer.by_component == pytest.approx({"worker": 1.0, "postgres": 2.0})
+    assert run.server_cpu_ms_per_transfer.total == pytest.approx(3.0)
+    assert run.disk_bytes_per_transfer is not None
+    assert run.disk_bytes_per_transfer.total == pytest.approx(10.0)
+    assert run.broker_messages_per_transfer == pytest.approx(2.0)
+    assert run.client_cpu_percent == pytest.approx(20.0)
+
+
+def test_reads_are_counted_where_they_are_the_load() -> None:
+    """In `mixed` throughput is of both."""
+    assert judge(measurement("mixed"), GOOD, 1).acked_per_s == pytest.approx(100 + 900)
+
+
+def test_of_a_failed_audit_no_figure_is_left() -> None:
+    """Also one that is added to the report later: all but the facts must be at its default."""
+    run = judge(measurement(), BAD, 1)
+    assert (run.verdict, run.why) == ("failed", "money is conserved: USD: 1 micro is gone")
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Run)}
+    left = {name for name in defaults.keys() - FACTS if getattr(run, name) != defaults[name]}
+    assert left == set()
+    assert all(default is None for name, default in defaults.items() if name not in FACTS)
+
+
+def test_a_failed_run_is_told_without_figures() -> None:
+    """The line says that they are withheld, and why; no number of the measurement is in it."""
+    line = told(judge(measurement(), BAD, 1))
+    assert "withheld" in line
+    assert "USD: 1 micro is gone" in line
+    assert "acknowledged/s" not in line
+    assert "acknowledged/s" in told(judge(measurement(), GOOD, 1))
+
+
+def test_without_books_there_is_nothing_to_fail() -> None:
+    """Noop has its figures, and no audit."""
+    run = judge(dataclasses.replace(measurement(), architecture="noop"), None, 1)
+    assert (run.verdict, run.audit, run.acked_per_s) == ("passed", None, 100.0)
+
+
+def test_steps_of_a_sweep_share_its_audit() -> None:
+    """Each step has its own rate and calls; a failed audit withholds all of them."""
+    first, second = judge_steps(measurement("sweep"), GOOD, 1)
+    assert (first.scenario, first.offered_per_s, first.acked_per_s) == ("sweep-250", 250, 50.0)
+    assert (second.scenario, second.offered_per_s, second.acked_per_s) == ("sweep-500", 500, 50.5)
+    assert [run.acked_per_s for run in judge_steps(measurement("sweep"), BAD, 1)] == [None, None]
+
+
+def test_a_delay_is_told_only_with_a_passed_audit() -> None:
+    """Reads of books that are wrong were not fast, they were wrong."""
+    delay = judge_delay(measurement("consistency"), GOOD, 1, "idle")
+    assert delay is not None
+    assert (delay.p50, delay.samples, delay.load) == (1, 9, "idle")
+    assert judge_delay(measurement("consistency"), BAD, 1, "idle") is None

@@ -1,0 +1,64 @@
+"""The ancestor's bugs, planted in a copy of the sources: each makes a run fail its audit and leaves no figure of it."""
+
+import os
+import shutil
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from wallet_lab.bench.command import told
+from wallet_lab.bench.run import run_scenario
+from wallet_lab.bench.scenarios import Scenario, find
+from wallet_lab.home import checkout
+from wallet_lab.stacks import RunningStack, running_stack
+
+pytestmark = pytest.mark.slow
+
+BUGS: dict[str, list[dict[str, str]]] = tomllib.loads(
+    Path(__file__).with_name("planted_bugs.toml").read_text()
+)
+SOURCES = {"saga": "saga/src", "cqrs": "event-driven-cqrs/src"}
+WRONG_BALANCES = {"money is conserved", "every balance is the sum of its postings"}
+
+
+@contextmanager
+def stack_with(bug: str, architecture: str, target: Path) -> Iterator[RunningStack]:
+    """A stack whose services run a changed copy of their sources."""
+    source = SOURCES[architecture]
+    shutil.copytree(checkout() / source, target / source, ignore=shutil.ignore_patterns("__pycache__"))
+    for change in BUGS[bug]:
+        text = (target / change["file"]).read_text()
+        found = text.count(change["replace"])
+        assert found == 1, f"adapt the bug to the code: this stands {found} times:\n{change['replace']}"
+        (target / change["file"]).write_text(text.replace(change["replace"], change["by"]))
+    with running_stack(architecture, extra_env={"*": {"PYTHONPATH": os.fspath(target / source)}}) as stack:
+        yield stack
+
+
+@pytest.mark.parametrize(
+    ("bug", "architecture", "scenario", "broken"),
+    [
+        ("read-modify-write", "saga", find("hot-pair"), WRONG_BALANCES),
+        # Few wallets, so that others are paid from one while its compensation is under way.
+        ("compensation-by-absolute-value", "saga", replace(find("refusals"), wallets=10), WRONG_BALANCES),
+        ("emit-without-outbox", "cqrs", find("hot-pair"), {"the read model is the fold of the events"}),
+    ],
+    ids=BUGS,
+)
+def test_a_run_that_loses_money_has_no_figures(
+    bug: str, architecture: str, scenario: Scenario, broken: set[str], tmp_path: Path
+) -> None:
+    """Given the bug, a load of two seconds fails the audit, and its throughput is told nowhere."""
+    with stack_with(bug, architecture, tmp_path) as stack:
+        run = run_scenario(stack, scenario.lasting(2), warm_up_s=0)
+    assert run.verdict == "failed", run.why
+    assert run.outcomes.success > 0, "there was no load to speak of"
+    assert run.audit is not None
+    assert broken <= {check.name for check in run.audit.checks if not check.passed}
+    figures = (run.acked_per_s, run.completed_per_s, run.latency_ms, run.server_cpu_ms_per_transfer)
+    assert figures == (None, None, None, None)
+    assert "withheld" in told(run)
