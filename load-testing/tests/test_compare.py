@@ -17,6 +17,7 @@ from wallet_lab.compare.carrying_out import Findings, carry_out
 from wallet_lab.compare.plan import Kind, Session, Step
 from wallet_lab.report.model import Report
 from wallet_lab.report.page import read_report
+from wallet_lab.where import Where, fresh_stack
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def findings() -> Findings:
         "saga", 1, (step("scenario", find("hot-pair").lasting(1)), step("scenario", unheard_of), killed)
     )
     found = Findings()
-    carry_out([session], found, lambda _session, _step: None)
+    carry_out([session], found, lambda _session, _step: None, lambda name: fresh_stack(name, Where.NATIVE))
     return found
 
 

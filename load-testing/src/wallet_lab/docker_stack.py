@@ -250,6 +250,13 @@ def _status(container: Container, name: str, kind: str, shard: int | None = None
     )
 
 
+def attached(architecture: str) -> DockerStack | None:
+    """The project that someone brought up by hand; None if there is none, or it is not healthy."""
+    stack = DockerStack(Project(architecture, f"wallet-{architecture}"), {})
+    components = stack.components
+    return stack if components and all(part.healthy for part in components) else None
+
+
 @contextlib.contextmanager
 def running_on_docker(
     architecture: str, *, scale: Mapping[str, int] | None = None, env: Mapping[str, str] | None = None

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from wallet_lab import control, cqrs_stack, credentials
 from wallet_lab.addresses import EVENT_STORE, Addresses, Role, read_shard
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
-from wallet_lab.home import StackHome, default_home, supervisor_pid
+from wallet_lab.home import StackHome, supervisor_pid
 from wallet_lab.logs import tail
 from wallet_lab.private_home import private_home
 from wallet_lab.saga_stack import Request
@@ -182,6 +183,10 @@ class RunningStack:
         finally:
             os.kill(pid, signal.SIGCONT)
 
+    def cut_off(self, name: str) -> AbstractContextManager[None]:
+        """Inside, no packet reaches or leaves a component; only containers have a network to be cut off from."""
+        raise LabError(f"{name} is a process and shares its network with all others: add --on docker")
+
 
 def _until(get: Callable[[], _T | None], timeout_s: float, what: str) -> _T:
     deadline_s = time.monotonic() + timeout_s
@@ -197,16 +202,6 @@ def attached(home: StackHome) -> RunningStack | None:
     if supervisor_pid(home) is None or home.read("state").get("phase") != "ready":
         return None
     return RunningStack(home, Request(shards=home.read("layout")["shards"]))
-
-
-@contextlib.contextmanager
-def stack_in_use(architecture: str) -> Iterator[RunningStack]:
-    """The stack that the user has up, which stays up; else one of its own, started now and wiped at the end."""
-    if (up := attached(StackHome(default_home(), architecture))) is not None:
-        yield up
-        return
-    with running_stack(architecture, below=default_home()) as own:
-        yield own
 
 
 @contextlib.contextmanager

@@ -12,10 +12,16 @@ from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.told import Told
 from wallet_lab.calls import read_calls
 from wallet_lab.errors import LabError
-from wallet_lab.home import ARCHITECTURES, StackHome, default_home
+from wallet_lab.home import ARCHITECTURES
 from wallet_lab.report.model import Audit, Check
 from wallet_lab.settling import settle
-from wallet_lab.stacks import RunningStack, attached
+from wallet_lab.stacks import RunningStack
+from wallet_lab.where import On, Where, attached
+
+_STARTS = {
+    Where.NATIVE: "'./lab up {}'",
+    Where.DOCKER: "'docker compose -f docker-compose.{}.yml up --build --wait'",
+}
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -25,10 +31,11 @@ def audit(
     calls: Annotated[
         Path | None, typer.Option(help="k6's log of the calls (CALLS=1): they are looked for in the books.")
     ] = None,
+    on: On = Where.NATIVE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check the books against every promise, once nothing is under way; exits with 0 only if all are kept."""
-    stack = _stack(architecture)
+    stack = _stack(architecture, on)
     found = asyncio.run(_audit(stack, _told(calls)))
     if as_json:
         print(msgspec.json.encode(found).decode())  # noqa: T201 -- for programs: Rich would wrap it
@@ -38,12 +45,12 @@ def audit(
     raise typer.Exit(0 if found.passed else 1)
 
 
-def _stack(architecture: str) -> RunningStack:
+def _stack(architecture: str, on: Where) -> RunningStack:
     if architecture not in ARCHITECTURES:
         raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(ARCHITECTURES)}")
-    stack = attached(StackHome(default_home(), architecture))
+    stack = attached(architecture, on)
     if stack is None:
-        raise LabError(f"{architecture} is not up; './lab up {architecture}' starts it")
+        raise LabError(f"{architecture} is not up; {_STARTS[on].format(architecture)} starts it")
     return stack
 
 

@@ -13,7 +13,8 @@ from wallet_lab.bench.scenarios import Scenario, find
 from wallet_lab.errors import LabError
 from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.report.model import Delay, Run
-from wallet_lab.stacks import RunningStack, stack_in_use
+from wallet_lab.stacks import RunningStack
+from wallet_lab.where import On, Where, stack_in_use
 
 TARGETS = ("saga", "cqrs", "noop")
 
@@ -41,6 +42,7 @@ def bench(
     rate: Annotated[
         float | None, typer.Option(min=1, help="Arrivals a second, where they are fixed.")
     ] = None,
+    on: On = Where.NATIVE,
     out: Annotated[Path | None, typer.Option(help="A file for the results, as JSON.")] = None,
 ) -> None:
     """Measure a scenario and audit the books after every run; exits with 0 only if all audits passed."""
@@ -49,7 +51,7 @@ def bench(
     chosen = _changed(find(scenario), duration, clients, rate)
     results = Results([], [])
     try:
-        with interruptible(), stack_in_use(architecture) as stack:
+        with interruptible(), stack_in_use(architecture, on) as stack:
             for repeat in range(1, repeats + 1):
                 _measure(stack, chosen, repeat, results)
     except KeyboardInterrupt:

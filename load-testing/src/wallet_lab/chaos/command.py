@@ -11,7 +11,7 @@ from wallet_lab.chaos.run import AFTER_S, RATE_PER_S, load, run_fault
 from wallet_lab.errors import LabError
 from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.report.model import Recovery
-from wallet_lab.stacks import stack_in_use
+from wallet_lab.where import On, Where, stack_in_use
 
 console = Console(highlight=False, soft_wrap=True)
 _TIMES = {
@@ -31,14 +31,17 @@ def chaos(
     ],
     rate: Annotated[float, typer.Option(min=1, help="Transfers that arrive each second.")] = RATE_PER_S,
     after: Annotated[float, typer.Option(min=3, help="Seconds of load after the fault.")] = AFTER_S,
+    on: On = Where.NATIVE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Break a component under load, time the recovery and audit the books; exits with 0 only if nothing was lost."""
     if architecture not in faults.TARGETS:
         raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(faults.TARGETS)}")
     chosen = faults.find(architecture, fault)
+    if chosen.action == "cut" and on is not Where.DOCKER:
+        raise LabError("only containers can be cut off the network: add --on docker")
     try:
-        with interruptible(), stack_in_use(architecture) as stack:
+        with interruptible(), stack_in_use(architecture, on) as stack:
             recovery = run_fault(stack, chosen, load(rate, after))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

@@ -71,11 +71,20 @@ async def _disturb(
     looking = asyncio.create_task(_look(stack, disturbed, stop))
     if await _begun(log, stop) and await _passed(before_s, stop):
         disturbed.fault_ms = time.time() * 1000
-        if fault.action == "kill":
-            stack.kill(fault.target.component, signal.SIGKILL)
-        else:
-            await _pause(stack.pids[fault.target.component], stop)
+        await _do(stack, fault, stop)
     await looking
+
+
+async def _do(stack: RunningStack, fault: Fault, stop: threading.Event) -> None:
+    component = fault.target.component
+    match fault.action:
+        case "kill":
+            stack.kill(component, signal.SIGKILL)
+        case "pause":
+            await _pause(stack.pids[component], stop)
+        case "cut":
+            with stack.cut_off(component):
+                await _passed(PAUSE_S, stop)
 
 
 async def _begun(log: Path, stop: threading.Event) -> bool:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from wallet_lab.errors import LabError
 
-Action = Literal["kill", "pause"]
+Action = Literal["kill", "pause", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is done to a target: `kill` is SIGKILL, its supervisor restarts it; `pause` stops it for some seconds."""
+    """What is done to a target.
+
+    `kill` is SIGKILL, and its supervisor restarts it; `pause` stops it for some seconds; `cut` takes its network for
+    as long, which only a container can lose.
+    """
 
     action: Action
     target: Target
@@ -35,7 +39,7 @@ class Fault:
         return f"{self.target.hits} {_DONE[self.action]}"
 
 
-_DONE: dict[Action, str] = {"kill": "killed", "pause": "paused"}
+_DONE: dict[Action, str] = {"kill": "killed", "pause": "paused", "cut": "cut off"}
 
 TARGETS: dict[str, tuple[Target, ...]] = {
     "saga": (

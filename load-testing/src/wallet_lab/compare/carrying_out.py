@@ -1,6 +1,7 @@
 """Carrying a plan out: what could not be done says why, and what was found stays found, whatever comes after it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,12 +10,14 @@ from wallet_lab.bench.run import measure_delay, run_scenario, run_sweep
 from wallet_lab.chaos import run as chaos
 from wallet_lab.compare.plan import Session, Step
 from wallet_lab.errors import LabError
-from wallet_lab.home import default_home
 from wallet_lab.report.model import Delay, Recovery, Run
-from wallet_lab.stacks import RunningStack, running_stack
+from wallet_lab.stacks import RunningStack
 
 Watcher = Callable[[Session, Step | None], None]
 """Told what begins: a session's start, then each of its steps."""
+
+FreshStack = Callable[[str], AbstractContextManager[RunningStack]]
+"""Starts a stack of this architecture that nobody else uses."""
 
 
 @dataclass(slots=True)
@@ -26,13 +29,13 @@ class Findings:
     recoveries: list[Recovery] = field(default_factory=list)
 
 
-def carry_out(sessions: list[Session], findings: Findings, watch: Watcher) -> None:
+def carry_out(sessions: list[Session], findings: Findings, watch: Watcher, fresh_stack: FreshStack) -> None:
     """Do all of it, each session on a stack of its own, which is stopped and wiped whatever happens."""
     for session in sessions:
         watch(session, None)
         left = list(session.steps)
         try:
-            with running_stack(session.architecture, below=default_home()) as stack:
+            with fresh_stack(session.architecture) as stack:
                 while left:
                     watch(session, left[0])
                     _carry_out(stack, session.repeat, left.pop(0), findings)

@@ -18,6 +18,7 @@ from wallet_lab.errors import LabError
 from wallet_lab.home import checkout
 from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.report.model import Report
+from wallet_lab.where import On, Where, fresh_stack
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -28,6 +29,7 @@ def compare(
         int | None,
         typer.Option(min=1, max=25, help="How often everything is run.  [default: 3; with --quick: 1]"),
     ] = None,
+    on: On = Where.NATIVE,
     out: Annotated[Path | None, typer.Option(help="Folder of the report.  [default: results/<time>]")] = None,
 ) -> None:
     """Put the same loads and faults on both architectures, audit every run, and write a report."""
@@ -38,35 +40,34 @@ def compare(
     sessions = plan(replace(extent, repeats=repeats) if repeats else extent)
     console.print(f"About {in_words(estimate_s(sessions))}; Ctrl-C stops it and still writes the report.")
     findings = Findings()
-    complete = _carry_out(sessions, findings)
+    complete = _carry_out(sessions, findings, on)
     report = assemble(
         findings,
-        command=_command(quick=quick, repeats=repeats),
+        command=_command(quick=quick, repeats=repeats, on=on),
         started_at=started_at,
         finished_at=datetime.now(UTC),
         complete=complete,
         machine=machine(),
-        versions=versions(),
+        versions=versions(on),
     )
     _write(report, folder)
     raise typer.Exit(exit_code(findings) if complete else INTERRUPTED)
 
 
-def _carry_out(sessions: list[Session], findings: Findings) -> bool:
+def _carry_out(sessions: list[Session], findings: Findings, on: Where) -> bool:
     """Whether it came to its end."""
     try:
         with interruptible(), progress(console, sessions) as watch:
-            carry_out(sessions, findings, watch)
+            carry_out(sessions, findings, watch, lambda architecture: fresh_stack(architecture, on))
     except KeyboardInterrupt:
         console.print("Interrupted: everything is stopped; the report tells what was found so far.")
         return False
     return True
 
 
-def _command(*, quick: bool, repeats: int | None) -> str:
-    return " ".join(
-        ["./lab compare", *(["--quick"] if quick else []), *([f"--repeats {repeats}"] if repeats else [])]
-    )
+def _command(*, quick: bool, repeats: int | None, on: Where) -> str:
+    options = {"--quick": quick, f"--repeats {repeats}": repeats, f"--on {on}": on is not Where.NATIVE}
+    return " ".join(["./lab compare", *(option for option, given in options.items() if given)])
 
 
 def report(

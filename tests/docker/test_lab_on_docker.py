@@ -1,0 +1,43 @@
+"""What `./lab … --on docker` does: measure and break containers, and audit their books."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from wallet_lab.bench.run import run_scenario
+from wallet_lab.bench.scenarios import find as find_scenario
+from wallet_lab.chaos.faults import find as find_fault
+from wallet_lab.chaos.run import load, run_fault
+from wallet_lab.docker_stack import DockerStack
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
+WRITER = {"saga": "worker", "cqrs": "projection"}
+
+
+def test_containers_are_measured_as_processes_are(running: DockerStack) -> None:
+    """A run has figures, and the processor time of every kind of container that had a part in it."""
+    run = run_scenario(running, find_scenario("hot-pair").lasting(2), warm_up_s=1)
+    assert (run.verdict, run.why) == ("passed", "")
+    assert run.acked_per_s
+    assert run.server_cpu_ms_per_transfer
+    assert {"gateway", "redis"} <= run.server_cpu_ms_per_transfer.by_component.keys()
+
+
+@pytest.mark.parametrize("action", ["kill", "pause", "cut"])
+def test_containers_recover_from_faults(running: DockerStack, action: str) -> None:
+    """Killed, paused or without a network under load: all is settled in the end, and nothing acknowledged is lost."""
+    fault = find_fault(running.architecture, f"{action}-{WRITER[running.architecture]}")
+    recovery = run_fault(running, fault, load(rate_per_s=100, after_s=6))
+    assert (recovery.verdict, recovery.why, recovery.lost) == ("passed", "", 0)
+    assert recovery.drained_s is not None
+
+
+def test_only_containers_can_be_cut_off() -> None:
+    """Processes share the machine's network: the command says what to add."""
+    command = [sys.executable, "-m", "wallet_lab", "chaos", "saga", "--fault", "cut-worker"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "--on docker" in done.stderr
