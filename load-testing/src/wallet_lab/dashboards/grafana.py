@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from wallet_lab.dashboards.panel import Dashboard, Panel, Query
+from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Source
 
 DATASOURCE = {"type": "prometheus", "uid": "prometheus"}
 SCHEMA_VERSION = 39
@@ -28,6 +28,16 @@ ANNOTATIONS = (
     ("Alerts", 'ALERTS{alertstate="firing"}', "{{alertname}} {{architecture}} {{instance}}", "red"),
 )
 """Name, query, text and colour of what is marked on every panel."""
+
+WHERE: dict[Source, str] = {
+    "services": "",
+    "rabbitmq": "",
+    "lab": "Only natively, with `./lab up ARCH --monitoring`: what every component uses is seen from outside.",
+    "postgres-exporter": "Only with Docker, which brings the exporter.",
+    "redis-exporter": "Only with Docker, which brings the exporter.",
+    "k6": "While k6 writes to this Prometheus; load-testing/README.md says how.",
+}
+"""Why a panel may be empty, by the source of its metrics."""
 
 
 def dashboard_json(dashboard: Dashboard) -> str:
@@ -86,7 +96,7 @@ def _panel(panel: Panel, number: int, left: int, top: int) -> Json:
     return {
         "type": "timeseries",
         "title": panel.title,
-        "description": panel.description,
+        "description": " ".join(filter(None, (panel.description, WHERE[panel.source]))),
         "id": number,
         "gridPos": _place(left, top, panel.width, PANEL_HEIGHT),
         "datasource": DATASOURCE,
