@@ -100,7 +100,7 @@ def run_k6(scenario: Scenario, base_url: str, *, run: str, folder: Path) -> Load
         code = _wait(_start(settings, log, said))
     elapsed_s, cpu_s = time.monotonic() - started_s, _children_cpu_s() - cpu_before_s
     if code not in {0, THRESHOLDS_CROSSED}:
-        raise LabError(f"k6 ended with status {code}:\n{tail(output, 10)}\n{tail(log, 3)}")
+        raise LabError(f"k6 ended with status {code}:\n{tail(output, 10)}\n{tail(log, 6)}")
     return Load(
         run, started_at, elapsed_s, read_calls(log), decode(summary.read_bytes(), type=Summary), cpu_s
     )
