@@ -193,6 +193,12 @@ def test_secrets_are_private_and_in_no_log(home: StackHome, lab: Lab) -> None:
         (("rebuild",), "cqrs is not up"),
         (("up", "monolith"), "there is no architecture 'monolith'"),
         (("logs", "worker-0"), "there is no log of worker-0"),
+        (("chaos", "monolith", "--fault", "kill-worker"), "there is no architecture 'monolith'"),
+        (
+            ("chaos", "saga", "--fault", "kill-relay"),
+            "saga has no fault 'kill-relay'; there are: kill-worker",
+        ),
+        (("report", "/nowhere"), "/nowhere has no report.json of this version"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(lab: Lab, arguments: tuple[str, ...], said: str) -> None:

@@ -13,6 +13,8 @@ def private_home(given: Path | None, below: Path | None = None) -> Iterator[Path
     if given is not None:
         yield given.resolve()
         return
+    if below is not None:
+        below.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix="wallet-lab-", dir=below)).resolve()
     made.chmod(0o711)  # the databases' account must be able to pass through
     try:

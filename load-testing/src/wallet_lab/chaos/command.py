@@ -11,15 +11,10 @@ from wallet_lab.chaos.run import AFTER_S, RATE_PER_S, load, run_fault
 from wallet_lab.errors import LabError
 from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.report.model import Recovery
+from wallet_lab.report.wording import MOMENTS, NOTHING
 from wallet_lab.where import On, Where, stack_in_use
 
 console = Console(highlight=False, soft_wrap=True)
-_TIMES = {
-    "detected_s": "first trouble",
-    "first_success_s": "first success",
-    "drained_s": "all settled",
-    "converged_s": "back to normal",
-}
 
 
 def chaos(
@@ -56,11 +51,11 @@ def _print(recovery: Recovery) -> None:
     console.print(
         f"{recovery.architecture}, {recovery.fault}: {recovery.verdict} {recovery.why}".rstrip(), markup=False
     )
-    for name, words in _TIMES.items():
+    for name, words in MOMENTS.items():
         moment = getattr(recovery, name)
-        console.print(f"  {words:<16} {'–' if moment is None else f'{moment:.2f} s'}")
+        console.print(f"  {words:<16} {NOTHING if moment is None else f'{moment:.2f} s'}")
     told = recovery.outcomes
     console.print(
         f"  clients were told: {told.success} success, {told.pending} pending, {told.unknown} unknown, "
-        f"{told.rejected} rejected; lost: {'–' if recovery.lost is None else recovery.lost}"
+        f"{told.rejected} rejected; lost: {NOTHING if recovery.lost is None else recovery.lost}"
     )

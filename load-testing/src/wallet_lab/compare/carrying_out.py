@@ -39,7 +39,7 @@ def carry_out(sessions: list[Session], findings: Findings, watch: Watcher, fresh
                 while left:
                     watch(session, left[0])
                     _carry_out(stack, session.repeat, left.pop(0), findings)
-        except LabError as error:
+        except (LabError, OSError) as error:  # it did not start, or did not stop
             for step in left:
                 _note_not_run(session.architecture, session.repeat, step, findings, str(error))
 

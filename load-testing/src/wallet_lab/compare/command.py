@@ -35,7 +35,7 @@ def compare(
     """Put the same loads and faults on both architectures, audit every run, and write a report."""
     started_at = datetime.now(UTC)
     folder = (out or checkout() / "results" / f"{started_at:%Y-%m-%dT%H-%M-%S}").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    _prepare(folder)
     extent = QUICK if quick else FULL
     sessions = plan(replace(extent, repeats=repeats) if repeats else extent)
     console.print(f"About {in_words(estimate_s(sessions))}; Ctrl-C stops it and still writes the report.")
@@ -52,6 +52,14 @@ def compare(
     )
     _write(report, folder)
     raise typer.Exit(exit_code(findings) if complete else INTERRUPTED)
+
+
+def _prepare(folder: Path) -> None:
+    """Find out now, not in half an hour, that nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"the report cannot be written to {folder}: {error.strerror}") from None
 
 
 def _carry_out(sessions: list[Session], findings: Findings, on: Where) -> bool:

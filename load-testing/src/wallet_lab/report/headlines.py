@@ -16,7 +16,7 @@ _TOPICS = {
 def headlines(report: Report) -> list[str]:
     """One sentence a topic; a topic that was not measured has none."""
     loads = load_verdicts(report)
-    recoveries = {hit: row["first success"] for hit, row in recovery_verdicts(report).items()}
+    recoveries = {hit: row["first_success_s"] for hit, row in recovery_verdicts(report).items()}
     sentences = [
         _audits(report),
         *(

@@ -16,7 +16,7 @@ from wallet_lab.report.headlines import headlines
 from wallet_lab.report.model import Report
 from wallet_lab.report.runs_table import runs_table
 from wallet_lab.report.selection import MEASURES, architectures
-from wallet_lab.report.verdicts import RECOVERY_TIMES, delay_verdicts, load_verdicts, recovery_verdicts
+from wallet_lab.report.verdicts import COMPARED_MOMENTS, delay_verdicts, load_verdicts, recovery_verdicts
 
 DPI = 160
 
@@ -61,7 +61,7 @@ def _render(report: Report, exhibits: Sequence[Exhibit], pictures: Mapping[str, 
         loads=load_verdicts(report),
         delays=delay_verdicts(report),
         recoveries=recovery_verdicts(report),
-        recovery_times=list(RECOVERY_TIMES),
+        compared_moments=COMPARED_MOMENTS,
         exhibits=exhibits,
         pictures={name: _inline(svg) for name, svg in pictures.items()},
         runs=runs_table(report),

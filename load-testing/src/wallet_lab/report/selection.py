@@ -14,13 +14,16 @@ _STEP = "sweep-"
 _PROBE = "consistency"
 
 
+Better = Literal["more", "less"]
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One thing that is compared."""
 
     name: str
     unit: str
-    better: Literal["more", "less"]
+    better: Better
     of: Callable[[Run], float | None]
 
 

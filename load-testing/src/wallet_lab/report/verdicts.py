@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from wallet_lab.report.model import Recovery, Report
-from wallet_lab.report.selection import MEASURES, architectures, by_repeat, missing, runs_of, scenarios
+from wallet_lab.report.selection import (
+    MEASURES,
+    Better,
+    architectures,
+    by_repeat,
+    missing,
+    runs_of,
+    scenarios,
+)
 from wallet_lab.report.statistics import Certainty, Estimate, certainty, estimate, paired_ratio
 
-Better = Literal["more", "less"]
 Values = Mapping[str, Mapping[int, float]]
 """What was measured: by architecture, by repeat."""
 
@@ -95,19 +101,17 @@ def delay_verdicts(report: Report) -> dict[str, Verdict]:
     return found
 
 
-RECOVERY_TIMES = {"first success": "first_success_s", "back to normal": "converged_s"}
-"""What is compared of a recovery, and where it stands in the model."""
+COMPARED_MOMENTS = ("first_success_s", "converged_s")
+"""What is compared of a recovery."""
 
 
 def recovery_verdicts(report: Report) -> dict[str, dict[str, Verdict]]:
-    """By what the faults hit, then by time; only what was broken in more than one architecture."""
+    """By what the faults hit, then by the moment; only what was broken in more than one architecture."""
     found = {}
     for hit in dict.fromkeys(recovery.hits for recovery in report.recovery if recovery.hits):
         hits = [recovery for recovery in report.recovery if recovery.hits == hit]
         if len({recovery.architecture for recovery in hits}) > 1:
-            found[hit] = {
-                title: _recovery_verdict(report, hits, field) for title, field in RECOVERY_TIMES.items()
-            }
+            found[hit] = {name: _recovery_verdict(report, hits, name) for name in COMPARED_MOMENTS}
     return found
 
 

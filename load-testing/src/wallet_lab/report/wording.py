@@ -10,6 +10,13 @@ SURENESS = {
     "hint": "a hint: fewer than three repeats",
     "none": "no clear difference",
 }
+MOMENTS = {
+    "detected_s": "first trouble",
+    "first_success_s": "first success",
+    "drained_s": "all settled",
+    "converged_s": "back to normal",
+}
+"""Of a recovery, by their names in the model."""
 _MARKS = {"clear": "●●●", "likely": "●●○", "hint": "●○○", "none": ""}
 
 

@@ -9,15 +9,15 @@ from wallet_lab.report.figures.exhibit import Exhibit, Table
 from wallet_lab.report.figures.style import FAINT, LineStyle, colour, new_figure
 from wallet_lab.report.model import Recovery, Report
 from wallet_lab.report.statistics import estimate
-from wallet_lab.report.wording import number, with_interval
+from wallet_lab.report.wording import MOMENTS, number, with_interval
 
 UNKNOWN = "#CC79A7"
 REJECTED = "#F0E442"
-TIMES: dict[str, tuple[str, LineStyle]] = {
-    "detected_s": ("first trouble", ":"),
-    "first_success_s": ("first success", "-"),
-    "drained_s": ("all settled", "-."),
-    "converged_s": ("back to normal", "--"),
+STYLES: dict[str, LineStyle] = {
+    "detected_s": ":",
+    "first_success_s": "-",
+    "drained_s": "-.",
+    "converged_s": "--",
 }
 PER_ROW = 2
 
@@ -62,7 +62,7 @@ def _timeline(axes: Axes, each: Recovery) -> None:
         drawstyle="steps-post",
     )
     axes.axvline(0, color="#111111", linewidth=1.4)
-    for name, (_, style) in TIMES.items():
+    for name, style in STYLES.items():
         if (moment := getattr(each, name)) is not None:
             axes.axvline(moment, color=FAINT, linestyle=style, linewidth=1.1)
     axes.set_ylim(bottom=0)
@@ -72,7 +72,10 @@ def _timeline(axes: Axes, each: Recovery) -> None:
 def _legend(figure: Figure) -> None:
     handles = [
         Line2D([], [], color="#111111", linewidth=1.4, label="fault"),
-        *(Line2D([], [], color=FAINT, linestyle=style, label=word) for word, style in TIMES.values()),
+        *(
+            Line2D([], [], color=FAINT, linestyle=style, label=MOMENTS[name])
+            for name, style in STYLES.items()
+        ),
         Patch(color=REJECTED, label="rejected"),
         Patch(color=UNKNOWN, label="outcome unknown"),
     ]
@@ -86,7 +89,7 @@ def _table(recoveries: list[Recovery]) -> Table:
     headings = (
         "architecture",
         "fault",
-        *(f"{word}, s" for word, _ in TIMES.values()),
+        *(f"{words}, s" for words in MOMENTS.values()),
         "lost",
         "unknown",
         "audit",
@@ -97,7 +100,7 @@ def _table(recoveries: list[Recovery]) -> Table:
 def _row(found: list[Recovery]) -> tuple[str, ...]:
     times = (
         with_interval(estimate([t for each in found if (t := getattr(each, name)) is not None]))
-        for name in TIMES
+        for name in MOMENTS
     )
     lost = [each.lost for each in found if each.lost is not None]
     unknown = sum(each.outcomes.unknown for each in found)
