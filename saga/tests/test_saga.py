@@ -1,10 +1,10 @@
 """The saga's decisions: given how far it is, when a participant answers, then this is next."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from wallet_kernel.refusals import Refusal
 from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed

@@ -34,6 +34,7 @@ class Call:
     scope: Scope
     body: bytes = b""
     _query: dict[str, str] | None = field(default=None, repr=False)
+    _headers: dict[bytes, bytes] | None = field(default=None, repr=False)
 
     @property
     def path(self) -> str:
@@ -55,14 +56,14 @@ class Call:
         return self._query
 
     def header(self, name: bytes) -> bytes | None:
-        """The value of a header (its name in lower case), or None.
+        """The value of a header (its name in lower case), of a repeated one the first, or None.
 
         Whitespace around a value is not part of it (RFC 9110 §5.5), and httptools leaves what trails.
         """
-        for key, value in self.scope["headers"]:
-            if key == name:
-                return bytes(value).strip(b" \t")
-        return None
+        if self._headers is None:
+            self._headers = dict(reversed(self.scope["headers"]))
+        value = self._headers.get(name)
+        return None if value is None else value.strip(b" \t")
 
 
 Handler = Callable[[Call], Awaitable[Answer]]

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
@@ -57,8 +56,7 @@ _CASH = Decoder(_CashBody)
 _STATUS = Decoder(_StatusBody)
 
 
-@dataclass(frozen=True, slots=True)
-class TransferRequest:
+class TransferRequest(Struct, frozen=True):
     """Move money from one wallet to another."""
 
     from_account: str
@@ -67,8 +65,7 @@ class TransferRequest:
     currency: str
 
 
-@dataclass(frozen=True, slots=True)
-class WalletRequest:
+class WalletRequest(Struct, frozen=True):
     """Open a wallet; its opening balance comes from the external account."""
 
     account_id: str
@@ -76,8 +73,7 @@ class WalletRequest:
     balance_micros: int
 
 
-@dataclass(frozen=True, slots=True)
-class CashRequest:
+class CashRequest(Struct, frozen=True):
     """A deposit or withdrawal, against the external account."""
 
     account_id: str
@@ -85,8 +81,7 @@ class CashRequest:
     currency: str
 
 
-@dataclass(frozen=True, slots=True)
-class StatementRequest:
+class StatementRequest(Struct, frozen=True):
     """A page of a wallet's postings below `before_version` (None: from the newest)."""
 
     account_id: str

@@ -7,10 +7,12 @@ a refund always succeeds.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import NamedTuple
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wallet_kernel.refusals import Refusal
 from wallet_saga.protocol import (
@@ -26,7 +28,7 @@ from wallet_saga.protocol import (
 )
 
 
-class State(Enum):
+class State(IntEnum):
     """How far a saga is. Decided: the client can be answered. Ended: nothing remains to be done."""
 
     STARTED = auto()
@@ -38,8 +40,7 @@ class State(Enum):
     REFUSED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Saga:
+class Saga(Struct, frozen=True):
     """A transfer and how far it is. `replayed`: an earlier request with this idempotency key began it."""
 
     transfer_id: UUID
