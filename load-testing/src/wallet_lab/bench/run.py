@@ -87,9 +87,15 @@ def prepare(stack: RunningStack, scenario: Scenario) -> None:
     asyncio.run(settle(stack))
 
 
-def audit(stack: RunningStack, loads: Sequence[Load], settled_s: float | None) -> Audit | None:
-    """The books of a stack after these loads, against what their clients were told; None for noop: it has no books."""
-    checks = asyncio.run(audit_stack(stack, [Told(load.run, load.calls, load.unlogged) for load in loads]))
+def audit(
+    stack: RunningStack, loads: Sequence[Load], settled_s: float | None, *, broken_off: bool = False
+) -> Audit | None:
+    """The books of a stack after these loads, against what their clients were told; None for noop: it has no books.
+
+    `broken_off`: connections were broken meanwhile (see `Told`).
+    """
+    told = [Told(load.run, load.calls, load.unlogged, broken_off) for load in loads]
+    checks = asyncio.run(audit_stack(stack, told))
     if not checks:
         return None
     checks = [_came_to_rest(settled_s), *checks, _reads(loads)]

@@ -52,7 +52,7 @@ def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, fol
         settled_s = asyncio.run(settle(stack))
     if disturbed.fault_ms is None:
         raise LabError("the load ended before the fault")
-    audited = audit(stack, [put], settled_s)
+    audited = audit(stack, [put], settled_s, broken_off=True)
     seen = moments(put.calls, disturbed.fault_ms)
     told = passed(audited)
     return Recovery(
