@@ -7,7 +7,7 @@ from lab_support.synthetic import synthetic_report
 
 from wallet_lab.bench.scenarios import SCENARIOS
 from wallet_lab.compare.assembling import exit_code, ratios
-from wallet_lab.compare.carrying_out import Findings
+from wallet_lab.compare.findings import Findings
 from wallet_lab.compare.plan import CEILING, FAULTS, FULL, QUICK, WHAT_THEY_ARE, Extent, estimate_s, plan
 from wallet_lab.compare.progress import Clock, in_words
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from statistics import median
 
-from wallet_lab.compare.carrying_out import Findings
+from wallet_lab.compare.findings import Findings
 from wallet_lab.compare.plan import WHAT_THEY_ARE
 from wallet_lab.report.model import Machine, Ratios, Recovery, Report, Run
 from wallet_lab.report.selection import CEILING, is_step

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.exhibit import Exhibit
 from wallet_lab.report.figures.style import FAINT, new_figure
 from wallet_lab.report.model import Report
 from wallet_lab.report.selection import architectures, audited
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import NOTHING
 
 KEPT = "#D6EFE6"

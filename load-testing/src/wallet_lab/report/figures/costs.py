@@ -6,10 +6,11 @@ from statistics import mean
 
 from matplotlib.axes import Axes
 
-from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.exhibit import Exhibit
 from wallet_lab.report.figures.style import legend, new_figure, shade
 from wallet_lab.report.model import Costs, Report, Run
 from wallet_lab.report.selection import architectures, is_step, missing, runs_of, scenarios
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import number
 
 LETTER = 0.012
