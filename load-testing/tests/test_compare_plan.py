@@ -70,7 +70,8 @@ def test_times_are_told_in_minutes_until_there_are_few() -> None:
 
 def test_ratios_are_of_transfers_in_closed_loops() -> None:
     """Reads are faster than any transfer and given rates are no limit: neither says how near the ceiling is."""
-    found = ratios(synthetic_report().runs)
+    runs = [run for run in synthetic_report().runs if (run.architecture, run.scenario) != ("noop", "reads")]
+    found = ratios(runs)
     assert found.noop.keys() == found.hot_over_uniform.keys() == {"saga", "cqrs"}
     assert 0.35 < found.noop["saga"] < 0.45
     assert 1.0 < found.hot_over_uniform["cqrs"] < 1.3

@@ -36,7 +36,7 @@ class Fault:
     @property
     def hits(self) -> str:
         """Faults of different architectures are compared where this is the same."""
-        return f"{self.target.hits} {_DONE[self.action]}"
+        return f"{self.target.hits}, {_DONE[self.action]}"
 
 
 _DONE: dict[Action, str] = {"kill": "killed", "pause": "paused", "cut": "cut off"}

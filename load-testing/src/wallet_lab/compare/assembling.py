@@ -11,6 +11,9 @@ from wallet_lab.report.statistics import LIKELY_FROM
 
 TITLE = "Saga and event-driven CQRS, compared"
 
+STOLEN_PERCENT = 5.0
+"""More than this, taken by other machines on the same host, is worth a reader's knowing."""
+
 NOT_MEASURED = (
     "Several machines: everything, k6 too, ran on this one and shared its cores; the services use as many as they get.",
     "Faults of the network and the disk, and the loss of power: components were killed, the machine was not.",
@@ -80,6 +83,11 @@ def _not_measured(findings: Findings) -> list[str]:
     if max((run.repeat for run in findings.runs), default=0) < LIKELY_FROM:
         sentences.append(
             f"Chance: with fewer than {LIKELY_FROM} repeats every difference is a hint, no more."
+        )
+    stolen = max((run.steal_percent or 0 for run in findings.runs), default=0)
+    if stolen > STOLEN_PERCENT:
+        sentences.append(
+            f"Quiet: other machines on this host took up to {stolen:.0f} % of the processor time."
         )
     if not any(run.network_bytes_per_transfer for run in findings.runs):
         sentences.append("Bytes on the network: the kernel does not count them by process.")

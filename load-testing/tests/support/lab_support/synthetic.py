@@ -223,8 +223,8 @@ FAULTS = {
     ("saga", "kill-postgres"): ("the database that takes writes", 2.9),
     ("cqrs", "kill-command"): ("the service that writes", 1.9),
     ("cqrs", "kill-event-store"): ("the database that takes writes", 3.4),
-    ("cqrs", "kill-projection"): ("", 0.0),
-    ("cqrs", "kill-rabbitmq"): ("", 0.0),
+    ("cqrs", "kill-projection"): ("the projection", 0.0),
+    ("cqrs", "kill-rabbitmq"): ("the broker", 0.0),
 }
 
 
