@@ -42,7 +42,7 @@ def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, fol
         settled_s = asyncio.run(settle(stack))
     if disturbed.fault_ms is None:
         raise LabError("the load ended before the fault")
-    audited = audit(stack, [put], settled_s, broken_off=True)
+    audited = audit(stack, [put], settled_s, broken_off=fault.target.faces_clients)
     seen = moments(put.calls, disturbed.fault_ms)
     told = passed(audited)
     return Recovery(

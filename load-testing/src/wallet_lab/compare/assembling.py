@@ -90,7 +90,7 @@ def _not_measured(findings: Findings) -> list[str]:
             f"Quiet: other machines on this host took up to {stolen:.0f} % of the processor time."
         )
     if not any(run.network_bytes_per_transfer for run in findings.runs):
-        sentences.append("Bytes on the network: the kernel does not count them by process.")
+        sentences.append("Bytes on the network: containers have networks of their own, which nobody counts.")
     return sentences
 
 

@@ -173,7 +173,7 @@ def _passed(
         disk_bytes_per_transfer=None
         if architecture == "noop" or scenario == "reads"
         else _costs(draws, architecture, 2.2e6 / rate),
-        network_bytes_per_transfer=_costs(draws, architecture, 2200),
+        network_bytes_per_transfer=Costs(total=2200.0, by_component={"loopback": 2200.0}),
         broker_messages_per_transfer=0.04 if architecture == "cqrs" else None,
         memory_mib_max={name: draws.uniform(40, 200) for name in COMPONENTS[architecture]},
         batch_size_mean={"debit": 12.5} if architecture == "saga" else {"append": 14.1},
