@@ -5,10 +5,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 import redis
+from typer.testing import CliRunner
 
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.cache import NAME as CACHE
@@ -16,10 +20,12 @@ from wallet_lab.audit.cqrs import check_databases
 from wallet_lab.audit.questions import violations
 from wallet_lab.audit.saga import check_shards
 from wallet_lab.audit.sessions import looking_at
+from wallet_lab.bench.command import Results
 from wallet_lab.bench.run import measure_delay, run_scenario, run_sweep
 from wallet_lab.bench.scenarios import find
 from wallet_lab.bench.seeding import seed
-from wallet_lab.report.model import Check, Run
+from wallet_lab.cli import app
+from wallet_lab.report.model import Audit, Check, Run
 from wallet_lab.settling import settle
 from wallet_lab.stacks import RunningStack, running_stack
 
@@ -28,7 +34,14 @@ pytestmark = pytest.mark.slow
 SHORT_S = 1.5
 EVERY_FIGURE = {
     *("acked_per_s", "completed_per_s", "latency_ms", "dropped_iterations", "server_cpu_ms_per_transfer"),
-    *("disk_bytes_per_transfer", "memory_mib_max", "batch_size_mean", "steal_percent", "load_average"),
+    *(
+        "disk_bytes_per_transfer",
+        "network_bytes_per_transfer",
+        "memory_mib_max",
+        "batch_size_mean",
+        "steal_percent",
+        "load_average",
+    ),
     "client_cpu_percent",
 }
 
@@ -291,3 +304,74 @@ def test_a_wrong_entry_of_the_cache_is_found(architecture: str, request: pytest.
             assert broken(asyncio.run(audit_stack(stack))) == {CACHE}
             cache.delete(f"wallet:{name}")
     assert broken(asyncio.run(audit_stack(stack))) == set()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "ttl_ms", "passes"),
+    [("saga", 5_000, False), ("cqrs", 9_000, True), ("cqrs", 60_000, False), ("cqrs", None, False)],
+)
+def test_an_old_entry_passes_only_where_it_is_a_hint_that_runs_out(
+    architecture: str, ttl_ms: int | None, passes: bool, request: pytest.FixtureRequest
+) -> None:
+    """In the saga no reader may see what is no longer true; in cqrs, for some seconds."""
+    stack: RunningStack = request.getfixturevalue(architecture)
+    asyncio.run(seed(stack, ["hot-payer", "hot-sink"], 10**12))
+    with redis.Redis.from_url(stack.redis_url) as cache:
+        cache.set("wallet:hot-payer", b'0 0 {"balance":7}', px=ttl_ms)
+        found = broken(asyncio.run(audit_stack(stack)))
+        cache.delete("wallet:hot-payer")
+    assert found == (set() if passes else {CACHE})
+
+
+@pytest.fixture
+def lab(saga: RunningStack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The command line, with the saga as the stack that is up."""
+    monkeypatch.setenv("WALLET_LAB_HOME", str(saga.home))
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def test_the_commands_measure_and_audit_what_is_up(
+    lab: Callable[..., Any], saga: RunningStack, tmp_path: Path
+) -> None:
+    """`bench` writes what it measured and leaves the stack up; `audit` says of each check whether it is kept."""
+    out = tmp_path / "results.json"
+    measured = lab("bench", "saga", "--scenario", "uniform-1k", "--duration", "1", "--out", str(out))
+    assert (measured.exit_code, "acknowledged/s" in measured.output) == (0, True), measured.output
+    assert [run.verdict for run in msgspec.json.decode(out.read_bytes(), type=Results).runs] == ["passed"]
+    audited = lab("audit", "saga")
+    assert audited.exit_code == 0
+    assert "money is conserved" in audited.output
+
+
+def test_an_audit_that_finds_a_breach_fails(lab: Callable[..., Any], saga: RunningStack) -> None:
+    """The exit code is for scripts, the sentence for people, the object for programs."""
+    with redis.Redis.from_url(saga.redis_url) as cache:
+        cache.set("wallet:nobody", b'1 0 {"balance":1}', px=20_000)
+        told, as_object = lab("audit", "saga"), lab("audit", "saga", "--json")
+        cache.delete("wallet:nobody")
+    assert (told.exit_code, as_object.exit_code) == (1, 1)
+    assert "Redis shows nobody" in told.output
+    assert msgspec.json.decode(as_object.output, type=Audit).passed is False
+
+
+def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any], tmp_path: Path) -> None:
+    """An acknowledgement that nobody finds in the books is a breach."""
+    log = tmp_path / "calls"
+    log.write_text("call unheardof-hot-pair-1-0 1764000000000 3.250 success 01a2\n")
+    audited = lab("audit", "saga", "--calls", str(log))
+    assert audited.exit_code == 1
+    assert "unheardof-hot-pair-1-0 was acknowledged as 01a2; the books have nothing" in audited.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("audit", "cqrs"), "cqrs is not up"),
+        (("audit", "else"), "there is no architecture 'else'"),
+        (("bench", "else"), "there is no architecture 'else'"),
+        (("bench", "saga", "--scenario", "else"), "there is no scenario 'else'; there are: normal"),
+    ],
+)
+def test_a_wrong_word_is_explained(lab: Callable[..., Any], arguments: tuple[str, ...], said: str) -> None:
+    """What there is instead is named."""
+    assert said in str(lab(*arguments).exception)

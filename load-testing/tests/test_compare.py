@@ -12,8 +12,9 @@ import pytest
 
 from wallet_lab.bench.scenarios import Scenario, find
 from wallet_lab.chaos.faults import find as find_fault
-from wallet_lab.chaos.run import load as fault_load
-from wallet_lab.compare.carrying_out import Findings, carry_out
+from wallet_lab.chaos.load import load as fault_load
+from wallet_lab.compare.carrying_out import carry_out
+from wallet_lab.compare.findings import Findings
 from wallet_lab.compare.plan import Kind, Session, Step
 from wallet_lab.report.model import Report
 from wallet_lab.report.page import read_report

@@ -7,7 +7,7 @@ from lab_support.synthetic import synthetic_report
 
 from wallet_lab.bench.scenarios import SCENARIOS
 from wallet_lab.compare.assembling import exit_code, ratios
-from wallet_lab.compare.carrying_out import Findings
+from wallet_lab.compare.findings import Findings
 from wallet_lab.compare.plan import CEILING, FAULTS, FULL, QUICK, WHAT_THEY_ARE, Extent, estimate_s, plan
 from wallet_lab.compare.progress import Clock, in_words
 
@@ -70,7 +70,8 @@ def test_times_are_told_in_minutes_until_there_are_few() -> None:
 
 def test_ratios_are_of_transfers_in_closed_loops() -> None:
     """Reads are faster than any transfer and given rates are no limit: neither says how near the ceiling is."""
-    found = ratios(synthetic_report().runs)
+    runs = [run for run in synthetic_report().runs if (run.architecture, run.scenario) != ("noop", "reads")]
+    found = ratios(runs)
     assert found.noop.keys() == found.hot_over_uniform.keys() == {"saga", "cqrs"}
     assert 0.35 < found.noop["saga"] < 0.45
     assert 1.0 < found.hot_over_uniform["cqrs"] < 1.3

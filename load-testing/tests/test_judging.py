@@ -47,7 +47,7 @@ def measurement(scenario: str = "hot-pair") -> Measurement:
         scenario=chosen,
         load=Load("r", datetime(2026, 1, 1, tzinfo=UTC), 2.5, calls, summary, cpu_s=1.0),
         settled_s=0.5,
-        usage=Usage({"worker": 0.201, "postgres": 0.402}, {"postgres": 2010.0}, 1.0, machine_s=5.0),
+        usage=Usage({"worker": 0.201, "postgres": 0.402}, {"postgres": 2010.0}, 4020.0, 1.0, machine_s=5.0),
         memory_mib_max={"worker": 50.0},
         batch_size_mean={"worker: steps": 7.0},
         broker_messages=402.0,
@@ -66,6 +66,8 @@ def test_figures_are_per_acknowledged_transfer() -> None:
     assert run.server_cpu_ms_per_transfer.total == pytest.approx(3.0)
     assert run.disk_bytes_per_transfer is not None
     assert run.disk_bytes_per_transfer.total == pytest.approx(10.0)
+    assert run.network_bytes_per_transfer is not None
+    assert run.network_bytes_per_transfer.total == pytest.approx(20.0)
     assert run.broker_messages_per_transfer == pytest.approx(2.0)
     assert run.client_cpu_percent == pytest.approx(20.0)
 

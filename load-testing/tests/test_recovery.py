@@ -34,6 +34,12 @@ def test_turned_away_for_two_seconds() -> None:
     assert found == Moments(detected_s=0.01, first_success_s=2.01, converged_s=2)
 
 
+def test_a_success_that_was_sent_before_the_trouble_is_no_recovery() -> None:
+    """Only a call that was sent after it can show that the architecture is back."""
+    found = after(calls(0, 0.05), calls(0.05, 2, "rejected:overloaded"), calls(2, 10))
+    assert (found.detected_s, found.first_success_s) == (0.06, 2.01)
+
+
 def test_a_call_that_hangs_is_noticed_before_it_ends() -> None:
     """A client that has waited a quarter of a second longer than usual knows, whatever becomes of the call."""
     found = after(calls(0, 0.5, took_ms=3000), calls(3.5, 10))

@@ -91,3 +91,11 @@ def test_a_call_without_a_line_is_unknown() -> None:
     books = [booked(key="r-hot-pair-1-1"), booked(key="r-hot-pair-1-2")]
     assert violations(reconcile(Told("r", [], unlogged=2), books)) == []
     assert len(violations(reconcile(Told("r", [], unlogged=1), books))) == 1
+
+
+def test_where_connections_broke_a_rejected_call_may_have_been_sent_before() -> None:
+    """Its first sending may be in the books, once; without broken connections that is a lie."""
+    rejected, twice = call("rejected:draining"), [booked(), booked(transaction_id=OTHER)]
+    assert violations(reconcile(Told("r", [rejected], broken_off=True), [booked()])) == []
+    assert violations(reconcile(Told("r", [rejected], broken_off=True), twice)) != []
+    assert violations(reconcile(Told("r", [rejected]), [booked()])) != []

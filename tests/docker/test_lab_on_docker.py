@@ -10,7 +10,8 @@ import pytest
 from wallet_lab.bench.run import run_scenario
 from wallet_lab.bench.scenarios import find as find_scenario
 from wallet_lab.chaos.faults import find as find_fault
-from wallet_lab.chaos.run import load, run_fault
+from wallet_lab.chaos.load import load
+from wallet_lab.chaos.run import run_fault
 from wallet_lab.docker_stack import DockerStack
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]

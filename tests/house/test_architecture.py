@@ -43,6 +43,8 @@ PLANTED = [
         "import asyncpg",
         "The decider, its events",
     ),
+    ("load-testing/src/wallet_lab/report/model.py", "import wallet_lab.bench.run", "Lab: compare"),
+    ("load-testing/src/wallet_lab/compare/plan.py", "import psutil", "The lab's plans and conclusions"),
 ]
 
 

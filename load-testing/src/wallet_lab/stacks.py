@@ -65,6 +65,11 @@ class RunningStack:
         return self._home.architecture
 
     @property
+    def home(self) -> Path:
+        """The lab's home that it lives in."""
+        return self._home.home
+
+    @property
     def base_url(self) -> str:
         """Where clients call."""
         return str(self._home.read("state")["base_url"])

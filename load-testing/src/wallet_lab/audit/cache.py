@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
@@ -17,33 +18,64 @@ Truth = Callable[[Sequence[str]], Awaitable[Mapping[str, Standing]]]
 NAME = "the cache shows what is true"
 _PAGE = 5000
 _SECOND_LOOK_AFTER_S = 0.5
+_FOR_EVER = -1
 _ENTRY = re.compile(rb'(\d+) .*"balance":(\d+)(?:\.(\d+))?[,}]', re.DOTALL)
 
 
-async def check_cache(redis_url: str, truth: Truth) -> Check:
-    """A balance in Redis is the true one: neither older, now that no load is on, nor newer, nor another."""
+async def check_cache(redis_url: str, truth: Truth, *, old_for_s: float = 0.0) -> Check:
+    """A balance in Redis is the true one: neither newer nor another, nor older, now that no load is on.
+
+    Args:
+        redis_url: the cache.
+        truth: how wallets really stand.
+        old_for_s: an older one passes if it runs out within this time: what a cache promises that is only a hint.
+    """
     async with Redis.from_url(redis_url) as redis:
         keys = sorted({key async for key in redis.scan_iter(match="wallet:*", count=_PAGE)})
         wrong = await _wrong(redis, keys, truth)
         if wrong:
             # It is written just after the commit, which may have been the last thing before the audit.
             await asyncio.sleep(_SECOND_LOOK_AFTER_S)
-            wrong = await _wrong(redis, list(wrong), truth)
-    return check(NAME, list(wrong.values()))
+            wrong = await _wrong(redis, [one.key for one in wrong], truth)
+        lasting = [one for one in wrong if not (one.is_older and await _runs_out(redis, one, old_for_s))]
+    return check(NAME, [one.sentence for one in lasting])
 
 
-async def _wrong(redis: Redis, keys: Sequence[bytes], truth: Truth) -> dict[bytes, str]:
-    found: dict[bytes, str] = {}
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A wallet as Redis shows it, and as it really stands."""
+
+    key: bytes
+    shown: Standing | None
+    true: Standing | None
+
+    @property
+    def is_older(self) -> bool:
+        """Whether it may once have been true."""
+        return self.shown is not None and self.true is not None and self.shown[0] < self.true[0]
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong with it."""
+        return f"Redis shows {_account(self.key)} as {self.shown} (version, micros); true is {self.true}"
+
+
+async def _runs_out(redis: Redis, entry: _Entry, within_s: float) -> bool:
+    left_ms: int = await redis.pttl(entry.key)
+    return left_ms != _FOR_EVER and left_ms <= within_s * 1000
+
+
+async def _wrong(redis: Redis, keys: Sequence[bytes], truth: Truth) -> list[_Entry]:
+    found = []
     for page in _pages(keys):
-        entries = await redis.mget(page)
-        known = await truth([_account(key) for key in page])
-        for key, entry in zip(page, entries, strict=True):
+        shown = await redis.mget(page)
+        true = await truth([_account(key) for key in page])
+        for key, text in zip(page, shown, strict=True):
             # None: it ran out between the two questions.
-            if isinstance(entry, bytes) and _shown(entry) != known.get(_account(key)):
-                true = known.get(_account(key))
-                found[key] = (
-                    f"Redis shows {_account(key)} as {_shown(entry)} (version, micros); true is {true}"
-                )
+            if isinstance(text, bytes):
+                entry = _Entry(key, _shown(text), true.get(_account(key)))
+                if entry.shown != entry.true:
+                    found.append(entry)
     return found
 
 

@@ -27,8 +27,12 @@ def read_counters(stack: RunningStack) -> Counters:
 
 
 def _metrics(url: str) -> str:
-    with urllib.request.urlopen(f"{url}/metrics", timeout=TIMEOUT_S) as answer:  # noqa: S310 -- one of our services
-        text: bytes = answer.read()
+    """What a service counts; nothing if it does not answer, for what it has counted is lost then."""
+    try:
+        with urllib.request.urlopen(f"{url}/metrics", timeout=TIMEOUT_S) as answer:  # noqa: S310 -- our own service
+            text: bytes = answer.read()
+    except OSError:
+        return ""
     return text.decode()
 
 

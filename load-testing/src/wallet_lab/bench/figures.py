@@ -35,6 +35,7 @@ def of_run(measured: Measurement) -> dict[str, Any]:
         "dropped_iterations": measured.load.summary.dropped_iterations,
         "server_cpu_ms_per_transfer": _costs(measured.usage.cpu_s, acked, 1000),
         "disk_bytes_per_transfer": _costs(measured.usage.disk_bytes, acked),
+        "network_bytes_per_transfer": _network(measured.usage.loopback_bytes, acked),
         "broker_messages_per_transfer": _each(measured.broker_messages, acked),
         "memory_mib_max": dict(measured.memory_mib_max),
         "batch_size_mean": dict(measured.batch_size_mean),
@@ -115,6 +116,11 @@ def _costs(used: Mapping[str, float] | None, acked: int, unit: float = 1.0) -> C
         return None
     by_component = {kind: unit * amount / acked for kind, amount in used.items()}
     return Costs(total=sum(by_component.values()), by_component=by_component)
+
+
+def _network(amount: float | None, acked: int) -> Costs | None:
+    """The kernel tells the sum of all that was sent over the loopback, and not by whom."""
+    return None if amount is None else _costs({"loopback": amount}, acked)
 
 
 def _each(amount: float | None, number: float) -> float | None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
+
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.questions import check
 from wallet_lab.audit.told import Told
@@ -23,6 +25,8 @@ from wallet_lab.stacks import RunningStack
 BALANCE_MICROS = 10**12
 """What each wallet is opened with: more than any scenario moves."""
 WARM_UP_S = 3.0
+NOT_CARRIED_OUT = (LabError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What is told as a run's reason, and no reason for the lab to end: k6 failed, or a database is gone."""
 
 
 def run_scenario(
@@ -35,7 +39,7 @@ def run_scenario(
     started_at = datetime.now(UTC)
     try:
         return judge(*_carry_out(stack, scenario, warm_up_s), repeat)
-    except LabError as error:
+    except NOT_CARRIED_OUT as error:
         return not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at)
 
 
@@ -46,7 +50,7 @@ def run_sweep(
     started_at = datetime.now(UTC)
     try:
         return judge_steps(*_carry_out(stack, scenario, warm_up_s), repeat)
-    except LabError as error:
+    except NOT_CARRIED_OUT as error:
         return [not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at)]
 
 
@@ -62,7 +66,7 @@ def measure_delay(
     started_at = datetime.now(UTC)
     try:
         measured, audited = _carry_out(stack, scenario, warm_up_s)
-    except LabError as error:
+    except NOT_CARRIED_OUT as error:
         return not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at), None
     return judge(measured, audited, repeat), judge_delay(measured, audited, repeat, load)
 
@@ -87,9 +91,15 @@ def prepare(stack: RunningStack, scenario: Scenario) -> None:
     asyncio.run(settle(stack))
 
 
-def audit(stack: RunningStack, loads: Sequence[Load], settled_s: float | None) -> Audit | None:
-    """The books of a stack after these loads, against what their clients were told; None for noop: it has no books."""
-    checks = asyncio.run(audit_stack(stack, [Told(load.run, load.calls, load.unlogged) for load in loads]))
+def audit(
+    stack: RunningStack, loads: Sequence[Load], settled_s: float | None, *, broken_off: bool = False
+) -> Audit | None:
+    """The books of a stack after these loads, against what their clients were told; None for noop: it has no books.
+
+    `broken_off`: connections were broken meanwhile (see `Told`).
+    """
+    told = [Told(load.run, load.calls, load.unlogged, broken_off) for load in loads]
+    checks = asyncio.run(audit_stack(stack, told))
     if not checks:
         return None
     checks = [_came_to_rest(settled_s), *checks, _reads(loads)]

@@ -3,8 +3,9 @@
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -70,6 +71,8 @@ class Snapshot:
     """Of that, what other machines on the same host took."""
     load_average: float
     """Processes that ran or wanted to, mean of the last minute."""
+    loopback_bytes: int | None
+    """What this machine's processes have sent each other, headers included; None if the stack has a network apart."""
 
 
 def look(stack: RunningStack) -> Snapshot:
@@ -78,7 +81,18 @@ def look(stack: RunningStack) -> Snapshot:
     times = psutil.cpu_times()
     machine_s = sum(times) - times.guest - times.guest_nice  # these two are in user and nice already
     used = {name: used_by(name, pid) for name, pid in pids.items()}
-    return Snapshot(pids, used, machine_s, times.steal, psutil.getloadavg()[0])
+    return Snapshot(pids, used, machine_s, times.steal, psutil.getloadavg()[0], _loopback_bytes(pids))
+
+
+def _loopback_bytes(pids: Mapping[str, int]) -> int | None:
+    """Of all processes, those of others too: the kernel does not say whose a packet is."""
+    try:
+        networks = {Path(f"/proc/{pid}/ns/net").readlink() for pid in pids.values()}
+    except OSError:
+        return None
+    if networks != {Path("/proc/self/ns/net").readlink()}:
+        return None
+    return psutil.net_io_counters(pernic=True)["lo"].bytes_recv
 
 
 def _servers(stack: RunningStack) -> dict[str, int]:
@@ -91,28 +105,40 @@ class Usage:
 
     cpu_s: dict[str, float] | None
     disk_bytes: dict[str, float] | None
+    loopback_bytes: float | None
     steal_percent: float
     machine_s: float
     """Processor time there was."""
 
 
 def between(before: Snapshot, after: Snapshot) -> Usage:
-    """The difference. A component that was restarted in between cannot be accounted for."""
+    """The difference. What a component used that was restarted in between is not to be had."""
     passed_s = after.machine_s - before.machine_s
-    steal_percent = 100 * (after.stolen_s - before.stolen_s) / passed_s if passed_s else 0.0
-    if before.pids != after.pids:
-        return Usage(None, None, steal_percent, passed_s)
-    cpu: dict[str, float] = defaultdict(float)
-    disk: dict[str, float] = defaultdict(float)
-    readable = True
-    for name, then in before.used.items():
-        now = after.used[name]
-        cpu[kind_of(name)] += now.cpu_s - then.cpu_s
-        if now.disk_bytes is None or then.disk_bytes is None:
-            readable = False
-        else:
-            disk[kind_of(name)] += now.disk_bytes - then.disk_bytes
-    return Usage(dict(cpu), dict(disk) if readable else None, steal_percent, passed_s)
+    same = before.pids == after.pids
+    return Usage(
+        cpu_s=_grown(before, after, lambda used: used.cpu_s) if same else None,
+        disk_bytes=_grown(before, after, lambda used: used.disk_bytes) if same else None,
+        loopback_bytes=_difference(before.loopback_bytes, after.loopback_bytes),
+        steal_percent=100 * (after.stolen_s - before.stolen_s) / passed_s if passed_s else 0.0,
+        machine_s=passed_s,
+    )
+
+
+def _grown(
+    before: Snapshot, after: Snapshot, amount: Callable[[Used], float | None]
+) -> dict[str, float] | None:
+    """By how much each kind's amounts grew; None if one of them is not to be had."""
+    grown: dict[str, float] = defaultdict(float)
+    for name, used in before.used.items():
+        more = _difference(amount(used), amount(after.used[name]))
+        if more is None:
+            return None
+        grown[kind_of(name)] += more
+    return dict(grown)
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
 
 
 @dataclass(slots=True)

@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from wallet_lab.chaos import faults
-from wallet_lab.chaos.run import AFTER_S, RATE_PER_S, load, run_fault
+from wallet_lab.chaos.load import AFTER_S, RATE_PER_S, load
+from wallet_lab.chaos.run import run_fault
 from wallet_lab.errors import LabError
 from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.report.model import Recovery

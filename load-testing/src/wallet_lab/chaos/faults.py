@@ -15,6 +15,8 @@ class Target:
     name: str
     component: str
     hits: str
+    faces_clients: bool = False
+    """Whether clients are connected to it: they may send a broken call again, unasked (see `Told`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Fault:
     @property
     def hits(self) -> str:
         """Faults of different architectures are compared where this is the same."""
-        return f"{self.target.hits} {_DONE[self.action]}"
+        return f"{self.target.hits}, {_DONE[self.action]}"
 
 
 _DONE: dict[Action, str] = {"kill": "killed", "pause": "paused", "cut": "cut off"}
@@ -44,13 +46,13 @@ _DONE: dict[Action, str] = {"kill": "killed", "pause": "paused", "cut": "cut off
 TARGETS: dict[str, tuple[Target, ...]] = {
     "saga": (
         Target("worker", "worker-0", "a service that writes"),
-        Target("orchestrator", "orchestrator-0", "the public port"),
+        Target("orchestrator", "orchestrator-0", "the public port", faces_clients=True),
         Target("postgres", "postgres-0", "a database that takes writes"),
         Target("redis", "redis", "the cache"),
     ),
     "cqrs": (
         Target("command", "command-0", "a service that writes"),
-        Target("gateway", "gateway", "the public port"),
+        Target("gateway", "gateway", "the public port", faces_clients=True),
         Target("event-store", "postgres-events", "a database that takes writes"),
         Target("redis", "redis", "the cache"),
         Target("relay", "relay-0", "the relay"),

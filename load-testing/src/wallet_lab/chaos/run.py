@@ -9,26 +9,16 @@ from wallet_lab.audit.told import ACKNOWLEDGED
 from wallet_lab.bench.judging import first_violation, passed
 from wallet_lab.bench.k6 import calls_log, run_k6
 from wallet_lab.bench.run import audit, prepare
-from wallet_lab.bench.scenarios import Scenario, find
+from wallet_lab.bench.scenarios import Scenario
 from wallet_lab.calls import count
 from wallet_lab.chaos.disturbance import disturbing
 from wallet_lab.chaos.faults import Fault
+from wallet_lab.chaos.load import BEFORE_S
 from wallet_lab.chaos.recovery import drained_s, moments, timeline
 from wallet_lab.errors import LabError
 from wallet_lab.report.model import Audit, Outcomes, Recovery
 from wallet_lab.settling import settle
 from wallet_lab.stacks import RunningStack
-
-RATE_PER_S = 300.0
-"""So many that faults hurt, so few that a small machine carries them with its cores half idle."""
-BEFORE_S = 5.0
-AFTER_S = 12.0
-CLIENTS = 400
-
-
-def load(rate_per_s: float = RATE_PER_S, after_s: float = AFTER_S) -> Scenario:
-    """The load that a fault meets."""
-    return find("open").at_rate(rate_per_s, "open").with_clients(CLIENTS).lasting(BEFORE_S + after_s)
 
 
 def run_fault(stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: int = 1) -> Recovery:
@@ -52,7 +42,7 @@ def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, fol
         settled_s = asyncio.run(settle(stack))
     if disturbed.fault_ms is None:
         raise LabError("the load ended before the fault")
-    audited = audit(stack, [put], settled_s)
+    audited = audit(stack, [put], settled_s, broken_off=fault.target.faces_clients)
     seen = moments(put.calls, disturbed.fault_ms)
     told = passed(audited)
     return Recovery(

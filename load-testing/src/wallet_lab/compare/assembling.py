@@ -3,13 +3,16 @@
 from datetime import datetime
 from statistics import median
 
-from wallet_lab.compare.carrying_out import Findings
+from wallet_lab.compare.findings import Findings
 from wallet_lab.compare.plan import WHAT_THEY_ARE
 from wallet_lab.report.model import Machine, Ratios, Recovery, Report, Run
 from wallet_lab.report.selection import CEILING, is_step
 from wallet_lab.report.statistics import LIKELY_FROM
 
 TITLE = "Saga and event-driven CQRS, compared"
+
+STOLEN_PERCENT = 5.0
+"""More than this, taken by other machines on the same host, is worth a reader's knowing."""
 
 NOT_MEASURED = (
     "Several machines: everything, k6 too, ran on this one and shared its cores; the services use as many as they get.",
@@ -81,8 +84,13 @@ def _not_measured(findings: Findings) -> list[str]:
         sentences.append(
             f"Chance: with fewer than {LIKELY_FROM} repeats every difference is a hint, no more."
         )
+    stolen = max((run.steal_percent or 0 for run in findings.runs), default=0)
+    if stolen > STOLEN_PERCENT:
+        sentences.append(
+            f"Quiet: other machines on this host took up to {stolen:.0f} % of the processor time."
+        )
     if not any(run.network_bytes_per_transfer for run in findings.runs):
-        sentences.append("Bytes on the network: the kernel does not count them by process.")
+        sentences.append("Bytes on the network: containers have networks of their own, which nobody counts.")
     return sentences
 
 

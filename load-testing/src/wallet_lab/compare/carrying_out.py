@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from wallet_lab.bench.judging import not_run
 from wallet_lab.bench.run import measure_delay, run_scenario, run_sweep
 from wallet_lab.chaos import run as chaos
+from wallet_lab.compare.findings import Findings
 from wallet_lab.compare.plan import Session, Step
 from wallet_lab.errors import LabError
-from wallet_lab.report.model import Delay, Recovery, Run
 from wallet_lab.stacks import RunningStack
 
 Watcher = Callable[[Session, Step | None], None]
@@ -18,15 +17,6 @@ Watcher = Callable[[Session, Step | None], None]
 
 FreshStack = Callable[[str], AbstractContextManager[RunningStack]]
 """Starts a stack of this architecture that nobody else uses."""
-
-
-@dataclass(slots=True)
-class Findings:
-    """What has been found so far; an interrupted comparison reports this."""
-
-    runs: list[Run] = field(default_factory=list)
-    delays: list[Delay] = field(default_factory=list)
-    recoveries: list[Recovery] = field(default_factory=list)
 
 
 def carry_out(sessions: list[Session], findings: Findings, watch: Watcher, fresh_stack: FreshStack) -> None:

@@ -10,7 +10,8 @@ from msgspec import ValidationError
 from rich.console import Console
 
 from wallet_lab.compare.assembling import assemble, exit_code
-from wallet_lab.compare.carrying_out import Findings, carry_out
+from wallet_lab.compare.carrying_out import carry_out
+from wallet_lab.compare.findings import Findings
 from wallet_lab.compare.plan import FULL, QUICK, Session, estimate_s, plan
 from wallet_lab.compare.progress import in_words, progress
 from wallet_lab.compare.surroundings import machine, versions

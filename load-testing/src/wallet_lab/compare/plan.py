@@ -10,7 +10,7 @@ from typing import Literal
 from wallet_lab.bench.scenarios import SCENARIOS, Scenario
 from wallet_lab.chaos.faults import Fault
 from wallet_lab.chaos.faults import find as find_fault
-from wallet_lab.chaos.run import load as fault_load
+from wallet_lab.chaos.load import load as fault_load
 
 Kind = Literal["scenario", "sweep", "delay", "fault"]
 

@@ -1,7 +1,7 @@
 """Every run with everything that was measured in it."""
 
-from wallet_lab.report.figures.exhibit import Table
 from wallet_lab.report.model import Report, Run
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import number
 
 _COLUMNS = (

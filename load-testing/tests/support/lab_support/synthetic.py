@@ -173,7 +173,7 @@ def _passed(
         disk_bytes_per_transfer=None
         if architecture == "noop" or scenario == "reads"
         else _costs(draws, architecture, 2.2e6 / rate),
-        network_bytes_per_transfer=_costs(draws, architecture, 2200),
+        network_bytes_per_transfer=Costs(total=2200.0, by_component={"loopback": 2200.0}),
         broker_messages_per_transfer=0.04 if architecture == "cqrs" else None,
         memory_mib_max={name: draws.uniform(40, 200) for name in COMPONENTS[architecture]},
         batch_size_mean={"debit": 12.5} if architecture == "saga" else {"append": 14.1},
@@ -223,8 +223,8 @@ FAULTS = {
     ("saga", "kill-postgres"): ("the database that takes writes", 2.9),
     ("cqrs", "kill-command"): ("the service that writes", 1.9),
     ("cqrs", "kill-event-store"): ("the database that takes writes", 3.4),
-    ("cqrs", "kill-projection"): ("", 0.0),
-    ("cqrs", "kill-rabbitmq"): ("", 0.0),
+    ("cqrs", "kill-projection"): ("the projection", 0.0),
+    ("cqrs", "kill-rabbitmq"): ("the broker", 0.0),
 }
 
 

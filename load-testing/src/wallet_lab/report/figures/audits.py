@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.exhibit import Exhibit
 from wallet_lab.report.figures.style import FAINT, new_figure
 from wallet_lab.report.model import Report
 from wallet_lab.report.selection import architectures, audited
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import NOTHING
 
 KEPT = "#D6EFE6"
@@ -34,18 +35,10 @@ def audits(report: Report) -> Exhibit | None:
     figure, (axes,) = new_figure(0.6 + 0.3 * len(checks))
     for (check, name), tally in tallies.items():
         x, y = names.index(name), checks.index(check)
-        is_kept = tally.passed == tally.looked
-        axes.barh(
-            y,
-            0.96,
-            0.9,
-            left=x,
-            color=KEPT if is_kept else BROKEN,
-            hatch="" if is_kept else "xx",
-            edgecolor="white",
-        )
-        word = "✓ kept" if is_kept else "✗ BROKEN"
-        axes.text(x + 0.48, y, f"{word} in {tally.passed} of {tally.looked}", ha="center", va="center")
+        broken = tally.looked - tally.passed
+        axes.barh(y, 0.96, 0.9, left=x, color=BROKEN if broken else KEPT, edgecolor="white")
+        text = f"✗ BROKEN in {broken} of {tally.looked}" if broken else f"✓ kept in all {tally.looked}"
+        axes.text(x + 0.48, y, text, ha="center", va="center", weight="bold" if broken else "normal")
     for x in range(len(names)):
         for y in range(len(checks)):
             if (checks[y], names[x]) not in tallies:

@@ -6,14 +6,23 @@ from statistics import mean
 
 from matplotlib.axes import Axes
 
-from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.exhibit import Exhibit
 from wallet_lab.report.figures.style import legend, new_figure, shade
 from wallet_lab.report.model import Costs, Report, Run
 from wallet_lab.report.selection import architectures, is_step, missing, runs_of, scenarios
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import number
 
 LETTER = 0.012
 """About the share of the axis that a letter takes: a part with no room for its name goes without; the table has it."""
+
+_BY_COMPONENT = (
+    "A bar is the sum over all processes; its parts are components, the costliest of the architecture first."
+)
+_ALL_TOGETHER = (
+    "All that was sent over the loopback interface, with headers: by the clients, between the components, and by "
+    "whatever else ran on the machine. The kernel does not say whose it was."
+)
 
 Kind = Callable[[Run], Costs | None]
 Bars = dict[tuple[str, str], dict[str, float]]
@@ -22,31 +31,35 @@ Bars = dict[tuple[str, str], dict[str, float]]
 
 def cpu(report: Report) -> Exhibit | None:
     """Milliseconds of processor time."""
-    return _costs(report, "cpu", "Server CPU per call", "CPU-ms", lambda run: run.server_cpu_ms_per_transfer)
+    bars = _bars(report, lambda run: run.server_cpu_ms_per_transfer)
+    return _exhibit(bars, "cpu", "Server CPU per call", "CPU-ms", _BY_COMPONENT)
 
 
 def disk(report: Report) -> Exhibit | None:
     """Bytes that the kernel sent to the disk."""
-    return _costs(
-        report, "disk", "Written to disk per call", "bytes", lambda run: run.disk_bytes_per_transfer
-    )
+    bars = _bars(report, lambda run: run.disk_bytes_per_transfer)
+    return _exhibit(bars, "disk", "Written to disk per call", "bytes", _BY_COMPONENT)
 
 
 def network(report: Report) -> Exhibit | None:
     """Bytes over sockets."""
-    return _costs(report, "network", "Network per call", "bytes", lambda run: run.network_bytes_per_transfer)
+    bars = _bars(report, lambda run: run.network_bytes_per_transfer)
+    return _exhibit(bars, "network", "Network per call", "bytes", _ALL_TOGETHER)
 
 
-def _costs(report: Report, name: str, title: str, unit: str, kind: Kind) -> Exhibit | None:
+def _bars(report: Report, kind: Kind) -> Bars:
     bars = {
         (scenario, architecture): parts
         for scenario in scenarios(report)
         for architecture in architectures(report)
         if (parts := _parts(runs_of(report, architecture, scenario), kind))
     }
+    return _in_one_order(bars)
+
+
+def _exhibit(bars: Bars, name: str, title: str, unit: str, caption: str) -> Exhibit | None:
     if not bars:
         return None
-    bars = _in_one_order(bars)
     figure, (axes,) = new_figure(0.9 + 0.27 * len(bars))
     _draw(axes, bars)
     axes.set_xlabel(f"{unit} per acknowledged call")
@@ -54,9 +67,8 @@ def _costs(report: Report, name: str, title: str, unit: str, kind: Kind) -> Exhi
     return Exhibit(
         name=name,
         title=title,
-        caption="Less is better. A bar is the sum over all processes of the architecture, means over the repeats; "
-        "its parts are components, the costliest of the architecture first.",
-        alt=f"Stacked bars of {unit} per acknowledged call by component, for each scenario and architecture.",
+        caption=f"Less is better; means over the repeats. {caption}",
+        alt=f"Bars of {unit} per acknowledged call, for each scenario and architecture.",
         figure=figure,
         table=_table(bars, unit),
     )

@@ -3,10 +3,11 @@
 from matplotlib.lines import Line2D
 
 from wallet_lab.report.figures.distribution import draw_curve, dress
-from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.exhibit import Exhibit
 from wallet_lab.report.figures.style import LineStyle, colour, legend, new_figure
 from wallet_lab.report.model import Delay, Report
 from wallet_lab.report.statistics import estimate
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import number, with_interval
 
 _STYLES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")

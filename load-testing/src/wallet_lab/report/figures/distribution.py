@@ -3,10 +3,11 @@
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.exhibit import Exhibit
 from wallet_lab.report.figures.style import LineStyle, colour, legend, new_figure, plain_log
 from wallet_lab.report.model import Report
 from wallet_lab.report.selection import architectures, is_step, runs_of, scenarios
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import number
 
 PER_ROW = 3

@@ -1,17 +1,10 @@
 """A figure with what belongs to it: title, how to read it, and the same figures as a table."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What a figure shows, in numbers."""
-
-    headings: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
+from wallet_lab.report.table import Table
 
 
 @dataclass(frozen=True, slots=True)

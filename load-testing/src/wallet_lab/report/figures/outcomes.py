@@ -2,10 +2,11 @@
 
 from matplotlib.patches import Patch
 
-from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.exhibit import Exhibit
 from wallet_lab.report.figures.style import new_figure
 from wallet_lab.report.model import Outcomes, Report
 from wallet_lab.report.selection import CEILING, SWEEP, architectures, runs_of, scenarios
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import NOTHING, number
 
 # Neither architecture's colour; hatches tell them apart without any.

@@ -5,10 +5,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.exhibit import Exhibit
 from wallet_lab.report.figures.style import FAINT, LineStyle, colour, new_figure
 from wallet_lab.report.model import Recovery, Report
 from wallet_lab.report.statistics import estimate
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import MOMENTS, number, with_interval
 
 UNKNOWN = "#CC79A7"

@@ -2,7 +2,7 @@
 
 from matplotlib.axes import Axes
 
-from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.exhibit import Exhibit
 from wallet_lab.report.figures.style import (
     FAINT,
     MARKERS,
@@ -25,6 +25,7 @@ from wallet_lab.report.selection import (
     settled,
 )
 from wallet_lab.report.statistics import Estimate
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import number, with_interval
 
 _P50 = Measure("Latency, median", "ms", "less", lambda run: run.latency_ms.p50 if run.latency_ms else None)

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from wallet_lab.report.figures.exhibit import Exhibit, Table
+from wallet_lab.report.figures.exhibit import Exhibit
 from wallet_lab.report.figures.style import FAINT, MARKERS, colour, legend, new_figure, plain_log
 from wallet_lab.report.model import Report, Run
 from wallet_lab.report.selection import SWEEP, is_step, missing, runs_of
 from wallet_lab.report.selection import architectures as compared
 from wallet_lab.report.statistics import Estimate, estimate
+from wallet_lab.report.table import Table
 from wallet_lab.report.wording import number, with_interval
 
 
