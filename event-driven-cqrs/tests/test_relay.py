@@ -54,6 +54,7 @@ async def relaying(
     broker: BrokerServer,
     *,
     group_max: int = 1000,
+    group_interval_s: float = 0,
     connect: AbstractAsyncContextManager[Publisher] | None = None,
 ) -> AsyncIterator[Relay]:
     """A relay in this process."""
@@ -61,6 +62,7 @@ async def relaying(
         partial(leading, event_store.service, 0.1),
         (lambda: connect) if connect else partial(connected, broker.url, PARTITIONS, 5.0),
         group_max=group_max,
+        group_interval_s=group_interval_s,
         heartbeat_s=0.2,
     )
     task = asyncio.create_task(relay.run())
@@ -186,6 +188,27 @@ async def test_one_group_at_a_time_is_under_way(event_store: DatabaseUrls, broke
             await append(one, 100)
             await asyncio.sleep(0.5)
     assert withheld.taken == [(0, 10)]
+
+
+async def test_what_is_appended_within_the_interval_goes_as_one_group(
+    event_store: DatabaseUrls, broker: BrokerServer
+) -> None:
+    """And what comes after a pause goes at once."""
+    taking = Withheld()
+    taking.confirm.set()
+    async with (
+        replica(event_store.service) as one,
+        relaying(event_store, broker, connect=taking, group_interval_s=1),
+    ):
+        await append(one, 1)
+        await asyncio.sleep(1.2)
+        told, head = len(taking.taken), await append(one, 1)
+        await until(lambda: taking.taken[-1][1] == head, 0.5, "the first group goes at once")
+        for _ in range(5):
+            head = await append(one, 1)
+            await asyncio.sleep(0.05)
+        await until(lambda: taking.taken[-1][1] == head, 2, "the second group")
+    assert [events for after, end in taking.taken[told:] if (events := end - after)] == [2, 10]
 
 
 async def test_a_partition_that_stands_still_does_not_hold_up_the_others(

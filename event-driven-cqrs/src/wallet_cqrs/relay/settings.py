@@ -16,6 +16,11 @@ class RelaySettings(ServiceSettings):
     group_max: int = Field(
         1000, gt=0, description="Events in a group at most; one group is under way at a time."
     )
+    group_interval_s: float = Field(
+        0.02,
+        ge=0,
+        description="How long after a group the next one may go; one that comes later need not wait.",
+    )
     heartbeat_s: float = Field(1.0, gt=0, description="How often an idle relay tells where the log ends.")
     confirm_timeout_s: float = Field(
         10.0, gt=0, description="How long the broker may take to confirm a group."
