@@ -10,6 +10,7 @@ from wallet_lab.bench.command import told
 from wallet_lab.bench.judging import judge, judge_delay, judge_steps
 from wallet_lab.bench.k6 import Load, Reads, Step, Summary, Visible
 from wallet_lab.bench.measuring import Measurement
+from wallet_lab.bench.run import answers
 from wallet_lab.bench.sampler import Usage
 from wallet_lab.bench.scenarios import find
 from wallet_lab.calls import Call
@@ -40,6 +41,7 @@ def measurement(scenario: str = "hot-pair") -> Measurement:
         dropped_iterations=3,
         reads=Reads(success=1800),
         delay_ms=Visible(p50=1, p95=2, p99=3, max=4, samples=9),
+        crossed=[],
         steps=[Step(name="sweep-250", rate=250), Step(name="sweep-500", rate=500)],
     )
     return Measurement(
@@ -116,3 +118,21 @@ def test_a_delay_is_told_only_with_a_passed_audit() -> None:
     assert delay is not None
     assert (delay.p50, delay.samples, delay.load) == (1, 9, "idle")
     assert judge_delay(measurement("consistency"), BAD, 1, "idle") is None
+
+
+def test_a_call_that_left_no_line_is_unknown() -> None:
+    """k6 counted one more than it logged: what became of it, nobody knows. No step of a sweep is blamed for it."""
+    whole = measurement("sweep")
+    summary = msgspec.structs.replace(whole.load.summary, outcomes=Outcomes(success=202))
+    measured = dataclasses.replace(whole, load=dataclasses.replace(whole.load, summary=summary))
+    assert judge(measured, GOOD, 1).outcomes == Outcomes(success=201, unknown=1)
+    assert [run.outcomes.unknown for run in judge_steps(measured, GOOD, 1)] == [0, 0]
+
+
+def test_what_only_clients_could_see_is_part_of_the_audit() -> None:
+    """A check of k6 that failed, say a stale read, is a broken promise; an unknown outcome is none by itself."""
+    load = measurement().load
+    crossed = ["wallet_transfers{outcome:unknown} count==0", "checks rate==1"]
+    stale = dataclasses.replace(load, summary=msgspec.structs.replace(load.summary, crossed=crossed))
+    assert answers([load]).passed
+    assert (answers([load, stale]).passed, answers([load, stale]).found) == (False, 1)

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from wallet_lab.bench.k6 import Reads
+import msgspec
+
+from wallet_lab.bench.k6 import Reads, Step
 from wallet_lab.bench.measuring import Measurement
 from wallet_lab.calls import Call, count, latency
 from wallet_lab.report.model import Costs, Latency, Outcomes
@@ -19,7 +21,7 @@ def outcomes(measured: Measurement) -> Outcomes:
         success=told.success + reads.success,
         pending=told.pending,
         refused={**told.refused, **({"reads": reads.refused} if reads.refused else {})},
-        unknown=told.unknown + reads.unknown,
+        unknown=told.unknown + reads.unknown + measured.load.unlogged,
         rejected=told.rejected + reads.rejected,
         error=told.error + reads.error,
     )
@@ -60,14 +62,17 @@ def of_step(measured: Measurement) -> dict[str, Any]:
 
 def steps(measured: Measurement) -> list[Measurement]:
     """A sweep taken apart: each step as if it were a scenario of its own."""
-    return [
-        replace(
-            measured,
-            scenario=measured.scenario.at_rate(step.rate, step.name),
-            load=replace(measured.load, calls=_of_part(measured, step.name)),
-        )
-        for step in measured.load.summary.steps
-    ]
+    return [_step(measured, step) for step in measured.load.summary.steps]
+
+
+def _step(measured: Measurement, step: Step) -> Measurement:
+    calls = _of_part(measured, step.name)
+    summary = msgspec.structs.replace(measured.load.summary, outcomes=count(calls))
+    return replace(
+        measured,
+        scenario=measured.scenario.at_rate(step.rate, step.name),
+        load=replace(measured.load, calls=calls, summary=summary),
+    )
 
 
 def _of_part(measured: Measurement, part: str) -> list[Call]:

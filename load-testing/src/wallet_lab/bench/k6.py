@@ -24,7 +24,7 @@ from wallet_lab.process import die_with
 from wallet_lab.report.model import Latency, Outcomes
 
 THRESHOLDS_CROSSED = 99
-"""k6's exit code when the load went as planned and a threshold was missed: the audit and the figures say which."""
+"""k6's exit code when the load went as planned and a threshold was missed: the summary says which."""
 STOP_TIMEOUT_S = 10.0
 
 
@@ -60,6 +60,8 @@ class Summary(Struct, kw_only=True, frozen=True):
     reads: Reads | None
     delay_ms: Visible | None
     steps: list[Step]
+    crossed: list[str]
+    """The thresholds that were not kept, such as `checks rate==1`: an answer was not what it must be."""
 
 
 @dataclass(frozen=True, slots=True)
