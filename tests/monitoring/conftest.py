@@ -4,22 +4,38 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.monitoring.collector import Collector, collecting
 from tests.monitoring.watched import PrometheusApi, load, settled
 from wallet_lab import prometheus
 from wallet_lab.home import ARCHITECTURES
 from wallet_lab.private_home import private_home
 from wallet_lab.stacks import running_stack
 
+TRACED_SHARE = 0.1
+
 
 @pytest.fixture(scope="session")
-def watched() -> Iterator[PrometheusApi]:
+def collector() -> Iterator[Collector]:
+    """Where the services' traces go."""
+    with collecting() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def watched(collector: Collector) -> Iterator[PrometheusApi]:
     """The Prometheus of the lab, some seconds after k6 has put load on both architectures."""
     if not prometheus.PROGRAM.exists():
         pytest.skip("there is no Prometheus, and a test does not install one")
+    settings = {
+        "WALLET_BOOKS_INTERVAL_S": "2",
+        "WALLET_TRACES_URL": collector.url,
+        "WALLET_TRACES_SHARE": str(TRACED_SHARE),
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
+    }
     with (
         private_home(None) as home,
-        running_stack("saga", home=home, monitoring=True) as saga,
-        running_stack("cqrs", home=home, monitoring=True) as cqrs,
+        running_stack("saga", home=home, monitoring=True, extra_env={"*": settings}) as saga,
+        running_stack("cqrs", home=home, monitoring=True, extra_env={"*": settings}) as cqrs,
     ):
         server = PrometheusApi(cqrs.components[-1].url)
         load(server, dict(zip(ARCHITECTURES, (saga.base_url, cqrs.base_url), strict=True)))

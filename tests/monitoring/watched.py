@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wallet_lab.home import ARCHITECTURES
+
 RATE_INTERVAL = "10s"
 """What Grafana would put in for `$__rate_interval`."""
 
@@ -56,10 +58,10 @@ class PrometheusApi:
 
 
 def settled(server: PrometheusApi) -> None:
-    """Waits until the last second's work was scraped, and the rules were evaluated on it."""
+    """Waits until the last second's work was scraped, all books were looked at, and the rules were evaluated on it."""
     time.sleep(SETTLE_S)
-    deadline = time.monotonic() + 30
-    while not server.series("architecture_partition:wallet_projection_lag:seconds"):
+    deadline = time.monotonic() + 40
+    while len(server.series("architecture:wallet_books_imbalance_micros:sum")) < len(ARCHITECTURES):
         assert time.monotonic() < deadline, "the rules were not evaluated"
         time.sleep(0.5)
 

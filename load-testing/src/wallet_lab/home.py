@@ -51,8 +51,8 @@ class StackHome:
 
     @property
     def targets(self) -> Path:
-        """What Prometheus is to scrape while the stack is up."""
-        return self.root / "targets.json"
+        """What Prometheus is to scrape while the stack is up; beside it lies what other stacks left."""
+        return self.home / "targets" / f"{self.architecture}.json"
 
     def log(self, name: str) -> Path:
         """The log of a component, a task or the supervisor."""
@@ -71,7 +71,7 @@ class StackHome:
         self.home.mkdir(parents=True, exist_ok=True)  # its mode is its owner's business
         self.root.mkdir(exist_ok=True)
         self.root.chmod(0o755)
-        for folder in (self.logs, self.root / "holds"):
+        for folder in (self.logs, self.root / "holds", self.targets.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def wipe(self) -> None:

@@ -5,11 +5,10 @@ targets where Prometheus looks. So both architectures stand side by side, whiche
 """
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from wallet_lab.home import ARCHITECTURES, StackHome, checkout
+from wallet_lab.home import StackHome, checkout
 from wallet_lab.packages import Runner, ensure
 from wallet_lab.stack import Component, HttpProbe, Stack
 
@@ -38,15 +37,15 @@ def targets(stack: Stack) -> list[dict[str, Any]]:
     ]
 
 
-def configuration(target_files: Iterable[Path]) -> dict[str, Any]:
-    """Prometheus' own settings; JSON is YAML."""
+def configuration(targets: Path) -> dict[str, Any]:
+    """Prometheus' own settings, with a folder of lists of targets; JSON is YAML."""
     return {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": "5s"},
         "rule_files": [str(checkout() / RULES / "*.yml")],
         "scrape_configs": [
             {
                 "job_name": "wallet",
-                "file_sd_configs": [{"files": list(map(str, target_files)), "refresh_interval": "5s"}],
+                "file_sd_configs": [{"files": [str(targets / "*.json")], "refresh_interval": "5s"}],
             }
         ],
     }
@@ -84,7 +83,6 @@ async def provision(home: StackHome, run: Runner) -> None:
         LabError: it is missing and cannot be installed.
     """
     await ensure(PROGRAM, PACKAGE, UNITS, run)
-    files = [StackHome(home.home, name).targets for name in ARCHITECTURES]
     data = _directory(home)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (data / "prometheus.yml").write_text(json.dumps(configuration(files), indent=1))
+    (data / "prometheus.yml").write_text(json.dumps(configuration(home.targets.parent), indent=1))

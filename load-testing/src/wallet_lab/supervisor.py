@@ -21,7 +21,7 @@ from wallet_lab import cqrs_stack, credentials, noop_stack, postgres, prometheus
 from wallet_lab.cqrs_stack import CqrsPlan
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import CommandFailedError
-from wallet_lab.home import StackHome, take_lock
+from wallet_lab.home import StackHome, take_lock, write_private
 from wallet_lab.keeper import Keeper
 from wallet_lab.logs import open_log, tail, trim_logs
 from wallet_lab.monitoring import monitored
@@ -104,7 +104,7 @@ class Supervisor:
         if self._request.monitoring:
             self._stack = monitored(self._stack, self._home, usual_ports=self._request.usual_ports)
             await self._start_stage(self._stack.stages[-1])
-        self._home.targets.write_text(json.dumps(prometheus.targets(self._stack)))
+        write_private(self._home.targets, json.dumps(prometheus.targets(self._stack)))
 
     async def _start_stage(self, stage: Stage) -> None:
         self._report("starting", [task.name for task in stage.tasks])

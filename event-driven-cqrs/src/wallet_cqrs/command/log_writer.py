@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter as Tally
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ from wallet_cqrs.command.wallet_cache import WalletCache
 from wallet_kernel.batcher import Batcher
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.metrics import TRANSACTION
+from wallet_kernel.runtime.traces import trace_step
 
 COMMANDS = Counter("wallet_commands", "Commands by what came of them.", ["command", "outcome"])
 EVENTS = Counter("wallet_events_appended", "Events this replica appended to the log.")
@@ -74,6 +76,7 @@ class LogWriter:
         await self._batcher.drain()
 
     async def _apply(self, items: Sequence[Item]) -> Sequence[Outcome]:
+        begin_ns = time.time_ns()
         try:
             with TRANSACTION.time():
                 batch, outcomes = await self._transact(items)
@@ -94,6 +97,9 @@ class LogWriter:
             return await self._halves(items)
         self._committed(batch)
         _count(items, outcomes)
+        trace_step(
+            "append", (item.transaction_id for item in items if isinstance(item, Submission)), begin_ns
+        )
         return outcomes
 
     async def _transact(self, items: Sequence[Item]) -> tuple[Batch, list[Outcome]]:

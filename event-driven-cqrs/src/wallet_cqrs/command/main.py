@@ -17,6 +17,7 @@ from wallet_kernel.runtime.apps import own_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.traces import configure_traces
 
 TITLE = "Digital wallet: event-driven CQRS"
 
@@ -25,6 +26,7 @@ def main() -> None:
     """Runs a command service until it is told to stop."""
     settings = CommandSettings()
     configure_logs("command", settings.log_level)
+    configure_traces("command", settings)
     run(command(settings))
 
 

@@ -25,6 +25,7 @@ from wallet_kernel.contract.requests import CashRequest, TransferRequest, Wallet
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.runtime.metrics import RETRIES
+from wallet_kernel.runtime.traces import TracedTransaction
 
 BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 0.5
@@ -96,9 +97,9 @@ class Payments:
         self, command: MoneyCommand, payer: str, key: str | None, meaning: bytes | None
     ) -> tuple[UUID, Decided | KeyReused]:
         transaction_id = new_transaction_id(payer)
-        outcome = await self._within_deadline(
-            Submission(command, transaction_id, key, meaning), transaction_id
-        )
+        submission = Submission(command, transaction_id, key, meaning)
+        with TracedTransaction(type(command).__name__, transaction_id):
+            outcome = await self._within_deadline(submission, transaction_id)
         assert isinstance(outcome, Decided | KeyReused), outcome
         return transaction_id, outcome
 

@@ -19,6 +19,7 @@ from wallet_kernel.runtime.books_watch import books_watched
 from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.traces import configure_traces
 
 NAME = "projection"
 
@@ -27,6 +28,7 @@ def main() -> None:
     """Runs a projection until it is told to stop."""
     settings = ProjectionSettings()
     configure_logs(NAME, settings.log_level)
+    configure_traces(NAME, settings)
     run(projection(settings))
 
 

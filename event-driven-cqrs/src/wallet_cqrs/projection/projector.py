@@ -16,6 +16,7 @@ from wallet_cqrs.projection.groups import Gap, Stretch, follow
 from wallet_cqrs.projection.store import Store, Transaction
 from wallet_cqrs.read_model import Fold
 from wallet_kernel.runtime.metrics import VISIBLE
+from wallet_kernel.runtime.traces import trace_step
 
 EVENTS = Counter("wallet_projected_events", "Events applied to the read model.", ["partition"])
 DUPLICATES = Counter(
@@ -84,6 +85,7 @@ class Projector:
             raise Poison(stopped)
 
     async def _apply(self, groups: Sequence[Group]) -> Gap | None:
+        begin_ns = time.time_ns()
         async with self._store.transaction() as transaction:
             self._note(transaction.stopped)
             if transaction.stopped is not None:
@@ -97,6 +99,7 @@ class Projector:
             fold = await self._write(transaction, following, accounts)
         await self._show(fold, transaction)
         self._measure(following)
+        trace_step("project", (event.transaction_id for event in following.events), begin_ns)
         return None
 
     async def _fill(self, gap: Gap) -> None:

@@ -13,6 +13,7 @@ from wallet_kernel.runtime.apps import own_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.traces import configure_traces
 
 NAME = "relay"
 
@@ -21,6 +22,7 @@ def main() -> None:
     """Runs a relay until it is told to stop."""
     settings = RelaySettings()
     configure_logs(NAME, settings.log_level)
+    configure_traces(NAME, settings)
     run(relay(settings))
 
 

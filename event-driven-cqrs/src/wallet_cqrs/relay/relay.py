@@ -7,6 +7,7 @@ the broker and in every partition whatever is in it, so one that follows at once
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn, Protocol
@@ -17,6 +18,7 @@ from wallet_cqrs.messages import EventMessage
 from wallet_cqrs.relay.log_tail import LogTail
 from wallet_kernel.batcher import BATCH_SIZE
 from wallet_kernel.runtime.lifecycle import NotReady
+from wallet_kernel.runtime.traces import trace_step
 
 ACTIVE = Gauge("wallet_relay_active", "1 in the relay that publishes, 0 in those that stand by.")
 POSITION = Gauge("wallet_relay_position", "The last position the broker confirmed.")
@@ -95,7 +97,9 @@ class Relay:
             if await log.wait(self._heartbeat_s):
                 return position
         head = position + len(events)
+        begin_ns = time.time_ns()
         await publisher.publish(position, head, events)
+        trace_step("publish", (event.transaction_id for event in events), begin_ns)
         self._obstacle, self._backoff_s = None, BACKOFF_FIRST_S
         await log.advance(head, at_once=False)
         POSITION.set(head)

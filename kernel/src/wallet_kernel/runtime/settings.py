@@ -51,6 +51,10 @@ class ServiceSettings(Settings):
         20.0, gt=0, description="How long a stopping service finishes what it accepted."
     )
     in_flight_max: int = Field(4096, gt=0, description="Requests served at once; above that, 503.")
+    traces_url: str = Field(
+        "", description="Where spans go, by OTLP over HTTP; if it is not set, nothing is traced."
+    )
+    traces_share: float = Field(1.0, ge=0, le=1, description="The share of transactions that is traced.")
 
 
 class PublicSettings(ServiceSettings):

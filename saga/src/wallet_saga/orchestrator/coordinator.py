@@ -4,10 +4,11 @@ import asyncio
 import logging
 import random
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, time_ns
 
 from wallet_kernel.runtime.logs import transfer_id
 from wallet_kernel.runtime.metrics import RETRIES, VISIBLE
+from wallet_kernel.runtime.traces import trace_step
 from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards
@@ -49,10 +50,10 @@ class Coordinator:
         while drive.saga.state not in DECIDED:
             step = TRANSFER_SAGA[drive.saga.state]
             drive.attempt = Attempt()
-            begin = perf_counter()
-            outcome = await self.perform(
-                step.participant(drive.saga), step.message(drive.saga), drive.attempt
-            )
+            message = step.message(drive.saga)
+            begin, begin_ns = perf_counter(), time_ns()
+            outcome = await self.perform(step.participant(drive.saga), message, drive.attempt)
+            trace_step(type(message).__name__, (drive.saga.transfer_id,), begin_ns)
             if drive.saga.state is State.DEBITED:  # so far the money was in neither wallet
                 VISIBLE.observe(perf_counter() - begin)
             drive.saga = evolve(drive.saga, outcome)

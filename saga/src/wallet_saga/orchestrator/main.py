@@ -14,6 +14,7 @@ from wallet_kernel.runtime.apps import own_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.traces import configure_traces
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.coordinator import Coordinator
 from wallet_saga.orchestrator.payments import Payments
@@ -30,6 +31,7 @@ def main() -> None:
     """Runs an orchestrator until it is told to stop."""
     settings = OrchestratorSettings()
     configure_logs("orchestrator", settings.log_level)
+    configure_traces("orchestrator", settings)
     run(orchestrator(settings))
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
+from wallet_kernel.runtime.traces import TracedTransaction
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga
 from wallet_saga.protocol import Deposit, Open, Outcome, Step, Withdraw
@@ -48,8 +49,9 @@ class Payments:
         )
         drive = Drive(saga, Attempt())
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self._coordinator.decide(drive)
+            with TracedTransaction("transfer", saga.transfer_id):
+                async with asyncio.timeout(self._deadline_s):
+                    return await self._coordinator.decide(drive)
         except TimeoutError:
             raise Undecided(drive) from None
 
@@ -60,7 +62,8 @@ class Payments:
         step = Open(
             transaction_id, request.account_id, request.balance_micros, request.currency, key, meaning
         )
-        return transaction_id, await self.perform(request.account_id, step, transaction_id)
+        with TracedTransaction("opening", transaction_id):
+            return transaction_id, await self.perform(request.account_id, step, transaction_id)
 
     async def deposit(self, request: CashRequest, key: str | None) -> tuple[UUID, Outcome]:
         """Money from outside: its id and the outcome. Raises NoOutcome at the deadline."""
@@ -87,7 +90,8 @@ class Payments:
         message = step(
             transaction_id, request.account_id, request.amount_micros, request.currency, key, meaning
         )
-        return transaction_id, await self.perform(request.account_id, message, transaction_id)
+        with TracedTransaction(name, transaction_id):
+            return transaction_id, await self.perform(request.account_id, message, transaction_id)
 
 
 def _fingerprint(key: str | None, operation: str, *fields: str | int) -> bytes | None:

@@ -12,6 +12,7 @@ from wallet_kernel.runtime.apps import own_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.traces import configure_traces
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.settings import WorkerSettings
@@ -25,6 +26,7 @@ def main() -> None:
     settings = WorkerSettings()
     name = f"worker-{settings.shard}"
     configure_logs(name, settings.log_level)
+    configure_traces(name, settings)
     run(worker(settings, name))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter as Tally
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ from prometheus_client import Counter
 from wallet_kernel.batcher import Batcher
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.metrics import TRANSACTION
+from wallet_kernel.runtime.traces import trace_step
 from wallet_saga.protocol import NotDone, Outcome, Step, Unknown, WalletState
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.keys import keys_of
@@ -65,6 +67,7 @@ class ShardWriter:
             self._batch.set_result(None)
 
     async def _apply(self, steps: Sequence[Step]) -> Sequence[Outcome]:
+        begin_ns = time.time_ns()
         lease = self._cache.lease()  # runs from before the database is read
         try:
             with TRANSACTION.time():
@@ -82,6 +85,7 @@ class ShardWriter:
             return await self._halves(steps)
         await self._cache.show(shown, lease)
         _count(steps, outcomes)
+        trace_step("steps at the shard", (getattr(step, "transfer_id", None) for step in steps), begin_ns)
         return outcomes
 
     async def _transact(self, steps: Sequence[Step]) -> tuple[list[Outcome], list[WalletState]]:
