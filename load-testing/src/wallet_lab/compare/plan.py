@@ -45,7 +45,7 @@ class Extent:
     repeats: int
     load_s: float
     pausing_load_s: float
-    """Of the loads whose clients ramp up and pause: they need longer to be themselves."""
+    """Of the loads with few calls a second: clients that ramp up and pause, and one that waits for what it wrote."""
     sweep_step_s: float
     sweep_rates_per_s: tuple[int, ...]
     warm_up_s: float
@@ -143,7 +143,7 @@ def _steps(extent: Extent, scenario: Scenario) -> list[Step]:
 
 
 def _load(extent: Extent, scenario: Scenario, kind: Kind = "scenario") -> Step:
-    pauses = scenario.name in {"normal", "highload"}
+    pauses = scenario.script in {"normal", "highload", "consistency"}
     lasting = scenario.lasting(extent.pausing_load_s if pauses else extent.load_s)
     return _step(kind, lasting, extent.warm_up_s, lasting.duration_s)
 
