@@ -1,5 +1,6 @@
 """The lab's tests run its real supervisor and real databases; only the wallet's services are fakes."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,11 @@ import pytest
 from wallet_lab.testing import PostgresServer, RunningStack, running_postgres, running_stack
 
 FAKES = Path(__file__).parent / "fakes"
+
+# A shell starts what runs in its background with interrupts ignored, and that is inherited: tests of Ctrl-C started so
+# would wait for what cannot happen.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
