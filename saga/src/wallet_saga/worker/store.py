@@ -209,31 +209,51 @@ async def _commit(connection: asyncpg.Connection) -> None:
 async def _write(connection: asyncpg.Connection, books: Books) -> None:
     changed = [wallet for wallet in books.wallets.values() if wallet.loaded_version and wallet.changed]
     opened = [wallet for wallet in books.wallets.values() if not wallet.loaded_version]
-    logged = books.new_transfers.values()
     moved = await connection.fetchval(
         statements.WRITE,
-        *_columns(
-            changed, "account_id loaded_version balance_delta in_flight_delta status version updated_at"
-        ),
-        *_columns(opened, "account_id currency status balance_micros in_flight_micros version updated_at"),
-        *_columns(
-            books.new_entries,
-            "account_id version kind transfer_id amount_micros balance_micros counterparty at",
-        ),
-        *_columns(
-            logged,
-            "transfer_id kind state from_account to_account amount_micros currency"
-            " key fingerprint reason started_at ended_at",
-        ),
-        [books.now + books.lease] * len(logged),
+        list(map(_WALLET_ROW, changed)),
+        *_columns(changed, "loaded_version balance_delta in_flight_delta"),
+        list(map(_WALLET_ROW, opened)),
+        list(map(_LEDGER_ROW, books.new_entries)),
+        list(map(_transfer_row, books.new_transfers.values())),
+        books.now + books.lease,
         *_columns(books.ended_transfers.values(), "transfer_id state reason ended_at"),
-        *_columns(books.new_credits, "transfer_id reason at"),
+        list(map(_CREDIT_ROW, books.new_credits)),
         [name for name, _ in books.system_changes],
         [currency for _, currency in books.system_changes],
         list(books.system_changes.values()),
     )
     if moved != len(changed):
         raise NotTheOnlyWriter(f"{len(changed) - moved} of {len(changed)} wallets had moved on")
+
+
+# Rows as tuples of their tables' columns.
+_WALLET_ROW = attrgetter(
+    "account_id", "currency", "status", "balance_micros", "in_flight_micros", "version", "updated_at"
+)
+_LEDGER_ROW = attrgetter(
+    "account_id", "version", "kind", "transfer_id", "amount_micros", "balance_micros", "counterparty", "at"
+)
+_CREDIT_ROW = attrgetter("transfer_id", "reason", "at")
+
+
+def _transfer_row(transfer: TransferRecord) -> tuple[Any, ...]:
+    return (
+        transfer.transfer_id,
+        transfer.kind,
+        transfer.state,
+        transfer.from_account,
+        transfer.to_account,
+        transfer.amount_micros,
+        transfer.currency,
+        None,  # the owner, which the database works out
+        transfer.key,
+        transfer.fingerprint,
+        transfer.reason,
+        transfer.started_at,
+        transfer.ended_at,
+        None,  # the lease, which is the same for all of a batch
+    )
 
 
 def _columns(rows: Collection[Any], names: str) -> list[list[Any]]:
