@@ -28,14 +28,14 @@ class PrometheusApi:
 
     def __init__(self, url: str) -> None:
         """`url` is its base."""
-        self._url = url
+        self.url = url
         self._since = time.time()
 
     @property
     def k6_environment(self) -> dict[str, str]:
         """What makes k6 write its metrics here."""
         return {
-            "K6_PROMETHEUS_RW_SERVER_URL": f"{self._url}/api/v1/write",
+            "K6_PROMETHEUS_RW_SERVER_URL": f"{self.url}/api/v1/write",
             "K6_PROMETHEUS_RW_TREND_STATS": "p(50),p(95),p(99)",
             "K6_PROMETHEUS_RW_PUSH_INTERVAL": "1s",
         }
@@ -48,7 +48,7 @@ class PrometheusApi:
             "end": time.time(),
             "step": 1,
         }
-        url = f"{self._url}/api/v1/query_range?{urllib.parse.urlencode(parameters)}"
+        url = f"{self.url}/api/v1/query_range?{urllib.parse.urlencode(parameters)}"
         try:
             with urllib.request.urlopen(url) as answer:  # noqa: S310 -- our own Prometheus
                 found: list[dict[str, Any]] = json.load(answer)["data"]["result"]

@@ -63,7 +63,7 @@ _COST = Row(
     (
         Panel(
             title="CPU time of a transfer: everything",
-            description="Databases, cache, broker and gateway included, so the sum to compare.",
+            description="Databases, cache, broker and gateway included, so the sum to compare. Reads are in it too.",
             queries=(Query(f"{_STACK_CPU} / ({_SUCCESSES} > 0)", BOTH),),
             unit="s",
             source="lab",
