@@ -16,6 +16,7 @@ from wallet_lab.containers import docker
 from wallet_lab.dashboards.catalogue import DASHBOARDS
 from wallet_lab.dashboards.panel import Panel
 from wallet_lab.docker_stack import DockerStack
+from wallet_lab.home import checkout
 from wallet_lab.ports import PortChooser
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -36,6 +37,18 @@ class Monitoring(NamedTuple):
     grafana_url: str
 
 
+def images() -> dict[str, str]:
+    """Other versions where this machine has no pinned one and cannot fetch it: what is here under `latest`."""
+    here = set(docker("images", "--format", "{{.Repository}}:{{.Tag}}").split())
+    files = [*checkout().glob("monitoring/*.yml")]
+    pinned = re.findall(r"\$\{(\w+_IMAGE):-(.+?):(\S+?)\}", "".join(file.read_text() for file in files))
+    return {
+        variable: f"{name}:latest"
+        for variable, name, tag in pinned
+        if f"{name}:{tag}" not in here and f"{name}:latest" in here
+    }
+
+
 @pytest.fixture(scope="module")
 def monitoring(stacks: Mapping[str, DockerStack]) -> Iterator[Monitoring]:
     """Both, some seconds after k6 has put load on both stacks."""
@@ -47,6 +60,7 @@ def monitoring(stacks: Mapping[str, DockerStack]) -> Iterator[Monitoring]:
         "WALLET_CQRS_PROJECT": stacks["cqrs"]._project.name,
         "WALLET_PROMETHEUS_PORT": str(prometheus),
         "WALLET_GRAFANA_PORT": str(grafana),
+        **images(),
     }
     try:
         docker("compose", "up", "--detach", "--wait", env=env)
