@@ -344,7 +344,8 @@ async def test_a_standby_takes_over_when_the_active_relay_is_killed(
         appending = asyncio.create_task(append(one, 2000))
         await asyncio.sleep(0.1)
         first.kill()
-        await listener.until_head(await appending, timeout_s=10)
+        await appending
+        await listener.until_head(await append(one, 20), timeout_s=10)
         assert await second.metric("wallet_relay_active") == 1
     await assert_all_told(event_store, listener)
 
