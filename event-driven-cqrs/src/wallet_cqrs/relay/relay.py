@@ -26,6 +26,9 @@ PUBLISHED = Counter("wallet_relay_events", "Events the broker confirmed.")
 RESTARTS = Counter("wallet_relay_restarts", "Times the relay began again from its checkpoint.")
 GROUP_SIZE = BATCH_SIZE.labels("groups")
 
+BUSY_EVENTS = 10
+"""A smaller group is no sign of load: a lone client that reads what it has just written must not wait."""
+
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
 
@@ -86,7 +89,7 @@ class Relay:
             while True:
                 begin_s = asyncio.get_running_loop().time()
                 after, position = position, await self._publish_next(log, publisher, position)
-                if after < position < after + self._group_max:
+                if BUSY_EVENTS <= position - after < self._group_max:
                     await asyncio.sleep(begin_s + self._group_interval_s - asyncio.get_running_loop().time())
 
     async def _publish_next(self, log: LogTail, publisher: Publisher, position: int) -> int:

@@ -19,7 +19,7 @@ class RelaySettings(ServiceSettings):
     group_interval_s: float = Field(
         0.02,
         ge=0,
-        description="How long after a group the next one may go; one that comes later need not wait.",
+        description="How long after a group of ten events or more the next one may go.",
     )
     heartbeat_s: float = Field(1.0, gt=0, description="How often an idle relay tells where the log ends.")
     confirm_timeout_s: float = Field(
