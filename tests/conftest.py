@@ -9,7 +9,14 @@ import pytest
 
 from tests.blackbox.api import WalletApi
 from tests.blackbox.names import new_account
-from tests.blackbox.stack import DRAIN_KINDS, FAULT_KINDS, FREEZE_KINDS, AttachedStack, Stack
+from tests.blackbox.stack import (
+    DRAIN_KINDS,
+    FAULT_KINDS,
+    FAULT_KINDS_ON_DOCKER,
+    FREEZE_KINDS,
+    AttachedStack,
+    Stack,
+)
 
 OpenWallet = Callable[..., str]
 
@@ -36,9 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One crash test per kind of process the chosen architecture has."""
-    architecture = metafunc.config.getoption("--arch")
+    architecture, on = metafunc.config.getoption("--arch"), metafunc.config.getoption("--on")
     for fixture, kinds in (
-        ("victim_kind", FAULT_KINDS),
+        ("victim_kind", FAULT_KINDS_ON_DOCKER if on == "docker" else FAULT_KINDS),
         ("drained_kind", DRAIN_KINDS),
         ("frozen_kind", FREEZE_KINDS),
     ):

@@ -11,6 +11,8 @@ FAULT_KINDS = {
     "saga": ("orchestrator", "worker", "postgres", "redis"),
     "cqrs": ("gateway", "command", "relay", "projection", "query", "postgres", "redis", "rabbitmq"),
 }
+FAULT_KINDS_ON_DOCKER = {"saga": ("gateway", *FAULT_KINDS["saga"]), "cqrs": FAULT_KINDS["cqrs"]}
+"""The saga has a gateway there, because its replicas share no port."""
 FREEZE_KINDS = {"saga": ("postgres", "worker"), "cqrs": ("postgres", "command", "projection")}
 DRAIN_KINDS = {"saga": ("orchestrator", "worker"), "cqrs": ("command", "query")}
 
