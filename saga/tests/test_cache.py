@@ -269,7 +269,7 @@ async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
     while await store.transfer(step.transfer_id) is None:  # noqa: ASYNC110 -- the database has no event for us
         await asyncio.sleep(0.01)
     assert await shown_version(redis) == 1, "nothing was behind: the test did not test"
-    assert await InternalRoutes(writer, store).transfer(Lookup(step.transfer_id)) is not None
+    assert await InternalRoutes(0, writer, store).transfer(Lookup(step.transfer_id)) is not None
     assert await shown_version(redis) is None
     assert await answer == [Done()]
 
@@ -309,7 +309,7 @@ async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
     begin_s = time.monotonic()
     async with running_cache(server) as successor:
         writer = ShardWriter(store, successor, 1000, 20_000)
-        await InternalRoutes(writer, store).transfer(Lookup(uuid4()))
+        await InternalRoutes(0, writer, store).transfer(Lookup(uuid4()))
         assert LEASE_S <= time.monotonic() - begin_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
 
 

@@ -22,7 +22,7 @@ from wallet_kernel.slots import slot_of
 from wallet_lab.testing import RunningStack, running_stack
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga, State
-from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, open_session
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
 from wallet_saga.orchestrator.shards import Shards
 from wallet_saga.protocol import (
     Complete,
@@ -30,6 +30,8 @@ from wallet_saga.protocol import (
     Debit,
     Done,
     Lookup,
+    Open,
+    Read,
     Refund,
     Refused,
     Replayed,
@@ -121,7 +123,7 @@ async def scene(stack: RunningStack) -> AsyncIterator[Scene]:
         httpx.AsyncClient(base_url=stack.base_url) as api,
     ):
         shards = Shards(
-            [ShardClient(f"test-{n}", session, url, 2.0, 100, 1000) for n, url in enumerate(urls)]
+            [ShardClient(f"test-{n}", session, url, n, 2.0, 100, 1000) for n, url in enumerate(urls)]
         )
         payer, payee = _account_on(0), _account_on(1)
         for name, balance in ((payer, 100), (payee, 0)):
@@ -279,7 +281,7 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
     ):
         urls[lossy_shard] = wire.url
         shards = Shards(
-            [ShardClient(f"lossy-{n}", session, url, 2.0, 100, 1000) for n, url in enumerate(urls)]
+            [ShardClient(f"lossy-{n}", session, url, n, 2.0, 100, 1000) for n, url in enumerate(urls)]
         )
         wire.to_lose = 2
         decided = await Coordinator(shards).decide(
@@ -289,6 +291,21 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
         assert (decided.state, decided.replayed) == (State.CREDITED, False)
     assert await scene.ended() == "completed"
     assert await scene.balances() == (90, 10)
+
+
+async def test_a_worker_takes_nothing_that_is_meant_for_another_shard(
+    stack: RunningStack, scene: Scene
+) -> None:
+    """Restarted containers may swap addresses: what comes to the wrong worker is certainly not done."""
+    urls = [c.url for c in stack.components if c.kind == "worker"]
+    name = _account_on(0)
+    step = Open(new_transaction_id(name), name, 100, "USD", None, None)
+    async with open_session(stack.credentials.service_secret) as session:
+        astray = ShardClient("astray", session, urls[1], 0, 2.0, 100, 1000)
+        with pytest.raises(ShardUnavailable):
+            await astray.submit(step)
+        there = ShardClient("there", session, urls[1], 1, 2.0, 100, 1000)
+        assert isinstance(await there.submit(Read(name)), Refused)
 
 
 async def test_a_database_out_of_reach_is_certainly_not_done(stack: RunningStack, scene: Scene) -> None:

@@ -17,6 +17,11 @@ TransferKind = Literal["transfer", "opening", "deposit", "withdrawal"]
 TransferState = Literal["debited", "completed", "refunded", "refused"]
 
 
+def shard_path(shard: int) -> str:
+    """What the paths of a shard's worker begin with. What comes to another shard's worker finds no route."""
+    return f"/shards/{shard}"
+
+
 class Message(Struct, array_like=True, tag=True):
     """A message; its tag is the name of its class."""
 

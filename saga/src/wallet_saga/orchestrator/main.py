@@ -43,7 +43,13 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
     async with open_session(secret) as session, redis:
         clients = [
             ShardClient(
-                f"worker-{n}", session, url, settings.step_timeout_s, settings.batch_max, settings.queue_max
+                f"worker-{n}",
+                session,
+                url,
+                n,
+                settings.step_timeout_s,
+                settings.batch_max,
+                settings.queue_max,
             )
             for n, url in enumerate(settings.worker_urls)
         ]

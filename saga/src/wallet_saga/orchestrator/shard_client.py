@@ -12,7 +12,7 @@ from prometheus_client import Histogram
 from wallet_kernel.batcher import Batcher, QueueFull
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.apps import SECRET_HEADER
-from wallet_saga.protocol import Message, NotDone, Outcome, Step, Unknown
+from wallet_saga.protocol import Message, NotDone, Outcome, Step, Unknown, shard_path
 
 CALL = Histogram(
     "wallet_service_call_seconds",
@@ -42,6 +42,7 @@ class ShardClient:
         name: str,
         session: aiohttp.ClientSession,
         url: str,
+        shard: int,
         timeout_s: float,
         batch_max: int,
         queue_max: int,
@@ -49,6 +50,7 @@ class ShardClient:
         self.name = name
         self._session = session
         self._url = url
+        self._shard_url = url + shard_path(shard)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._timing = CALL.labels(name)
         self._batcher: Batcher[Step, Outcome] = Batcher(
@@ -84,11 +86,14 @@ class ShardClient:
     async def _post(self, path: str, message: Message | Sequence[Step], decoder: Decoder[Answer]) -> Answer:
         try:
             async with self._session.post(
-                self._url + path, data=encode(message), timeout=self._timeout
+                self._shard_url + path, data=encode(message), timeout=self._timeout
             ) as response:
                 body = await response.read()
                 if response.status == 503:
                     raise ShardUnavailable(f"the worker answers 503: {body[:200]!r}")
+                if response.status == 404:
+                    response.close()  # the next attempt must not go where this one went
+                    raise ShardUnavailable(f"{self.name}: another shard's worker has its address")
                 if response.status != 200:
                     raise OutcomeUnknown(f"the worker answers {response.status}: {body[:200]!r}")
                 return decoder.decode(body)
@@ -109,4 +114,6 @@ def _settled(outcome: Outcome) -> Outcome | Exception:
 
 def open_session(secret: str) -> aiohttp.ClientSession:
     """The connections to all workers; every call shows the service secret."""
-    return aiohttp.ClientSession(headers={SECRET_HEADER: secret}, connector=aiohttp.TCPConnector(limit=64))
+    # Containers that restart get new addresses, also each other's: an old one must not be remembered for long.
+    connector = aiohttp.TCPConnector(limit=64, ttl_dns_cache=1)
+    return aiohttp.ClientSession(headers={SECRET_HEADER: secret}, connector=connector)

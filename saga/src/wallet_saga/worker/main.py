@@ -42,7 +42,7 @@ async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
         lifecycle = Lifecycle(settings.in_flight_max, {"database": store.ping})
         app = own_app(
             name,
-            InternalRoutes(writer, store).routes(),
+            InternalRoutes(settings.shard, writer, store).routes(),
             lifecycle,
             settings.service_secret.get_secret_value(),
         )

@@ -27,6 +27,7 @@ from wallet_saga.protocol import (
     StatementAnswer,
     Step,
     TransferRecord,
+    shard_path,
 )
 from wallet_saga.worker.shard_writer import ShardWriter
 from wallet_saga.worker.store import Store
@@ -41,19 +42,21 @@ Found = TypeVar("Found")
 class InternalRoutes:
     """What an orchestrator may ask of this worker."""
 
-    def __init__(self, writer: ShardWriter, store: Store) -> None:
+    def __init__(self, shard: int, writer: ShardWriter, store: Store) -> None:
+        self._shard = shard
         self._writer = writer
         self._store = store
 
     def routes(self) -> list[Route]:
-        """The routes of the worker's own port."""
+        """The routes of the worker's own port. They name the shard: what was meant for another one finds none."""
+        base = shard_path(self._shard)
         return [
-            _route("/steps", self.steps, Decoder(list[Step])),
-            _route("/claim", self.claim, Decoder(Claim)),
-            _route("/transfer", self.transfer, Decoder(Lookup)),
-            _route("/credit", self.credit, Decoder(Lookup)),
-            _route("/statement", self.statement, Decoder(Statement)),
-            _route("/balance-at", self.balance_at, Decoder(BalanceAt)),
+            _route(base + "/steps", self.steps, Decoder(list[Step])),
+            _route(base + "/claim", self.claim, Decoder(Claim)),
+            _route(base + "/transfer", self.transfer, Decoder(Lookup)),
+            _route(base + "/credit", self.credit, Decoder(Lookup)),
+            _route(base + "/statement", self.statement, Decoder(Statement)),
+            _route(base + "/balance-at", self.balance_at, Decoder(BalanceAt)),
         ]
 
     async def steps(self, batch: list[Step]) -> list[Outcome]:
