@@ -14,6 +14,7 @@ import uvicorn
 import uvloop
 
 from wallet_kernel.http import App
+from wallet_kernel.runtime.connection import Connection
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.metrics import loop_lag_watched
 
@@ -98,7 +99,7 @@ class _Server(uvicorn.Server):
 def _config(listener: Listener) -> uvicorn.Config:
     return uvicorn.Config(
         listener.app,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,

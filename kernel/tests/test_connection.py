@@ -1,0 +1,55 @@
+"""Answers leave in one piece, streams do not wait for their end."""
+
+import asyncio
+
+import pytest
+
+from wallet_kernel.runtime.connection import JoinedWrites
+
+pytestmark = pytest.mark.anyio
+
+
+class Recording(asyncio.Transport):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[bytes | str] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Remember it."""
+        self.told.append(bytes(data))
+
+    def close(self) -> None:
+        """Remember it."""
+        self.told.append("close")
+
+
+async def test_head_and_body_leave_together() -> None:
+    """One call of the system for an answer, not two."""
+    below = Recording()
+    joined = JoinedWrites(below, asyncio.get_running_loop())
+    joined.write(b"head ")
+    joined.write(b"body")
+    await asyncio.sleep(0)
+    assert below.told == [b"head body"]
+
+
+async def test_a_stream_sends_each_part_at_once() -> None:
+    """What was written in a turn of the loop does not wait for the next part."""
+    below = Recording()
+    joined = JoinedWrites(below, asyncio.get_running_loop())
+    for part in (b"head", b"event"):
+        joined.write(part)
+        await asyncio.sleep(0)
+    assert below.told == [b"head", b"event"]
+
+
+async def test_closing_loses_nothing() -> None:
+    """An answer with `Connection: close` is written and closed in the same turn."""
+    below = Recording()
+    joined = JoinedWrites(below, asyncio.get_running_loop())
+    joined.write(b"last words")
+    joined.close()
+    await asyncio.sleep(0)
+    assert below.told == [b"last words", "close"]
