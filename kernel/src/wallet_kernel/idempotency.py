@@ -1,8 +1,9 @@
 """Idempotency keys: what makes a retried request the same request."""
 
+import re
 from hashlib import blake2b
 
-_KEY_MAX = 255
+_KEY = re.compile(rb"[!-~]{1,255}")
 
 
 class InvalidKey(ValueError):
@@ -13,7 +14,7 @@ def parse_key(header: bytes | None) -> str | None:
     """The key of an `Idempotency-Key` header, or None where there is none. Raises InvalidKey."""
     if header is None:
         return None
-    if not 1 <= len(header) <= _KEY_MAX or any(not 0x21 <= byte <= 0x7E for byte in header):
+    if _KEY.fullmatch(header) is None:
         raise InvalidKey(InvalidKey.__doc__)
     return header.decode("ascii")
 
