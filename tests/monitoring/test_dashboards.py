@@ -46,6 +46,13 @@ def test_panels_lie_beside_each_other(dashboard: Dashboard) -> None:
     assert len({panel["id"] for panel in panels}) == len(panels)
 
 
+@every_dashboard
+def test_old_and_new_grafana_find_what_to_mark(dashboard: Dashboard) -> None:
+    """Newer ones run an annotation's target, and quietly nothing where there is none; older ones its `expr`."""
+    for annotation in json.loads(dashboard_json(dashboard))["annotations"]["list"]:
+        assert annotation["target"]["expr"] == annotation["expr"]
+
+
 def cells(x: int, y: int, w: int, h: int) -> list[tuple[int, int]]:
     """What a panel covers of the grid."""
     return [(column, row) for column in range(x, x + w) for row in range(y, y + h)]

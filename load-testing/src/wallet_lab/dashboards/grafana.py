@@ -63,6 +63,8 @@ def _annotation(name: str, expr: str, text: str, color: str) -> Json:
         "name": name,
         "datasource": DATASOURCE,
         "enable": True,
+        # From 12.0.1 and 11.6.2 on Grafana runs the target, which the older ones do not know.
+        "target": {"refId": "A", "expr": expr},
         "expr": expr,
         "iconColor": color,
         "titleFormat": name,
@@ -104,7 +106,10 @@ def _panel(panel: Panel, number: int, left: int, top: int) -> Json:
             "defaults": {"unit": panel.unit, "min": 0, "custom": {"showPoints": "never", **stacking}},
             "overrides": [],
         },
-        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+        "options": {
+            "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
+            "tooltip": {"mode": "multi", "sort": "none"},
+        },
         "targets": [_target(query, letter) for query, letter in zip(panel.queries, "ABCDEF", strict=False)],
     }
 
