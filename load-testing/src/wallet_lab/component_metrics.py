@@ -1,7 +1,6 @@
 """What each component of a stack uses, as metrics: `python -m wallet_lab.component_metrics HOME ARCH PORT` serves them.
 
-Services tell their own CPU time; databases, cache, broker and gateway do not. Seen from outside all are alike, so that
-the CPU time of a transfer can be summed up over everything that took part in it.
+Stacks on Docker have `wallet_kernel.runtime.container_metrics` for it.
 """
 
 import contextlib
@@ -12,9 +11,10 @@ from pathlib import Path
 
 import psutil
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from wallet_kernel.runtime.component_metrics import cpu_family, memory_family
 from wallet_lab.home import StackHome
 from wallet_lab.processes import cpu_s, family
 
@@ -28,16 +28,7 @@ class Components(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Look at every component now."""
-        cpu = CounterMetricFamily(
-            "wallet_component_cpu_seconds",
-            "CPU time of a component's processes, ended ones too.",
-            labels=["component", "kind"],
-        )
-        memory = GaugeMetricFamily(
-            "wallet_component_memory_bytes",
-            "Memory that a component shares with nobody.",
-            labels=["component", "kind"],
-        )
+        cpu, memory = cpu_family(), memory_family()
         restarts = CounterMetricFamily(
             "wallet_component_restarts",
             "Times a component was started again after it died.",

@@ -1,0 +1,97 @@
+"""What each container of a stack uses, as metrics, for stacks on Docker.
+
+`python -m wallet_kernel.runtime.container_metrics CGROUPS PROJECT SERVICE...` serves them, given the machine's cgroups,
+the stack's compose project, and the services to tell of: `redis`, or `events=postgres` if its kind has another name.
+It needs to be on the stack's network, and neither Docker's socket nor any right beside reading.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from wallet_kernel.runtime.cgroups import CgroupTree, NoCgroups, cgroup_tree
+from wallet_kernel.runtime.component_metrics import cpu_family, memory_family
+from wallet_kernel.runtime.container_names import Component, ContainerNames, component
+from wallet_kernel.runtime.logs import configure_logs
+
+LOOK_EVERY_S = 5.0
+"""How soon a new container is noticed."""
+
+_log = logging.getLogger(__name__)
+
+
+class Containers(Collector):
+    """The components that were there at the last look. To be scraped reads their cgroups and asks nobody."""
+
+    def __init__(
+        self, tree: CgroupTree, names: ContainerNames, project: str, kinds: Mapping[str, str]
+    ) -> None:
+        """As `component` takes the project and the kinds."""
+        self._tree = tree
+        self._names = names
+        self._project = project
+        self._kinds = kinds
+        self._cgroups: dict[Component, Path] = {}
+
+    def look(self) -> None:
+        """Find out which components there are."""
+        cgroups = dict(self._tree.containers())
+        found = {
+            part: cgroups[one]
+            for one, name in self._names.of(cgroups).items()
+            if (part := component(name, self._project, self._kinds))
+        }
+        if found.keys() != self._cgroups.keys():
+            _log.info("components", extra={"components": sorted(part.name for part in found)})
+        self._cgroups = found
+
+    def collect(self) -> Iterator[Metric]:
+        """What each of them has used by now."""
+        cpu, memory = cpu_family(), memory_family()
+        for part, cgroup in self._cgroups.items():
+            with contextlib.suppress(OSError):
+                cpu.add_metric(list(part), self._tree.cpu_s(cgroup))
+                memory.add_metric(list(part), self._tree.memory_bytes(cgroup))
+        return iter((cpu, memory))
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: a registry that is told nothing asks `collect` once instead."""
+        return iter(())
+
+
+def kinds_of(words: list[str]) -> dict[str, str]:
+    """The kinds by service, from `redis` or `events=postgres`."""
+    return {service: kind or service for service, _, kind in (word.partition("=") for word in words)}
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Serve the metrics until terminated."""
+    root, project, *kinds = arguments
+    # The first process of a container is not ended by a signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    configure_logs("component-metrics", os.environ.get("WALLET_LOG_LEVEL", "info"))
+    try:
+        containers = Containers(cgroup_tree(Path(root)), ContainerNames(), project, kinds_of(kinds))
+    except NoCgroups as error:
+        raise SystemExit(str(error)) from None
+    containers.look()
+    registry = CollectorRegistry()
+    registry.register(containers)
+    start_http_server(int(os.environ["WALLET_PORT"]), os.environ.get("WALLET_HOST", "127.0.0.1"), registry)
+    while True:
+        time.sleep(LOOK_EVERY_S)
+        containers.look()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

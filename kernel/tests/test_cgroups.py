@@ -1,0 +1,80 @@
+"""Cgroups as Docker leaves them on a machine: both versions, by both drivers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wallet_kernel.runtime.cgroups import NoCgroups, cgroup_tree
+
+ONE, OTHER = "0a" * 32, "1b" * 32
+CGROUPFS, SYSTEMD = "docker/{}", "system.slice/docker-{}.scope"
+ROOTLESS = "user.slice/user-1000.slice/user@1000.service/user.slice/docker-{}.scope"
+
+
+def version_1(root: Path, driver: str) -> Path:
+    """A container that has used 2.5 s and 3 MB of its own, as version 1 counts nanoseconds and bytes."""
+    # Two controllers often share a folder, and each name leads there.
+    (root / "cpu,cpuacct").mkdir(parents=True)
+    (root / "cpuacct").symlink_to("cpu,cpuacct")
+    cpu, memory = (root / name / driver.format(ONE) for name in ("cpuacct", "memory"))
+    cpu.mkdir(parents=True)
+    memory.mkdir(parents=True)
+    (cpu / "cpuacct.usage").write_text("2500000000\n")
+    (memory / "memory.stat").write_text(
+        "cache 900\nrss 7\ntotal_cache 900\ntotal_rss 3000000\ntotal_shmem 800\n"
+    )
+    return root
+
+
+def version_2(root: Path, driver: str) -> Path:
+    """The same, as version 2 counts microseconds; everything is in one folder."""
+    cgroup = root / driver.format(ONE)
+    cgroup.mkdir(parents=True)
+    (root / "cgroup.controllers").write_text("cpu memory pids\n")
+    (cgroup / "cpu.stat").write_text("usage_usec 2500000\nuser_usec 2000000\nsystem_usec 500000\n")
+    (cgroup / "memory.stat").write_text("anon 3000000\nfile 900\nshmem 800\n")
+    return root
+
+
+@pytest.mark.parametrize("driver", [CGROUPFS, SYSTEMD, ROOTLESS])
+@pytest.mark.parametrize("make", [version_1, version_2])
+def test_what_a_container_uses_is_found(
+    make: Callable[[Path, str], Path], driver: str, tmp_path: Path
+) -> None:
+    """CPU time in seconds and anonymous memory in bytes, whatever the machine's version and Docker's driver."""
+    tree = cgroup_tree(make(tmp_path, driver))
+    ((found, cgroup),) = tree.containers()
+    assert found == ONE
+    assert tree.cpu_s(cgroup) == 2.5
+    assert tree.memory_bytes(cgroup) == 3_000_000
+
+
+def test_other_cgroups_are_no_containers(tmp_path: Path) -> None:
+    """Services, slices, other engines, and what a container makes of its own cgroup."""
+    version_2(tmp_path, CGROUPFS)
+    others = (
+        "system.slice/ssh.service",
+        f"machine.slice/libpod-{OTHER}.scope",
+        f"docker/{ONE}/init",
+        "docker/0a0a",
+    )
+    for other in others:
+        (tmp_path / other).mkdir(parents=True)
+    assert [found for found, _ in cgroup_tree(tmp_path).containers()] == [ONE]
+
+
+def test_an_ended_container_is_an_os_error(tmp_path: Path) -> None:
+    """Between finding and reading it may end; that has a name."""
+    tree = cgroup_tree(version_2(tmp_path, CGROUPFS))
+    gone = Path(CGROUPFS.format(OTHER))
+    with pytest.raises(FileNotFoundError):
+        tree.cpu_s(gone)
+    with pytest.raises(FileNotFoundError):
+        tree.memory_bytes(gone)
+
+
+def test_a_folder_without_cgroups_is_refused(tmp_path: Path) -> None:
+    """A mount that is missing must not look like a machine without containers."""
+    with pytest.raises(NoCgroups, match=str(tmp_path)):
+        cgroup_tree(tmp_path)

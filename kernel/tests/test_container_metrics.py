@@ -1,0 +1,150 @@
+"""The metrics of a stack's containers, from a tree of cgroups and a DNS of the test's own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wallet_kernel.runtime.cgroups import cgroup_tree
+from wallet_kernel.runtime.container_metrics import Containers, kinds_of
+from wallet_kernel.runtime.container_names import ContainerNames
+
+IDS = {"0a" * 32: "wallet-redis-1", "1b" * 32: "wallet-events-1", "2c" * 32: "watching-prometheus-1"}
+KINDS = {"redis": "redis", "events": "postgres"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three containers; each has used as many seconds and bytes as its place in the list."""
+    (tmp_path / "cgroup.controllers").touch()
+    for number, one in enumerate(IDS, start=1):
+        write(tmp_path / "docker" / one, cpu_s=number, memory_bytes=number)
+    return tmp_path
+
+
+def write(cgroup: Path, cpu_s: int, memory_bytes: int) -> None:
+    cgroup.mkdir(parents=True, exist_ok=True)
+    (cgroup / "cpu.stat").write_text(f"usage_usec {cpu_s * 1_000_000}\n")
+    (cgroup / "memory.stat").write_text(f"anon {memory_bytes}\n")
+
+
+def watching(root: Path) -> Containers:
+    return Containers(cgroup_tree(root), ContainerNames(IDS.__getitem__), "wallet", KINDS)
+
+
+def told(containers: Containers) -> dict[tuple[str, str], list[float]]:
+    """What is told, by component and kind: of CPU time and memory, as far as there is any."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for family in containers.collect():
+        for sample in family.samples:
+            found.setdefault((sample.labels["component"], sample.labels["kind"]), []).append(sample.value)
+    return found
+
+
+def test_the_stacks_containers_are_told_of(root: Path) -> None:
+    """Each component under its service's name; who else is on the network is none."""
+    containers = watching(root)
+    containers.look()
+    assert told(containers) == {("redis", "redis"): [1, 1], ("events", "postgres"): [2, 2]}
+
+
+def test_what_comes_and_goes_is_noticed(root: Path) -> None:
+    """An ended container has no value, not its last one; started again, it counts from 0 at once."""
+    containers = watching(root)
+    containers.look()
+    cgroup = root / "docker" / next(iter(IDS))
+    for file in cgroup.iterdir():
+        file.unlink()
+    cgroup.rmdir()
+    assert ("redis", "redis") not in told(containers)
+    write(cgroup, cpu_s=0, memory_bytes=5)
+    assert told(containers)["redis", "redis"] == [0, 5]
+
+
+def test_a_machine_that_does_not_count_memory_still_tells_cpu_time(root: Path) -> None:
+    """Some kernels come without the controller of memory."""
+    for file in root.rglob("memory.stat"):
+        file.unlink()
+    containers = watching(root)
+    containers.look()
+    assert told(containers) == {("redis", "redis"): [1], ("events", "postgres"): [2]}
+
+
+def test_to_be_scraped_asks_nobody(root: Path) -> None:
+    """A DNS that hangs cannot hold up Prometheus: names are asked for between scrapes."""
+    asked: list[str] = []
+
+    def ask(container_id: str) -> str:
+        asked.append(container_id)
+        return IDS.get(container_id, "wallet-redis-2")
+
+    containers = Containers(cgroup_tree(root), ContainerNames(ask), "wallet", KINDS)
+    containers.look()
+    write(root / "docker" / ("3d" * 32), cpu_s=4, memory_bytes=4)
+    assert len(told(containers)) == 2
+    assert len(asked) == len(IDS)
+    containers.look()
+    assert told(containers)["redis-2", "redis"] == [4, 4]
+
+
+def test_a_service_may_have_a_kind_of_another_name() -> None:
+    """Databases are named after what is in them."""
+    assert kinds_of(["redis", "events=postgres"]) == KINDS
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def served(root: Path, unused_port: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The program with the test's cgroups, on a port of its own."""
+    module = (sys.executable, "-m", "wallet_kernel.runtime.container_metrics")
+    process = subprocess.Popen(
+        (*module, str(root), "wallet", "redis"), env={**os.environ, "WALLET_PORT": str(unused_port)}
+    )
+    yield process, f"http://127.0.0.1:{unused_port}"
+    process.kill()
+    process.wait()
+
+
+def test_the_program_serves_until_it_is_terminated(served: tuple[subprocess.Popen[bytes], str]) -> None:
+    """It answers Prometheus and the healthcheck of its image, and ends on SIGTERM as Docker sends it."""
+    process, url = served
+    deadline = time.monotonic() + 20
+    while not (answer := get(f"{url}/metrics")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert "# TYPE wallet_component_cpu_seconds_total counter" in answer
+    assert "# TYPE wallet_component_memory_bytes gauge" in answer
+    assert get(f"{url}/readyz")
+    process.terminate()
+    assert process.wait(timeout=5) == 0
+
+
+def get(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 -- our own process
+            text: str = answer.read().decode()
+            return text
+    except (urllib.error.URLError, OSError):
+        return ""
+
+
+def test_a_missing_mount_stops_the_program(tmp_path: Path) -> None:
+    """A sentence, not a page without figures."""
+    module = (sys.executable, "-m", "wallet_kernel.runtime.container_metrics")
+    done = subprocess.run((*module, str(tmp_path), "wallet"), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, f"{tmp_path} is no tree of cgroups\n")

@@ -1,0 +1,114 @@
+"""Who a container is: its component, and how often Docker's DNS is asked."""
+
+import socket
+from itertools import pairwise
+
+import pytest
+
+from wallet_kernel.runtime.container_names import (
+    RETRY_S_MAX,
+    ROUND_S,
+    Component,
+    ContainerNames,
+    ask_docker,
+    component,
+)
+
+KINDS = {"worker": "worker", "read": "postgres", "redis": "redis"}
+
+
+@pytest.mark.parametrize(
+    ("container", "expected"),
+    [
+        ("my-wallet-redis-1", Component("redis", "redis")),
+        ("my-wallet-worker-0-1", Component("worker-0", "worker")),
+        ("my-wallet-worker-0-2", Component("worker-0-2", "worker")),
+        ("my-wallet-redis-12", Component("redis-12", "redis")),
+        ("my-wallet-read-1-1", Component("read-1", "postgres")),
+        ("my-wallet-secrets-1", None),
+        ("my-wallet-watching-redis-1", None),
+        ("my-redis-1", None),
+        ("my-wallet-redis-run-0a1b2c3d4e5f", None),
+        ("someone", None),
+    ],
+)
+def test_a_container_is_a_component_of_its_project(container: str, expected: Component | None) -> None:
+    """Replicas are told apart; one-shots, watchers and other projects, whatever their names begin with, are none."""
+    assert component(container, "my-wallet", KINDS) == expected
+
+
+class Dns:
+    """A DNS that knows some containers, and takes its time."""
+
+    def __init__(self, takes_s: float = 0.0) -> None:
+        self.names: dict[str, str] = {}
+        self.asked: list[tuple[str, float]] = []
+        self.now_s = 0.0
+        self._takes_s = takes_s
+
+    def ask(self, container_id: str) -> str:
+        self.asked.append((container_id, self.now_s))
+        self.now_s += self._takes_s
+        if container_id not in self.names:
+            raise socket.gaierror(socket.EAI_AGAIN, "not now")
+        return self.names[container_id]
+
+    def clock(self) -> float:
+        return self.now_s
+
+
+def test_a_name_is_asked_for_once() -> None:
+    """A container keeps its name, so the DNS is left alone; who is gone is forgotten, so that nothing piles up."""
+    dns = Dns()
+    dns.names = {"a": "wallet-redis-1"}
+    names = ContainerNames(dns.ask, dns.clock)
+    assert names.of(["a"]) == names.of(["a"]) == {"a": "wallet-redis-1"}
+    assert len(dns.asked) == 1
+    assert names.of([]) == {}
+    names.of(["a"])
+    assert len(dns.asked) == 2
+
+
+def test_a_stranger_is_asked_for_ever_more_rarely() -> None:
+    """Containers of other networks have no name here; one that joins later gets its own within minutes."""
+    dns = Dns()
+    names = ContainerNames(dns.ask, dns.clock)
+    while dns.now_s < 3600:
+        assert names.of(["a"]) == {}
+        dns.now_s += 1
+    waits_s = [later - earlier for (_, earlier), (_, later) in pairwise(dns.asked)]
+    assert waits_s == sorted(waits_s)
+    assert waits_s[-1] == RETRY_S_MAX
+    dns.names = {"a": "wallet-redis-1"}
+    dns.now_s += RETRY_S_MAX
+    assert names.of(["a"]) == {"a": "wallet-redis-1"}
+
+
+def test_a_slow_dns_holds_nobody_up() -> None:
+    """A round of questions ends after a while, and the next goes on with those that were not asked."""
+    dns = Dns(takes_s=1.0)
+    names = ContainerNames(dns.ask, dns.clock)
+    everyone = [str(number) for number in range(10)]
+    names.of(everyone)
+    assert dns.now_s <= ROUND_S + 1
+    asked_first = {one for one, _ in dns.asked}
+    assert len(asked_first) < len(everyone)
+    dns.asked.clear()
+    names.of(everyone)
+    asked_next = {one for one, _ in dns.asked}
+    assert asked_next
+    assert asked_first.isdisjoint(asked_next)
+
+
+def test_an_id_of_digits_is_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One id in three hundred begins with twelve digits: a resolver would take it for an address and not ask."""
+    asked: list[str] = []
+
+    def answer(name: str) -> str:
+        asked.append(name)
+        return "192.0.2.1"
+
+    monkeypatch.setattr(socket, "gethostbyname", answer)
+    monkeypatch.setattr(socket, "gethostbyaddr", lambda _: ("wallet-redis-1.wallet_internal", [], []))
+    assert ask_docker("123456789012" + "0a" * 26) == "wallet-redis-1"
+    assert asked == ["123456789012."]
