@@ -5,29 +5,40 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
 from tests.monitoring.watched import PrometheusApi, load, settled
+from wallet_lab.component_metrics import used_by
 from wallet_lab.containers import docker
 from wallet_lab.dashboards.catalogue import DASHBOARDS
+from wallet_lab.dashboards.comparison import COMPARISON
 from wallet_lab.dashboards.panel import Panel
-from wallet_lab.docker_stack import DockerStack
-from wallet_lab.home import checkout
+from wallet_lab.docker_stack import DockerStack, _component
+from wallet_lab.home import ARCHITECTURES, checkout
 from wallet_lab.ports import PortChooser
+from wallet_lab.stacks import ComponentStatus
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
-SOURCES = {"services", "rabbitmq", "postgres-exporter", "redis-exporter", "k6"}
+SOURCES = {"services", "components", "rabbitmq", "postgres-exporter", "redis-exporter", "k6"}
 """All but the lab's own, whose panels tests/monitoring queries."""
 
 SCRAPED = {
-    "saga": {"orchestrator", "worker", "postgres", "redis"},
-    "cqrs": {"command", "relay", "projection", "query", "postgres", "redis", "rabbitmq"},
+    "saga": {"orchestrator", "worker", "postgres", "redis", "component-metrics"},
+    "cqrs": {"command", "relay", "projection", "query", "postgres", "redis", "rabbitmq", "component-metrics"},
 }
+
+Stacks = Mapping[str, DockerStack]
+OWN_IMAGES = {"wallet-saga", "wallet-cqrs"}
+BURNT_S = 3
+SCRAPED_AFTER_S = 7
+"""Longer than the interval of Prometheus' scrapes."""
 
 
 class Monitoring(NamedTuple):
@@ -50,7 +61,7 @@ def images() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def monitoring(stacks: Mapping[str, DockerStack]) -> Iterator[Monitoring]:
+def monitoring(stacks: Stacks) -> Iterator[Monitoring]:
     """Both, some seconds after k6 has put load on both stacks."""
     ports = PortChooser(usual=False)
     prometheus, grafana = ports.choose(9095), ports.choose(4001)
@@ -63,7 +74,8 @@ def monitoring(stacks: Mapping[str, DockerStack]) -> Iterator[Monitoring]:
         **images(),
     }
     try:
-        docker("compose", "up", "--detach", "--wait", env=env)
+        # By the names of the two alone: what they show has to come along.
+        docker("compose", "up", "--detach", "--wait", "prometheus", "grafana", env=env)
         watching = PrometheusApi(f"http://127.0.0.1:{prometheus}")
         load(watching, {name: stack.base_url for name, stack in stacks.items()})
         settled(watching)
@@ -87,10 +99,28 @@ def test_watchers_are_confined(watchers: dict[str, dict[str, Any]]) -> None:
         assert one["security_opt"] == ["no-new-privileges:true"], name
         assert one["restart"] == "unless-stopped", name
         assert one["user"] not in {"", "root", "0"}, name
-        assert re.search(r":v?\d", one["image"]), name
+        # Of our own name there must be no other image than the one that the stack has built.
+        assert (
+            one.get("pull_policy") == "never"
+            if one["image"] in OWN_IMAGES
+            else re.search(r":v?\d", one["image"])
+        ), name
         assert all(one[bound] for bound in ("mem_limit", "cpus", "pids_limit", "stop_grace_period")), name
         assert all(port["host_ip"] == "127.0.0.1" for port in one.get("ports", ())), name
     assert {name for name, one in watchers.items() if one.get("ports")} == {"prometheus", "grafana"}
+
+
+def test_no_watcher_has_the_machine(watchers: dict[str, dict[str, Any]]) -> None:
+    """Of its files they see the checkout's and the cgroups, all of them read-only; nobody has Docker's socket."""
+    binds = [
+        (name, Path(volume["source"]), volume.get("read_only"))
+        for name, one in watchers.items()
+        for volume in one.get("volumes", ())
+        if volume["type"] == "bind"
+    ]
+    assert all(read_only for *_, read_only in binds), binds
+    elsewhere = {(name, source) for name, source, _ in binds if not source.is_relative_to(checkout())}
+    assert elsewhere == {(f"{architecture}-components", Path("/sys/fs/cgroup")) for architecture in SCRAPED}
 
 
 @pytest.mark.slow
@@ -113,6 +143,70 @@ def test_every_query_has_data(panel: Panel, monitoring: Monitoring) -> None:
     """With the exporters that only Docker brings."""
     for query in panel.queries:
         assert monitoring.prometheus.series(query.expr), query.expr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("panel", COMPARISON.panels, ids=lambda panel: str(panel.title))
+def test_the_comparison_shows_both(panel: Panel, monitoring: Monitoring) -> None:
+    """As natively: a line for each architecture in every panel, what a transfer costs among them."""
+    for query in panel.queries:
+        shown = {labels.get("architecture") for labels in monitoring.prometheus.series(query.expr)}
+        assert shown == {"saga", "cqrs"}, query.expr
+
+
+def parts(running: DockerStack) -> dict[str, ComponentStatus]:
+    """The stack's components under the names that they have in metrics: those of their services."""
+    return {
+        container.service if container.number == 1 else f"{container.service}-{container.number}": part
+        for container in running._project.containers()
+        if (part := _component(container))
+    }
+
+
+def component_metric(monitoring: Monitoring, name: str, architecture: str) -> dict[str, float]:
+    """The last value of each component."""
+    return monitoring.prometheus.now(f'{name}{{architecture="{architecture}"}}', "component")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_component_is_told_of(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
+    """Every container of the stack that stays, replicas too, by the kind it has natively; and no other."""
+    for metric in ("wallet_component_cpu_seconds_total", "wallet_component_memory_bytes"):
+        series = monitoring.prometheus.series(f'{metric}{{architecture="{name}"}}')
+        told = {one["component"]: one["kind"] for one in series}
+        assert told == {component: part.kind for component, part in parts(stacks[name]).items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_component_uses_what_the_lab_would_see(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
+    """The same meaning as natively: here from its cgroup, with its healthchecks, there from its processes."""
+    cpu_s = component_metric(monitoring, "wallet_component_cpu_seconds_total", name)
+    memory = component_metric(monitoring, "wallet_component_memory_bytes", name)
+    for component, part in parts(stacks[name]).items():
+        assert part.pid is not None
+        seen_s, seen_bytes = used_by(part.pid)
+        assert cpu_s[component] > 0.8 * seen_s, component
+        # What Postgres' processes share from before they were forked counts once here, with each of them there.
+        share = 0.2 if part.kind == "postgres" else 0.9
+        assert share * seen_bytes < memory[component] < 1.1 * seen_bytes, component
+
+
+@pytest.mark.slow
+def test_cpu_time_is_counted_where_it_is_used(monitoring: Monitoring, stacks: Stacks) -> None:
+    """Given one component that burns a known time, then its counter has grown by that, and no other has."""
+
+    def counters() -> dict[str, float]:
+        time.sleep(SCRAPED_AFTER_S)
+        return component_metric(monitoring, "wallet_component_cpu_seconds_total", "saga")
+
+    before = counters()
+    burn = f"import time\nwhile time.process_time() < {BURNT_S}: pass"
+    docker("exec", stacks["saga"]._container("worker-1").id, "python", "-c", burn)
+    grown = {name: after - before[name] for name, after in counters().items()}
+    assert BURNT_S <= grown.pop("worker-1") < BURNT_S + 1
+    assert max(grown.values()) < 1, grown
 
 
 @pytest.mark.slow

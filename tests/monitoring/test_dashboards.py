@@ -14,7 +14,7 @@ from wallet_lab.dashboards.panel import Dashboard, Panel
 from wallet_lab.dashboards.picture import draw
 
 ROOT = Path(__file__).parents[2]
-NATIVE = {"services", "lab", "rabbitmq", "k6"}
+NATIVE = {"services", "components", "lab", "rabbitmq", "k6"}
 """Sources that the lab has without Docker. The exporters' panels are queried by the test of the containers."""
 
 every_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: str(dashboard.uid))

@@ -42,19 +42,22 @@ class PrometheusApi:
 
     def series(self, expr: str) -> list[dict[str, str]]:
         """The labels of every series that had a finite value at any second since; raises for a wrong query."""
-        parameters = {
-            "query": expr.replace("$__rate_interval", RATE_INTERVAL),
-            "start": self._since,
-            "end": time.time(),
-            "step": 1,
-        }
-        url = f"{self.url}/api/v1/query_range?{urllib.parse.urlencode(parameters)}"
+        window = {"start": self._since, "end": time.time(), "step": 1}
+        found = self._ask("query_range", expr.replace("$__rate_interval", RATE_INTERVAL), window)
+        return [one["metric"] for one in found if any(math.isfinite(float(v)) for _, v in one["values"])]
+
+    def now(self, expr: str, label: str) -> dict[str, float]:
+        """The last value of every series, by one of its labels that tells them apart."""
+        return {one["metric"][label]: float(one["value"][1]) for one in self._ask("query", expr, {})}
+
+    def _ask(self, kind: str, expr: str, window: Mapping[str, float]) -> list[dict[str, Any]]:
+        parameters = urllib.parse.urlencode({"query": expr, **window})
         try:
-            with urllib.request.urlopen(url) as answer:  # noqa: S310 -- our own Prometheus
+            with urllib.request.urlopen(f"{self.url}/api/v1/{kind}?{parameters}") as answer:  # noqa: S310 -- our own
                 found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         except urllib.error.HTTPError as error:
             raise ValueError(f"{expr}: {error.read().decode()}") from error
-        return [one["metric"] for one in found if any(math.isfinite(float(v)) for _, v in one["values"])]
+        return found
 
 
 def settled(server: PrometheusApi) -> None:

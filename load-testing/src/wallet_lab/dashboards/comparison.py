@@ -66,7 +66,7 @@ _COST = Row(
             description="Databases, cache, broker and gateway included, so the sum to compare. Reads are in it too.",
             queries=(Query(f"{_STACK_CPU} / ({_SUCCESSES} > 0)", BOTH),),
             unit="s",
-            source="lab",
+            source="components",
         ),
         Panel(
             title="CPU time of a transfer: the wallet's own services",
@@ -78,7 +78,7 @@ _COST = Row(
             description="What no two processes share.",
             queries=(Query(f"sum by (architecture) (wallet_component_memory_bytes{{{_STACK}}})", BOTH),),
             unit="bytes",
-            source="lab",
+            source="components",
         ),
     ),
 )

@@ -31,8 +31,9 @@ ANNOTATIONS = (
 
 WHERE: dict[Source, str] = {
     "services": "",
+    "components": "",
     "rabbitmq": "",
-    "lab": "Only natively, with `./lab up ARCH --monitoring`: what every component uses is seen from outside.",
+    "lab": "Only natively, with `./lab up ARCH --monitoring`: its supervisor restarts what dies.",
     "postgres-exporter": "Only with Docker, which brings the exporter.",
     "redis-exporter": "Only with Docker, which brings the exporter.",
     "k6": "While k6 writes to this Prometheus; load-testing/README.md says how.",

@@ -6,7 +6,7 @@ _COMPONENT = "{{architecture}} {{component}}"
 _EXPORTED = "{{architecture}} {{instance}}"
 
 _COMPONENTS = Row(
-    "Components, as the lab sees them from outside",
+    "Components, seen from outside",
     (
         Panel(
             title="CPU, cores",
@@ -16,14 +16,14 @@ _COMPONENTS = Row(
                 ),
             ),
             unit="none",
-            source="lab",
+            source="components",
             stacked=True,
         ),
         Panel(
             title="Memory of its own",
             queries=(Query("wallet_component_memory_bytes", _COMPONENT),),
             unit="bytes",
-            source="lab",
+            source="components",
         ),
         Panel(
             title="Restarts",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Source = Literal["services", "lab", "rabbitmq", "postgres-exporter", "redis-exporter", "k6"]
+Source = Literal["services", "components", "lab", "rabbitmq", "postgres-exporter", "redis-exporter", "k6"]
 """Who tells the metrics. The lab has no exporters of Postgres and Redis, Docker no `lab`; the others are in both."""
 
 Unit = Literal["s", "ms", "ops", "short", "bytes", "percentunit", "none"]
