@@ -6,20 +6,17 @@ import sys
 import time
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.projection.store import Store
-from wallet_cqrs.settings import SecretList
+from wallet_kernel.runtime.settings import SecretList, Settings
 
 WAIT_S = 60.0
 _POLL_S = 0.1
 
 
-class ReplaySettings(BaseSettings):
+class ReplaySettings(Settings):
     """What a replay is told, as the projection is."""
-
-    model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True)
 
     event_store_url: SecretStr = Field(description="The event store's Postgres, as the role wallet_service.")
     read_urls: SecretList = Field(
@@ -31,7 +28,11 @@ def main(arguments: list[str]) -> None:
     """`replay --partition N`: exits with 0 once the partition has caught up, with 1 and the reason if it has not."""
     parser = argparse.ArgumentParser(prog="python -m wallet_cqrs.projection replay", description=__doc__)
     parser.add_argument("--partition", type=int, required=True)
-    problem = asyncio.run(_replay(ReplaySettings(), parser.parse_args(arguments).partition))
+    partition: int = parser.parse_args(arguments).partition
+    settings = ReplaySettings()
+    if partition not in range(len(settings.read_urls)):
+        parser.error(f"there are partitions 0 to {len(settings.read_urls) - 1}, not {partition}")
+    problem = asyncio.run(_replay(settings, partition))
     if problem:
         sys.exit(f"partition stands still: {problem}")
     print("the partition has caught up")  # noqa: T201 -- the command's answer

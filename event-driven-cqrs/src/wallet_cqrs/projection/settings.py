@@ -2,8 +2,7 @@
 
 from pydantic import Field, SecretStr
 
-from wallet_cqrs.settings import SecretList
-from wallet_kernel.runtime.settings import ServiceSettings
+from wallet_kernel.runtime.settings import SecretList, ServiceSettings
 
 
 class ProjectionSettings(ServiceSettings):

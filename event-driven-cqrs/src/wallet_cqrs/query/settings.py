@@ -2,8 +2,7 @@
 
 from pydantic import Field, SecretStr
 
-from wallet_cqrs.settings import SecretList
-from wallet_kernel.runtime.settings import PublicSettings
+from wallet_kernel.runtime.settings import PublicSettings, SecretList
 
 
 class QuerySettings(PublicSettings):

@@ -2,7 +2,7 @@
 
 from pydantic import Field, SecretStr
 
-from wallet_kernel.runtime.settings import CommaList, ServiceSettings
+from wallet_kernel.runtime.settings import SecretList, ServiceSettings
 
 
 class RelaySettings(ServiceSettings):
@@ -10,7 +10,7 @@ class RelaySettings(ServiceSettings):
 
     event_store_url: SecretStr = Field(description="The event store's Postgres, as the role wallet_service.")
     broker_url: SecretStr = Field(description="RabbitMQ.")
-    read_urls: CommaList = Field(
+    read_urls: SecretList = Field(
         description="The read shards; the relay needs only their number.", min_length=1
     )
     group_max: int = Field(

@@ -20,6 +20,9 @@ def _split(value: object) -> object:
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A list written with commas (`USD,EUR,GBP`) or as JSON (`["USD", "EUR", "GBP"]`)."""
 
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+"""The same of what must not be shown, such as addresses with passwords in them."""
+
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 """An ISO 4217 code; documents are put together from it unescaped."""
 

@@ -1,0 +1,44 @@
+"""What services and commands are told, as containers tell them: passwords stand in files."""
+
+from pathlib import Path
+
+import pytest
+
+from wallet_cqrs.projection import replay
+from wallet_cqrs.projection.replay import ReplaySettings
+from wallet_cqrs.projection.settings import ProjectionSettings
+from wallet_cqrs.query.settings import QuerySettings
+from wallet_cqrs.rebuild.settings import RebuildSettings
+from wallet_cqrs.relay.settings import RelaySettings
+
+READERS = [ProjectionSettings, QuerySettings, RelaySettings, RebuildSettings, ReplaySettings]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The settings that have no default; the read shards' password is in a file."""
+    (tmp_path / "word").write_text("a password\n")
+    monkeypatch.setenv("WALLET_READ_URLS", f"postgresql://a:{{file:{tmp_path}/word}}@0, postgresql://b@1")
+    monkeypatch.setenv("WALLET_PORT", "4001")
+    monkeypatch.setenv("WALLET_SERVICE_SECRET", "sixteen letters!")
+    for url in ("EVENT_STORE", "BROKER", "REDIS"):
+        monkeypatch.setenv(f"WALLET_{url}_URL", "x://y")
+
+
+@pytest.mark.parametrize("kind", READERS, ids=lambda kind: kind.__name__)
+def test_whoever_is_told_of_the_read_shards_finds_their_password(kind: type[ReplaySettings]) -> None:
+    """Services and an operator's commands alike; and none of them shows it."""
+    settings = kind.model_validate({})
+    told = [url.get_secret_value() for url in settings.read_urls]
+    assert told == ["postgresql://a:a password@0", "postgresql://b@1"]
+    assert "a password" not in repr(settings)
+
+
+@pytest.mark.parametrize("partition", ["-1", "2"])
+def test_a_partition_that_is_not_there_cannot_be_replayed(
+    partition: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The refusal says which there are; -1 is not the last one."""
+    with pytest.raises(SystemExit, match="2"):
+        replay.main(["--partition", partition])
+    assert f"there are partitions 0 to 1, not {partition}" in capsys.readouterr().err
