@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from socket import socket
 
 import asyncpg
 import pytest
@@ -17,6 +18,7 @@ from wallet_cqrs.projection.groups import Gap, follow
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.history import FutureMoment, History
+from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
 from wallet_kernel.contract.problems import Problem
 from wallet_lab.testing import DatabaseUrls, RedisServer
@@ -114,6 +116,25 @@ async def test_the_wait_is_bounded_and_says_how_far_it_came(redis: "Redis", shar
         await reader(redis, shards, 0.2).balance("w0-1", 10**9)
     assert raised.value.name == "position-not-reached"
     assert raised.value.position is not None
+
+
+async def test_a_database_that_is_away_is_not_asked_without_a_pause() -> None:
+    """It is not reached in time either, and whoever waits does not make a storm of connections."""
+    looks = 0
+
+    async def look() -> int:
+        nonlocal looks
+        looks += 1
+        with socket() as nobody:  # a port that is free, so nobody answers
+            nobody.bind(("127.0.0.1", 0))
+            port = nobody.getsockname()[1]
+        connection = await asyncpg.connect(f"postgresql://nobody@127.0.0.1:{port}/none", timeout=1)
+        return int(await connection.fetchval("SELECT 1"))
+
+    with pytest.raises(Problem) as raised:
+        await Positions(look).reach(1, 0.5)
+    assert (raised.value.name, raised.value.position) == ("position-not-reached", 0)
+    assert 2 <= looks <= 10
 
 
 async def test_what_redis_does_not_have_is_put_back(

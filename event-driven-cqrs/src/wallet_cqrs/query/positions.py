@@ -1,12 +1,14 @@
 """Waiting for a position: everyone who waits for the same thing shares one look at it every few milliseconds."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 from wallet_kernel.contract.problems import Problem
+from wallet_kernel.database import DATABASE_ERRORS
 
 POLL_S = 0.001
+AWAY_POLL_S = 0.05
+"""A database that is away is not asked to open a connection every millisecond."""
 
 Look = Callable[[], Awaitable[int]]
 """How far it is now."""
@@ -37,9 +39,11 @@ class Positions:
 
     async def _poll(self) -> None:
         while self._waiting:
-            # Out of reach is not reached either: whoever waits learns it when their time is over.
-            with contextlib.suppress(Exception):
+            try:
                 self._reached = max(self._reached, await self._look())
+            except DATABASE_ERRORS:
+                # Out of reach is not reached either: whoever waits learns it when their time is over.
+                await asyncio.sleep(AWAY_POLL_S)
             self._release()
             await asyncio.sleep(POLL_S)
 
