@@ -32,7 +32,8 @@ HEAD = Gauge("wallet_log_head", "The last position of the log that this process 
 CAUGHT_UP = Counter("wallet_events_caught_up", "Events of other replicas that were read under the lock.")
 
 CATCH_UP_MAX = 20_000
-"""Events read under the lock at most. A replica that is further behind begins anew, without holding up the others."""
+"""Events read under the lock at most. A replica that is further behind forgets what it knows, and its batch is sent
+again: it does not hold up the others."""
 
 NOT_DONE = NotDone()
 UNKNOWN = Unknown()
@@ -80,9 +81,10 @@ class LogWriter:
         try:
             with TRANSACTION.time():
                 batch, outcomes = await self._transact(items)
-        except LeftBehind:
+        except LeftBehind as behind:  # as often as others are that fast: so by its sender, who has a deadline
+            _log.warning("beginning anew", extra={"commands": len(items), "cause": str(behind)})
             self._cache.forget()
-            return await self._apply(items)
+            return [NOT_DONE] * len(items)
         except CommitUnknown:
             _log.exception("a batch may not have been committed", extra={"commands": len(items)})
             self._cache.forget()
@@ -129,7 +131,7 @@ class LogWriter:
     async def _catch_up(self, turn: Turn) -> None:
         position = self._cache.position
         if position is None or turn.head - position > CATCH_UP_MAX:
-            raise LeftBehind
+            raise LeftBehind(f"the log is at {turn.head}, this replica at {position}")
         if turn.head > position:
             self._cache.catch_up(turn.head, await turn.appended(position))
             CAUGHT_UP.inc(turn.head - position)
