@@ -107,8 +107,8 @@ class Projector:
         self._gaps.inc()
         if gap.until > await self._log.head():
             raise ImpossibleEvent(f"a group follows position {gap.until}, which the log has not reached")
-        async for _, events in self._log.chunks(gap.after, gap.until, self._chunk_max):
-            await self._apply([Group(gap.after, _, [e for e in events if self._is_mine(e)])])
+        async for reached, events in self._log.chunks(gap.after, gap.until, self._chunk_max):
+            await self._apply([Group(gap.after, reached, [e for e in events if self._is_mine(e)])])
 
     async def _write(self, transaction: Transaction, stretch: Stretch, accounts: set[str]) -> Fold:
         fold = await transaction.fold(accounts)
