@@ -297,7 +297,7 @@ async def test_the_same_key_at_two_replicas_is_one_transfer(event_store: Databas
 async def test_a_replica_that_was_left_far_behind_begins_anew(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It does not read everything it missed while the others wait for the lock; sent again, the command is done once."""
+    """It does not read everything it missed while the others wait for the lock; sent again, a command is done once."""
     monkeypatch.setattr("wallet_cqrs.command.log_writer.CATCH_UP_MAX", 10)
     async with replica(event_store.service) as busy, replica(event_store.service) as idle:
         await idle.perform_all([opening("alice", 100), opening("bob")])

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ import aiohttp
 import msgspec
 
 REQUEST_TIMEOUT_S = 30.0
+INSIST_MAX_S = 90.0
+"""Longer than any outage that a test makes."""
 BUSY_CLIENTS = 16
 
 
@@ -41,16 +44,22 @@ class Client:
             return Reply(response.status, _decode(await response.read()))
 
     async def insist(self, method: str, path: str, **body: object) -> Reply:
-        """The request, sent again with the same key until it has an answer that is not a 5xx."""
-        key = str(uuid.uuid4())
-        while True:
+        """The request, sent again with the same key until it has an answer that is not a 5xx, for a bounded time."""
+        key, told = str(uuid.uuid4()), "nothing"
+        end_s = time.monotonic() + INSIST_MAX_S
+        while time.monotonic() < end_s:
             try:
                 reply = await self.send(method, path, key, **body)
                 if reply.status < 500:
                     return reply
-            except (aiohttp.ClientError, TimeoutError):
-                pass
+                told = str(reply)
+            except (
+                aiohttp.ClientError,
+                TimeoutError,
+            ) as error:  # what is broken on purpose may break a connection
+                told = repr(error)
             await asyncio.sleep(0.1)
+        raise AssertionError(f"{method} {path} has no answer after {INSIST_MAX_S:.0f} s; the last was {told}")
 
     async def open(self, account: str, balance: int) -> Reply:
         """A wallet with dollars in it."""
@@ -84,8 +93,6 @@ class Traffic:
 
     acknowledged: list[str] = field(default_factory=list)
     """Transaction ids of transfers answered with 201."""
-    unanswered: int = 0
-    """Requests that had to be sent again."""
 
 
 @asynccontextmanager
