@@ -79,6 +79,7 @@ class AnyHistory(RuleBasedStateMachine):
         self._answered: list[tuple[Submission, Outcome]] = []
         self._queues: dict[int, list[Group]] = defaultdict(list)
         self._published = 0
+        self.rests = 0
         self._run(self._open())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -181,6 +182,7 @@ class AnyHistory(RuleBasedStateMachine):
             for name, status in self._model.status.items()
         }
         assert self._run(self._rebuild(swap=False)) == []
+        self.rests += 1
 
     @invariant()
     def conserves(self) -> None:
@@ -212,10 +214,12 @@ def test_any_history_ends_well(
     postgres: PostgresServer, read_postgres: PostgresServer, redis_server: RedisServer
 ) -> None:
     """Conservation, nobody below zero, each command once, the read model equal to the events and to its rebuild."""
+    histories: list[AnyHistory] = []
 
     def fresh() -> AnyHistory:
         shards = [read_postgres.copy_database() for _ in range(PARTITIONS)]
-        return AnyHistory(postgres.copy_database(), shards, redis_server)
+        histories.append(AnyHistory(postgres.copy_database(), shards, redis_server))
+        return histories[-1]
 
     few = settings(
         max_examples=EXAMPLES,
@@ -226,3 +230,5 @@ def test_any_history_ends_well(
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(fresh, settings=few)  # type: ignore[arg-type]  # a factory will do
+    assert len(histories) >= EXAMPLES
+    assert all(history.rests for history in histories)

@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aio_pika
 import pytest
 from aio_pika.exceptions import AMQPError
-from cqrs_support.histories import Story, append, groups, story
+from cqrs_support.histories import Story, append, groups, story, wallet_rows
+from cqrs_support.replicas import query
 from redis.asyncio import Redis
 
 from wallet_cqrs import broker, messages
@@ -29,10 +30,11 @@ WAIT_S = 30.0
 class Line:
     """A consumer of partition 0 with its databases, and the broker as the relay sees it."""
 
-    def __init__(self, consumer: Consumer, store: Store, url: str) -> None:
+    def __init__(self, consumer: Consumer, store: Store, url: str, shard: DatabaseUrls) -> None:
         self.consumer = consumer
         self.store = store
-        self._url = url
+        self.url = url
+        self._shard = shard
 
     async def publish(self, bodies: Sequence[bytes]) -> None:
         """Sends message bodies to partition 0; all of them again when the broker does not confirm one."""
@@ -46,7 +48,7 @@ class Line:
             await asyncio.sleep(0.1)
 
     async def _publish(self, bodies: Sequence[bytes]) -> None:
-        async with await aio_pika.connect(self._url) as connection:
+        async with await aio_pika.connect(self.url) as connection:
             exchange = await broker.declare(await connection.channel(), 2)
             for body in bodies:
                 await exchange.publish(
@@ -55,7 +57,7 @@ class Line:
 
     async def dead_letter(self) -> bytes | None:
         """Removes the first of the dead letters."""
-        async with await aio_pika.connect(self._url) as connection:
+        async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
             message = await (await channel.get_queue(DEAD_LETTER_EXCHANGE)).get(fail=False)
             if message is not None:
@@ -64,7 +66,7 @@ class Line:
 
     async def waiting(self) -> int:
         """How many messages are ready in the queue."""
-        async with await aio_pika.connect(self._url) as connection:
+        async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
             queue = await channel.declare_queue(queue_name(0), passive=True)
             return queue.declaration_result.message_count or 0
@@ -75,7 +77,7 @@ class Line:
 
     async def forget(self) -> None:
         """Makes all queues anew."""
-        async with await aio_pika.connect(self._url) as connection:
+        async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
             for name in (queue_name(0), queue_name(1), DEAD_LETTER_EXCHANGE):
                 await channel.queue_delete(name)
@@ -99,6 +101,12 @@ class Line:
             return (await self.store.progress())[0] >= position
 
         await eventually(there)
+
+    async def assert_holds_all(self, told: Story) -> None:
+        """The read model comes to be what the events say, to the last of them."""
+        await self.reached(told.events[-1].position)
+        rows = await query(self._shard.service, "SELECT * FROM read_model.wallets ORDER BY 1")
+        assert [tuple(row) for row in rows] == wallet_rows(told, 0)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], within_s: float = WAIT_S) -> None:
@@ -127,7 +135,7 @@ async def line(
         store = await opened.enter_async_context(Store(read_shards[0].service))
         redis = await opened.enter_async_context(Redis.from_url(redis_server.url))
         projector = Projector(0, 2, store, EventLog(pool), Cache(redis, 60, 1), 50)
-        made = Line(Consumer(rabbitmq.url, projector, 2, 16), store, rabbitmq.url)
+        made = Line(Consumer(rabbitmq.url, projector, 2, 16), store, rabbitmq.url, read_shards[0])
         await made.forget()
         yield made
 
@@ -144,7 +152,7 @@ async def test_messages_become_rows(line: Line, told: Story) -> None:
     """And nothing is left in the queue."""
     await line.publish(bodies(groups(told.events, 0)))
     async with line.consuming():
-        await line.reached(told.events[-1].position)
+        await line.assert_holds_all(told)
         await line.consumer.check()
         await eventually(line.drained)
 
@@ -158,7 +166,7 @@ async def test_a_message_lost_from_the_queue_is_made_good(line: Line, told: Stor
     async with line.consuming():
         await line.reached(made[8].head)
         await line.publish(bodies(made[-1:]))
-        await line.reached(told.events[-1].position)
+        await line.assert_holds_all(told)
 
 
 async def test_garbage_stops_the_partition_loudly(line: Line, told: Story) -> None:
@@ -177,7 +185,7 @@ async def test_garbage_stops_the_partition_loudly(line: Line, told: Story) -> No
         assert await line.dead_letter() == b"\xc1 no message"
         await line.store.resume()
         await line.publish(bodies(made[-1:]))
-        await line.reached(told.events[-1].position)
+        await line.assert_holds_all(told)
         await line.consumer.check()
 
 
@@ -200,7 +208,7 @@ async def test_a_broker_that_dies_is_waited_for(line: Line, told: Story, rabbitm
         rabbitmq.kill()
         rabbitmq.start()
         await line.publish(bodies(made[len(made) // 2 :]))
-        await line.reached(told.events[-1].position)
+        await line.assert_holds_all(told)
         await line.consumer.check()
 
 
@@ -211,11 +219,11 @@ async def test_a_deleted_queue_comes_back(line: Line, told: Story, monkeypatch: 
     await line.publish(bodies(made[:3]))
     async with line.consuming():
         await line.reached(made[2].head)
-        async with await aio_pika.connect(line._url) as connection:
+        async with await aio_pika.connect(line.url) as connection:
             await (await connection.channel()).queue_delete(queue_name(0))
         await asyncio.sleep(1)
         await line.publish(bodies(made[3:]))
-        await line.reached(told.events[-1].position)
+        await line.assert_holds_all(told)
 
 
 async def test_a_queue_that_died_with_its_broker_is_replaced(
@@ -223,7 +231,7 @@ async def test_a_queue_that_died_with_its_broker_is_replaced(
 ) -> None:
     """Killed just after its declaration, a quorum queue may never answer again; its messages are made good."""
     made = groups(told.events, 0)
-    async with await aio_pika.connect(line._url) as connection:
+    async with await aio_pika.connect(line.url) as connection:
         await (await connection.channel()).queue_delete(queue_name(0))
     await line.publish(bodies(made[:3]))
     rabbitmq.kill()
@@ -238,4 +246,4 @@ async def test_a_queue_that_died_with_its_broker_is_replaced(
 
         await eventually(consuming, 60)
         await line.publish(bodies(made[-1:]))
-        await line.reached(told.events[-1].position)
+        await line.assert_holds_all(told)

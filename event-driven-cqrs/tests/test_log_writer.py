@@ -185,10 +185,12 @@ def test_batches_do_what_the_model_does(
 ) -> None:
     """Whatever the size of batches, the replica, the repetitions, and the distance of snapshots."""
     suffix = f"-{next(_runs)}"
-    asyncio.run(_against_model(event_store.service, suffix, drawn, batch_max, replicas, snapshot_every))
+    asyncio.run(
+        _assert_does_as_the_model(event_store.service, suffix, drawn, batch_max, replicas, snapshot_every)
+    )
 
 
-async def _against_model(
+async def _assert_does_as_the_model(
     url: str,
     suffix: str,
     drawn: list[tuple[Command, bool]],

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import msgspec
 import pytest
-from cqrs_support.histories import Story, append, groups, story
+from cqrs_support.histories import Story, append, groups, story, wallet_rows
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, cache_key, channel, parse_entry
@@ -74,20 +74,12 @@ def mine(events: list[EventMessage]) -> list[EventMessage]:
     return [event for event in events if partition_of(event.stream_id, PARTITIONS) == 0]
 
 
-def expected(told: Story) -> list[tuple[object, ...]]:
-    """The rows of `wallets` that partition 0 must have."""
-    wallets = [w for w in told.wallets.values() if partition_of(w.account_id, PARTITIONS) == 0]
-    return sorted(
-        (w.account_id, w.currency, w.status, w.balance_micros, w.version, w.updated_at) for w in wallets
-    )
-
-
 async def assert_is(made: Bench, told: Story) -> None:
     """The read model is exactly what the events say."""
-    assert await made.rows("wallets") == expected(told)
+    assert await made.rows("wallets") == wallet_rows(told, 0)
     postings = await made.rows("postings")
     assert len(postings) == len({row[:2] for row in postings})
-    for account, _, _, balance, _, _ in expected(told):
+    for account, _, _, balance, _, _ in wallet_rows(told, 0):
         assert sum(row[4] for row in postings if row[0] == account) == balance  # type: ignore[misc]
     assert (await made.store.progress())[0] == told.events[-1].position
 
@@ -98,7 +90,7 @@ async def test_a_log_becomes_the_read_model(a_bench: Bench) -> None:
     for group in groups(told.events, 0):
         await a_bench.projector.project([group])
     await assert_is(a_bench, told)
-    for row in expected(told):
+    for row in wallet_rows(told, 0):
         version, position = await a_bench.entry(str(row[0]))
         assert version == row[4]
         assert position <= told.events[-1].position

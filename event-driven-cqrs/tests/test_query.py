@@ -8,14 +8,12 @@ from socket import socket
 
 import asyncpg
 import pytest
-from cqrs_support.histories import BEGIN, Story, append, groups, story
+from cqrs_support.histories import BEGIN, Story, append, groups, project, story
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, cache_key, parse_entry
 from wallet_cqrs.domain import OpenWallet
 from wallet_cqrs.event_log import open_pool
-from wallet_cqrs.projection.groups import Gap, follow
-from wallet_cqrs.projection.store import Store
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.history import FutureMoment, History
 from wallet_cqrs.query.positions import Positions
@@ -24,18 +22,6 @@ from wallet_kernel.contract.problems import Problem
 from wallet_lab.testing import DatabaseUrls, RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-
-
-async def project(shard: DatabaseUrls, told: Story, partition: int, until: int) -> None:
-    """Brings a shard's read model to a position."""
-    async with Store(shard.service) as store:
-        for group in groups(told.events[:until], partition):
-            async with store.transaction() as transaction:
-                following = follow(transaction.position, [group])
-                assert not isinstance(following, Gap)
-                fold = await transaction.fold({event.stream_id for event in following.events})
-                fold.play(following.events)
-                await transaction.write(fold, following.head)
 
 
 @pytest.fixture
@@ -58,7 +44,7 @@ async def shards(read_shards: list[DatabaseUrls], told: Story) -> AsyncIterator[
     async with AsyncExitStack() as opened:
         made = []
         for number, urls in enumerate(read_shards):
-            await project(urls, told, number, len(told.events) // 2)
+            await project(urls, groups(told.events[: len(told.events) // 2], number))
             pool = await opened.enter_async_context(open_read_pool(urls.service))
             made.append(ReadShard(number, pool, 100, 1000))
         yield made
@@ -104,7 +90,7 @@ async def test_a_position_is_waited_for(
     await asyncio.sleep(0.2)
     assert not reading.done()
     for number, urls in enumerate(read_shards):
-        await project(urls, told, number, head)
+        await project(urls, groups(told.events, number))
     entry = await asyncio.wait_for(reading, 2)
     assert entry is not None
     assert entry.version == told.wallet(account).version

@@ -87,6 +87,14 @@ def story(commands: int = 200, wallets: int = 10, seed: int = 0) -> Story:
     return told
 
 
+def wallet_rows(told: Story, partition: int, partitions: int = 2) -> list[tuple[object, ...]]:
+    """The rows of the read model's `wallets` that a partition must have, by account."""
+    mine = (w for w in told.wallets.values() if partition_of(w.account_id, partitions) == partition)
+    return sorted(
+        (w.account_id, w.currency, w.status, w.balance_micros, w.version, w.updated_at) for w in mine
+    )
+
+
 def groups(events: Sequence[EventMessage], partition: int, partitions: int = 2, size: int = 7) -> list[Group]:
     """What a relay publishes of a log to one partition, `size` events a group."""
     made = []
