@@ -124,22 +124,3 @@ def _recovery_verdict(report: Report, hits: list[Recovery], field: str) -> Verdi
         for name in architectures(report)
     }
     return judge(values, "less")
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How often each architecture is ahead in one measure, over the scenarios that compare it."""
-
-    ahead: Mapping[str, int]
-    undecided: int
-    withheld: int
-
-
-def score(verdicts: list[Verdict], names: list[str]) -> Score:
-    """Count one measure's verdicts."""
-    compared = [verdict for verdict in verdicts if len(verdict.estimates) > 1]
-    return Score(
-        ahead={name: sum(verdict.ahead == name for verdict in compared) for name in names},
-        undecided=sum(verdict.ahead is None for verdict in compared),
-        withheld=sum(bool(verdict.missing) for verdict in verdicts),
-    )
