@@ -1,5 +1,6 @@
 """The report as a reader gets it: files that need nothing else, every figure there, nothing withheld shown."""
 
+import json
 import re
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def browser() -> str:
 def test_the_json_is_read_back_as_it_was(folder: Path) -> None:
     """report.json loses nothing: a page can be made from it again."""
     assert read_report(folder / "report.json") == synthetic_report()
+
+
+def test_the_json_has_a_line_for_each_run(folder: Path) -> None:
+    """Kept in a repository, it stays small, and a diff shows the runs that differ."""
+    report, lines = synthetic_report(), (folder / "report.json").read_text().splitlines()
+    runs = lines[lines.index('"runs": [') + 1 :][: len(report.runs)]
+    assert [json.loads(line.rstrip(","))["scenario"] for line in runs] == [
+        run.scenario for run in report.runs
+    ]
+    assert len(lines) < len(report.runs) + len(report.recovery) + 100
 
 
 def test_every_figure_is_there_as_picture_drawing_and_table(folder: Path) -> None:
