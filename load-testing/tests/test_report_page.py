@@ -10,9 +10,9 @@ from lab_support.chromium import find_chromium, measure, screenshot
 from lab_support.synthetic import BEGAN, LOST, synthetic_report
 from PIL import Image
 
-from wallet_lab.report.figures import FIGURES
+from wallet_lab.report.figures import FIGURES, costs
 from wallet_lab.report.figures.style import COLOURS
-from wallet_lab.report.model import Machine, Ratios, Report
+from wallet_lab.report.model import Costs, Machine, Ratios, Report
 from wallet_lab.report.page import read_report, write_report
 
 pytestmark = pytest.mark.slow
@@ -59,6 +59,17 @@ def test_every_figure_is_there_as_picture_drawing_and_table(folder: Path) -> Non
     assert len(list((folder / "figures").glob("*.svg"))) == len(FIGURES)
     assert all(len(alt) > 20 for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page))
     assert (folder / "summary.png").stat().st_size > 0
+
+
+def test_components_that_cost_the_same_keep_their_order() -> None:
+    """A set would give them another one in every process: the same report makes the same page."""
+    names = [f"component-{letter}" for letter in "hbfdgace"]
+    alike = Costs(total=8.0, by_component=dict.fromkeys(names, 1.0))
+    report = synthetic_report()
+    runs = [msgspec.structs.replace(run, disk_bytes_per_transfer=alike) for run in report.runs]
+    exhibit = costs.disk(msgspec.structs.replace(report, runs=runs))
+    assert exhibit is not None
+    assert exhibit.table.rows[0][-1] == ", ".join(f"{name} 1" for name in names)
 
 
 def test_the_page_needs_no_other_file(folder: Path) -> None:

@@ -79,7 +79,7 @@ def _parts(runs: list[Run], kind: Kind) -> dict[str, float]:
     found = [costs for run in runs if not is_step(run) and (costs := kind(run))]
     if not found or missing(runs):
         return {}
-    names = {name for costs in found for name in costs.by_component}
+    names = dict.fromkeys(name for costs in found for name in costs.by_component)
     return {name: mean(costs.by_component.get(name, 0) for costs in found) for name in names}
 
 
