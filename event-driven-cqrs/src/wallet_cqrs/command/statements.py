@@ -19,10 +19,6 @@ BEGIN_APPENDING = "BEGIN; SELECT FROM log_head FOR UPDATE"
 """Whoever appends waits here for its turn. What it reads afterwards, in statements of their own and so from
 snapshots of their own, has everything that was appended before it; and the next one sees all that it appends."""
 
-CHANNEL = "wallet_events"
-"""Where the relay listens."""
-
-
-def commit_at(position: int) -> str:
-    """Advances the head, wakes the relay, and commits, in one round trip."""
-    return f"UPDATE log_head SET position = {position:d}; NOTIFY {CHANNEL}; COMMIT"  # noqa: S608 -- an integer
+COMMIT_AT = "UPDATE log_head SET position = %d; NOTIFY wallet_events; COMMIT"
+"""Advances the head, wakes the relay, and commits, in one round trip. Several statements at once take no parameters;
+`%d` lets nothing in but an integer."""

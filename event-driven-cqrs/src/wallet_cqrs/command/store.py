@@ -199,7 +199,7 @@ class Turn:
         if batch.decisions:
             await copy("decisions", records=map(_decision_row, batch.decisions), columns=_DECISION_COLUMNS)
         try:
-            await self._connection.execute(statements.commit_at(batch.position) if batch.rows else "COMMIT")
+            await self._connection.execute(statements.COMMIT_AT % batch.position if batch.rows else "COMMIT")
         except DATABASE_ERRORS as error:
             raise CommitUnknown(repr(error)) from error
 

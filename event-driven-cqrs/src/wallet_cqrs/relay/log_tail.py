@@ -16,6 +16,7 @@ CHECKPOINT_INTERVAL_S = 0.1
 
 _LOCK = 3
 _CHANNEL = "wallet_events"
+"""Who appends notifies it with every commit (command/statements.py)."""
 _SESSION = {
     "application_name": "wallet-relay",
     "statement_timeout": "5s",

@@ -9,6 +9,9 @@ import asyncpg
 from wallet_lab.audit.questions import check
 from wallet_lab.report.model import Check
 
+_DIGEST = "SELECT count(*), coalesce(sum(hash_record_extended(r, 0)), 0) FROM ({rows}\n) AS r"
+"""Of a side's rows, whose query is one of this package's: how many, and a sum that does not depend on their order."""
+
 
 class Side(NamedTuple):
     """A query, and the databases whose rows together are the side; the first column identifies a row."""
@@ -36,8 +39,7 @@ async def compare(name: str, left: Side, right: Side) -> Check:
 
 async def _digest(side: Side) -> tuple[int, int]:
     """How many rows, and the sum of their hashes, which does not depend on their order or on where they are."""
-    # The query is one of this package's.
-    sql = f"SELECT count(*), coalesce(sum(hash_record_extended(r, 0)), 0) FROM ({side.sql}\n) AS r"  # noqa: S608
+    sql = _DIGEST.format(rows=side.sql)
     found = await asyncio.gather(*(database.fetchrow(sql) for database in side.databases))
     return sum(rows for rows, _ in found), int(sum(digest for _, digest in found))
 

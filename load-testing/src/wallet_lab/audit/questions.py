@@ -12,6 +12,9 @@ from wallet_lab.report.model import Check
 SHOWN_MAX = 5
 """So many violations of a check are told; all are counted."""
 
+_COUNTED = "SELECT sentence, count(*) OVER () FROM ({violations}\n) AS wrong(sentence) LIMIT $1"
+"""The first violations, and how many there are. What is put in stands in a file of this package."""
+
 _HEADING = re.compile(r"^-- check: (.+)\n", re.MULTILINE)
 
 
@@ -34,11 +37,7 @@ async def ask(database: asyncpg.Connection, questions: Iterable[Question], where
 
 
 async def _ask(database: asyncpg.Connection, question: Question, where: str) -> Check:
-    # The query is one of this package's files.
-    counted = (
-        f"SELECT sentence, count(*) OVER () FROM ({question.sql}\n) AS wrong(sentence) LIMIT {SHOWN_MAX}"  # noqa: S608
-    )
-    rows = await database.fetch(counted)
+    rows = await database.fetch(_COUNTED.format(violations=question.sql), SHOWN_MAX)
     return Check(
         name=question.name,
         passed=not rows,
