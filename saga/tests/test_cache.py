@@ -14,13 +14,11 @@ from uuid import uuid4
 import msgspec
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from wallet_kernel.cache import open_cache
 from wallet_lab.testing import RedisServer, running_redis
 from wallet_saga.balances import cache_key
-from wallet_saga.orchestrator import balance_reader
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.protocol import Deposit, Done, Lookup, Open, Read, Unknown, WalletState
 from wallet_saga.worker.books import Books
@@ -64,7 +62,7 @@ async def cache(server: RedisServer) -> AsyncIterator[BalanceCache]:
 
 
 def client(server: RedisServer) -> "Redis":
-    return Redis.from_url(server.url, retry=Retry(NoBackoff(), 0))
+    return open_cache(server.url)
 
 
 @contextlib.asynccontextmanager
@@ -379,7 +377,7 @@ async def test_no_read_after_an_acknowledgement_is_stale(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Readers race a writer while Redis is killed, paused and emptied: none ever sees what was before its time."""
-    monkeypatch.setattr(balance_reader, "PAUSE_S", 0.05)
+    monkeypatch.setattr("wallet_kernel.cache.PAUSE_S", 0.05)
     writer = ShardWriter(store, cache, 1000, 20_000)
     await writer.perform([Open(uuid4(), "a", 0, "USD", None, None)])
     until_s = time.monotonic() + 8

@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.projection.cache import Cache
 from wallet_cqrs.projection.consumer import Consumer
 from wallet_cqrs.projection.projector import Projector
 from wallet_cqrs.projection.settings import ProjectionSettings
 from wallet_cqrs.projection.store import Store
+from wallet_kernel.cache import open_cache
 from wallet_kernel.runtime.apps import own_app
 from wallet_kernel.runtime.books_watch import books_watched
 from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
@@ -35,7 +32,7 @@ def main() -> None:
 @asynccontextmanager
 async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
     """The projection's resources, opened in order and closed in reverse."""
-    redis = Redis.from_url(settings.redis_url.get_secret_value(), retry=Retry(NoBackoff(), 0))
+    redis = open_cache(settings.redis_url.get_secret_value())
     async with AsyncExitStack() as opened:
         pool = await opened.enter_async_context(open_pool(settings.event_store_url.get_secret_value(), NAME))
         log = EventLog(pool)

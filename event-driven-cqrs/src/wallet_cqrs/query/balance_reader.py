@@ -1,12 +1,10 @@
 """Balances: from Redis where its entry is fresh enough for the reader, else from the read model; both in batches."""
 
 import asyncio
-import logging
-import time
 from collections.abc import Sequence
+from functools import partial
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from wallet_cqrs.balance_cache import CacheWriter, Entry, cache_key, entry_of, parse_entry
 from wallet_cqrs.domain import Wallet
@@ -14,14 +12,11 @@ from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.positions import not_reached
 from wallet_cqrs.query.read_shard import ReadShard
 from wallet_kernel.batcher import Batcher, QueueFull
+from wallet_kernel.cache import Breaker
 from wallet_kernel.runtime.metrics import CACHE_READS
 
-PAUSE_S = 0.5
-"""How long Redis is left alone after it did not answer."""
 FILLS_MAX = 1000
 """Entries that may wait to be put back into Redis; those above are left out."""
-
-_log = logging.getLogger(__name__)
 
 
 class BalanceReader:
@@ -41,9 +36,8 @@ class BalanceReader:
         self._redis = redis
         self._shards = shards
         self._writer = CacheWriter(redis, cache_ttl_s, announce=False)
-        self._cache_timeout_s = cache_timeout_s
+        self._breaker = Breaker(cache_timeout_s)
         self._position_timeout_s = position_timeout_s
-        self._paused_until = 0.0
         self._fills: list[tuple[Wallet, int]] = []
         self._filler: asyncio.Task[None] | None = None
         self._hits, self._misses = CACHE_READS.labels("hit"), CACHE_READS.labels("miss")
@@ -83,19 +77,13 @@ class BalanceReader:
             return None
 
     async def _look_up(self, accounts: Sequence[str]) -> Sequence[Entry | None]:
-        if time.monotonic() < self._paused_until:
-            return [None] * len(accounts)
-        try:
-            async with asyncio.timeout(self._cache_timeout_s):
-                found = await self._redis.mget([cache_key(account) for account in accounts])
-        except (RedisError, OSError, TimeoutError) as error:
-            self._lost(error)
-            return [None] * len(accounts)
+        keys = [cache_key(account) for account in accounts]
+        found = await self._breaker.call(lambda: self._redis.mget(keys)) or [None] * len(keys)
         return [parse_entry(raw) if isinstance(raw, bytes) else None for raw in found]
 
     def _fill(self, wallet: Wallet, position: int) -> None:
         """Puts a wallet that Redis did not have back, off the reader's path."""
-        if len(self._fills) < FILLS_MAX and time.monotonic() >= self._paused_until:
+        if len(self._fills) < FILLS_MAX and not self._breaker.is_open:
             self._fills.append((wallet, position))
             if self._filler is None or self._filler.done():
                 self._filler = asyncio.create_task(self._write_fills())
@@ -105,12 +93,5 @@ class BalanceReader:
             fills, self._fills = self._fills, []
             # The lowest of their positions holds for all of them.
             position = min(position for _, position in fills)
-            try:
-                async with asyncio.timeout(self._cache_timeout_s):
-                    await self._writer.write([wallet for wallet, _ in fills], position)
-            except (RedisError, OSError, TimeoutError) as error:
-                self._lost(error)
-
-    def _lost(self, error: Exception) -> None:
-        _log.warning("redis does not answer; reading the read model", extra={"cause": repr(error)})
-        self._paused_until = time.monotonic() + PAUSE_S
+            write = partial(self._writer.write, [wallet for wallet, _ in fills], position)
+            await self._breaker.call(write)

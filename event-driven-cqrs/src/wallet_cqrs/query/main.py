@@ -6,8 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from wallet_cqrs.event_log import open_pool
 from wallet_cqrs.query import stream_route
@@ -18,6 +16,7 @@ from wallet_cqrs.query.routes import PublicRoutes
 from wallet_cqrs.query.settings import QuerySettings
 from wallet_cqrs.query.stream_route import BalanceStreams
 from wallet_cqrs.query.streams import Announcements
+from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
@@ -40,7 +39,7 @@ def main() -> None:
 @asynccontextmanager
 async def query(settings: QuerySettings) -> AsyncIterator[Service]:
     """The query service's resources, opened in order and closed in reverse."""
-    redis = Redis.from_url(settings.redis_url.get_secret_value(), retry=Retry(NoBackoff(), 0))
+    redis = open_cache(settings.redis_url.get_secret_value())
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(redis)
         history = History(

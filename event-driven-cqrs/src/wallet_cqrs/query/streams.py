@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from wallet_cqrs.balance_cache import Entry, channel, parse_entry
+from wallet_kernel.cache import CACHE_ERRORS
 
 RETRY_S = 0.5
 
@@ -69,9 +69,9 @@ class Announcements:
         while True:
             try:
                 await self._deliver()
-            except (RedisError, OSError, TimeoutError, RuntimeError) as error:
+            except (*CACHE_ERRORS, RuntimeError) as error:  # RuntimeError: the subscription has no connection
                 _log.warning("announcements interrupted", extra={"cause": repr(error)})
-                with contextlib.suppress(RedisError, OSError):
+                with contextlib.suppress(*CACHE_ERRORS):
                     await self._pubsub.aclose()  # type: ignore[no-untyped-call]
                 self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
                 await asyncio.sleep(RETRY_S)

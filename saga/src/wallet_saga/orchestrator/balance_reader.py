@@ -1,21 +1,13 @@
 """Balances from Redis, read in batches; a balance that is not there comes from its shard's worker."""
 
-import asyncio
-import logging
-import time
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from wallet_kernel.batcher import Batcher, QueueFull
+from wallet_kernel.cache import Breaker
 from wallet_kernel.runtime.metrics import CACHE_READS
 from wallet_saga.balances import cache_key, cached_body
-
-PAUSE_S = 0.5
-"""How long Redis is left alone after it did not answer."""
-
-_log = logging.getLogger(__name__)
 
 
 class BalanceReader:
@@ -23,8 +15,7 @@ class BalanceReader:
 
     def __init__(self, redis: "Redis", timeout_s: float) -> None:
         self._redis = redis
-        self._timeout_s = timeout_s
-        self._paused_until = 0.0
+        self._breaker = Breaker(timeout_s)
         self._hits, self._misses = CACHE_READS.labels("hit"), CACHE_READS.labels("miss")
         self._batcher: Batcher[str, bytes | None] = Batcher(
             "balances", self._read, batch_max=500, queue_max=10_000
@@ -40,13 +31,6 @@ class BalanceReader:
         return body
 
     async def _read(self, accounts: Sequence[str]) -> Sequence[bytes | None]:
-        if time.monotonic() < self._paused_until:
-            return [None] * len(accounts)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                entries = await self._redis.mget([cache_key(account) for account in accounts])
-        except (RedisError, OSError, TimeoutError) as error:
-            _log.warning("redis does not answer; asking the workers", extra={"cause": repr(error)})
-            self._paused_until = time.monotonic() + PAUSE_S
-            return [None] * len(accounts)
+        keys = [cache_key(account) for account in accounts]
+        entries = await self._breaker.call(lambda: self._redis.mget(keys)) or [None] * len(keys)
         return [cached_body(entry) if isinstance(entry, bytes) else None for entry in entries]

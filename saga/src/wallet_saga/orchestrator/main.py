@@ -3,10 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
+from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
@@ -39,7 +36,7 @@ def main() -> None:
 async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]:
     """The orchestrator's resources, opened in order and closed in reverse."""
     secret = settings.service_secret.get_secret_value()
-    redis = Redis.from_url(settings.redis_url.get_secret_value(), retry=Retry(NoBackoff(), 0))
+    redis = open_cache(settings.redis_url.get_secret_value())
     async with open_session(secret) as session, redis:
         clients = [
             ShardClient(

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from prometheus_client import Gauge
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from wallet_kernel.cache import CACHE_ERRORS
 from wallet_kernel.contract.answers import wallet_body
 from wallet_kernel.runtime.metrics import CACHE_FAILURES
 from wallet_saga.balances import cache_entry, cache_key, wallet_view
@@ -82,7 +82,7 @@ class BalanceCache:
             try:
                 await self._write(wallets, lease_end)
                 return
-            except (RedisError, OSError, TimeoutError) as error:
+            except CACHE_ERRORS as error:
                 self._lost(error)
         await self.sit_out()
 
@@ -115,7 +115,7 @@ class BalanceCache:
                 async with asyncio.timeout(self._timeout_s):
                     await self._redis.ping()
                 self._up = True
-            except (RedisError, OSError, TimeoutError):
+            except CACHE_ERRORS:
                 await asyncio.sleep(_PROBE_INTERVAL_S)
         CACHE_UP.set(1)
         _log.info("redis answers")

@@ -4,10 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
+from wallet_kernel.cache import open_cache
 from wallet_kernel.runtime.apps import own_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.logs import configure_logs
@@ -35,7 +32,7 @@ async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
     """The worker's resources, opened in order and closed in reverse."""
     lease = timedelta(seconds=settings.saga_lease_s)
     async with Store(settings.database_url.get_secret_value(), lease) as store:
-        redis = Redis.from_url(settings.redis_url.get_secret_value(), retry=Retry(NoBackoff(), 0))
+        redis = open_cache(settings.redis_url.get_secret_value())
         cache = BalanceCache(redis, settings.cache_lease_s, settings.cache_timeout_s)
         await cache.start()
         writer = ShardWriter(store, cache, settings.batch_max, settings.queue_max)
