@@ -9,7 +9,6 @@ def _read(name: str) -> str:
 
 WRITE = _read("write")
 WALLETS = _read("wallets")
-TOTALS = _read("totals")
 
 LOCK_CHECKPOINT = "SELECT position, stopped FROM checkpoint FOR UPDATE"
 """The first statement of every transaction: two projections of one partition take turns, and a rebuild that swaps

@@ -12,7 +12,7 @@ from wallet_cqrs.domain import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
 from wallet_kernel.database import DATABASE_ERRORS
-from wallet_kernel.runtime.books_watch import Totals
+from wallet_kernel.runtime.books_watch import TOTALS, Totals
 from wallet_kernel.runtime.metrics import TRANSACTION
 
 CONNECT_TIMEOUT_S = 2.0
@@ -123,7 +123,7 @@ class Store:
             },
         )
         try:
-            return [Totals(*row) for row in await connection.fetch(statements.TOTALS)]
+            return [Totals(*row) for row in await connection.fetch(TOTALS)]
         finally:
             await connection.close()
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from importlib.resources import files
 from typing import NamedTuple, NoReturn
 
 from prometheus_client import Gauge
@@ -26,6 +27,9 @@ IN_TRANSIT = Gauge(
     ["shard", "currency"],
 )
 CHECKED = Gauge("wallet_books_checked_seconds", "Unix time of the last look at a shard's books.", ["shard"])
+
+TOTALS = (files("wallet_kernel.runtime") / "totals.sql").read_text()
+"""Sums up a shard's books, which both architectures keep in tables of the same names; reads every wallet."""
 
 _log = logging.getLogger(__name__)
 

@@ -15,9 +15,7 @@ STATEMENT = _read("statement")
 UNFINISHED = _read("unfinished")
 
 BEGIN_SUMMING = "BEGIN READ ONLY; SET LOCAL enable_seqscan = on; SET LOCAL statement_timeout = '60s'"
-"""The one statement that reads all wallets. It is off the hot path, so it may scan, and take its time."""
-
-TOTALS = _read("totals")
+"""For the one statement that reads all wallets. It is off the hot path, so it may scan, and take its time."""
 
 BEGIN_AS_ONLY_WRITER = "BEGIN; SELECT pg_advisory_xact_lock(1)"
 """One writer a shard: the lock comes before the first read of the batch and ends with its transaction, so that a

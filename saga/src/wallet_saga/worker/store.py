@@ -11,7 +11,7 @@ import asyncpg
 
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.refusals import Refusal
-from wallet_kernel.runtime.books_watch import Totals
+from wallet_kernel.runtime.books_watch import TOTALS, Totals
 from wallet_kernel.runtime.metrics import watch_pool
 from wallet_saga.protocol import (
     CreditRecord,
@@ -158,7 +158,7 @@ class Store:
         async with self._readers.acquire() as connection:
             await connection.execute(statements.BEGIN_SUMMING)
             try:
-                rows = await connection.fetch(statements.TOTALS, timeout=SUMMING_TIMEOUT_S)
+                rows = await connection.fetch(TOTALS, timeout=SUMMING_TIMEOUT_S)
             finally:
                 await connection.execute("ROLLBACK")
         return [Totals(*row) for row in rows]

@@ -1,4 +1,4 @@
--- What the read shard's books sum to by currency, and what of it is in transit, in one snapshot.
+-- What a shard's books sum to by currency, and what of it is on its way to or from other shards, in one snapshot.
 -- Wallets are summed before they meet the system accounts: bigints are cheap to add up, numerics are not.
 SELECT currency, sum(total) AS imbalance_micros,
        coalesce(sum(total) FILTER (WHERE name = '@transit'), 0) AS in_transit_micros
