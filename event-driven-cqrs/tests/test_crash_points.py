@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
-from cqrs_support.replicas import assert_log_is_whole, opening, query, replica, transfer
+from cqrs_support.replicas import Replica, assert_log_is_whole, opening, query, replica, transfer
 from cqrs_support.services import RunningService, running_service
 from cqrs_support.severing import Cut, SeverableWay
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from wallet_cqrs.command.payments import NoOutcome, Payments
 from wallet_cqrs.command.submissions import Decided, NotDone, Outcome, Unknown
 from wallet_cqrs.domain import initial_state
+from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
@@ -101,6 +102,56 @@ async def test_a_request_outlives_an_unknown_commit(event_store: DatabaseUrls, c
         assert (decided.transaction_id, decided.reason) == (transaction_id, None)
         assert (await one.wallet("alice")).balance_micros == 60
     assert await assert_log_is_whole(event_store.service) == 4
+
+
+async def test_what_may_be_done_is_not_told_as_turned_away(
+    event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 overloaded promises that nothing was done: not of a command whose first commit nobody knows of."""
+    monkeypatch.setattr("wallet_cqrs.command.payments.random.uniform", lambda _, longest_s: longest_s)
+    monkeypatch.setattr("wallet_cqrs.command.payments.BACKOFF_FIRST_S", 0.3)
+    async with way_to(event_store) as way, replica(way.url, queue_max=1) as one:
+        for name in ("alice", "bob"):
+            await one.perform(opening(name, 100))
+        way.cut = "after-commit"
+        payments = Payments(one.writer, 4.0)
+        paying = asyncio.create_task(payments.transfer(TransferRequest("alice", "bob", 40, "USD"), None))
+        await way.was_cut.wait()
+        await asyncio.sleep(0.1)
+        async with nobody_appends(event_store):
+            others = [await one_more(one), await one_more(one)]  # the batch under way, and the queue
+            with pytest.raises(QueueFull):
+                await payments.transfer(TransferRequest("bob", "alice", 1, "USD"), None)
+            await asyncio.sleep(0.4)
+            assert not paying.done()
+        transaction_id, decided = await paying
+        assert isinstance(decided, Decided)
+        assert (decided.transaction_id, decided.reason) == (transaction_id, None)
+        await asyncio.gather(*others)
+        assert (await one.wallet("alice")).balance_micros == 60
+    assert await assert_log_is_whole(event_store.service) == 6
+
+
+@asynccontextmanager
+async def nobody_appends(event_store: DatabaseUrls) -> AsyncIterator[None]:
+    """Inside, the head of the log is locked."""
+    connection = await asyncpg.connect(event_store.service)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM log_head FOR UPDATE")
+            yield
+    finally:
+        await connection.close()
+
+
+async def one_more(one: Replica) -> "asyncio.Future[Outcome]":
+    """A command on its way."""
+    submitted = one.writer.submit(opening(f"other-{next(_numbers)}"))
+    await asyncio.sleep(0.05)
+    return submitted
+
+
+_numbers = itertools.count()
 
 
 async def test_a_deadline_tells_whether_the_command_may_be_done(

@@ -1,14 +1,13 @@
 """The use cases: a request becomes a command, and is sent until its outcome is known. Nothing else here retries."""
 
 import asyncio
-import logging
 import random
 from dataclasses import dataclass
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from wallet_cqrs.command.log_writer import LogWriter
+from wallet_cqrs.command.log_writer import NOT_DONE, LogWriter
 from wallet_cqrs.command.submissions import (
     Decided,
     KeyReused,
@@ -21,6 +20,7 @@ from wallet_cqrs.command.submissions import (
     Unknown,
 )
 from wallet_cqrs.domain import Deposit, OpenWallet, Refused, TransferMoney, Withdraw
+from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
@@ -29,8 +29,6 @@ from wallet_kernel.runtime.traces import TracedTransaction
 
 BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 0.5
-
-_log = logging.getLogger(__name__)
 
 
 class NoOutcome(Exception):
@@ -116,18 +114,28 @@ class Payments:
     async def _until_known(self, item: Submission | StatusCommand, attempt: Attempt) -> Outcome:
         backoff_s = BACKOFF_FIRST_S
         while True:
-            earlier = attempt.may_be_done
-            future = self._writer.submit(item)
-            attempt.may_be_done = True
-            outcome = await future
+            outcome = await self._send(item, attempt)
             if not isinstance(outcome, NotDone | Unknown):
                 return outcome
-            attempt.may_be_done = earlier or isinstance(outcome, Unknown)
             if isinstance(item, Submission) and attempt.may_be_done:
                 item = replace(item, resent=True)
             RETRIES.inc()
             await asyncio.sleep(random.uniform(0, backoff_s))
             backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+
+    async def _send(self, item: Submission | StatusCommand, attempt: Attempt) -> Outcome:
+        """What came of sending it once. Raises QueueFull if nothing was done, now or before."""
+        earlier = attempt.may_be_done
+        try:
+            future = self._writer.submit(item)
+        except QueueFull:
+            if not earlier:
+                raise
+            return NOT_DONE  # this time; the client must not be told so of the time before
+        attempt.may_be_done = True
+        outcome = await future
+        attempt.may_be_done = earlier or isinstance(outcome, Unknown)
+        return outcome
 
 
 def _fingerprint(key: str | None, operation: str, *fields: str | int) -> bytes | None:

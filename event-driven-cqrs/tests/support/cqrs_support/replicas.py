@@ -44,12 +44,17 @@ class Replica:
 
 @asynccontextmanager
 async def replica(
-    url: str, *, batch_max: int = 1000, wallets_max: int = 1000, snapshot_every: int = 500
+    url: str,
+    *,
+    batch_max: int = 1000,
+    queue_max: int = 100_000,
+    wallets_max: int = 1000,
+    snapshot_every: int = 500,
 ) -> AsyncIterator[Replica]:
     """A replica on this event store, as the role of the service."""
     async with Store(url) as store:
         cache, snapshots = WalletCache(wallets_max), SnapshotKeeper(store, snapshot_every)
-        writer = LogWriter(store, cache, snapshots, batch_max=batch_max, queue_max=100_000)
+        writer = LogWriter(store, cache, snapshots, batch_max=batch_max, queue_max=queue_max)
         yield Replica(store, cache, snapshots, writer)
         await writer.drain()
         await snapshots.drain()
