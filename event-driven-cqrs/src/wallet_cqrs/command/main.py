@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from wallet_cqrs.command.log_writer import LogWriter
 from wallet_cqrs.command.payments import Payments
-from wallet_cqrs.command.routes import CommandRoutes
+from wallet_cqrs.command.routes import PublicRoutes
 from wallet_cqrs.command.settings import CommandSettings
 from wallet_cqrs.command.snapshots import SnapshotKeeper
 from wallet_cqrs.command.store import Store
@@ -19,14 +19,15 @@ from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Listener, Service, run
 from wallet_kernel.runtime.traces import configure_traces
 
+NAME = "command"
 TITLE = "Digital wallet: event-driven CQRS"
 
 
 def main() -> None:
     """Runs a command service until it is told to stop."""
     settings = CommandSettings()
-    configure_logs("command", settings.log_level)
-    configure_traces("command", settings)
+    configure_logs(NAME, settings.log_level)
+    configure_traces(NAME, settings)
     run(command(settings))
 
 
@@ -42,9 +43,7 @@ async def command(settings: CommandSettings) -> AsyncIterator[Service]:
             batch_max=settings.batch_max,
             queue_max=settings.queue_max,
         )
-        public = CommandRoutes(
-            Requests(frozenset(settings.currencies)), Payments(writer, settings.deadline_s)
-        )
+        public = PublicRoutes(Requests(frozenset(settings.currencies)), Payments(writer, settings.deadline_s))
         lifecycle = Lifecycle(settings.in_flight_max, {"event-store": store.ping})
         document = openapi(TITLE, positions=True)
         yield Service(
@@ -57,7 +56,7 @@ async def command(settings: CommandSettings) -> AsyncIterator[Service]:
                     shared=True,
                 ),
                 Listener(
-                    own_app("command", [], lifecycle, settings.service_secret.get_secret_value()),
+                    own_app(NAME, [], lifecycle, settings.service_secret.get_secret_value()),
                     settings.host,
                     settings.port,
                 ),

@@ -8,10 +8,10 @@ from wallet_kernel.contract import requests
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Answer, Call, Handler
-from wallet_kernel.runtime.metrics import transfers
+from wallet_kernel.runtime.metrics import count_transfers
 
 
-class CommandRoutes:
+class PublicRoutes:
     """The handlers of the contract's writing operations."""
 
     def __init__(self, requests: Requests, payments: Payments) -> None:
@@ -21,7 +21,7 @@ class CommandRoutes:
     def handlers(self) -> dict[str, Handler]:
         """The handlers by the names of their operations."""
         return {
-            "transfer": _counted(_tell(self.transfer)),
+            "transfer": count_transfers(_tell(self.transfer)),
             "openWallet": _tell(self.open_wallet),
             "deposit": _tell(self.deposit),
             "withdraw": _tell(self.withdraw),
@@ -58,21 +58,6 @@ class CommandRoutes:
     async def close_wallet(self, call: Call) -> Answer:
         """DELETE /wallets/{accountId}."""
         return status_answer(await self._payments.change_status(CloseWallet(requests.path_account(call))))
-
-
-def _counted(handler: Handler) -> Handler:
-    """The transfer handler, its outcomes counted."""
-
-    async def counted(call: Call) -> Answer:
-        try:
-            answer = await handler(call)
-        except Problem as problem:
-            transfers(problem.name).inc()
-            raise
-        transfers("success").inc()
-        return answer
-
-    return counted
 
 
 def _tell(handler: Handler) -> Handler:

@@ -12,7 +12,9 @@ from typing import Protocol
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+from wallet_kernel.contract.problems import Problem
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
+from wallet_kernel.http import Answer, Call, Handler
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside each counter, which nobody reads
 
@@ -45,6 +47,21 @@ LOOP_LAG_EVERY_S = 0.1
 def transfers(outcome: str) -> Counter:
     """The counter of transfers with one outcome; looked up once, not on every transfer."""
     return TRANSFERS.labels(outcome)
+
+
+def count_transfers(handler: Handler) -> Handler:
+    """The transfer handler with its answers counted by outcome; a problem that it raises is one."""
+
+    async def counted(call: Call) -> Answer:
+        try:
+            answer = await handler(call)
+        except Problem as problem:
+            transfers(problem.name).inc()
+            raise
+        transfers("success" if answer.status == 201 else "pending").inc()
+        return answer
+
+    return counted
 
 
 class Pool(Protocol):

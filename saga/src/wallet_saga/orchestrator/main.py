@@ -21,14 +21,15 @@ from wallet_saga.orchestrator.settings import OrchestratorSettings
 from wallet_saga.orchestrator.shard_client import ShardClient, open_session
 from wallet_saga.orchestrator.shards import Shards
 
+NAME = "orchestrator"
 TITLE = "Digital wallet: saga"
 
 
 def main() -> None:
     """Runs an orchestrator until it is told to stop."""
     settings = OrchestratorSettings()
-    configure_logs("orchestrator", settings.log_level)
-    configure_traces("orchestrator", settings)
+    configure_logs(NAME, settings.log_level)
+    configure_traces(NAME, settings)
     run(orchestrator(settings))
 
 
@@ -70,7 +71,7 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
                     settings.public_port,
                     shared=True,
                 ),
-                Listener(own_app("orchestrator", [], lifecycle, secret), settings.host, settings.port),
+                Listener(own_app(NAME, [], lifecycle, secret), settings.host, settings.port),
             ],
             settings.drain_timeout_s,
         )

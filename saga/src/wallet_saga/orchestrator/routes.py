@@ -10,7 +10,7 @@ from wallet_kernel.contract.problems import Problem, invalid_request, refused
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Answer, Call, Handler
 from wallet_kernel.refusals import Refusal
-from wallet_kernel.runtime.metrics import transfers
+from wallet_kernel.runtime.metrics import count_transfers
 from wallet_saga.balances import wallet_view
 from wallet_saga.orchestrator.answers import (
     cash_answer,
@@ -62,7 +62,7 @@ class PublicRoutes:
     def handlers(self) -> dict[str, Handler]:
         """The handlers by the names of their operations."""
         return {
-            "transfer": _tell(self.transfer),
+            "transfer": count_transfers(_tell(self.transfer)),
             "balance": _tell(self.balance),
             "openWallet": _tell(self.open_wallet),
             "deposit": _tell(self.deposit),
@@ -77,14 +77,9 @@ class PublicRoutes:
         """POST /wallets/balanceTransfer."""
         request, key = self._requests.transfer(call), requests.idempotency_key(call)
         try:
-            answer = saga_answer(await self._payments.transfer(request, key))
+            return saga_answer(await self._payments.transfer(request, key))
         except Undecided as undecided:
-            answer = undecided_answer(undecided)
-        except Problem as problem:
-            transfers(problem.name).inc()
-            raise
-        transfers("success" if answer.status == 201 else "pending").inc()
-        return answer
+            return undecided_answer(undecided)
 
     async def balance(self, call: Call) -> Answer:
         """GET /wallets/{accountId}/balance."""
