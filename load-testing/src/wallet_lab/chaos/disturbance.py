@@ -17,6 +17,8 @@ import psutil
 from wallet_lab.chaos.backlog import BacklogReader
 from wallet_lab.chaos.faults import Fault
 from wallet_lab.chaos.recovery import Backlog
+from wallet_lab.errors import LabError
+from wallet_lab.processes import family
 from wallet_lab.stacks import RunningStack
 
 LOOK_EVERY_S = 0.05
@@ -45,11 +47,19 @@ class Disturbed:
 
 @contextlib.contextmanager
 def disturbing(stack: RunningStack, fault: Fault, log: Path, before_s: float) -> Iterator[Disturbed]:
-    """Inside, the fault happens once `log` has told of calls for `before_s`; nothing stays paused at the end."""
+    """Inside, the fault happens once `log` has told of calls for `before_s`; nothing stays paused at the end.
+
+    Raises:
+        LabError: at the end, if the fault could not be made: whatever was measured is not a recovery from it.
+    """
     disturbed, stop = Disturbed(), threading.Event()
+    failures: list[Exception] = []
 
     def work() -> None:
-        asyncio.run(_disturb(stack, fault, log, before_s, disturbed, stop))
+        try:
+            asyncio.run(_disturb(stack, fault, log, before_s, disturbed, stop))
+        except Exception as error:  # noqa: BLE001 -- a thread's error would be lost; raised below
+            failures.append(error)
 
     thread = threading.Thread(target=work, name="disturbance")
     thread.start()
@@ -58,6 +68,8 @@ def disturbing(stack: RunningStack, fault: Fault, log: Path, before_s: float) ->
     finally:
         stop.set()
         thread.join()
+    if failures:
+        raise LabError(f"{fault.name} was not done: {failures[0]!r}") from failures[0]
 
 
 async def _disturb(
@@ -103,17 +115,16 @@ async def _look(stack: RunningStack, disturbed: Disturbed, stop: threading.Event
 
 async def _pause(pid: int, stop: threading.Event) -> None:
     """Stop a component with all its processes, such as a database's: the slow failure, which closes no connection."""
-    parent = psutil.Process(pid)
-    family = [parent, *parent.children(recursive=True)]
+    processes = list(family(pid))
     try:
-        _to_all(family, signal.SIGSTOP)
+        _to_all(processes, signal.SIGSTOP)
         await _passed(PAUSE_S, stop)
     finally:
-        _to_all(family, signal.SIGCONT)
+        _to_all(processes, signal.SIGCONT)
 
 
-def _to_all(family: list[psutil.Process], number: signal.Signals) -> None:
-    for process in family:
+def _to_all(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
 
