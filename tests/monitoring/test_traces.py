@@ -20,7 +20,7 @@ WAYS = {
         ("worker-1", "steps at the shard"),
     ],
     "cqrs": [
-        ("command", "TransferMoney"),
+        ("command", "transfer"),
         ("command", "append"),
         ("relay", "publish"),
         ("projection", "project"),

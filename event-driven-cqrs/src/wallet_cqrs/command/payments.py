@@ -18,6 +18,7 @@ from wallet_cqrs.command.submissions import (
     StatusCommand,
     Submission,
     Unknown,
+    movement,
 )
 from wallet_cqrs.domain import Deposit, OpenWallet, Refused, TransferMoney, Withdraw
 from wallet_kernel.batcher import QueueFull
@@ -96,7 +97,7 @@ class Payments:
     ) -> tuple[UUID, Decided | KeyReused]:
         transaction_id = new_transaction_id(payer)
         submission = Submission(command, transaction_id, key, meaning)
-        with TracedTransaction(type(command).__name__, transaction_id):
+        with TracedTransaction(movement(command).kind, transaction_id):
             outcome = await self._within_deadline(submission, transaction_id)
         assert isinstance(outcome, Decided | KeyReused), outcome
         return transaction_id, outcome
