@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from wallet_lab.containers import Project
+from tests.docker.conftest import ARCHITECTURES, services_of
+from wallet_lab.containers import Project, docker
 
 pytestmark = pytest.mark.docker
 Services = dict[str, dict[str, Any]]
@@ -70,6 +71,41 @@ def test_no_password_stands_in_the_file(services: Services) -> None:
                 assert re.fullmatch(r"\{file:/run/secrets/[a-z_/]+\}", password), (name, variable)
             if re.search("PASS|SECRET", variable):
                 assert value == "" or "/run/secrets/" in value, (name, variable)
+
+
+def test_no_two_databases_have_the_same_name(services: Services) -> None:
+    """A server that has taken over another's address does not have the database that is asked for there."""
+    databases = databases_of(services)
+    assert len(set(databases.values())) == len(databases) >= 2
+    for name, one in services.items():
+        for value in (one.get("environment") or {}).values():
+            for host, database in re.findall(r"@([\w-]+)/(\w+)", value or ""):
+                assert databases[host] == database, name
+
+
+def databases_of(services: Services) -> dict[str, str]:
+    """The name of each server's database."""
+    return {
+        name: one["environment"]["PGDATABASE"]
+        for name, one in services.items()
+        if one["image"].startswith("postgres:")
+    }
+
+
+def test_exporters_ask_for_the_databases_there_are() -> None:
+    """Those of monitoring/ name server and database as the stacks do."""
+    said = json.loads(docker("compose", "config", "--format", "json"))["services"]
+    sources = {
+        name: one["environment"]["DATA_SOURCE_URI"]
+        for name, one in said.items()
+        if "DATA_SOURCE_URI" in one.get("environment", {})
+    }
+    expected = {
+        f"{architecture}-{host}-exporter": f"{host}:5432/{database}?sslmode=disable"
+        for architecture in ARCHITECTURES
+        for host, database in databases_of(services_of(architecture)).items()
+    }
+    assert sources == expected
 
 
 def test_the_owners_password_is_where_schemas_are_made(services: Services) -> None:
