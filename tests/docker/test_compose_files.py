@@ -92,6 +92,17 @@ def databases_of(services: Services) -> dict[str, str]:
     }
 
 
+def test_the_gateway_calls_each_kind_on_a_port_of_its_own(services: Services) -> None:
+    """A container that has taken over another's address does not listen where that one is called."""
+    told = " ".join(services["gateway"]["environment"].values())
+    called = dict(re.findall(r"name (\w+)\s+port (\d+)", told))
+    assert called
+    assert len(set(called.values())) == len(called)
+    for name, port in called.items():
+        listens = services[name]["environment"].get("WALLET_PUBLIC_PORT", "3000")  # as settings have it
+        assert listens == port, name
+
+
 def test_exporters_ask_for_the_databases_there_are() -> None:
     """Those of monitoring/ name server and database as the stacks do."""
     said = json.loads(docker("compose", "config", "--format", "json"))["services"]
