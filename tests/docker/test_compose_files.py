@@ -21,6 +21,27 @@ def staying(services: Services) -> Services:
     return {name: one for name, one in services.items() if not name.startswith(ONE_SHOTS)}
 
 
+def is_ours(service: dict[str, Any]) -> bool:
+    """Whether it runs an image of this repository."""
+    return str(service["image"]).startswith("wallet-")
+
+
+def test_one_service_builds_the_image_and_all_others_wait_for_it(services: Services) -> None:
+    """Built by each it would be an image each, of which one gets the name; and none is ever looked for elsewhere."""
+    ours = {name: one for name, one in services.items() if is_ours(one)}
+    assert len({one["image"] for one in ours.values()}) == 1
+    assert [name for name, one in ours.items() if "build" in one] == ["secrets"]
+    assert {one["pull_policy"] for one in ours.values()} == {"never"}
+    for name in ours.keys() - {"secrets", "rebuild"}:
+        assert "secrets" in needs(services, name), name
+
+
+def needs(services: Services, name: str) -> set[str]:
+    """What is there before a service starts."""
+    found = set(services[name].get("depends_on", ()))
+    return found.union(*(needs(services, other) for other in found))
+
+
 def test_only_the_gateway_is_published(services: Services) -> None:
     """One port, on the loopback; databases, broker, cache and internal routes have none."""
     published = {name: one["ports"] for name, one in services.items() if one.get("ports")}
@@ -51,12 +72,12 @@ def test_what_stays_is_restarted_and_watched(services: Services) -> None:
         assert one["restart"] == "unless-stopped", name
         assert one["cpus"] > 0, name
         assert one["stop_grace_period"], name
-        assert "healthcheck" in one or "build" in one, f"{name}: our images bring their own"
+        assert "healthcheck" in one or is_ours(one), f"{name}: our images bring their own"
 
 
 def test_foreign_images_are_pinned_and_without_root(services: Services) -> None:
     """A version of each is named, and each runs as a user of its own."""
-    foreign = {name: one for name, one in services.items() if "build" not in one}
+    foreign = {name: one for name, one in services.items() if not is_ours(one)}
     assert foreign
     for name, one in foreign.items():
         assert re.search(r":\d", one["image"]), name

@@ -114,6 +114,12 @@ def test_an_image_says_what_it_is(running: DockerStack) -> None:
     assert labels[f"{prefix}.licenses"] == project["license"]
 
 
+def test_a_start_leaves_no_image_without_a_name(running: DockerStack) -> None:
+    """However many services share an image, and whatever the project is called."""
+    label = f"label=com.docker.compose.project={running._project.name}"
+    assert docker("images", "--quiet", "--filter", "dangling=true", "--filter", label) == ""
+
+
 def test_the_other_stack_hears_nothing(stacks: Mapping[str, DockerStack]) -> None:
     """Both are up at once, each on a port and in networks of its own."""
     saga, cqrs = stacks["saga"], stacks["cqrs"]
