@@ -1,5 +1,6 @@
 #!/bin/sh
 # Runs once, when a database's volume is new: the database and its two roles, as the lab makes them natively.
+# PGDATABASE is what the compose file calls the database; no two of a stack have the same name.
 set -eu
 word() { cat "/run/secrets/$1"; }
 
@@ -7,9 +8,9 @@ word() { cat "/run/secrets/$1"; }
 psql --set=ON_ERROR_STOP=1 --no-psqlrc --quiet --username=postgres --dbname=postgres <<END
 CREATE ROLE wallet_owner LOGIN PASSWORD '$(word owner/database_owner)';
 CREATE ROLE wallet_service LOGIN PASSWORD '$(word service/database_service)';
-CREATE DATABASE wallet OWNER wallet_owner;
-REVOKE ALL ON DATABASE wallet FROM PUBLIC;
-GRANT CONNECT ON DATABASE wallet TO wallet_service;
+CREATE DATABASE $PGDATABASE OWNER wallet_owner;
+REVOKE ALL ON DATABASE $PGDATABASE FROM PUBLIC;
+GRANT CONNECT ON DATABASE $PGDATABASE TO wallet_service;
 -- The image wants a password for its superuser; without one it comes in through the container's own socket only.
 ALTER ROLE postgres PASSWORD NULL;
 END

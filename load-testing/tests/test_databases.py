@@ -7,6 +7,7 @@ import pytest
 
 from wallet_lab import postgres
 from wallet_lab.accounts import OUTSIDE, can_enter, quarters, unprivileged_account
+from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome
 from wallet_lab.testing import PostgresServer, running_postgres, running_redis
 
@@ -52,6 +53,23 @@ def test_committed_data_survive_a_killed_server_which_restarts_at_once() -> None
         server.kill()
         server.start()
         assert query(server.owner_url, "SELECT seven FROM kept") == "7"
+
+
+def test_data_of_an_older_lab_say_what_to_do(tmp_path: Path) -> None:
+    """Given a cluster whose database had another name, then nothing is started on it, and a sentence says why."""
+    with running_postgres(home=tmp_path):
+        marker = StackHome(tmp_path, "postgres").data() / "postgres.provisioned"
+        made = marker.read_text()
+    marker.write_text(made.split()[1])  # of those that did not say what their database is called
+    with (
+        pytest.raises(LabError, match=r"earlier version of the lab.* --fresh"),
+        running_postgres(home=tmp_path),
+    ):
+        pass
+    marker.write_text(made)
+    with running_postgres(home=tmp_path) as server:
+        assert query(server.service_url, "SELECT 1") == "1"
+    StackHome(tmp_path, "postgres").wipe()
 
 
 def test_copies_of_the_database_are_independent(database_server: PostgresServer) -> None:

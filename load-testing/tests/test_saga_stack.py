@@ -29,7 +29,7 @@ def test_every_shard_has_a_database_and_a_worker_of_its_own(shards: int) -> None
         worker, database = named(stack, f"worker-{shard}"), named(stack, f"postgres-{shard}")
         assert worker.shard == database.shard == shard
         assert worker.env["WALLET_SHARD"] == str(shard)
-        expected = f"postgresql://wallet_service:service-word@127.0.0.1:{database.port}/wallet"
+        expected = f"postgresql://wallet_service:service-word@127.0.0.1:{database.port}/shard_{shard}"
         assert worker.env["WALLET_DATABASE_URL"] == expected
 
 

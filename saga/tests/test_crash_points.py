@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, Self
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 from msgspec.msgpack import Decoder
@@ -19,7 +20,7 @@ from msgspec.msgpack import Decoder
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.slots import slot_of
-from wallet_lab.testing import RunningStack, running_stack
+from wallet_lab.testing import RunningStack, detour, running_stack
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
@@ -316,6 +317,41 @@ async def test_a_database_out_of_reach_is_certainly_not_done(stack: RunningStack
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/shard-unavailable")
     stack.wait_ready()
     assert await scene.balances() == (100, 0)
+
+
+async def test_a_worker_does_not_take_another_shards_database_for_its_own(
+    stack: RunningStack, scene: Scene
+) -> None:
+    """Restarted databases may swap addresses: the other one refuses the connection, and nothing is read or written."""
+    ports = {part.name: part.port for part in stack.components}
+    before = await _rows(stack, 1)
+    body = {"fromAccount": scene.payer, "toAccount": scene.payee, "amount": 10, "currency": "USD"}
+    with stack.outage("postgres-0"):
+        async with detour(ports["postgres-0"], ports["postgres-1"]):
+            answers = [
+                await scene.api.post("/wallets/balanceTransfer", json=body, timeout=10),
+                await scene.api.post("/wallets", json={"accountId": _account_on(0), "currency": "USD"}),
+                await scene.api.get(f"/wallets/{scene.payer}/transactions", timeout=10),
+                await scene.api.get(f"/transfers/{scene.transfer_id}", timeout=10),
+            ]
+        assert await _rows(stack, 1) == before
+    told = [(answer.status_code, answer.json().get("type")) for answer in answers]
+    assert told == [(503, "/problems/shard-unavailable")] * 4
+    said = stack.log("worker-0")
+    assert "InvalidCatalogNameError" in said, "the way did not lead astray: the test did not test"
+    assert "request failed" not in said
+    assert (await scene.api.post("/wallets/balanceTransfer", json=body)).status_code == 201
+    assert await scene.balances() == (90, 10)
+
+
+async def _rows(stack: RunningStack, shard: int) -> list[int]:
+    """How many rows a shard's tables have."""
+    connection = await asyncpg.connect(stack.database_urls[shard])
+    try:
+        tables = ("wallets", "ledger", "transfers", "credits")
+        return [await connection.fetchval(f"SELECT count(*) FROM {table}") for table in tables]  # noqa: S608
+    finally:
+        await connection.close()
 
 
 async def test_a_timeout_is_never_a_refusal(scene: Scene) -> None:

@@ -54,7 +54,12 @@ def running(stacks: Mapping[str, DockerStack], architecture: str) -> DockerStack
 
 @pytest.fixture(scope="session")
 def services(architecture: str) -> dict[str, dict[str, Any]]:
-    """What the compose file says, with everything it refers to put in."""
+    """What the compose file of one architecture says."""
+    return services_of(architecture)
+
+
+def services_of(architecture: str) -> dict[str, dict[str, Any]]:
+    """What a compose file says, with everything it refers to put in."""
     said = Project(architecture, "test").compose("--profile", "*", "config", "--format", "json")
     found: dict[str, dict[str, Any]] = json.loads(said)["services"]
     return found

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from wallet_lab.containers import Project
+from tests.docker.conftest import ARCHITECTURES, services_of
+from wallet_lab.containers import Project, docker
 
 pytestmark = pytest.mark.docker
 Services = dict[str, dict[str, Any]]
@@ -18,6 +19,27 @@ ONE_SHOTS = ("secrets", "migrations", "rebuild")
 def staying(services: Services) -> Services:
     """The services that do not end by themselves."""
     return {name: one for name, one in services.items() if not name.startswith(ONE_SHOTS)}
+
+
+def is_ours(service: dict[str, Any]) -> bool:
+    """Whether it runs an image of this repository."""
+    return str(service["image"]).startswith("wallet-")
+
+
+def test_one_service_builds_the_image_and_all_others_wait_for_it(services: Services) -> None:
+    """Built by each it would be an image each, of which one gets the name; and none is ever looked for elsewhere."""
+    ours = {name: one for name, one in services.items() if is_ours(one)}
+    assert len({one["image"] for one in ours.values()}) == 1
+    assert [name for name, one in ours.items() if "build" in one] == ["secrets"]
+    assert {one["pull_policy"] for one in ours.values()} == {"never"}
+    for name in ours.keys() - {"secrets", "rebuild"}:
+        assert "secrets" in needs(services, name), name
+
+
+def needs(services: Services, name: str) -> set[str]:
+    """What is there before a service starts."""
+    found = set(services[name].get("depends_on", ()))
+    return found.union(*(needs(services, other) for other in found))
 
 
 def test_only_the_gateway_is_published(services: Services) -> None:
@@ -50,12 +72,12 @@ def test_what_stays_is_restarted_and_watched(services: Services) -> None:
         assert one["restart"] == "unless-stopped", name
         assert one["cpus"] > 0, name
         assert one["stop_grace_period"], name
-        assert "healthcheck" in one or "build" in one, f"{name}: our images bring their own"
+        assert "healthcheck" in one or is_ours(one), f"{name}: our images bring their own"
 
 
 def test_foreign_images_are_pinned_and_without_root(services: Services) -> None:
     """A version of each is named, and each runs as a user of its own."""
-    foreign = {name: one for name, one in services.items() if "build" not in one}
+    foreign = {name: one for name, one in services.items() if not is_ours(one)}
     assert foreign
     for name, one in foreign.items():
         assert re.search(r":\d", one["image"]), name
@@ -70,6 +92,52 @@ def test_no_password_stands_in_the_file(services: Services) -> None:
                 assert re.fullmatch(r"\{file:/run/secrets/[a-z_/]+\}", password), (name, variable)
             if re.search("PASS|SECRET", variable):
                 assert value == "" or "/run/secrets/" in value, (name, variable)
+
+
+def test_no_two_databases_have_the_same_name(services: Services) -> None:
+    """A server that has taken over another's address does not have the database that is asked for there."""
+    databases = databases_of(services)
+    assert len(set(databases.values())) == len(databases) >= 2
+    for name, one in services.items():
+        for value in (one.get("environment") or {}).values():
+            for host, database in re.findall(r"@([\w-]+)/(\w+)", value or ""):
+                assert databases[host] == database, name
+
+
+def databases_of(services: Services) -> dict[str, str]:
+    """The name of each server's database."""
+    return {
+        name: one["environment"]["PGDATABASE"]
+        for name, one in services.items()
+        if one["image"].startswith("postgres:")
+    }
+
+
+def test_the_gateway_calls_each_kind_on_a_port_of_its_own(services: Services) -> None:
+    """A container that has taken over another's address does not listen where that one is called."""
+    told = " ".join(services["gateway"]["environment"].values())
+    called = dict(re.findall(r"name (\w+)\s+port (\d+)", told))
+    assert called
+    assert len(set(called.values())) == len(called)
+    for name, port in called.items():
+        listens = services[name]["environment"].get("WALLET_PUBLIC_PORT", "3000")  # as settings have it
+        assert listens == port, name
+
+
+def test_exporters_ask_for_the_databases_there_are() -> None:
+    """Those of monitoring/ name server and database as the stacks do."""
+    said = json.loads(docker("compose", "config", "--format", "json"))["services"]
+    sources = {
+        name: one["environment"]["DATA_SOURCE_URI"]
+        for name, one in said.items()
+        if "DATA_SOURCE_URI" in one.get("environment", {})
+    }
+    expected = {
+        f"{architecture}-{host}-exporter": f"{host}:5432/{database}?sslmode=disable"
+        for architecture in ARCHITECTURES
+        for host, database in databases_of(services_of(architecture)).items()
+    }
+    assert sources == expected
 
 
 def test_the_owners_password_is_where_schemas_are_made(services: Services) -> None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import secrets
 import subprocess
 import sys
+import time
 import tomllib
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.blackbox.lab_stack import LabStack
-from wallet_lab.containers import docker
+from wallet_lab.containers import NETWORK, docker
 from wallet_lab.docker_stack import DockerStack
 from wallet_lab.home import checkout
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 REPLICATED = {"saga": "orchestrator", "cqrs": "command"}
+SILENT_S = 5
+"""How long a service waits for a database that has lost its network, before it connects anew."""
 MEMBERS = {"saga": "saga", "cqrs": "event-driven-cqrs"}
 
 
@@ -108,6 +114,12 @@ def test_an_image_says_what_it_is(running: DockerStack) -> None:
     assert labels[f"{prefix}.licenses"] == project["license"]
 
 
+def test_a_start_leaves_no_image_without_a_name(running: DockerStack) -> None:
+    """However many services share an image, and whatever the project is called."""
+    label = f"label=com.docker.compose.project={running._project.name}"
+    assert docker("images", "--quiet", "--filter", "dangling=true", "--filter", label) == ""
+
+
 def test_the_other_stack_hears_nothing(stacks: Mapping[str, DockerStack]) -> None:
     """Both are up at once, each on a port and in networks of its own."""
     saga, cqrs = stacks["saga"], stacks["cqrs"]
@@ -126,6 +138,61 @@ def test_a_component_without_network_is_missed_and_comes_back(running: DockerSta
     running.wait_ready()
     assert load(running, 2).returncode == 0
     assert LabStack(running.architecture, running).audit() == []
+
+
+@contextlib.contextmanager
+def in_place_of(running: DockerStack, name: str, other: str) -> Iterator[None]:
+    """Inside, one component is cut off and its name leads to the other, as its address may after a restart of both."""
+    missing, found = running._container(name), running._container(other)
+    network = f"{running._project.name}_{NETWORK}"
+
+    def known_as(*names: str) -> None:
+        docker("network", "disconnect", network, found.id)
+        docker("network", "connect", *(f"--alias={alias}" for alias in names), network, found.id)
+
+    with running.cut_off(name):
+        known_as(found.service, missing.service)
+        try:
+            yield
+        finally:
+            known_as(found.service)
+
+
+def test_the_gateway_takes_no_query_for_a_command(stacks: Mapping[str, DockerStack]) -> None:
+    """A write that meets a container of the other kind was not sent: the other replica gets it, and nothing fails."""
+    running = stacks["cqrs"]
+    with in_place_of(running, "command-0", "query-0"):
+        time.sleep(2)  # the gateway looks addresses up once a second
+        done = load(running)
+    assert done.returncode == 0, done.stdout + done.stderr
+    running.wait_ready()
+
+
+def test_no_database_is_taken_for_another(running: DockerStack) -> None:
+    """While a shard's name leads to the other shard's server, its wallets are out of reach: nobody looks there."""
+    shards = {"saga": "postgres-{}", "cqrs": "postgres-read-{}"}[running.architecture]
+    with httpx.Client(base_url=running.base_url, timeout=30) as client:
+        pages = [f"/wallets/{name}/transactions" for name in opened(client, 10)]
+        with in_place_of(running, shards.format(0), shards.format(1)):
+            deadline_s = time.monotonic() + 2 * SILENT_S
+            told = []
+            while time.monotonic() < deadline_s:
+                told = [client.get(page).status_code for page in pages]
+                assert set(told) <= {200, 503}, told
+            assert set(told) == {200, 503}
+    running.wait_ready()
+    assert load(running, 2).returncode == 0
+    assert LabStack(running.architecture, running).audit() == []
+
+
+def opened(client: httpx.Client, count: int) -> list[str]:
+    """New wallets, which can be read already."""
+    names = [f"there-{secrets.token_hex(6)}" for _ in range(count)]
+    for name in names:
+        answer = client.post("/wallets", json={"accountId": name, "currency": "USD", "balance": 1})
+        position = answer.json().get("position", 0)
+        assert client.get(f"/wallets/{name}/balance?min_position={position}").status_code == 200
+    return names
 
 
 def test_a_stop_and_a_start_keep_everything(running: DockerStack) -> None:

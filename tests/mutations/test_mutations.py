@@ -16,6 +16,8 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SOURCES = ("kernel/src", "saga/src", "event-driven-cqrs/src")
+LAB = ("load-testing/src", "kernel/containers")
+"""Copied only for a safeguard in what starts the services."""
 TIMEOUT_S = 120
 
 # Appended to every package of the copy: whoever imports it says so, a started service too.
@@ -48,9 +50,9 @@ def mutations() -> Iterator[Mutation]:
             yield Mutation(name, **columns)
 
 
-def copy_sources(target: Path) -> None:
+def copy_sources(target: Path, sources: tuple[str, ...] = SOURCES) -> None:
     """The sources as they are, each package with a witness."""
-    for source in SOURCES:
+    for source in sources:
         shutil.copytree(ROOT / source, target / source, ignore=shutil.ignore_patterns("__pycache__"))
     for package in target.glob("*/src/*/__init__.py"):
         with package.open("a") as module:
@@ -87,7 +89,7 @@ def run_on(sources: Path, test: str) -> Verdict:
     witness.touch()
     env = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(sources / source) for source in SOURCES),
+        "PYTHONPATH": os.pathsep.join(str(sources / source) for source in (*SOURCES, *LAB)),
         "PYTHONDONTWRITEBYTECODE": "1",
         "WALLET_MUTATION_WITNESS": str(witness),
     }
@@ -118,7 +120,8 @@ def fails_by_assertion(verdict: Verdict) -> bool:
 def test_without_its_safeguard_the_test_fails(mutation: Mutation, tmp_path: Path) -> None:
     """Given a copy without one safeguard, when its test runs on the copy, then it fails, by an assertion."""
     tmp_path.chmod(0o755)  # the services' sources, and a database's account may run some of them
-    copy_sources(tmp_path)
+    is_the_labs = mutation.file.startswith(LAB[0])
+    copy_sources(tmp_path, (*SOURCES, *LAB) if is_the_labs else SOURCES)
     mutate(tmp_path, mutation)
     verdict = run_on(tmp_path, mutation.fails)
     assert any(mutation.process in line for line in verdict.witnesses), "the copy was not what ran"

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from wallet_lab import credentials, postgres, rabbitmq, redis
+from wallet_lab import credentials, rabbitmq, redis
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome
 
@@ -14,6 +14,16 @@ EVENT_STORE = "postgres-events"
 def read_shard(number: int) -> str:
     """The component's name of a read shard's database."""
     return f"postgres-read-{number}"
+
+
+def database_of(component: str) -> str:
+    """The database of a Postgres server: `postgres-0` has shard_0, `postgres-events` events, `postgres-read-0` read_0.
+
+    No two servers of a stack have one of the same name, so a connection that reaches another server than it was meant
+    for is refused by Postgres.
+    """
+    which = component.removeprefix("postgres-").replace("-", "_")
+    return f"shard_{which}" if which.isdigit() else which
 
 
 class Addresses:
@@ -30,7 +40,7 @@ class Addresses:
             "wallet_owner": self._credentials.database_owner,
             "wallet_service": self._credentials.database_service,
         }
-        return f"postgresql://{role}:{passwords[role]}@127.0.0.1:{self._port(component)}/{postgres.DATABASE}"
+        return str(self._part(component)["url"]).replace("//", f"//{role}:{passwords[role]}@")
 
     def read_shards(self, role: Role) -> list[str]:
         """The read shards' databases (cqrs), in their order."""
@@ -40,17 +50,17 @@ class Addresses:
     @property
     def redis(self) -> str:
         """The cache."""
-        return redis.client_url(self._port("redis"), self._credentials.redis)
+        return redis.client_url(self._part("redis")["port"], self._credentials.redis)
 
     @property
     def broker(self) -> str:
         """The message broker (cqrs)."""
-        return rabbitmq.client_url(self._port("rabbitmq"), self._credentials)
+        return rabbitmq.client_url(self._part("rabbitmq")["port"], self._credentials)
 
-    def _port(self, name: str) -> int:
+    def _part(self, name: str) -> dict[str, Any]:
         for part in self._components():
             if part["name"] == name:
-                return int(part["port"])
+                return part
         raise LabError(f"{self._home.architecture} has no {name}, or is not up")
 
     def _components(self) -> list[dict[str, Any]]:

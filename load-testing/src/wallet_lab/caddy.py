@@ -9,7 +9,7 @@ from wallet_lab.errors import LabError
 from wallet_lab.home import checkout
 from wallet_lab.stack import Component, HttpProbe
 
-CADDYFILE = Path("event-driven-cqrs/gateway/Caddyfile")
+CADDYFILE = Path("kernel/containers/Caddyfile")
 
 
 def program() -> Path:

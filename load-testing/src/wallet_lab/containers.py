@@ -82,7 +82,9 @@ class Project:
     def up(self, scale: Mapping[str, int]) -> None:
         """Build, start, and return when every container is healthy."""
         scales = [f"--scale={service}={number}" for service, number in scale.items()]
-        self.compose("up", "--build", "--detach", "--wait", *scales, timeout_s=UP_TIMEOUT_S)
+        # Compose writes the project into the image: built under this project's name it would be another one each time.
+        Project(self.architecture, f"wallet-{self.architecture}").compose("build", timeout_s=UP_TIMEOUT_S)
+        self.compose("up", "--detach", "--wait", *scales, timeout_s=UP_TIMEOUT_S)
 
     def down(self) -> None:
         """Remove the containers, networks and volumes."""

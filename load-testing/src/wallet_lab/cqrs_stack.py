@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wallet_lab import caddy, postgres, rabbitmq, redis
-from wallet_lab.addresses import EVENT_STORE, Addresses, read_shard
+from wallet_lab.addresses import EVENT_STORE, Addresses, database_of, read_shard
 from wallet_lab.credentials import Credentials
 from wallet_lab.home import StackHome
 from wallet_lab.ports import PortChooser
@@ -137,17 +137,17 @@ def _module(name: str) -> tuple[str, ...]:
 def plan(request: Request, credentials: Credentials, data: Path) -> CqrsPlan:
     """Choose the ports of a stack whose databases live below `data`."""
     ports = PortChooser(usual=request.usual_ports)
+
+    def cluster(name: str, port: int) -> Cluster:
+        return Cluster(name, database_of(name), data / name, ports.choose(port), credentials)
+
     return CqrsPlan(
         request=request,
         credentials=credentials,
         public_port=ports.choose(PUBLIC_PORT),
         redis_port=ports.choose(REDIS_PORT),
-        events=Cluster(EVENT_STORE, data / EVENT_STORE, ports.choose(POSTGRES_PORT), credentials),
-        reads=tuple(
-            Cluster(name, data / name, ports.choose(POSTGRES_PORT + 1 + shard), credentials)
-            for shard in range(request.shards)
-            for name in (read_shard(shard),)
-        ),
+        events=cluster(EVENT_STORE, POSTGRES_PORT),
+        reads=tuple(cluster(read_shard(shard), POSTGRES_PORT + 1 + shard) for shard in range(request.shards)),
         broker=Broker(
             data / "rabbitmq",
             ports.choose(AMQP_PORT),

@@ -10,12 +10,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 
-from wallet_lab.addresses import EVENT_STORE, read_shard
+from wallet_lab.addresses import EVENT_STORE, database_of, read_shard
 from wallet_lab.containers import NETWORK, Container, Project, docker
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
 from wallet_lab.ports import PortChooser
-from wallet_lab.postgres import DATABASE
 from wallet_lab.stacks import WAIT_S, ComponentStatus, RunningStack
 
 SHARDS = 2
@@ -238,7 +237,7 @@ def _component(container: Container) -> ComponentStatus | None:
 
 def _status(container: Container, name: str, kind: str, shard: int | None = None) -> ComponentStatus:
     port = _PORTS.get(kind, OWN_PORT)
-    path = f"/{DATABASE}" if kind == "postgres" else ""
+    path = f"/{database_of(name)}" if kind == "postgres" else ""
     return ComponentStatus(
         name=name,
         kind=kind,

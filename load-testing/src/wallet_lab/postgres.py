@@ -12,8 +12,6 @@ from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
 from wallet_lab.stack import Command, Component, PostgresProbe
 
-DATABASE = "wallet"
-
 Runner = Callable[[Command], Awaitable[None]]
 """Runs a command to its end and fails when it fails."""
 
@@ -42,6 +40,8 @@ class Cluster:
     """One Postgres server's data directory, and the port it listens on."""
 
     name: str
+    database: str
+    """The name of its one database, which no other server of its stack has."""
     data_dir: Path
     port: int
     credentials: Credentials = field(repr=False)
@@ -59,7 +59,7 @@ class Cluster:
         return self._url("wallet_service", self.credentials.database_service)
 
     def _url(self, role: str, password: str) -> str:
-        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{DATABASE}"
+        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{self.database}"
 
 
 def program(name: str) -> Path:
@@ -85,7 +85,7 @@ def server(cluster: Cluster, shard: int | None = None) -> Component:
         argv=(str(program("postgres")), "-D", str(cluster.data_dir)),
         unprivileged=True,
         port=cluster.port,
-        url=f"postgresql://127.0.0.1:{cluster.port}/{DATABASE}",
+        url=f"postgresql://127.0.0.1:{cluster.port}/{cluster.database}",
         probe=PostgresProbe(cluster.port),
         shard=shard,
         # SIGINT is the fast shutdown (SIGTERM would wait for clients); SIGQUIT ends it at once.
@@ -99,18 +99,34 @@ async def provision(cluster: Cluster, run: Runner) -> None:
     """Make the cluster, its roles and its database unless they are there, and write its configuration.
 
     The marker is written last: what an interrupted run left half-made is made anew by the next.
+
+    Raises:
+        LabError: an earlier version of the lab made the data, with a database of another name.
     """
     marker = cluster.data_dir.with_name(f"{cluster.data_dir.name}.provisioned")
-    fingerprint = hashlib.sha256(_passwords(cluster)).hexdigest()
-    is_new = not marker.exists()
-    if is_new:
+    made = marker.read_text() if marker.exists() else None
+    _require_its_database(cluster, made)
+    if made is None:
         await _initialise(cluster, run)
     _configure(cluster)
-    if is_new:
-        await run(_single_user(cluster, _ROLES_AND_DATABASE))
-    if is_new or marker.read_text() != fingerprint:
+    if made is None:
+        await run(_single_user(cluster, _roles_and_database(cluster.database)))
+    if made != (marking := _marking(cluster)):
         await run(_single_user(cluster, _passwords(cluster)))
-        marker.write_text(fingerprint)
+        marker.write_text(marking)
+
+
+def _marking(cluster: Cluster) -> str:
+    """What the marker says: which database was made, and with which passwords."""
+    return f"{cluster.database} {hashlib.sha256(_passwords(cluster)).hexdigest()}"
+
+
+def _require_its_database(cluster: Cluster, made: str | None) -> None:
+    if made is not None and not made.startswith(f"{cluster.database} "):
+        raise LabError(
+            f"The data of {cluster.name} were made by an earlier version of the lab, in a database that was not yet"
+            f" called {cluster.database}; add --fresh to wipe the data and begin anew."
+        )
 
 
 async def _initialise(cluster: Cluster, run: Runner) -> None:
@@ -135,16 +151,17 @@ def _configure(cluster: Cluster) -> None:
     (cluster.data_dir / "pg_hba.conf").write_text(_HBA)
 
 
-_ROLES_AND_DATABASE = f"""\
+def _roles_and_database(name: str) -> bytes:
+    return f"""\
 CREATE ROLE wallet_owner LOGIN;
 
 CREATE ROLE wallet_service LOGIN;
 
-CREATE DATABASE {DATABASE} OWNER wallet_owner;
+CREATE DATABASE {name} OWNER wallet_owner;
 
-REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
+REVOKE ALL ON DATABASE {name} FROM PUBLIC;
 
-GRANT CONNECT ON DATABASE {DATABASE} TO wallet_service;
+GRANT CONNECT ON DATABASE {name} TO wallet_service;
 
 """.encode()
 

@@ -25,7 +25,7 @@ def _conversation(probe: Probe) -> tuple[bytes, re.Pattern[bytes]]:
             return request.encode(), re.compile(rb"HTTP/1\.[01] 200 ")
         case PostgresProbe():
             # Protocol 3.0's startup message; "R" asks for the password, "E" says that it is not ready yet.
-            body = struct.pack(">I", 196608) + b"user\0wallet_service\0database\0wallet\0\0"
+            body = struct.pack(">I", 196608) + b"user\0wallet_service\0database\0postgres\0\0"
             return struct.pack(">I", len(body) + 4) + body, re.compile(rb"R")
         case RedisProbe(_, password):
             return f"AUTH {password}\r\nPING\r\n".encode(), re.compile(rb"\+OK\r\n\+PONG\r\n")

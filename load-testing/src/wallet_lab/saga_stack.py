@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wallet_lab import postgres, redis
+from wallet_lab.addresses import database_of
 from wallet_lab.credentials import Credentials
 from wallet_lab.ports import PortChooser
 from wallet_lab.postgres import Cluster
@@ -128,10 +129,9 @@ def plan(request: Request, credentials: Credentials, data: Path) -> SagaPlan:
     """Choose the ports of a stack whose databases live below `data`."""
     ports = PortChooser(usual=request.usual_ports)
     clusters = tuple(
-        Cluster(
-            f"postgres-{shard}", data / f"postgres-{shard}", ports.choose(POSTGRES_PORT + shard), credentials
-        )
+        Cluster(name, database_of(name), data / name, ports.choose(POSTGRES_PORT + shard), credentials)
         for shard in range(request.shards)
+        for name in (f"postgres-{shard}",)
     )
     return SagaPlan(
         request=request,

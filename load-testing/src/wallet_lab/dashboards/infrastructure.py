@@ -4,6 +4,7 @@ from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, per_second
 
 _COMPONENT = "{{architecture}} {{component}}"
 _EXPORTED = "{{architecture}} {{instance}}"
+_OURS = '{datname=~"shard_.+|events|read_.+"}'
 
 _COMPONENTS = Row(
     "Components, seen from outside",
@@ -63,7 +64,7 @@ _POSTGRES = Row(
             title="Transactions a second",
             queries=(
                 Query(
-                    per_second('pg_stat_database_xact_commit{datname="wallet"}', "architecture, instance"),
+                    per_second(f"pg_stat_database_xact_commit{_OURS}", "architecture, instance"),
                     _EXPORTED,
                 ),
             ),
@@ -72,13 +73,13 @@ _POSTGRES = Row(
         ),
         Panel(
             title="Connections",
-            queries=(Query('pg_stat_database_numbackends{datname="wallet"}', _EXPORTED),),
+            queries=(Query(f"pg_stat_database_numbackends{_OURS}", _EXPORTED),),
             unit="short",
             source="postgres-exporter",
         ),
         Panel(
             title="Size of the database",
-            queries=(Query('pg_database_size_bytes{datname="wallet"}', _EXPORTED),),
+            queries=(Query(f"pg_database_size_bytes{_OURS}", _EXPORTED),),
             unit="bytes",
             source="postgres-exporter",
         ),

@@ -5,6 +5,7 @@ runs ends with the test process, also when that is killed.
 """
 
 from wallet_lab.stacks import ComponentStatus, RunningStack, running_stack
+from wallet_lab.testing.detour import detour
 from wallet_lab.testing.servers import (
     DatabaseUrls,
     PostgresServer,
@@ -22,6 +23,7 @@ __all__ = [
     "RabbitServer",
     "RedisServer",
     "RunningStack",
+    "detour",
     "running_postgres",
     "running_rabbitmq",
     "running_redis",

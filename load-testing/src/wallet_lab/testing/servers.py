@@ -21,6 +21,7 @@ from wallet_lab.readiness import until_ready
 from wallet_lab.stack import Command, Component
 
 WAIT_S = 30.0
+DATABASE = "wallet"
 
 
 class RunningServer:
@@ -92,9 +93,9 @@ class PostgresServer(RunningServer):
     def copy_database(self) -> "DatabaseUrls":
         """A copy of the database `wallet` with all that is in it (150 ms); nobody may be connected to it."""
         self._databases += 1
-        name = f"{postgres.DATABASE}_{self._databases}"
+        name = f"{DATABASE}_{self._databases}"
         self._as_admin(
-            f"CREATE DATABASE {name} TEMPLATE {postgres.DATABASE} OWNER wallet_owner",
+            f"CREATE DATABASE {name} TEMPLATE {DATABASE} OWNER wallet_owner",
             f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",
             f"GRANT CONNECT ON DATABASE {name} TO wallet_service",
         )
@@ -149,7 +150,12 @@ def running_postgres(*, home: Path | None = None) -> Iterator[PostgresServer]:
         secrets = credentials.load_or_create(stack_home.secrets)
         port = PortChooser(usual=False).choose(0)
         cluster = Cluster(
-            "postgres", stack_home.data() / "postgres", port, secrets, admin_password=secrets.service_secret
+            "postgres",
+            DATABASE,
+            stack_home.data() / "postgres",
+            port,
+            secrets,
+            admin_password=secrets.service_secret,
         )
         server = PostgresServer(cluster, stack_home.log("postgres"))
         try:

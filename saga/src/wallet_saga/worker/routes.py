@@ -1,5 +1,6 @@
 """The worker's internal routes: MessagePack in and out, for orchestrators that know the service secret."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
@@ -10,6 +11,7 @@ from starlette.routing import Route
 
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.problems import Problem, invalid_request
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.endpoint import Endpoint
 from wallet_kernel.http import Answer, Call
 from wallet_kernel.refusals import Refusal
@@ -35,6 +37,8 @@ from wallet_saga.worker.store import Store
 MSGPACK = b"application/msgpack"
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
+_log = logging.getLogger(__name__)
+
 Request = TypeVar("Request")
 Found = TypeVar("Found")
 
@@ -52,11 +56,11 @@ class InternalRoutes:
         base = shard_path(self._shard)
         return [
             _route(base + "/steps", self.steps, Decoder(list[Step])),
-            _route(base + "/claim", self.claim, Decoder(Claim)),
-            _route(base + "/transfer", self.transfer, Decoder(Lookup)),
-            _route(base + "/credit", self.credit, Decoder(Lookup)),
-            _route(base + "/statement", self.statement, Decoder(Statement)),
-            _route(base + "/balance-at", self.balance_at, Decoder(BalanceAt)),
+            _route(base + "/claim", _tell(self.claim), Decoder(Claim)),
+            _route(base + "/transfer", _tell(self.transfer), Decoder(Lookup)),
+            _route(base + "/credit", _tell(self.credit), Decoder(Lookup)),
+            _route(base + "/statement", _tell(self.statement), Decoder(Statement)),
+            _route(base + "/balance-at", _tell(self.balance_at), Decoder(BalanceAt)),
         ]
 
     async def steps(self, batch: list[Step]) -> list[Outcome]:
@@ -103,6 +107,22 @@ def _past(now: datetime, at: datetime, wallet: BalanceAtAnswer | None) -> Balanc
     if at > now:
         return FutureMoment()
     return wallet or Refused(Refusal.WALLET_NOT_FOUND)
+
+
+def _tell(look: Callable[[Request], Awaitable[Found]]) -> Callable[[Request], Awaitable[Found]]:
+    """The use case, with a database out of reach told as a problem.
+
+    Not for steps: a 503 says that nothing was done, and each of their outcomes says for itself whether it was.
+    """
+
+    async def told(request: Request) -> Found:
+        try:
+            return await look(request)
+        except DATABASE_ERRORS as error:
+            _log.warning("database away", extra={"cause": repr(error)})
+            raise Problem("shard-unavailable", "The shard's database is out of reach; ask again.") from error
+
+    return told
 
 
 def _route(path: str, use_case: Callable[[Request], Awaitable[object]], decoder: Decoder[Request]) -> Route:

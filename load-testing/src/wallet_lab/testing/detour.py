@@ -1,0 +1,36 @@
+"""A port that leads to another server than its own, as the address of a container may after a restart."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+
+@contextlib.asynccontextmanager
+async def detour(port: int, to_port: int) -> AsyncIterator[None]:
+    """Inside, who connects to `port` on 127.0.0.1 reaches `to_port`; nobody else may listen there."""
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def serve(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a connection is served by a task"
+        under_way.add(task)
+        with contextlib.suppress(asyncio.CancelledError, OSError):
+            server, to_server = await asyncio.open_connection("127.0.0.1", to_port)
+            await asyncio.gather(_forward(client, to_server), _forward(server, to_client))
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", port)
+    try:
+        yield
+    finally:
+        listening.close()
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way)
+
+
+async def _forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(65536):
+            sink.write(data)
+    finally:
+        sink.close()
