@@ -13,10 +13,10 @@ from wallet_cqrs.command.wallet_cache import WalletCache
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.runtime.apps import own_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.listeners import own_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
-from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
 
 NAME = "command"
@@ -49,17 +49,8 @@ async def command(settings: CommandSettings) -> AsyncIterator[Service]:
         yield Service(
             lifecycle,
             [
-                Listener(
-                    public_app(TITLE, mount(public.handlers()), document, lifecycle, settings.api_keys),
-                    settings.public_host,
-                    settings.public_port,
-                    shared=True,
-                ),
-                Listener(
-                    own_app(NAME, [], lifecycle, settings.service_secret.get_secret_value()),
-                    settings.host,
-                    settings.port,
-                ),
+                public_listener(settings, TITLE, mount(public.handlers()), document, lifecycle),
+                own_listener(settings, NAME, lifecycle),
             ],
             settings.drain_timeout_s,
         )

@@ -11,11 +11,11 @@ from wallet_cqrs.projection.projector import Projector
 from wallet_cqrs.projection.settings import ProjectionSettings
 from wallet_cqrs.projection.store import Store
 from wallet_kernel.cache import open_cache
-from wallet_kernel.runtime.apps import own_app
 from wallet_kernel.runtime.books_watch import books_watched
 from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
+from wallet_kernel.runtime.listeners import own_listener
 from wallet_kernel.runtime.logs import configure_logs
-from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
 
 NAME = "projection"
@@ -49,8 +49,7 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
         for number, store in enumerate(stores):
             await opened.enter_async_context(books_watched(number, store.totals, settings.books_interval_s))
         tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
-        app = own_app(NAME, [], lifecycle, settings.service_secret.get_secret_value())
-        yield Service(lifecycle, [Listener(app, settings.host, settings.port)], settings.drain_timeout_s)
+        yield Service(lifecycle, [own_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
         # Between two batches or in the middle of one: what is not acknowledged will come again.
         for task in tasks:
             task.cancel()

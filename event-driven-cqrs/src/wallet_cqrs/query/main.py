@@ -20,10 +20,10 @@ from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.runtime.apps import own_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
+from wallet_kernel.runtime.listeners import own_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
-from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.server import Service, run
 
 NAME = "query"
 TITLE = "Digital wallet: event-driven CQRS"
@@ -62,17 +62,8 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
         yield Service(
             lifecycle,
             [
-                Listener(
-                    public_app(TITLE, routes, document(), lifecycle, settings.api_keys),
-                    settings.public_host,
-                    settings.public_port,
-                    shared=True,
-                ),
-                Listener(
-                    own_app(NAME, [], lifecycle, settings.service_secret.get_secret_value()),
-                    settings.host,
-                    settings.port,
-                ),
+                public_listener(settings, TITLE, routes, document(), lifecycle),
+                own_listener(settings, NAME, lifecycle),
             ],
             settings.drain_timeout_s,
         )

@@ -9,10 +9,10 @@ from wallet_cqrs.relay.log_tail import leading
 from wallet_cqrs.relay.publisher import connected
 from wallet_cqrs.relay.relay import Relay
 from wallet_cqrs.relay.settings import RelaySettings
-from wallet_kernel.runtime.apps import own_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.listeners import own_listener
 from wallet_kernel.runtime.logs import configure_logs
-from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
 
 NAME = "relay"
@@ -42,9 +42,8 @@ async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
         heartbeat_s=settings.heartbeat_s,
     )
     lifecycle = Lifecycle(settings.in_flight_max, {"relay": running.check})
-    app = own_app(NAME, [], lifecycle, settings.service_secret.get_secret_value())
     task = asyncio.create_task(running.run())
-    yield Service(lifecycle, [Listener(app, settings.host, settings.port)], settings.drain_timeout_s)
+    yield Service(lifecycle, [own_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
     # What is not confirmed will be published again by the next one.
     task.cancel()
     with suppress(asyncio.CancelledError):

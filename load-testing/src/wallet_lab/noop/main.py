@@ -6,20 +6,21 @@ from contextlib import asynccontextmanager
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.runtime.apps import own_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.listeners import own_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
-from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.settings import PublicSettings
 from wallet_lab.noop.routes import NoopRoutes
 
+NAME = "noop"
 TITLE = "Digital wallet: no-op"
 
 
 def main() -> None:
     """Runs the target until it is told to stop."""
     settings = PublicSettings()
-    configure_logs("noop", settings.log_level)
+    configure_logs(NAME, settings.log_level)
     run(noop(settings))
 
 
@@ -28,13 +29,8 @@ async def noop(settings: PublicSettings) -> AsyncIterator[Service]:
     """The target; it has no resources."""
     lifecycle = Lifecycle(settings.in_flight_max, {})
     routes = mount(NoopRoutes(Requests(frozenset(settings.currencies))).handlers())
-    public = public_app(TITLE, routes, openapi(TITLE), lifecycle, settings.api_keys)
-    own = own_app("noop", [], lifecycle, settings.service_secret.get_secret_value())
-    yield Service(
-        lifecycle,
-        [
-            Listener(public, settings.public_host, settings.public_port, shared=True),
-            Listener(own, settings.host, settings.port),
-        ],
-        settings.drain_timeout_s,
-    )
+    listeners = [
+        public_listener(settings, TITLE, routes, openapi(TITLE), lifecycle),
+        own_listener(settings, NAME, lifecycle),
+    ]
+    yield Service(lifecycle, listeners, settings.drain_timeout_s)

@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
+
 from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.runtime.apps import own_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.listeners import own_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
-from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.coordinator import Coordinator
@@ -36,21 +38,9 @@ def main() -> None:
 @asynccontextmanager
 async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]:
     """The orchestrator's resources, opened in order and closed in reverse."""
-    secret = settings.service_secret.get_secret_value()
     redis = open_cache(settings.redis_url.get_secret_value())
-    async with open_session(secret) as session, redis:
-        clients = [
-            ShardClient(
-                f"worker-{n}",
-                session,
-                url,
-                n,
-                settings.step_timeout_s,
-                settings.batch_max,
-                settings.queue_max,
-            )
-            for n, url in enumerate(settings.worker_urls)
-        ]
+    async with open_session(settings.service_secret.get_secret_value()) as session, redis:
+        clients = _clients(settings, session)
         shards = Shards(clients)
         coordinator = Coordinator(shards)
         recovery = Recovery(shards, coordinator, settings.recovery_interval_s, settings.saga_lease_s)
@@ -65,16 +55,26 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
         yield Service(
             lifecycle,
             [
-                Listener(
-                    public_app(TITLE, mount(public.handlers()), openapi(TITLE), lifecycle, settings.api_keys),
-                    settings.public_host,
-                    settings.public_port,
-                    shared=True,
-                ),
-                Listener(own_app(NAME, [], lifecycle, secret), settings.host, settings.port),
+                public_listener(settings, TITLE, mount(public.handlers()), openapi(TITLE), lifecycle),
+                own_listener(settings, NAME, lifecycle),
             ],
             settings.drain_timeout_s,
         )
         await recovery.close()
         for client in clients:
             await client.drain()
+
+
+def _clients(settings: OrchestratorSettings, session: aiohttp.ClientSession) -> list[ShardClient]:
+    return [
+        ShardClient(
+            f"worker-{n}",
+            session,
+            url,
+            n,
+            settings.step_timeout_s,
+            settings.batch_max,
+            settings.queue_max,
+        )
+        for n, url in enumerate(settings.worker_urls)
+    ]

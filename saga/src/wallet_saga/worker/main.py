@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from wallet_kernel.cache import open_cache
-from wallet_kernel.runtime.apps import own_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.listeners import own_listener
 from wallet_kernel.runtime.logs import configure_logs
-from wallet_kernel.runtime.server import Listener, Service, run
+from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.routes import InternalRoutes
@@ -37,14 +37,9 @@ async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
         await cache.start()
         writer = ShardWriter(store, cache, settings.batch_max, settings.queue_max)
         lifecycle = Lifecycle(settings.in_flight_max, {"database": store.ping})
-        app = own_app(
-            name,
-            InternalRoutes(settings.shard, writer, store).routes(),
-            lifecycle,
-            settings.service_secret.get_secret_value(),
-        )
+        routes = InternalRoutes(settings.shard, writer, store).routes()
         async with shard_watched(settings.shard, store, settings.books_interval_s):
-            listeners = [Listener(app, settings.host, settings.port)]
+            listeners = [own_listener(settings, name, lifecycle, routes)]
             yield Service(lifecycle, listeners, settings.drain_timeout_s)
         await writer.drain()
         await cache.close()

@@ -1,0 +1,31 @@
+"""The two ports of a service, as its settings say: the public one, and its own."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.routing import Route
+
+from wallet_kernel.runtime.apps import own_app, public_app
+from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.server import Listener
+from wallet_kernel.runtime.settings import PublicSettings, ServiceSettings
+
+
+def public_listener(
+    settings: PublicSettings,
+    title: str,
+    routes: Sequence[Route],
+    document: Mapping[str, Any],
+    lifecycle: Lifecycle,
+) -> Listener:
+    """The contract's routes, described by this OpenAPI document; replicas on one machine share the port."""
+    app = public_app(title, routes, document, lifecycle, settings.api_keys)
+    return Listener(app, settings.public_host, settings.public_port, shared=True)
+
+
+def own_listener(
+    settings: ServiceSettings, name: str, lifecycle: Lifecycle, routes: Sequence[Route] = ()
+) -> Listener:
+    """Health, metrics, and internal routes for those who know the service secret."""
+    app = own_app(name, routes, lifecycle, settings.service_secret.get_secret_value())
+    return Listener(app, settings.host, settings.port)
