@@ -3,15 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from operator import attrgetter
-from typing import Any, Self
+from typing import Self
 
 import asyncpg
 
 from wallet_cqrs.domain import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
-from wallet_kernel.database import DATABASE_ERRORS
+from wallet_kernel.database import DATABASE_ERRORS, columns
 from wallet_kernel.runtime.books_watch import TOTALS, Totals
 from wallet_kernel.runtime.metrics import TRANSACTION
 
@@ -50,8 +49,8 @@ class Transaction:
         """Writes what the fold changed, and the position it leads to."""
         await self._connection.execute(
             statements.WRITE,
-            *_columns(fold.changed.values(), "account_id currency status balance_micros version updated_at"),
-            *_columns(
+            *columns(fold.changed.values(), "account_id currency status balance_micros version updated_at"),
+            *columns(
                 fold.postings,
                 "account_id version kind transaction_id amount_micros balance_micros counterparty at",
             ),
@@ -144,8 +143,3 @@ class Store:
         except DATABASE_ERRORS:
             connection.terminate()
             self._connection = None
-
-
-def _columns(rows: Collection[Any], names: str) -> list[list[Any]]:
-    """The named members of these rows as columns, which is what unnest() takes."""
-    return [list(map(attrgetter(name), rows)) for name in names.split()]

@@ -1,16 +1,14 @@
 """The shard's Postgres: one connection that writes batches, a small pool that reads."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from operator import attrgetter
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 from uuid import UUID
 
 import asyncpg
 
-from wallet_kernel.database import DATABASE_ERRORS
-from wallet_kernel.refusals import Refusal
+from wallet_kernel.database import DATABASE_ERRORS, columns
 from wallet_kernel.runtime.books_watch import TOTALS, Totals
 from wallet_kernel.runtime.metrics import watch_pool
 from wallet_saga.protocol import (
@@ -22,6 +20,7 @@ from wallet_saga.protocol import (
 from wallet_saga.worker import statements
 from wallet_saga.worker.books import Books
 from wallet_saga.worker.keys import BatchKeys
+from wallet_saga.worker.rows import credit_of, credit_row, ledger_row, transfer_of, transfer_row, wallet_row
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
@@ -108,17 +107,17 @@ class Store:
     async def claim(self, limit: int, lease_s: float) -> list[TransferRecord]:
         """Leases up to `limit` abandoned sagas to the caller."""
         rows = await self._readers.fetch(statements.CLAIM, limit, timedelta(seconds=lease_s))
-        return [_transfer(row) for row in rows]
+        return [transfer_of(row) for row in rows]
 
     async def transfer(self, transfer_id: UUID) -> TransferRecord | None:
         """The saga log's row, or None."""
         row = await self._readers.fetchrow("SELECT * FROM transfers WHERE transfer_id = $1", transfer_id)
-        return _transfer(row) if row else None
+        return transfer_of(row) if row else None
 
     async def credit(self, transfer_id: UUID) -> CreditRecord | None:
         """The credit barrier's row, or None."""
         row = await self._readers.fetchrow("SELECT * FROM credits WHERE transfer_id = $1", transfer_id)
-        return _credit(row) if row else None
+        return credit_of(row) if row else None
 
     async def wallet_exists(self, account_id: str) -> bool:
         """Whether this shard has such a wallet."""
@@ -194,8 +193,8 @@ class Store:
             row["now"],
             self._lease,
             [WalletState(*wallet) for wallet in row["wallets"]],
-            [_transfer(transfer) for transfer in row["transfers"]],
-            [_credit(credit) for credit in row["credits"]],
+            [transfer_of(transfer) for transfer in row["transfers"]],
+            [credit_of(credit) for credit in row["credits"]],
         )
 
 
@@ -211,72 +210,17 @@ async def _write(connection: asyncpg.Connection, books: Books) -> None:
     opened = [wallet for wallet in books.wallets.values() if not wallet.loaded_version]
     moved = await connection.fetchval(
         statements.WRITE,
-        list(map(_WALLET_ROW, changed)),
-        *_columns(changed, "loaded_version balance_delta in_flight_delta"),
-        list(map(_WALLET_ROW, opened)),
-        list(map(_LEDGER_ROW, books.new_entries)),
-        list(map(_transfer_row, books.new_transfers.values())),
+        list(map(wallet_row, changed)),
+        *columns(changed, "loaded_version balance_delta in_flight_delta"),
+        list(map(wallet_row, opened)),
+        list(map(ledger_row, books.new_entries)),
+        list(map(transfer_row, books.new_transfers.values())),
         books.now + books.lease,
-        *_columns(books.ended_transfers.values(), "transfer_id state reason ended_at"),
-        list(map(_CREDIT_ROW, books.new_credits)),
+        *columns(books.ended_transfers.values(), "transfer_id state reason ended_at"),
+        list(map(credit_row, books.new_credits)),
         [name for name, _ in books.system_changes],
         [currency for _, currency in books.system_changes],
         list(books.system_changes.values()),
     )
     if moved != len(changed):
         raise NotTheOnlyWriter(f"{len(changed) - moved} of {len(changed)} wallets had moved on")
-
-
-# Rows as tuples of their tables' columns.
-_WALLET_ROW = attrgetter(
-    "account_id", "currency", "status", "balance_micros", "in_flight_micros", "version", "updated_at"
-)
-_LEDGER_ROW = attrgetter(
-    "account_id", "version", "kind", "transfer_id", "amount_micros", "balance_micros", "counterparty", "at"
-)
-_CREDIT_ROW = attrgetter("transfer_id", "reason", "at")
-
-
-def _transfer_row(transfer: TransferRecord) -> tuple[Any, ...]:
-    return (
-        transfer.transfer_id,
-        transfer.kind,
-        transfer.state,
-        transfer.from_account,
-        transfer.to_account,
-        transfer.amount_micros,
-        transfer.currency,
-        None,  # the owner, which the database works out
-        transfer.key,
-        transfer.fingerprint,
-        transfer.reason,
-        transfer.started_at,
-        transfer.ended_at,
-        None,  # the lease, which is the same for all of a batch
-    )
-
-
-def _columns(rows: Collection[Any], names: str) -> list[list[Any]]:
-    """The named members of these rows as columns, which is what unnest() takes."""
-    return [list(map(attrgetter(name), rows)) for name in names.split()]
-
-
-def _transfer(row: asyncpg.Record) -> TransferRecord:
-    return TransferRecord(
-        row["transfer_id"],
-        row["kind"],
-        row["state"],
-        row["from_account"],
-        row["to_account"],
-        row["amount_micros"],
-        row["currency"],
-        row["idempotency_key"],
-        row["fingerprint"],
-        Refusal(row["reason"]) if row["reason"] else None,
-        row["started_at"],
-        row["ended_at"],
-    )
-
-
-def _credit(row: asyncpg.Record) -> CreditRecord:
-    return CreditRecord(row["transfer_id"], Refusal(row["reason"]) if row["reason"] else None, row["at"])
