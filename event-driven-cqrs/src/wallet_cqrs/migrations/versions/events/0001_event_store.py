@@ -2,16 +2,12 @@
 
 from pathlib import Path
 
-from alembic import op
+from wallet_kernel.migrations import execute
 
 revision = "0001"
 down_revision = None
 
-_SQL = Path(__file__).with_suffix(".sql")
-
 
 def upgrade() -> None:
-    """Creates everything. The driver is called directly because the file holds many statements."""
-    connection = op.get_bind().connection.dbapi_connection
-    assert connection is not None, "migrations run on a live connection"
-    connection.run_async(lambda driver: driver.execute(_SQL.read_text()))
+    """Creates everything."""
+    execute(Path(__file__).with_suffix(".sql"))
