@@ -57,7 +57,9 @@ def docker(*arguments: str, env: Mapping[str, str] | None = None, timeout_s: flo
     except subprocess.TimeoutExpired:
         raise LabError(f"docker {' '.join(arguments)}: no end after {timeout_s:.0f} s") from None
     if done.returncode != 0:
-        raise LabError(f"docker {' '.join(arguments)}: {done.stderr.strip()[-2000:]}")
+        # What it ran says on the one what it found, compose on the other how it went.
+        said = f"{done.stderr.strip()[-2000:]}\n{done.stdout.strip()[-2000:]}".strip()
+        raise LabError(f"docker {' '.join(arguments)}: {said}")
     return done.stdout
 
 
