@@ -10,6 +10,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
+SEND_TIMEOUT_S = 1.0
+"""For a message of up to 512 spans, its repetitions included. A service that stops sends what it still has, four
+messages at most; the exporter's own 10 s each would outlast the patience of whoever stops it."""
+
 _SPAN_BITS = (1 << 64) - 1
 _RANDOM_BITS = (1 << 62) - 1
 
@@ -34,7 +38,7 @@ class Spans:
         self._ids = _Ids()
         self._share = share
         provider = TracerProvider(resource=Resource({SERVICE_NAME: service}), id_generator=self._ids)
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(url)))
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(url, timeout=SEND_TIMEOUT_S)))
         self._tracer = provider.get_tracer("wallet")
 
     def root(self, name: str, transaction_id: UUID, begin_ns: int, end_ns: int) -> None:

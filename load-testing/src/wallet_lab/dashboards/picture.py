@@ -19,7 +19,8 @@ from wallet_lab.dashboards.catalogue import DASHBOARDS
 from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Unit
 from wallet_lab.report.figures.style import colour, styled
 
-RATE_INTERVAL = "10s"
+RATE_INTERVAL = "20s"
+"""What Grafana puts in for `$__rate_interval`: four scrapes."""
 COLUMNS = 3
 PANEL_INCHES = (4.4, 2.5)
 
@@ -36,6 +37,7 @@ def draw(dashboard: Dashboard, prometheus_url: str, seconds: float) -> Figure:
     rows = -(-len(dashboard.panels) // COLUMNS)
     figure = Figure(figsize=(COLUMNS * PANEL_INCHES[0], rows * PANEL_INCHES[1]), layout="constrained")
     figure.suptitle(dashboard.title, x=0.01, ha="left", weight="bold")
+    figure.supxlabel("seconds")
     for panel, axes in zip(dashboard.panels, figure.subplots(rows, COLUMNS).flat, strict=False):
         _draw_panel(panel, axes, prometheus_url, seconds)
     for axes in figure.axes[len(dashboard.panels) :]:
@@ -55,7 +57,7 @@ def _draw_panel(panel: Panel, axes: Axes, prometheus_url: str, seconds: float) -
                 label=_legend(query, labels),
             )
     axes.set_xlim(0, seconds)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, None if axes.dataLim.ymax > 0 else 1)
     axes.yaxis.set_major_formatter(_UNITS.get(panel.unit, EngFormatter(places=0, sep="")))
     if axes.lines:
         axes.legend(fontsize=7, ncols=2)
