@@ -56,21 +56,21 @@ def test_only_the_gateway_has_a_way_out(services: Services) -> None:
 
 
 def test_every_container_is_confined(services: Services) -> None:
-    """No capabilities, no new privileges, a root filesystem only to be read; bounded memory, processes and logs."""
+    """No capabilities or new privileges, a root filesystem only to be read; memory, CPU, processes and logs bounded."""
     for name, one in services.items():
         assert one["read_only"] is True, name
         assert one["cap_drop"] == ["ALL"], name
         assert one["security_opt"] == ["no-new-privileges:true"], name
         assert int(one["mem_limit"]) > 0, name
+        assert one["cpus"] > 0, name
         assert one["pids_limit"] > 0, name
         assert one["logging"]["options"].keys() == {"max-size", "max-file"}, name
 
 
 def test_what_stays_is_restarted_and_watched(services: Services) -> None:
-    """A crash is followed by a restart; processor time is bounded; stopping leaves time to finish."""
+    """A crash is followed by a restart; stopping leaves time to finish."""
     for name, one in staying(services).items():
         assert one["restart"] == "unless-stopped", name
-        assert one["cpus"] > 0, name
         assert one["stop_grace_period"], name
         assert "healthcheck" in one or is_ours(one), f"{name}: our images bring their own"
 
