@@ -4,6 +4,7 @@ import json
 import math
 import os
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -18,6 +19,7 @@ RATE_INTERVAL = "10s"
 """What Grafana would put in for `$__rate_interval`."""
 
 SETTLE_S = 3
+K6 = Path(sys.executable).with_name("k6")
 SCRIPT = Path(__file__).parents[2] / "load-testing" / "script.js"
 SCENARIOS = ("refusals", "mixed")
 """One after the other: transfers of every outcome with the compensations they cost, then reads."""
@@ -79,7 +81,7 @@ def load(server: PrometheusApi, base_urls: Mapping[str, str]) -> None:
 def _k6(scenario: str, server: PrometheusApi, architecture: str, base_url: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [
-            *("k6", "run", "--quiet", "-o", "experimental-prometheus-rw", str(SCRIPT)),
+            *(str(K6), "run", "--quiet", "-o", "experimental-prometheus-rw", str(SCRIPT)),
             *("-e", f"SCENARIO={scenario}", "-e", f"ARCH={architecture}", "-e", f"BASE_URL={base_url}"),
             *("-e", "WALLETS=20", "-e", "VUS=2", "-e", "DURATION=6s", "-e", f"WALLET_PREFIX={scenario}-"),
         ],
