@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NOT_OURS = {".git", ".lab", ".venv", "node_modules", "results"}
+NOT_OURS = {".git", ".lab", ".venv", ".pytest_cache", "node_modules", "results"}
 DESCRIBED_MEMBERS = {"kernel": "wallet_kernel"}
 """Members whose README names every one of their files."""
 
