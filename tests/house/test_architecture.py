@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ def lint(workspace: Path) -> "subprocess.CompletedProcess[str]":
     """Check the rules against the copy; PYTHONPATH puts it before the installed members."""
     sources = os.pathsep.join(str(workspace / source) for source in SOURCES)
     env = {**os.environ, "PYTHONPATH": sources, "COLUMNS": "200"}  # long names stay on one line
-    command = ["lint-imports", "--no-cache"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     return subprocess.run(command, cwd=workspace, env=env, capture_output=True, text=True, check=False)
 
 
