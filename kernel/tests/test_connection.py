@@ -24,6 +24,10 @@ class Recording(asyncio.Transport):
         """Remember it."""
         self.told.append("close")
 
+    def is_closing(self) -> bool:
+        """Whether it was."""
+        return "close" in self.told
+
 
 async def test_head_and_body_leave_together() -> None:
     """One call of the system for an answer, not two."""
@@ -53,3 +57,13 @@ async def test_closing_loses_nothing() -> None:
     joined.close()
     await asyncio.sleep(0)
     assert below.told == [b"last words", "close"]
+
+
+async def test_who_left_in_the_same_turn_is_told_nothing() -> None:
+    """The real transport would raise where nobody catches it."""
+    below = Recording()
+    joined = JoinedWrites(below, asyncio.get_running_loop())
+    joined.write(b"an answer")
+    below.close()
+    await asyncio.sleep(0)
+    assert below.told == ["close"]

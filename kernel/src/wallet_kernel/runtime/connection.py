@@ -36,6 +36,7 @@ class JoinedWrites:
         return getattr(self._transport, name)
 
     def _send(self) -> None:
-        if self._written:
+        # Whoever left within this turn is told nothing: a transport that has closed takes no more.
+        if self._written and not self._transport.is_closing():
             self._transport.write(b"".join(self._written))
-            self._written.clear()
+        self._written.clear()
