@@ -1,8 +1,13 @@
 """Postgres and Redis as the lab starts them."""
 
+import asyncio
+import contextlib
+import gc
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from wallet_lab import postgres
@@ -36,6 +41,26 @@ def test_a_wrong_password_is_refused(database_server: PostgresServer) -> None:
     url = database_server.service_url.replace(":", ":wrong", 2).replace("wrong//", "//")
     with pytest.raises(subprocess.CalledProcessError):
         query(url, "SELECT 1")
+
+
+@pytest.mark.anyio
+async def test_a_connection_given_up_while_it_is_made_leaves_no_error_behind(
+    database_server: PostgresServer,
+) -> None:
+    """A service that stops at any moment of a connection to its database has nothing to report."""
+    reported = list[Any]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    for turns in range(1, 40):
+        connecting = asyncio.create_task(asyncpg.connect(database_server.service_url))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        connecting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await (await connecting).close()
+        del connecting
+        await asyncio.sleep(0.002)
+        gc.collect()
+    assert reported == []
 
 
 def test_the_service_role_owns_nothing(database_server: PostgresServer) -> None:

@@ -30,7 +30,7 @@ def test_every_shard_has_a_database_and_a_worker_of_its_own(shards: int) -> None
         assert worker.shard == database.shard == shard
         assert worker.env["WALLET_SHARD"] == str(shard)
         expected = f"postgresql://wallet_service:service-word@127.0.0.1:{database.port}/shard_{shard}"
-        assert worker.env["WALLET_DATABASE_URL"] == expected
+        assert worker.env["WALLET_DATABASE_URL"] == f"{expected}?sslmode=disable"
 
 
 def test_orchestrators_share_the_public_port_and_know_the_workers_in_shard_order() -> None:

@@ -1,12 +1,13 @@
 """How a schema comes to be: Alembic's environment, and versions that are thin around .sql files."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
+import asyncpg
 from alembic import context, op
 from pydantic import Field, SecretStr
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from wallet_kernel.runtime.settings import Settings
@@ -31,8 +32,8 @@ def execute(file: Path) -> None:
 
 
 async def _run() -> None:
-    url = make_url(MigrationSettings().database_url.get_secret_value()).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url)
+    connect = partial(asyncpg.connect, MigrationSettings().database_url.get_secret_value())
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)
         await connection.commit()

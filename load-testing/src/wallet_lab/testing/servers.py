@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from wallet_lab import credentials, postgres, rabbitmq, redis
 from wallet_lab.blocking import run_blocking
@@ -130,7 +131,7 @@ class DatabaseUrls:
 
 
 def _renamed(url: str, database: str) -> str:
-    return f"{url.rpartition('/')[0]}/{database}"
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
 def _run_logged(command: Command, log: Path) -> None:
