@@ -237,7 +237,7 @@ def _component(container: Container) -> ComponentStatus | None:
 
 def _status(container: Container, name: str, kind: str, shard: int | None = None) -> ComponentStatus:
     port = _PORTS.get(kind, OWN_PORT)
-    path = f"/{database_of(name)}" if kind == "postgres" else ""
+    path = f"/{database_of(name)}?sslmode=disable" if kind == "postgres" else ""
     return ComponentStatus(
         name=name,
         kind=kind,

@@ -58,10 +58,15 @@ class Cluster:
         """For services: a role that owns nothing."""
         return self._url("wallet_service", self.credentials.database_service)
 
-    def _url(self, role: str, password: str) -> str:
+    @property
+    def url(self) -> str:
+        """Without a role."""
         # Left to itself the driver asks for TLS first: a round trip for a server that has none, and an error
         # nobody catches where the connection is given up within it (asyncpg 0.32, `_create_ssl_connection`).
-        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{self.database}?sslmode=disable"
+        return f"postgresql://127.0.0.1:{self.port}/{self.database}?sslmode=disable"
+
+    def _url(self, role: str, password: str) -> str:
+        return self.url.replace("//", f"//{role}:{password}@")
 
 
 def program(name: str) -> Path:
@@ -87,7 +92,7 @@ def server(cluster: Cluster, shard: int | None = None) -> Component:
         argv=(str(program("postgres")), "-D", str(cluster.data_dir)),
         unprivileged=True,
         port=cluster.port,
-        url=f"postgresql://127.0.0.1:{cluster.port}/{cluster.database}",
+        url=cluster.url,
         probe=PostgresProbe(cluster.port),
         shard=shard,
         # SIGINT is the fast shutdown (SIGTERM would wait for clients); SIGQUIT ends it at once.
