@@ -26,8 +26,8 @@ from wallet_lab.bench.scenarios import find
 from wallet_lab.bench.seeding import seed
 from wallet_lab.cli import app
 from wallet_lab.report.model import Audit, Check, Run
-from wallet_lab.settling import settle
-from wallet_lab.stacks import RunningStack, running_stack
+from wallet_lab.running.native import RunningStack, running_stack
+from wallet_lab.running.settling import settle
 
 pytestmark = pytest.mark.slow
 

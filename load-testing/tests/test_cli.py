@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from wallet_lab.home import StackHome, signal_supervisor, supervisor_pid
-from wallet_lab.saga_stack import PUBLIC_PORT
+from wallet_lab.stacks.saga import PUBLIC_PORT
 
 FAKES = Path(__file__).parent / "fakes"
 
@@ -142,7 +142,8 @@ def test_an_interrupted_up_leaves_nothing_behind(
 ) -> None:
     """Given an `up` under way, when it is interrupted or killed, then everything it started is stopped."""
     with launch(home, "up", "saga", "--shards", "1") as up:
-        _wait_until(lambda: moment in home.read("state").get("waiting_for", []))
+        _wait_until(lambda: up.poll() is not None or moment in home.read("state").get("waiting_for", []))
+        assert up.poll() is None, up.communicate()[0]
         supervisor = supervisor_pid(home)
         assert supervisor is not None
         # On a busy machine the stack could be ready before the signal is there: time stands still until it is sent.

@@ -18,7 +18,7 @@ from wallet_lab.compare.findings import Findings
 from wallet_lab.compare.plan import Kind, Session, Step
 from wallet_lab.report.model import Report
 from wallet_lab.report.page import read_report
-from wallet_lab.where import Where, fresh_stack
+from wallet_lab.running.where import Where, fresh_stack
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from wallet_lab import postgres
 from wallet_lab.accounts import OUTSIDE, can_enter, quarters, unprivileged_account
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome
+from wallet_lab.servers import postgres
 from wallet_lab.testing import PostgresServer, running_postgres, running_redis
 
 pytestmark = pytest.mark.slow

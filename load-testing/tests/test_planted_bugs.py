@@ -14,7 +14,7 @@ from wallet_lab.bench.command import told
 from wallet_lab.bench.run import run_scenario
 from wallet_lab.bench.scenarios import Scenario, find
 from wallet_lab.home import checkout
-from wallet_lab.stacks import RunningStack, running_stack
+from wallet_lab.running.native import RunningStack, running_stack
 
 pytestmark = pytest.mark.slow
 

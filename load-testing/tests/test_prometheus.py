@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from wallet_lab import prometheus
 from wallet_lab.component_metrics import Components, used_by
 from wallet_lab.home import StackHome
+from wallet_lab.servers import prometheus
 from wallet_lab.stack import Component, HttpProbe, Stack, Stage
 from wallet_lab.testing import RunningStack, running_stack
 

@@ -12,7 +12,7 @@ from wallet_lab.bench.scenarios import find as find_scenario
 from wallet_lab.chaos.faults import find as find_fault
 from wallet_lab.chaos.load import load
 from wallet_lab.chaos.run import run_fault
-from wallet_lab.docker_stack import DockerStack
+from wallet_lab.running.docker import DockerStack
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 WRITER = {"saga": "worker", "cqrs": "projection"}

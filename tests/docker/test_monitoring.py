@@ -15,14 +15,14 @@ import pytest
 
 from tests.monitoring.watched import PrometheusApi, load, settled
 from wallet_lab.component_metrics import used_by
-from wallet_lab.containers import docker
 from wallet_lab.dashboards.catalogue import DASHBOARDS
 from wallet_lab.dashboards.comparison import COMPARISON
 from wallet_lab.dashboards.panel import Panel
-from wallet_lab.docker_stack import DockerStack, _component
 from wallet_lab.home import ARCHITECTURES, checkout
 from wallet_lab.ports import PortChooser
-from wallet_lab.stacks import ComponentStatus
+from wallet_lab.running.containers import docker
+from wallet_lab.running.docker import DockerStack, _component
+from wallet_lab.running.native import ComponentStatus
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

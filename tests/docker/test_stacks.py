@@ -19,9 +19,9 @@ import httpx
 import pytest
 
 from tests.blackbox.lab_stack import LabStack
-from wallet_lab.containers import NETWORK, docker
-from wallet_lab.docker_stack import DockerStack
 from wallet_lab.home import checkout
+from wallet_lab.running.containers import NETWORK, docker
+from wallet_lab.running.docker import DockerStack
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 REPLICATED = {"saga": "orchestrator", "cqrs": "command"}

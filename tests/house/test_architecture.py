@@ -45,6 +45,11 @@ PLANTED = [
         "The decider, its events",
     ),
     ("load-testing/src/wallet_lab/report/model.py", "import wallet_lab.bench.run", "Lab: compare"),
+    (
+        "load-testing/src/wallet_lab/servers/postgres.py",
+        "import wallet_lab.stacks.saga",
+        "Lab: running",
+    ),
     ("load-testing/src/wallet_lab/compare/plan.py", "import psutil", "The lab's plans and conclusions"),
 ]
 

@@ -6,10 +6,10 @@ import pytest
 
 from tests.monitoring.collector import Collector, collecting
 from tests.monitoring.watched import PrometheusApi, load, settled
-from wallet_lab import prometheus
 from wallet_lab.home import ARCHITECTURES
 from wallet_lab.private_home import private_home
-from wallet_lab.stacks import running_stack
+from wallet_lab.running.native import running_stack
+from wallet_lab.servers import prometheus
 
 TRACED_SHARE = 0.1
 

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from wallet_kernel.runtime.component_metrics import cpu_family, memory_family
 from wallet_lab.home import StackHome
-from wallet_lab.processes import cpu_s, family
+from wallet_lab.supervision.processes import cpu_s, family
 
 
 class Components(Collector):

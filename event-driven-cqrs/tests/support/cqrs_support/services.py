@@ -14,8 +14,8 @@ import psutil
 from cqrs_support.waiting import until
 from wallet_lab.logs import open_log, tail
 from wallet_lab.ports import PortChooser
-from wallet_lab.process import spawn
 from wallet_lab.stack import Command
+from wallet_lab.supervision.process import spawn
 
 
 @dataclass

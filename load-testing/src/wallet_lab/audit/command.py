@@ -14,9 +14,9 @@ from wallet_lab.calls import read_calls
 from wallet_lab.errors import LabError
 from wallet_lab.home import ARCHITECTURES
 from wallet_lab.report.model import Audit, Check
-from wallet_lab.settling import settle
-from wallet_lab.stacks import RunningStack
-from wallet_lab.where import On, Where, attached
+from wallet_lab.running.native import RunningStack
+from wallet_lab.running.settling import settle
+from wallet_lab.running.where import On, Where, attached
 
 _STARTS = {
     Where.NATIVE: "'./lab up {}'",

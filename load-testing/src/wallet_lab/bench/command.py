@@ -13,8 +13,8 @@ from wallet_lab.bench.scenarios import Scenario, find
 from wallet_lab.errors import LabError
 from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.report.model import Delay, Run
-from wallet_lab.stacks import RunningStack
-from wallet_lab.where import On, Where, stack_in_use
+from wallet_lab.running.native import RunningStack
+from wallet_lab.running.where import On, Where, stack_in_use
 
 TARGETS = ("saga", "cqrs", "noop")
 

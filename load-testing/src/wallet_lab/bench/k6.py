@@ -20,8 +20,8 @@ from wallet_lab.calls import Call, read_calls, total
 from wallet_lab.errors import LabError
 from wallet_lab.home import checkout
 from wallet_lab.logs import tail
-from wallet_lab.process import die_with
 from wallet_lab.report.model import Latency, Outcomes
+from wallet_lab.supervision.process import die_with
 
 THRESHOLDS_CROSSED = 99
 """k6's exit code when the load went as planned and a threshold was missed: the summary says which."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from wallet_lab.processes import cpu_s, family
-from wallet_lab.stacks import RunningStack
+from wallet_lab.running.native import RunningStack
+from wallet_lab.supervision.processes import cpu_s, family
 
 MEMORY_EVERY_S = 1.0
 NOT_SERVERS = {"prometheus", "component-metrics"}

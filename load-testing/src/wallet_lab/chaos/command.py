@@ -13,7 +13,7 @@ from wallet_lab.errors import LabError
 from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.report.model import Recovery
 from wallet_lab.report.wording import MOMENTS, NOTHING
-from wallet_lab.where import On, Where, stack_in_use
+from wallet_lab.running.where import On, Where, stack_in_use
 
 console = Console(highlight=False, soft_wrap=True)
 

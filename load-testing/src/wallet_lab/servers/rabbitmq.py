@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wallet_lab.accounts import private_directory, private_file, unprivileged_account
 from wallet_lab.credentials import Credentials
-from wallet_lab.packages import Runner, ensure
+from wallet_lab.servers.packages import Runner, ensure
 from wallet_lab.stack import AmqpProbe, Component
 
 USER = "wallet"

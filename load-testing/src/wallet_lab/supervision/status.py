@@ -6,8 +6,8 @@ from typing import Any
 from wallet_lab import credentials
 from wallet_lab.blocking import run_blocking
 from wallet_lab.home import StackHome, supervisor_pid
-from wallet_lab.readiness import is_ready
 from wallet_lab.stack import AmqpProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
+from wallet_lab.supervision.readiness import is_ready
 
 _SHOWN = ("name", "kind", "pid", "port", "url", "shard")
 

@@ -9,9 +9,9 @@ from typing import Any
 from wallet_lab.errors import CommandFailedError
 from wallet_lab.home import StackHome
 from wallet_lab.logs import open_log, tail
-from wallet_lab.process import clear_leftovers, end, exit_reason, exited, spawn
-from wallet_lab.readiness import until_ready
 from wallet_lab.stack import Component
+from wallet_lab.supervision.process import clear_leftovers, end, exit_reason, exited, spawn
+from wallet_lab.supervision.readiness import until_ready
 
 STOP_GRACE_S = 10.0
 STABLE_AFTER_S = 1.0

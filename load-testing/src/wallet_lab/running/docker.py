@@ -10,12 +10,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 
-from wallet_lab.addresses import EVENT_STORE, database_of, read_shard
-from wallet_lab.containers import NETWORK, Container, Project, docker
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
 from wallet_lab.ports import PortChooser
-from wallet_lab.stacks import WAIT_S, ComponentStatus, RunningStack
+from wallet_lab.running.containers import NETWORK, Container, Project, docker
+from wallet_lab.running.native import WAIT_S, ComponentStatus, RunningStack
+from wallet_lab.stacks.addresses import EVENT_STORE, database_of, read_shard
 
 SHARDS = 2
 """As many as the compose files have."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wallet_lab.home import StackHome, checkout
-from wallet_lab.packages import Runner, ensure
+from wallet_lab.servers.packages import Runner, ensure
 from wallet_lab.stack import Component, HttpProbe, Stack
 
 PORT = 9095

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from wallet_lab.credentials import Credentials
-from wallet_lab.saga_stack import Request, plan
 from wallet_lab.stack import Component, Stack
+from wallet_lab.stacks.request import Request
+from wallet_lab.stacks.saga import plan
 
 SECRETS = Credentials("owner-word", "service-word", "redis-word", "shared-word", "broker-word", "cookie-word")
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from wallet_lab import docker_stack, stacks
 from wallet_lab.home import ARCHITECTURES, StackHome, default_home
-from wallet_lab.stacks import RunningStack
+from wallet_lab.running import docker, native
+from wallet_lab.running.native import RunningStack
 
 
 class Where(StrEnum):
@@ -28,8 +28,8 @@ On = Annotated[
 def attached(architecture: str, where: Where) -> RunningStack | None:
     """The stack that the user has up there; None if there is none, or it is not ready yet."""
     if where is Where.DOCKER:
-        return docker_stack.attached(architecture)
-    return stacks.attached(StackHome(default_home(), architecture))
+        return docker.attached(architecture)
+    return native.attached(StackHome(default_home(), architecture))
 
 
 @contextlib.contextmanager
@@ -45,5 +45,5 @@ def stack_in_use(architecture: str, where: Where) -> Iterator[RunningStack]:
 def fresh_stack(architecture: str, where: Where) -> AbstractContextManager[RunningStack]:
     """One of its own, started now and wiped at the end; noop, which is no architecture, has no containers."""
     if where is Where.DOCKER and architecture in ARCHITECTURES:
-        return docker_stack.running_on_docker(architecture)
-    return stacks.running_stack(architecture, below=default_home())
+        return docker.running_on_docker(architecture)
+    return native.running_stack(architecture, below=default_home())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from wallet_lab.credentials import Credentials
 from wallet_lab.ports import PortChooser
-from wallet_lab.postgres import Cluster
-from wallet_lab.saga_stack import Request
+from wallet_lab.servers.postgres import Cluster
 from wallet_lab.stack import Component, HttpProbe, Stack, Stage
+from wallet_lab.stacks.request import Request
 
 PUBLIC_PORT = 3002
 OWN_PORT = 3020

@@ -17,18 +17,21 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-from wallet_lab import cqrs_stack, credentials, noop_stack, postgres, prometheus, rabbitmq, saga_stack
-from wallet_lab.cqrs_stack import CqrsPlan
+from wallet_lab import credentials
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import CommandFailedError
 from wallet_lab.home import StackHome, take_lock, write_private
-from wallet_lab.keeper import Keeper
 from wallet_lab.logs import open_log, tail, trim_logs
-from wallet_lab.monitoring import monitored
-from wallet_lab.noop_stack import NoopPlan
-from wallet_lab.process import run
-from wallet_lab.saga_stack import Request, SagaPlan
+from wallet_lab.servers import postgres, prometheus, rabbitmq
 from wallet_lab.stack import Command, Stack, Stage
+from wallet_lab.stacks import cqrs, noop, saga
+from wallet_lab.stacks.cqrs import CqrsPlan
+from wallet_lab.stacks.monitoring import monitored
+from wallet_lab.stacks.noop import NoopPlan
+from wallet_lab.stacks.request import Request
+from wallet_lab.stacks.saga import SagaPlan
+from wallet_lab.supervision.keeper import Keeper
+from wallet_lab.supervision.process import run
 
 RELEASE = b"r"
 START_TIMEOUT_S = 60.0
@@ -37,9 +40,9 @@ ALREADY_UP = 3
 
 
 _PLANS: dict[str, Callable[[Request, Credentials, Path], SagaPlan | CqrsPlan | NoopPlan]] = {
-    "saga": saga_stack.plan,
-    "cqrs": cqrs_stack.plan,
-    "noop": noop_stack.plan,
+    "saga": saga.plan,
+    "cqrs": cqrs.plan,
+    "noop": noop.plan,
 }
 
 

@@ -4,15 +4,15 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wallet_lab import caddy, postgres, rabbitmq, redis
-from wallet_lab.addresses import EVENT_STORE, Addresses, database_of, read_shard
 from wallet_lab.credentials import Credentials
 from wallet_lab.home import StackHome
 from wallet_lab.ports import PortChooser
-from wallet_lab.postgres import Cluster
-from wallet_lab.rabbitmq import Broker
-from wallet_lab.saga_stack import Request
+from wallet_lab.servers import caddy, postgres, rabbitmq, redis
+from wallet_lab.servers.postgres import Cluster
+from wallet_lab.servers.rabbitmq import Broker
 from wallet_lab.stack import Command, Component, HttpProbe, Kind, Stack, Stage
+from wallet_lab.stacks.addresses import EVENT_STORE, Addresses, database_of, read_shard
+from wallet_lab.stacks.request import Request
 
 PUBLIC_PORT = 3001
 POSTGRES_PORT = 5450

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from wallet_lab import control, cqrs_stack, credentials
-from wallet_lab.addresses import EVENT_STORE, Addresses, Role, read_shard
+from wallet_lab import credentials
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome, supervisor_pid
 from wallet_lab.logs import tail
 from wallet_lab.private_home import private_home
-from wallet_lab.saga_stack import Request
-from wallet_lab.status import is_healthy, read_status
+from wallet_lab.stacks import cqrs
+from wallet_lab.stacks.addresses import EVENT_STORE, Addresses, Role, read_shard
+from wallet_lab.stacks.request import Request
+from wallet_lab.supervision import control
+from wallet_lab.supervision.status import is_healthy, read_status
 
 WAIT_S = 30.0
 
@@ -120,7 +122,7 @@ class RunningStack:
 
     def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
         """Rebuild the read model of cqrs, or compare it with the events; returns what it said."""
-        command = cqrs_stack.rebuild(self._home, verify=verify)
+        command = cqrs.rebuild(self._home, verify=verify)
         env = {**os.environ, **command.env}
         return subprocess.run(command.argv, env=env, capture_output=True, text=True, check=False)
 

@@ -3,41 +3,20 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from wallet_lab import postgres, redis
-from wallet_lab.addresses import database_of
 from wallet_lab.credentials import Credentials
 from wallet_lab.ports import PortChooser
-from wallet_lab.postgres import Cluster
+from wallet_lab.servers import postgres, redis
+from wallet_lab.servers.postgres import Cluster
 from wallet_lab.stack import Command, Component, HttpProbe, Stack, Stage
+from wallet_lab.stacks.addresses import database_of
+from wallet_lab.stacks.request import Request
 
 PUBLIC_PORT = 3000
 ORCHESTRATOR_PORT = 3010
 WORKER_PORT = 3100
 POSTGRES_PORT = 5440
 REDIS_PORT = 6390
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked for, of either architecture; the replicas of the other one are ignored."""
-
-    shards: int = 2
-    orchestrators: int = 1
-    commands: int = 1
-    relays: int = 1
-    projections: int = 1
-    queries: int = 1
-    monitoring: bool = False
-    usual_ports: bool = True
-    extra_env: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Variables on top of the stack's own, by "*", component kind (or "migrations") or component name."""
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Request":
-        """The request a front end left for the supervisor."""
-        return cls(**content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from typing import Any, Literal
 
-from wallet_lab import credentials, rabbitmq, redis
+from wallet_lab import credentials
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome
+from wallet_lab.servers import rabbitmq, redis
 
 Role = Literal["wallet_owner", "wallet_service"]
 

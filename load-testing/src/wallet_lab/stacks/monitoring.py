@@ -3,9 +3,9 @@
 import sys
 from dataclasses import replace
 
-from wallet_lab import prometheus
 from wallet_lab.home import StackHome
 from wallet_lab.ports import PortChooser
+from wallet_lab.servers import prometheus
 from wallet_lab.stack import Component, HttpProbe, Stack, Stage
 
 COMPONENT_METRICS_PORT = 9096

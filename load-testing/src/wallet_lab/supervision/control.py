@@ -14,8 +14,8 @@ from typing import IO, Any
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome, signal_supervisor, supervisor_pid
 from wallet_lab.logs import open_log
-from wallet_lab.saga_stack import Request
-from wallet_lab.supervisor import ALREADY_UP, RELEASE
+from wallet_lab.stacks.request import Request
+from wallet_lab.supervision.supervisor import ALREADY_UP, RELEASE
 
 POLL_S = 0.05
 STOP_TIMEOUT_S = 60.0
@@ -82,7 +82,14 @@ class Owner:
 def _launch(home: StackHome) -> "subprocess.Popen[bytes]":
     with open_log(home.log("supervisor")) as log:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "wallet_lab.supervisor", str(home.home), home.architecture],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "wallet_lab.supervision.supervisor",
+                str(home.home),
+                home.architecture,
+            ],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,25 @@
+"""What a user wants of a stack: how many of which part."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for, of either architecture; the replicas of the other one are ignored."""
+
+    shards: int = 2
+    orchestrators: int = 1
+    commands: int = 1
+    relays: int = 1
+    projections: int = 1
+    queries: int = 1
+    monitoring: bool = False
+    usual_ports: bool = True
+    extra_env: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Variables on top of the stack's own, by "*", component kind (or "migrations") or component name."""
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Request":
+        """The request a front end left for the supervisor."""
+        return cls(**content)

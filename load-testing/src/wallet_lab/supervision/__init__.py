@@ -1,0 +1,1 @@
+"""Starting the parts of a stack, watching over them and stopping them."""

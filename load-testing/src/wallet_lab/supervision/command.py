@@ -1,0 +1,171 @@
+"""`./lab up`, `down`, `status` and `logs`."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from wallet_lab import logs
+from wallet_lab.errors import LabError
+from wallet_lab.home import StackHome, supervisor_pid
+from wallet_lab.interrupting import INTERRUPTED, interruptible
+from wallet_lab.stacks.layout import decide_shards
+from wallet_lab.stacks.request import Request
+from wallet_lab.supervision import control
+from wallet_lab.supervision.chosen import homes, one_home, stack_home
+from wallet_lab.supervision.progress import progress
+from wallet_lab.supervision.status import is_healthy, read_status
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def up(
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="Which one to start: saga or cqrs.")],
+    shards: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Databases to spread over.  [default: 2]")
+    ] = None,
+    orchestrators: Annotated[
+        int, typer.Option(min=1, max=16, help="Orchestrators behind the public port (saga).")
+    ] = 1,
+    commands: Annotated[int, typer.Option(min=1, max=16, help="Command services (cqrs).")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Wipe the data of earlier runs first.")] = False,
+    monitoring: Annotated[
+        bool, typer.Option("--monitoring", help="With Prometheus, which watches the other one as well.")
+    ] = False,
+) -> None:
+    """Start an architecture and return when it is ready; it runs until `down`."""
+    home = stack_home(architecture)
+    if supervisor_pid(home) is not None:
+        _already_up(home, shards, fresh=fresh)
+        return
+    if fresh:
+        home.wipe()
+    request = Request(
+        shards=decide_shards(home, shards),
+        orchestrators=orchestrators,
+        commands=commands,
+        monitoring=monitoring,
+    )
+    with progress(f"Starting {architecture}") as watch:
+        state = _start(home, request, watch)
+    _print_welcome(state)
+
+
+def _already_up(home: StackHome, shards: int | None, *, fresh: bool) -> None:
+    if fresh:
+        raise LabError(
+            f"{home.architecture} is up; take it down with './lab down {home.architecture}' before --fresh."
+        )
+    decide_shards(home, shards)
+    with progress(f"Waiting for {home.architecture}") as watch:
+        state = control.join(home, watch)
+    console.print(f"{home.architecture} is already up at {state['base_url']}")
+
+
+def _start(home: StackHome, request: Request, watch: control.Watcher) -> dict[str, Any]:
+    owner: control.Owner | None = None
+    with interruptible():
+        try:
+            owner = control.Owner(home, request)
+            state = owner.wait_ready(watch)
+            owner.release()
+        except KeyboardInterrupt:
+            if owner is not None:
+                owner.abandon()
+            errors.print(f"lab: interrupted; nothing of {home.architecture} is left running")
+            raise typer.Exit(INTERRUPTED) from None
+    return state
+
+
+def _print_welcome(state: dict[str, Any]) -> None:
+    base_url = state["base_url"]
+    for note in state["notes"]:
+        console.print(f"[yellow]{note}[/yellow]")
+    console.print(
+        f"[bold]{state['architecture']} is ready at {base_url}[/bold]  (API description: {base_url}/docs)"
+    )
+    console.print("Try it:")
+    body = '{"accountId": "user1", "currency": "USD", "balance": 100}'
+    console.print(
+        f"  curl -X POST {base_url}/wallets -H 'Content-Type: application/json' -d '{body}'", markup=False
+    )
+    console.print(f"  curl {base_url}/wallets/user1/balance", markup=False)
+
+
+def down(
+    architecture: Annotated[
+        str | None, typer.Argument(metavar="[ARCH]", help="Default: whatever is up.")
+    ] = None,
+) -> None:
+    """Stop an architecture; its data stay for the next `up`."""
+    for home in homes(architecture):
+        with progress(f"Stopping {home.architecture}") as watch:
+            was_up = control.stop(home, watch)
+        if was_up or architecture:
+            console.print(f"{home.architecture} is down" if was_up else f"{home.architecture} was not up")
+
+
+def status(
+    architecture: Annotated[
+        str | None, typer.Argument(metavar="[ARCH]", help="Default: the one that is up.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show every component and whether it answers; exits with 0 only if all do."""
+    found = read_status(one_home(architecture))
+    if as_json:
+        print(json.dumps(found))  # noqa: T201 -- for programs: Rich would wrap it
+    else:
+        _print_status(found)
+    raise typer.Exit(0 if is_healthy(found) else 1)
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    if not found["components"]:
+        console.print(f"{found['architecture']} is not up")
+        return
+    table = Table(title=f"{found['architecture']} at {found['base_url'] or '(starting)'}")
+    for heading in ("component", "kind", "pid", "port", "shard", "health"):
+        table.add_column(heading)
+    for component in found["components"]:
+        health = "[green]healthy[/green]" if component["healthy"] else "[red]unhealthy[/red]"
+        cells = (component["pid"] or "-", component["port"], component.get("shard", ""))
+        table.add_row(component["name"], component["kind"], *map(str, cells), health)
+    console.print(table)
+
+
+def show_logs(
+    component: Annotated[
+        str | None, typer.Argument(help="Such as worker-0 or supervisor.  [default: all]")
+    ] = None,
+    architecture: Annotated[str | None, typer.Option("--arch", help="Default: the one that is up.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 100,
+) -> None:
+    """Show the last lines a component wrote, or all of them."""
+    home = one_home(architecture)
+    paths = _log_paths(home, component)
+    for name, line in logs.read_logs(paths, lines):
+        _print_line(name, line, named=component is None)
+    if follow:
+        with contextlib.suppress(KeyboardInterrupt):
+            for name, line in logs.follow(paths):
+                _print_line(name, line, named=component is None)
+
+
+def _log_paths(home: StackHome, component: str | None) -> list[Path]:
+    paths = sorted(home.logs.glob("*.log"))
+    chosen = [path for path in paths if component in {None, path.stem}]
+    if not chosen:
+        known = ", ".join(path.stem for path in paths) or "none yet"
+        raise LabError(f"there is no log of {component or home.architecture}; there are: {known}")
+    return chosen
+
+
+def _print_line(name: str, line: str, *, named: bool) -> None:
+    print(f"{name}: {line}" if named else line, flush=True)  # noqa: T201 -- logs go out as they came in
