@@ -21,17 +21,17 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from wallet_cqrs.command.submissions import Decided, Outcome, Standing, Submission
-from wallet_cqrs.domain import (
+from wallet_cqrs.domain.commands import (
     CloseWallet,
     Command,
     Deposit,
     FreezeWallet,
     OpenWallet,
-    Refused,
     TransferMoney,
     UnfreezeWallet,
     Withdraw,
 )
+from wallet_cqrs.domain.decisions import Refused
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import Group, partition_of
 from wallet_cqrs.projection.cache import Cache

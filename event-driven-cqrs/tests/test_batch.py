@@ -6,7 +6,7 @@ from cqrs_support.replicas import transfer
 
 from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.submissions import Decided, KeyReused
-from wallet_cqrs.domain import Wallet
+from wallet_cqrs.domain.wallet import Wallet
 from wallet_kernel.refusals import Refusal
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from wallet_cqrs.command.payments import NoOutcome, Payments
 from wallet_cqrs.command.submissions import Decided, NotDone, Outcome, Unknown
-from wallet_cqrs.domain import initial_state
+from wallet_cqrs.domain.wallet import initial_state
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.database import DATABASE_ERRORS

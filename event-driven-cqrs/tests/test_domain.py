@@ -4,23 +4,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from wallet_cqrs.domain import (
+from wallet_cqrs.domain.commands import (
     CloseWallet,
     Command,
-    Decision,
     Deposit,
     FreezeWallet,
-    ImpossibleEvent,
     OpenWallet,
-    Refused,
     TransferMoney,
     UnfreezeWallet,
-    Wallet,
     Withdraw,
-    decide,
-    evolve,
-    initial_state,
 )
+from wallet_cqrs.domain.decisions import Decision, Refused, decide
+from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet, evolve, initial_state
 from wallet_cqrs.events import (
     EXTERNAL,
     BalanceCredited,

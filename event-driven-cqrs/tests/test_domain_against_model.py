@@ -6,7 +6,9 @@ from cqrs_support.model import ACCOUNTS, LIMIT, Model, commands
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wallet_cqrs.domain import Command, Refused, Wallet, decide, evolve, initial_state
+from wallet_cqrs.domain.commands import Command
+from wallet_cqrs.domain.decisions import Refused, decide
+from wallet_cqrs.domain.wallet import Wallet, evolve, initial_state
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wallet_cqrs.domain import Wallet, evolve, initial_state
+from wallet_cqrs.domain.wallet import Wallet, evolve, initial_state
 from wallet_cqrs.events import (
     EXTERNAL,
     SCHEMA_VERSIONS,

@@ -24,16 +24,16 @@ from msgspec.structs import asdict, replace
 
 from wallet_cqrs.command.log_writer import CAUGHT_UP
 from wallet_cqrs.command.submissions import Decided, KeyReused, NotDone, Outcome, Standing, Submission
-from wallet_cqrs.domain import (
+from wallet_cqrs.domain.commands import (
     CloseWallet,
     Command,
     Deposit,
     FreezeWallet,
     OpenWallet,
-    Refused,
     TransferMoney,
     UnfreezeWallet,
 )
+from wallet_cqrs.domain.decisions import Refused
 from wallet_kernel.refusals import Refusal
 from wallet_lab.testing import DatabaseUrls
 

@@ -11,7 +11,7 @@ from cqrs_support.histories import Story, append, groups, story, wallet_rows
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, cache_key, channel, parse_entry
-from wallet_cqrs.domain import Deposit, OpenWallet
+from wallet_cqrs.domain.commands import Deposit, OpenWallet
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import EventMessage, Group, partition_of
 from wallet_cqrs.projection.cache import Cache

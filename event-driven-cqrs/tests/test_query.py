@@ -12,7 +12,7 @@ from cqrs_support.histories import BEGIN, Story, append, groups, project, story
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, cache_key, parse_entry
-from wallet_cqrs.domain import OpenWallet
+from wallet_cqrs.domain.commands import OpenWallet
 from wallet_cqrs.event_log import open_pool
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.history import FutureMoment, History

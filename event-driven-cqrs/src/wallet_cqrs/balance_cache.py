@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from redis.asyncio import Redis
 
-from wallet_cqrs.domain import Wallet
+from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.contract.answers import wallet_body
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from wallet_cqrs.domain import ImpossibleEvent, Wallet, evolve, initial_state
+from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet, evolve, initial_state
 from wallet_cqrs.events import EXTERNAL, BalanceCredited, BalanceDebited, Event, WalletOpened, decode
 from wallet_cqrs.messages import EventMessage
 from wallet_kernel.contract.answers import WalletView

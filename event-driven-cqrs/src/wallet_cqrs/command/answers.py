@@ -4,7 +4,7 @@ from uuid import UUID
 
 from wallet_cqrs.command.payments import NoOutcome
 from wallet_cqrs.command.submissions import Decided, KeyReused, Standing
-from wallet_cqrs.domain import Refused
+from wallet_cqrs.domain.decisions import Refused
 from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.contract.answers import (
     REPLAYED,

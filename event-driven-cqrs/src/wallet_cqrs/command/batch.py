@@ -19,7 +19,8 @@ from wallet_cqrs.command.submissions import (
     movement,
     owner_of,
 )
-from wallet_cqrs.domain import Happened, Refused, Wallet, decide, evolve
+from wallet_cqrs.domain.decisions import Happened, Refused, decide
+from wallet_cqrs.domain.wallet import Wallet, evolve
 from wallet_cqrs.events import encode
 
 EventRow = tuple[int, str, int, str, int, UUID | None, bytes, datetime]

@@ -20,7 +20,8 @@ from wallet_cqrs.command.submissions import (
     Unknown,
     movement,
 )
-from wallet_cqrs.domain import Deposit, OpenWallet, Refused, TransferMoney, Withdraw
+from wallet_cqrs.domain.commands import Deposit, OpenWallet, TransferMoney, Withdraw
+from wallet_cqrs.domain.decisions import Refused
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
 from wallet_kernel.idempotency import fingerprint

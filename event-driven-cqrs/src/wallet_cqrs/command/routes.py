@@ -2,7 +2,7 @@
 
 from wallet_cqrs.command.answers import money_answer, no_outcome, opened_answer, status_answer
 from wallet_cqrs.command.payments import NoOutcome, Payments
-from wallet_cqrs.domain import CloseWallet, FreezeWallet, UnfreezeWallet
+from wallet_cqrs.domain.commands import CloseWallet, FreezeWallet, UnfreezeWallet
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.problems import Problem

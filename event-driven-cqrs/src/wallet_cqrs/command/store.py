@@ -12,7 +12,7 @@ from wallet_cqrs.command import statements
 from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.submissions import Decided, StatusCommand, Submission, owner_of
 from wallet_cqrs.command.wallet_cache import StreamEvent, fold_all
-from wallet_cqrs.domain import STATE_SCHEMA, Wallet, initial_state
+from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, initial_state
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.metrics import watch_pool

@@ -7,17 +7,17 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from wallet_cqrs.domain import (
+from wallet_cqrs.domain.commands import (
     CloseWallet,
     Deposit,
     FreezeWallet,
     OpenWallet,
-    Refused,
     TransferMoney,
     UnfreezeWallet,
-    Wallet,
     Withdraw,
 )
+from wallet_cqrs.domain.decisions import Refused
+from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.events import EXTERNAL, TransferKind
 from wallet_kernel.refusals import Refusal
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from prometheus_client import Gauge
 
-from wallet_cqrs.domain import ImpossibleEvent, Wallet, evolve, initial_state
+from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet, evolve, initial_state
 from wallet_cqrs.events import decode
 
 CACHED = Gauge("wallet_cached_wallets", "Wallets the command service holds in memory.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter
-from wallet_cqrs.domain import Wallet
+from wallet_cqrs.domain.wallet import Wallet
 from wallet_kernel.cache import Breaker
 from wallet_kernel.runtime.metrics import CACHE_FAILURES
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import asyncpg
 from prometheus_client import Counter, Gauge
 
-from wallet_cqrs.domain import ImpossibleEvent
+from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.event_log import EventLog
 from wallet_cqrs.events import UndecodableEvent
 from wallet_cqrs.messages import EventMessage, Group, partition_of

@@ -7,7 +7,7 @@ from typing import Self
 
 import asyncpg
 
-from wallet_cqrs.domain import Wallet
+from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
 from wallet_kernel.database import DATABASE_ERRORS, columns

@@ -7,7 +7,7 @@ from functools import partial
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, Entry, cache_key, entry_of, parse_entry
-from wallet_cqrs.domain import Wallet
+from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.positions import not_reached
 from wallet_cqrs.query.read_shard import ReadShard

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 from msgspec.json import Decoder
 
-from wallet_cqrs.domain import STATE_SCHEMA, Wallet, evolve, initial_state
+from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, evolve, initial_state
 from wallet_cqrs.events import TransferKind, decode
 from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions

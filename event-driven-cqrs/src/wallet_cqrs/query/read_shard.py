@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from wallet_cqrs.domain import Wallet
+from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.read_model import LIVE_SCHEMA, Posting

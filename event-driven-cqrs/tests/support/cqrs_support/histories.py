@@ -6,20 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from wallet_cqrs.domain import (
+from wallet_cqrs.domain.commands import (
     Command,
     Deposit,
     FreezeWallet,
     OpenWallet,
-    Refused,
     TransferMoney,
     UnfreezeWallet,
-    Wallet,
     Withdraw,
-    decide,
-    evolve,
-    initial_state,
 )
+from wallet_cqrs.domain.decisions import Refused, decide
+from wallet_cqrs.domain.wallet import Wallet, evolve, initial_state
 from wallet_cqrs.events import encode
 from wallet_cqrs.messages import EventMessage, Group, partition_of
 from wallet_cqrs.projection.groups import Gap, follow

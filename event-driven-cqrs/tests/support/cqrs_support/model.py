@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from wallet_cqrs.domain import (
+from wallet_cqrs.domain.commands import (
     CloseWallet,
     Command,
     Deposit,

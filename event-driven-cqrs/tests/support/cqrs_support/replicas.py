@@ -13,7 +13,8 @@ from wallet_cqrs.command.snapshots import SnapshotKeeper
 from wallet_cqrs.command.store import Store
 from wallet_cqrs.command.submissions import MoneyCommand, Outcome, StatusCommand, Submission, owner_of
 from wallet_cqrs.command.wallet_cache import WalletCache
-from wallet_cqrs.domain import OpenWallet, TransferMoney, Wallet
+from wallet_cqrs.domain.commands import OpenWallet, TransferMoney
+from wallet_cqrs.domain.wallet import Wallet
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
 

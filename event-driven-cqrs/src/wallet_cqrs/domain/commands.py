@@ -1,0 +1,58 @@
+"""What a client wants of one or two wallets. Amounts are micros (10^-6)."""
+
+from msgspec import Struct
+
+
+class Command(Struct, frozen=True, gc=False):
+    """What a client wants of one or two wallets."""
+
+
+class TransferMoney(Command, frozen=True, gc=False):
+    """Move money from one wallet to another."""
+
+    from_account: str
+    to_account: str
+    amount_micros: int
+    currency: str
+
+
+class OpenWallet(Command, frozen=True, gc=False):
+    """Open a wallet with a balance from the external account; 0 is allowed."""
+
+    account_id: str
+    balance_micros: int
+    currency: str
+
+
+class Deposit(Command, frozen=True, gc=False):
+    """Money from the external account into a wallet."""
+
+    account_id: str
+    amount_micros: int
+    currency: str
+
+
+class Withdraw(Command, frozen=True, gc=False):
+    """Money out of a wallet to the external account."""
+
+    account_id: str
+    amount_micros: int
+    currency: str
+
+
+class FreezeWallet(Command, frozen=True, gc=False):
+    """Let the wallet neither pay nor be paid."""
+
+    account_id: str
+
+
+class UnfreezeWallet(Command, frozen=True, gc=False):
+    """Let the wallet pay and be paid again."""
+
+    account_id: str
+
+
+class CloseWallet(Command, frozen=True, gc=False):
+    """Close an empty wallet for good."""
+
+    account_id: str

@@ -1,0 +1,107 @@
+"""A wallet as its events leave it: `initial_state`, and `evolve` from each event to the next state."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from wallet_cqrs.events import (
+    BalanceCredited,
+    BalanceDebited,
+    Event,
+    WalletClosed,
+    WalletFrozen,
+    WalletOpened,
+    WalletUnfrozen,
+)
+from wallet_kernel.money import AMOUNT_MAX_MICROS
+
+Status = Literal["absent", "active", "frozen", "closed"]
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+STATE_SCHEMA = 1
+"""Goes up whenever `Wallet` or `evolve` changes what a snapshot means; those of another schema are not read."""
+
+
+class Wallet(Struct, frozen=True, gc=False):
+    """A wallet after its first `version` events; version 0 is one that was never opened.
+
+    `updated_at` is the time of the last event.
+    """
+
+    account_id: str
+    currency: str
+    status: Status
+    balance_micros: int
+    version: int
+    updated_at: datetime
+
+
+def initial_state(account_id: str) -> Wallet:
+    """A name no wallet was ever opened under."""
+    return Wallet(account_id, "", "absent", 0, 0, _BEGINNING)
+
+
+class ImpossibleEvent(Exception):
+    """The event cannot have happened to this wallet: the log, or its reader, is broken."""
+
+
+def evolve(wallet: Wallet, event: Event, at: datetime) -> Wallet:
+    """The wallet after an event that happened at that time. Raises ImpossibleEvent."""
+    evolution = _EVOLUTIONS.get(type(event))
+    if evolution is None:
+        raise ImpossibleEvent(f"nothing is known of {type(event).__name__}")
+    return evolution(wallet, event, at)
+
+
+def _opened(wallet: Wallet, event: WalletOpened, at: datetime) -> Wallet:
+    if wallet.version or not 0 <= event.balance_micros <= AMOUNT_MAX_MICROS:
+        raise ImpossibleEvent(f"{event} on {wallet}")
+    return Wallet(wallet.account_id, event.currency, "active", event.balance_micros, 1, at)
+
+
+def _debited(wallet: Wallet, event: BalanceDebited, at: datetime) -> Wallet:
+    return _posted(wallet, event.amount_micros, -1, at)
+
+
+def _credited(wallet: Wallet, event: BalanceCredited, at: datetime) -> Wallet:
+    return _posted(wallet, event.amount_micros, 1, at)
+
+
+def _posted(wallet: Wallet, amount_micros: int, sign: Literal[1, -1], at: datetime) -> Wallet:
+    balance_micros = wallet.balance_micros + sign * amount_micros
+    if wallet.status != "active" or amount_micros <= 0 or not 0 <= balance_micros <= AMOUNT_MAX_MICROS:
+        raise ImpossibleEvent(f"a posting of {sign * amount_micros} micros on {wallet}")
+    return Wallet(wallet.account_id, wallet.currency, "active", balance_micros, wallet.version + 1, at)
+
+
+def _frozen(wallet: Wallet, _: WalletFrozen, at: datetime) -> Wallet:
+    return _with_status(wallet, "active", "frozen", at)
+
+
+def _unfrozen(wallet: Wallet, _: WalletUnfrozen, at: datetime) -> Wallet:
+    return _with_status(wallet, "frozen", "active", at)
+
+
+def _with_status(wallet: Wallet, expected: Status, status: Status, at: datetime) -> Wallet:
+    if wallet.status != expected:
+        raise ImpossibleEvent(f"{status} after {wallet}")
+    return Wallet(wallet.account_id, wallet.currency, status, wallet.balance_micros, wallet.version + 1, at)
+
+
+def _closed(wallet: Wallet, _: WalletClosed, at: datetime) -> Wallet:
+    if wallet.status not in ("active", "frozen") or wallet.balance_micros:
+        raise ImpossibleEvent(f"closed after {wallet}")
+    return Wallet(wallet.account_id, wallet.currency, "closed", 0, wallet.version + 1, at)
+
+
+_EVOLUTIONS: dict[type[Event], Callable[[Wallet, Any, datetime], Wallet]] = {
+    WalletOpened: _opened,
+    BalanceDebited: _debited,
+    BalanceCredited: _credited,
+    WalletFrozen: _frozen,
+    WalletUnfrozen: _unfrozen,
+    WalletClosed: _closed,
+}
