@@ -26,8 +26,9 @@ from wallet_lab.bench.scenarios import find
 from wallet_lab.bench.seeding import seed
 from wallet_lab.cli import app
 from wallet_lab.report.model import Audit, Check, Run
-from wallet_lab.running.native import RunningStack, running_stack
+from wallet_lab.running.native import NativeStack, running_stack
 from wallet_lab.running.settling import settle
+from wallet_lab.running.stack import RunningStack
 
 pytestmark = pytest.mark.slow
 
@@ -324,7 +325,7 @@ def test_an_old_entry_passes_only_where_it_is_a_hint_that_runs_out(
 
 
 @pytest.fixture
-def lab(saga: RunningStack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def lab(saga: NativeStack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """The command line, with the saga as the stack that is up."""
     monkeypatch.setenv("WALLET_LAB_HOME", str(saga.home))
     return lambda *arguments: CliRunner().invoke(app, arguments)

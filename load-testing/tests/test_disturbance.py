@@ -9,7 +9,7 @@ import pytest
 from wallet_lab.chaos.disturbance import Disturbed, disturbing
 from wallet_lab.chaos.faults import find
 from wallet_lab.errors import LabError
-from wallet_lab.running.native import RunningStack
+from wallet_lab.running.stack import RunningStack
 
 
 class NothingToBreak:

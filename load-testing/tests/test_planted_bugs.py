@@ -14,7 +14,8 @@ from wallet_lab.bench.command import told
 from wallet_lab.bench.run import run_scenario
 from wallet_lab.bench.scenarios import Scenario, find
 from wallet_lab.home import checkout
-from wallet_lab.running.native import RunningStack, running_stack
+from wallet_lab.running.native import running_stack
+from wallet_lab.running.stack import RunningStack
 
 pytestmark = pytest.mark.slow
 

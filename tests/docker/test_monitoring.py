@@ -22,7 +22,7 @@ from wallet_lab.home import ARCHITECTURES, checkout
 from wallet_lab.ports import PortChooser
 from wallet_lab.running.containers import docker
 from wallet_lab.running.docker import DockerStack, _component
-from wallet_lab.running.native import ComponentStatus
+from wallet_lab.running.stack import ComponentStatus
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

@@ -14,8 +14,8 @@ from wallet_lab.calls import read_calls
 from wallet_lab.errors import LabError
 from wallet_lab.home import ARCHITECTURES
 from wallet_lab.report.model import Audit, Check
-from wallet_lab.running.native import RunningStack
 from wallet_lab.running.settling import settle
+from wallet_lab.running.stack import RunningStack
 from wallet_lab.running.where import On, Where, attached
 
 _STARTS = {

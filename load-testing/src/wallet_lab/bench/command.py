@@ -13,7 +13,7 @@ from wallet_lab.bench.scenarios import Scenario, find
 from wallet_lab.errors import LabError
 from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.report.model import Delay, Run
-from wallet_lab.running.native import RunningStack
+from wallet_lab.running.stack import RunningStack
 from wallet_lab.running.where import On, Where, stack_in_use
 
 TARGETS = ("saga", "cqrs", "noop")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from prometheus_client.parser import text_string_to_metric_families
 
 from wallet_lab.bench.sampler import kind_of
-from wallet_lab.running.native import RunningStack
+from wallet_lab.running.stack import RunningStack
 
 SERVICES = {"orchestrator", "worker", "command", "relay", "projection", "query", "noop"}
 TIMEOUT_S = 5.0

@@ -9,8 +9,8 @@ from wallet_lab.bench.counters import batch_size_mean, groups_published, read_co
 from wallet_lab.bench.k6 import Load, run_k6
 from wallet_lab.bench.sampler import Usage, between, look, watching_memory
 from wallet_lab.bench.scenarios import Scenario
-from wallet_lab.running.native import RunningStack
 from wallet_lab.running.settling import settle
+from wallet_lab.running.stack import RunningStack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ from wallet_lab.bench.scenarios import Scenario
 from wallet_lab.bench.seeding import seed
 from wallet_lab.errors import LabError
 from wallet_lab.report.model import Audit, Check, Delay, Run
-from wallet_lab.running.native import RunningStack
 from wallet_lab.running.settling import settle
+from wallet_lab.running.stack import RunningStack
 
 BALANCE_MICROS = 10**12
 """What each wallet is opened with: more than any scenario moves."""

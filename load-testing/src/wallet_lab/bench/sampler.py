@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from wallet_lab.running.native import RunningStack
+from wallet_lab.running.stack import RunningStack
 from wallet_lab.supervision.processes import cpu_s, family
 
 MEMORY_EVERY_S = 1.0

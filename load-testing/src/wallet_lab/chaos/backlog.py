@@ -7,7 +7,7 @@ from typing import Self
 
 import asyncpg
 
-from wallet_lab.running.native import RunningStack
+from wallet_lab.running.stack import RunningStack
 
 PATIENCE_S = 1.0
 """A database that takes longer to answer is as good as away."""

@@ -18,7 +18,7 @@ from wallet_lab.chaos.backlog import BacklogReader
 from wallet_lab.chaos.faults import Fault
 from wallet_lab.chaos.recovery import Backlog
 from wallet_lab.errors import LabError
-from wallet_lab.running.native import RunningStack
+from wallet_lab.running.stack import RunningStack
 from wallet_lab.supervision.processes import family
 
 LOOK_EVERY_S = 0.05

@@ -17,8 +17,8 @@ from wallet_lab.chaos.load import BEFORE_S
 from wallet_lab.chaos.recovery import drained_s, moments, timeline
 from wallet_lab.errors import LabError
 from wallet_lab.report.model import Audit, Outcomes, Recovery
-from wallet_lab.running.native import RunningStack
 from wallet_lab.running.settling import settle
+from wallet_lab.running.stack import RunningStack
 
 
 def run_fault(stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: int = 1) -> Recovery:

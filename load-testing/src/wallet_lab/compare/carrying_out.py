@@ -10,7 +10,7 @@ from wallet_lab.chaos import run as chaos
 from wallet_lab.compare.findings import Findings
 from wallet_lab.compare.plan import Session, Step
 from wallet_lab.errors import LabError
-from wallet_lab.running.native import RunningStack
+from wallet_lab.running.stack import RunningStack
 
 Watcher = Callable[[Session, Step | None], None]
 """Told what begins: a session's start, then each of its steps."""

@@ -14,11 +14,9 @@ from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
 from wallet_lab.ports import PortChooser
 from wallet_lab.running.containers import NETWORK, Container, Project, docker
-from wallet_lab.running.native import WAIT_S, ComponentStatus, RunningStack
-from wallet_lab.stacks.addresses import EVENT_STORE, database_of, read_shard
+from wallet_lab.running.stack import WAIT_S, ComponentStatus, RunningStack
+from wallet_lab.stacks.addresses import EVENT_STORE, Role, database_of, read_shard
 
-SHARDS = 2
-"""As many as the compose files have."""
 OWN_PORT = 8000
 _PORTS = {"postgres": 5432, "redis": 6379, "rabbitmq": 5672, "gateway": 3000}
 _SCHEMES = {"postgres": "postgresql", "redis": "redis", "rabbitmq": "amqp"}
@@ -32,8 +30,11 @@ class DockerStack(RunningStack):
     containers run on this machine itself and not in a virtual one.
     """
 
+    shards = 2  # as many as the compose files have
+
     def __init__(self, project: Project, scale: Mapping[str, int]) -> None:
         """Use `running_on_docker`, which also takes it down."""
+        self.architecture = project.architecture
         self._project = project
         self._scale = scale
 
@@ -54,11 +55,6 @@ class DockerStack(RunningStack):
             raise LabError(
                 f"the containers cannot be reached from here ({error}): the lab needs a Docker on this machine itself"
             ) from error
-
-    @property
-    def architecture(self) -> str:
-        """Which one it is."""
-        return self._project.architecture
 
     @property
     def base_url(self) -> str:
@@ -89,33 +85,10 @@ class DockerStack(RunningStack):
         words = dict(line.rpartition("/")[2].split(":") for line in lines)
         return Credentials(**words, erlang_cookie="")
 
-    def _database_url(self, shard: int, role: str) -> str:
-        return self._database(read_shard(shard) if self.architecture == "cqrs" else f"postgres-{shard}", role)
-
-    def _database(self, name: str, role: str) -> str:
+    def _database_url(self, component: str, role: Role) -> str:
         known = self.credentials
         password = known.database_owner if role == "wallet_owner" else known.database_service
-        return self._part(name).url.replace("//", f"//{role}:{password}@")
-
-    @property
-    def database_urls(self) -> list[str]:
-        """One URL per shard, as the owner of the database: for audits."""
-        return [self._database_url(shard, "wallet_owner") for shard in range(SHARDS)]
-
-    @property
-    def service_database_urls(self) -> list[str]:
-        """One URL per shard, with the rights of the services."""
-        return [self._database_url(shard, "wallet_service") for shard in range(SHARDS)]
-
-    @property
-    def event_store_url(self) -> str:
-        """The event store of cqrs, as the owner of the database."""
-        return self._database(EVENT_STORE, "wallet_owner")
-
-    @property
-    def service_event_store_url(self) -> str:
-        """The event store of cqrs, with the rights of the services."""
-        return self._database(EVENT_STORE, "wallet_service")
+        return self._part(component).url.replace("//", f"//{role}:{password}@")
 
     @property
     def redis_url(self) -> str:

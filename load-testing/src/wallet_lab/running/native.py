@@ -1,15 +1,13 @@
-"""A running stack as a program uses it: to measure, break and audit it. One of its own, or the one a user has up."""
+"""A stack of native processes: one of its own, or the one a user has up."""
 
 import contextlib
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from wallet_lab import credentials
 from wallet_lab.credentials import Credentials
@@ -17,35 +15,21 @@ from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome, supervisor_pid
 from wallet_lab.logs import tail
 from wallet_lab.private_home import private_home
+from wallet_lab.running.stack import WAIT_S, ComponentStatus, RunningStack, until
 from wallet_lab.stacks import cqrs
-from wallet_lab.stacks.addresses import EVENT_STORE, Addresses, Role, read_shard
+from wallet_lab.stacks.addresses import Addresses, Role
 from wallet_lab.stacks.request import Request
 from wallet_lab.supervision import control
 from wallet_lab.supervision.status import is_healthy, read_status
 
-WAIT_S = 30.0
 
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentStatus:
-    """One component as `./lab status --json` shows it."""
-
-    name: str
-    kind: str
-    pid: int | None
-    port: int
-    url: str
-    healthy: bool
-    shard: int | None = None
-
-
-class RunningStack:
-    """A stack that is up, and what its owner may do to it."""
+class NativeStack(RunningStack):
+    """A stack whose components are processes below a supervisor."""
 
     def __init__(self, home: StackHome, request: Request) -> None:
         """Use `running_stack`, which also takes it down, or `attached`."""
+        self.architecture = home.architecture
+        self.shards = request.shards
         self._home = home
         self._request = request
         self._owner: control.Owner | None = None
@@ -60,11 +44,6 @@ class RunningStack:
         if self._owner is not None:
             self._owner.abandon()
             self._owner = None
-
-    @property
-    def architecture(self) -> str:
-        """Which one it is."""
-        return self._home.architecture
 
     @property
     def home(self) -> Path:
@@ -86,29 +65,8 @@ class RunningStack:
         """The stack's passwords."""
         return credentials.load_or_create(self._home.secrets)
 
-    @property
-    def database_urls(self) -> list[str]:
-        """One URL per shard, as the owner of the database: for audits."""
-        return [self._database_url(shard, "wallet_owner") for shard in range(self._request.shards)]
-
-    @property
-    def service_database_urls(self) -> list[str]:
-        """One URL per shard, with the rights of the services."""
-        return [self._database_url(shard, "wallet_service") for shard in range(self._request.shards)]
-
-    def _database_url(self, shard: int, role: Role) -> str:
-        name = read_shard(shard) if self._home.architecture == "cqrs" else f"postgres-{shard}"
-        return Addresses(self._home).database(name, role)
-
-    @property
-    def event_store_url(self) -> str:
-        """The event store of cqrs, as the owner of the database."""
-        return Addresses(self._home).database(EVENT_STORE, "wallet_owner")
-
-    @property
-    def service_event_store_url(self) -> str:
-        """The event store of cqrs, with the rights of the services."""
-        return Addresses(self._home).database(EVENT_STORE, "wallet_service")
+    def _database_url(self, component: str, role: Role) -> str:
+        return Addresses(self._home).database(component, role)
 
     @property
     def redis_url(self) -> str:
@@ -158,15 +116,9 @@ class RunningStack:
         os.kill(pid, number)
         return pid
 
-    def wait_restarted(self, name: str, old_pid: int, timeout_s: float = WAIT_S) -> int:
-        """Wait until another process has taken a component's place; returns its pid (maybe not ready yet)."""
-        return _until(
-            lambda: pid if (pid := self.pid(name)) not in {None, old_pid} else None, timeout_s, name
-        )
-
     def wait_ready(self, timeout_s: float = WAIT_S) -> None:
         """Wait until every component answers."""
-        _until(lambda: is_healthy(read_status(self._home)) or None, timeout_s, "the stack")
+        until(lambda: is_healthy(read_status(self._home)) or None, timeout_s, "the stack")
 
     @contextlib.contextmanager
     def outage(self, name: str, number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
@@ -175,7 +127,7 @@ class RunningStack:
         hold.touch()
         try:
             pid = self.kill(name, number)
-            _until(lambda: True if self.pid(name) != pid else None, WAIT_S, name)
+            until(lambda: True if self.pid(name) != pid else None, WAIT_S, name)
             yield
         finally:
             hold.unlink()
@@ -195,20 +147,11 @@ class RunningStack:
         raise LabError(f"{name} is a process and shares its network with all others: add --on docker")
 
 
-def _until(get: Callable[[], _T | None], timeout_s: float, what: str) -> _T:
-    deadline_s = time.monotonic() + timeout_s
-    while (value := get()) is None:
-        if time.monotonic() > deadline_s:
-            raise LabError(f"{what} was not there after {timeout_s:.0f} s")
-        time.sleep(0.02)
-    return value
-
-
-def attached(home: StackHome) -> RunningStack | None:
+def attached(home: StackHome) -> NativeStack | None:
     """The stack that someone has up in this home; None if there is none, or it is not ready yet."""
     if supervisor_pid(home) is None or home.read("state").get("phase") != "ready":
         return None
-    return RunningStack(home, Request(shards=home.read("layout")["shards"]))
+    return NativeStack(home, Request(shards=home.read("layout")["shards"]))
 
 
 @contextlib.contextmanager
@@ -225,7 +168,7 @@ def running_stack(
     queries: int = 1,
     monitoring: bool = False,
     extra_env: Mapping[str, Mapping[str, str]] | None = None,
-) -> Iterator[RunningStack]:
+) -> Iterator[NativeStack]:
     """A stack on free ports, ready to be called; stopped and (unless `home` is given) wiped at the end.
 
     Args:
@@ -259,7 +202,7 @@ def running_stack(
             extra_env={key: dict(value) for key, value in (extra_env or {}).items()},
         )
         stack_home = StackHome(root, architecture)
-        stack = RunningStack(stack_home, request)
+        stack = NativeStack(stack_home, request)
         try:
             stack.start()
             yield stack

@@ -5,7 +5,7 @@ import time
 
 import asyncpg
 
-from wallet_lab.running.native import RunningStack
+from wallet_lab.running.stack import RunningStack
 
 TIMEOUT_S = 60.0
 _LOOK_EVERY_S = 0.02

@@ -10,7 +10,7 @@ import typer
 
 from wallet_lab.home import ARCHITECTURES, StackHome, default_home
 from wallet_lab.running import docker, native
-from wallet_lab.running.native import RunningStack
+from wallet_lab.running.stack import RunningStack
 
 
 class Where(StrEnum):

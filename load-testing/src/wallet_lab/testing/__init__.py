@@ -4,7 +4,8 @@ Nothing here touches the stack a user may have up: every home is private, all po
 runs ends with the test process, also when that is killed.
 """
 
-from wallet_lab.running.native import ComponentStatus, RunningStack, running_stack
+from wallet_lab.running.native import running_stack
+from wallet_lab.running.stack import ComponentStatus, RunningStack
 from wallet_lab.testing.detour import detour
 from wallet_lab.testing.servers import (
     DatabaseUrls,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from wallet_lab.bench.seeding.cqrs import seed_cqrs
 from wallet_lab.bench.seeding.saga import seed_saga
-from wallet_lab.running.native import RunningStack
+from wallet_lab.running.stack import RunningStack
 
 CURRENCY = "USD"
 
