@@ -3,14 +3,25 @@
 import asyncio
 import contextlib
 import gc
+import os
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
-from wallet_lab.accounts import OUTSIDE, can_enter, quarters, unprivileged_account
+from wallet_lab.accounts import (
+    OUTSIDE,
+    Account,
+    can_enter,
+    can_run,
+    quarters,
+    runnable_copy,
+    unprivileged_account,
+)
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome
 from wallet_lab.servers import postgres
@@ -113,11 +124,28 @@ def test_redis_starts_empty_again() -> None:
         assert ":test@" in server.url
 
 
-def test_a_home_that_the_databases_user_cannot_enter_puts_the_data_elsewhere(tmp_path: Path) -> None:
-    """Given a checkout in a private folder and a lab run as root, then Postgres keeps its data outside."""
+@pytest.fixture
+def account() -> Account:
+    """The databases' user."""
     account = unprivileged_account()
     if account is None:
         pytest.skip("only a lab run as root has another user for its databases")
+    return account
+
+
+@pytest.fixture(params=[0o022, 0o077], ids="{:03o}".format)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The usual umask, and one that leaves nothing to others."""
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_home_that_the_databases_user_cannot_enter_puts_the_data_elsewhere(
+    tmp_path: Path, account: Account
+) -> None:
+    """Given a checkout in a private folder and a lab run as root, then Postgres keeps its data outside."""
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
     assert not can_enter(hidden, account)
@@ -130,3 +158,21 @@ def test_a_home_that_the_databases_user_cannot_enter_puts_the_data_elsewhere(tmp
         assert (outside / "data" / "postgres" / "PG_VERSION").exists()
     home.wipe()
     assert not outside.exists()
+
+
+def test_programs_that_the_databases_user_cannot_reach_are_copied(
+    tmp_path: Path, account: Account, umask: int
+) -> None:
+    """Given programs in a private folder, installed under any umask, then the user can run the copy of them."""
+    bin_ = tmp_path / "package" / "bin"
+    bin_.mkdir(parents=True)
+    (bin_ / "words").write_text("exit 0")
+    program = bin_ / "program"
+    program.write_text('#!/bin/sh\n. "${0%/*}/words"\n')
+    program.chmod(0o777 & ~umask)
+    assert not can_run(program, account)
+    twin = runnable_copy(program, (tmp_path / "package",), account)
+    try:
+        assert can_run(twin, account)
+    finally:
+        shutil.rmtree(twin.parents[2])

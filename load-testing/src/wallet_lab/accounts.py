@@ -108,12 +108,20 @@ def quarters(home: Path, account: Account | None) -> Path:
         if can_enter(home, account):
             return home
         note.write_text(f"{OUTSIDE / secrets.token_hex(8)}\n")
-    outside = Path(note.read_text().strip())
-    outside.mkdir(mode=0o755, parents=True, exist_ok=True)
+    outside = _open_directory(Path(note.read_text().strip()))
     (outside / "README").write_text(
         f"Data of the wallet lab at {home}, which its database user cannot enter.\n"
     )
     return outside
+
+
+def _open_directory(path: Path) -> Path:
+    """Make a directory below `OUTSIDE` that every account can enter, whatever the umask."""
+    for directory in (*reversed(path.parents), path):
+        if directory.is_relative_to(OUTSIDE):
+            directory.mkdir(exist_ok=True)
+            directory.chmod(0o755)
+    return path
 
 
 def private_directory(path: Path, account: Account | None) -> Path:
@@ -158,12 +166,21 @@ def runnable_copy(program: Path, tree: tuple[Path, ...], account: Account | None
 
 def _copy_tree(tree: tuple[Path, ...], target: Path) -> None:
     draft = target.with_name(f"draft-{os.getpid()}")
-    draft.mkdir(mode=0o755, parents=True)
+    _open_directory(draft)
     for part in tree:
         copy = shutil.copytree if part.is_dir() else shutil.copy2
         copy(part, draft / part.name)
+    _open_to_all(draft)
     try:
         draft.rename(target)
     except OSError:
         # Someone else finished the same copy first.
         shutil.rmtree(draft)
+
+
+def _open_to_all(tree: Path) -> None:
+    """Installed under a strict umask, the originals are for their owner only."""
+    for path in tree.rglob("*"):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
