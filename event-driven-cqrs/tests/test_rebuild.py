@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -43,17 +45,29 @@ async def log(event_store: DatabaseUrls) -> AsyncIterator[EventLog]:
         yield EventLog(pool)
 
 
+def command(event_store: str, shards: list[DatabaseUrls], *arguments: str) -> "subprocess.Popen[str]":
+    """The command as an operator starts it."""
+    env = {
+        **os.environ,
+        "WALLET_EVENT_STORE_URL": event_store,
+        "WALLET_READ_URLS": ",".join(shard.owner for shard in shards),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "wallet_cqrs.rebuild", *arguments],
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
 def run(
     event_store: DatabaseUrls, shards: list[DatabaseUrls], *arguments: str
 ) -> "subprocess.CompletedProcess[str]":
-    """The command as an operator runs it."""
-    env = {
-        **os.environ,
-        "WALLET_EVENT_STORE_URL": event_store.service,
-        "WALLET_READ_URLS": ",".join(shard.owner for shard in shards),
-    }
-    argv = [sys.executable, "-P", "-m", "wallet_cqrs.rebuild", *arguments]
-    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    """The command, run to its end."""
+    with command(event_store.service, shards, *arguments) as process:
+        output, errors = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
 async def value(shard: DatabaseUrls, sql: str) -> object:
@@ -112,6 +126,17 @@ async def test_an_interrupted_rebuild_is_begun_anew(
     """What a killed one left half-made is thrown away."""
     await value(live[0], "SELECT create_read_model('read_model_fresh')")
     assert run(event_store, live).returncode == 0
+
+
+async def test_ctrl_c_ends_it_without_a_traceback(live: list[DatabaseUrls]) -> None:
+    """Given an event store that does not answer, when the operator has waited enough, then nothing is explained."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://wallet_service@127.0.0.1:{silent.getsockname()[1]}/events?sslmode=disable"
+        with command(url, live) as process:
+            silent.accept()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "")
 
 
 async def test_one_rebuild_at_a_time(event_store: DatabaseUrls, live: list[DatabaseUrls]) -> None:
