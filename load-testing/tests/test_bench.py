@@ -371,6 +371,10 @@ def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any]
         (("audit", "else"), "there is no architecture 'else'"),
         (("bench", "else"), "there is no architecture 'else'"),
         (("bench", "saga", "--scenario", "else"), "there is no scenario 'else'; there are: normal"),
+        (("bench", "saga", "--out", "/proc"), "the results cannot be written to /proc: Is a directory"),
+        (("bench", "noop", "--scenario", "consistency"), "noop moves no money"),
+        (("audit", "saga", "--calls", "/nowhere"), "/nowhere is no log of calls: "),
+        (("audit", "saga", "--calls", "/dev/null"), "/dev/null has no calls"),
     ],
 )
 def test_a_wrong_word_is_explained(lab: Callable[..., Any], arguments: tuple[str, ...], said: str) -> None:

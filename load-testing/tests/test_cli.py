@@ -86,6 +86,10 @@ def test_up_status_down(home: StackHome, lab: Lab) -> None:
 
     second = lab("up", "saga")
     assert (second.returncode, second.stdout) == (0, f"saga is already up at {status['base_url']}\n")
+    for more in (("--monitoring",), ("--orchestrators", "2")):
+        asked_for_more = lab("up", "saga", *more)
+        assert asked_for_more.returncode == 1
+        assert "./lab down saga" in asked_for_more.stderr
     assert status_of(lab)["components"] == status["components"]
 
     assert lab("logs", "worker-0").returncode == 0
@@ -197,6 +201,7 @@ def test_secrets_are_private_and_in_no_log(home: StackHome, lab: Lab) -> None:
             "saga has no fault 'kill-relay'; there are: kill-worker",
         ),
         (("report", "/nowhere"), "/nowhere has no report.json of this version"),
+        (("compare", "--out", "/proc"), "the report cannot be written to /proc: "),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(lab: Lab, arguments: tuple[str, ...], said: str) -> None:
@@ -207,8 +212,112 @@ def test_what_cannot_be_done_is_said_in_a_sentence(lab: Lab, arguments: tuple[st
     assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.parametrize("place", ["/proc/lab", "/dev/null"])
+def test_a_home_that_cannot_be_is_said_in_a_sentence(place: str) -> None:
+    """Whether nothing can be made there or something else is."""
+    with launch(StackHome(Path(place), "saga"), "up", "saga") as up:
+        _, errors = up.communicate(timeout=30)
+    assert up.returncode == 1
+    assert f"the lab cannot keep its files in {place}: " in errors
+    assert "Traceback" not in errors
+
+
 def test_status_of_what_is_not_up(lab: Lab) -> None:
     """Programs get the same shape whether the stack is up or not."""
     finished = lab("status", "saga", "--json")
     assert finished.returncode == 1
     assert json.loads(finished.stdout) == {"architecture": "saga", "base_url": None, "components": []}
+
+
+@pytest.fixture
+def both_up(tmp_path: Path) -> Iterator[None]:
+    """Two stacks of which each has a supervisor, a component that is dead, and its log."""
+    for architecture, component in (("saga", "worker-0"), ("cqrs", "query-0")):
+        home = StackHome(tmp_path.resolve(), architecture)
+        home.prepare()
+        for name in (component, "redis"):
+            home.log(name).write_text(f"{architecture} wrote this\n")
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLDS_LOCKS, str(tmp_path.resolve())],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        yield
+        holder.kill()
+
+
+_HOLDS_LOCKS = """
+import os, sys
+from pathlib import Path
+from wallet_lab.home import StackHome, take_lock
+homes = [StackHome(Path(sys.argv[1]), name) for name in ("saga", "cqrs")]
+locks = [take_lock(home) for home in homes]
+for home, name in zip(homes, ("worker-0", "query-0")):
+    component = {"name": name, "kind": name[:-2], "pid": None, "port": 1}
+    home.write("state", {"supervisor": os.getpid(), "base_url": None, "components": [component]})
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("both_up")
+def test_of_two_stacks_that_are_up_both_are_shown(lab: Lab) -> None:
+    """Given both up, then `status` shows both and `logs` finds the one that has such a component."""
+    shown = lab("status")
+    assert shown.returncode == 1
+    assert "worker-0" in shown.stdout
+    assert "query-0" in shown.stdout
+    assert "say which of saga, cqrs" in lab("status", "--json").stderr
+    assert json.loads(lab("status", "cqrs", "--json").stdout)["architecture"] == "cqrs"
+    assert lab("logs", "query-0").stdout == "cqrs wrote this\n"
+    assert lab("logs", "worker-0").stdout == "saga wrote this\n"
+    assert "add --arch saga or --arch cqrs" in lab("logs", "redis").stderr
+    assert lab("logs", "redis", "--arch", "cqrs").stdout == "cqrs wrote this\n"
+
+
+@pytest.mark.usefixtures("both_up")
+def test_following_a_quiet_log_ends_when_nobody_reads_it(home: StackHome) -> None:
+    """As in `./lab logs worker-0 -f | head -1`."""
+    with launch(home, "logs", "worker-0", "--follow") as following:
+        assert following.stdout is not None
+        assert following.stdout.readline() == "saga wrote this\n"
+        following.stdout.close()
+        try:
+            assert following.wait(timeout=10) == 0
+        finally:
+            following.kill()
+
+
+def test_an_interrupt_while_the_lab_is_being_loaded_is_no_traceback(tmp_path: Path) -> None:
+    """Given `./lab` still at its imports, when Ctrl-C comes, then it ends as ever."""
+    (tmp_path / "redis.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "wallet_lab", "status"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as loading:
+        assert loading.stdout is not None
+        loading.stdout.readline()
+        loading.send_signal(signal.SIGINT)
+        _, errors = loading.communicate(timeout=10)
+    assert (loading.returncode, errors) == (130, "")
+
+
+def test_an_interrupted_test_run_begins_no_other_check(tmp_path: Path) -> None:
+    """Given checks that wait for their turn, when Ctrl-C comes, then they are not run first."""
+    begun = tmp_path / "begun"
+    program = f"""
+from wallet_lab import checks
+checks.tests = lambda fast: [checks.Check("watched", ("sh", "-c", "kill -INT $PPID; exec sleep 5"))]
+checks.RULES = (checks.Check("first", ("sleep", "1")), checks.Check("second", ("touch", {str(begun)!r})))
+checks.run_all(fast=True)
+"""
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)
+    assert finished.returncode == -signal.SIGINT
+    assert not begun.exists()

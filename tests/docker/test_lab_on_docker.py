@@ -12,7 +12,8 @@ from wallet_lab.bench.scenarios import find as find_scenario
 from wallet_lab.chaos.faults import find as find_fault
 from wallet_lab.chaos.load import load
 from wallet_lab.chaos.run import run_fault
-from wallet_lab.running.docker import DockerStack
+from wallet_lab.running.containers import docker
+from wallet_lab.running.docker import DockerStack, attached
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 WRITER = {"saga": "worker", "cqrs": "projection"}
@@ -34,6 +35,16 @@ def test_containers_recover_from_faults(running: DockerStack, action: str) -> No
     recovery = run_fault(running, fault, load(rate_per_s=100, after_s=6))
     assert (recovery.verdict, recovery.why, recovery.lost) == ("passed", "", 0)
     assert recovery.drained_s is not None
+
+
+def test_a_project_of_another_name_is_found(running: DockerStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a stack brought up with `-p`, then the lab finds it under the variable that monitoring has for it."""
+    at_port = ("--filter", f"publish={running.base_url.rpartition(':')[2]}")
+    name = docker("ps", *at_port, "--format", '{{.Label "com.docker.compose.project"}}').strip()
+    monkeypatch.setenv(f"WALLET_{running.architecture.upper()}_PROJECT", name)
+    found = attached(running.architecture)
+    assert found is not None
+    assert found.base_url == running.base_url
 
 
 def test_only_containers_can_be_cut_off() -> None:

@@ -1,5 +1,10 @@
 """`python -m wallet_lab` is what `./lab` runs."""
 
-from wallet_lab.cli import main
+import sys
 
-main()
+try:
+    from wallet_lab.cli import main
+
+    main()
+except KeyboardInterrupt:  # also while it is being imported, which takes a moment
+    sys.exit(130)

@@ -89,7 +89,11 @@ def _run_beside_each_other() -> list[Verdict]:
     watched, *others = tests(fast=True)
     with ThreadPoolExecutor(max_workers=1) as beside:
         running = [beside.submit(_run, check, watched=False) for check in (*others, *RULES)]
-        verdicts = [_run(watched), *(one.result() for one in running)]
+        try:
+            verdicts = [_run(watched), *(one.result() for one in running)]
+        except KeyboardInterrupt:
+            beside.shutdown(cancel_futures=True)
+            raise
     for verdict in verdicts[1:]:
         _console.rule(verdict.check.name)
         print(verdict.output, end="")  # noqa: T201 -- as the tool wrote it

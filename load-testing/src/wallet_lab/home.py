@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from wallet_lab.accounts import quarters, unprivileged_account
+from wallet_lab.errors import LabError
 
 ARCHITECTURES = ("saga", "cqrs")
 _FLOCK = "hhqqi"  # C's struct flock: type, whence, start, length, pid
@@ -67,7 +68,17 @@ class StackHome:
         return quarters(self.root, unprivileged_account()) / "data"
 
     def prepare(self) -> None:
-        """Make the folders; the stack's own is enterable by the databases' account whatever the umask."""
+        """Make the folders; the stack's own is enterable by the databases' account whatever the umask.
+
+        Raises:
+            LabError: they cannot be made there.
+        """
+        try:
+            self._make_folders()
+        except OSError as error:
+            raise LabError(f"the lab cannot keep its files in {self.home}: {error}") from None
+
+    def _make_folders(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)  # its mode is its owner's business
         self.root.mkdir(exist_ok=True)
         self.root.chmod(0o755)
@@ -87,7 +98,7 @@ class StackHome:
         """A JSON object kept under this name; empty when there is none."""
         try:
             content: dict[str, Any] = json.loads((self.root / f"{name}.json").read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         return content
 
@@ -119,7 +130,7 @@ def supervisor_pid(home: StackHome) -> int | None:
     """The process that holds the stack's lock, as the kernel knows it; None when the stack is not up."""
     try:
         lock = (home.root / "lock").open()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     with lock:
         question = struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -51,10 +51,12 @@ def read_logs(paths: list[Path], lines: int) -> Iterator[tuple[str, str]]:
         yield from ((path.stem, line) for line in _last_lines(path, lines))
 
 
-def follow(paths: list[Path], interval_s: float = 0.2) -> Iterator[tuple[str, str]]:
-    """New lines of the logs for ever, as (component, line), beginning with what is written from now on."""
+def follow(
+    paths: list[Path], interval_s: float = 0.2, until: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[str, str]]:
+    """New lines of the logs, as (component, line), beginning with what is written from now on."""
     offsets = {path: path.stat().st_size if path.exists() else 0 for path in paths}
-    while True:
+    while not until():
         for path in paths:
             yield from ((path.stem, line) for line in _new_lines(path, offsets))
         time.sleep(interval_s)

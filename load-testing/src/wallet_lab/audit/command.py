@@ -56,8 +56,15 @@ def _stack(architecture: str, on: Where) -> RunningStack:
 
 def _told(calls: Path | None) -> list[Told]:
     """The calls of a log; their run is what comes before the first dash of their keys."""
-    read = read_calls(calls) if calls is not None else []
-    return [Told(read[0].key.partition("-")[0], read)] if read else []
+    if calls is None:
+        return []
+    try:
+        read = read_calls(calls)
+    except (OSError, ValueError) as error:
+        raise LabError(f"{calls} is no log of calls: {error}") from None
+    if not read:
+        raise LabError(f"{calls} has no calls; k6 logs them with -e CALLS=1")
+    return [Told(read[0].key.partition("-")[0], read)]
 
 
 async def _audit(stack: RunningStack, told: list[Told]) -> Audit:

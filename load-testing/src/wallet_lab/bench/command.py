@@ -49,6 +49,10 @@ def bench(
     if architecture not in TARGETS:
         raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(TARGETS)}")
     chosen = _changed(find(scenario), duration, clients, rate)
+    if architecture == "noop" and chosen.script == "consistency":
+        raise LabError("noop moves no money, so no payment would ever show")
+    if out is not None:
+        _prepare(out)
     results = Results([], [])
     try:
         with interruptible(), stack_in_use(architecture, on) as stack:
@@ -60,6 +64,14 @@ def bench(
         if out is not None:
             out.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
     raise typer.Exit(0 if all(run.verdict == "passed" for run in results.runs) else 1)
+
+
+def _prepare(out: Path) -> None:
+    """Find out now, not after the load, that nothing can be written there."""
+    try:
+        out.open("ab").close()
+    except OSError as error:
+        raise LabError(f"the results cannot be written to {out}: {error.strerror}") from None
 
 
 def _changed(scenario: Scenario, duration: float | None, clients: int | None, rate: float | None) -> Scenario:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
@@ -59,6 +60,7 @@ def _prepare(folder: Path) -> None:
     """Find out now, not in half an hour, that nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
     except OSError as error:
         raise LabError(f"the report cannot be written to {folder}: {error.strerror}") from None
 
@@ -89,6 +91,7 @@ def report(
         found = read_report(folder / "report.json")
     except (OSError, ValidationError) as error:
         raise LabError(f"{folder} has no report.json of this version: {error}") from None
+    _prepare(folder)
     _write(found, folder)
 
 

@@ -83,8 +83,11 @@ def _series(
 
 def main() -> None:
     """Draw the dashboard that the command line names."""
-    url, uid, seconds, file = sys.argv[1:]
-    (dashboard,) = [dashboard for dashboard in DASHBOARDS if dashboard.uid == uid]
+    try:
+        url, uid, seconds, file = sys.argv[1:]
+        (dashboard,) = [dashboard for dashboard in DASHBOARDS if dashboard.uid == uid]
+    except ValueError:
+        sys.exit(__doc__)
     with styled():
         draw(dashboard, url, float(seconds)).savefig(file, dpi=80)
 

@@ -1,6 +1,7 @@
 """A stack on Docker, used as one of native processes is: the same names, the same ways to break it."""
 
 import contextlib
+import os
 import secrets
 import signal
 import socket
@@ -224,7 +225,8 @@ def _status(container: Container, name: str, kind: str, shard: int | None = None
 
 def attached(architecture: str) -> DockerStack | None:
     """The project that someone brought up by hand; None if there is none, or it is not healthy."""
-    stack = DockerStack(Project(architecture, f"wallet-{architecture}"), {})
+    name = os.environ.get(f"WALLET_{architecture.upper()}_PROJECT") or f"wallet-{architecture}"
+    stack = DockerStack(Project(architecture, name), {})
     components = stack.components
     return stack if components and all(part.healthy for part in components) else None
 

@@ -16,10 +16,21 @@ def homes(architecture: str | None) -> list[StackHome]:
     return [stack_home(name) for name in ([architecture] if architecture else ARCHITECTURES)]
 
 
-def one_home(architecture: str | None) -> StackHome:
-    """The named stack, else the one that is up, else the first: it says itself that it is not up."""
+def shown_homes(architecture: str | None) -> list[StackHome]:
+    """The named stack, else those that are up, else the first: it says itself that it is not up."""
     all_homes = homes(architecture)
-    up_now = [home for home in all_homes if supervisor_pid(home) is not None]
-    if len(up_now) > 1:
-        raise LabError(f"several are up: say which of {', '.join(home.architecture for home in up_now)}")
-    return (up_now or all_homes)[0]
+    return [home for home in all_homes if supervisor_pid(home) is not None] or all_homes[:1]
+
+
+def home_of_log(component: str | None, architecture: str | None) -> StackHome:
+    """The stack whose log is asked for: of several that are up, the one that has such a component.
+
+    Raises:
+        LabError: several have.
+    """
+    shown = shown_homes(architecture)
+    having = [home for home in shown if component and home.log(component).exists()] or shown
+    if len(having) > 1:
+        names = " or ".join(f"--arch {home.architecture}" for home in having)
+        raise LabError(f"several are up: add {names}")
+    return having[0]

@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import select
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +19,7 @@ from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.stacks.layout import decide_shards
 from wallet_lab.stacks.request import Request
 from wallet_lab.supervision import control
-from wallet_lab.supervision.chosen import homes, one_home, stack_home
+from wallet_lab.supervision.chosen import home_of_log, homes, shown_homes, stack_home
 from wallet_lab.supervision.progress import progress
 from wallet_lab.supervision.status import is_healthy, read_status
 
@@ -40,31 +43,48 @@ def up(
 ) -> None:
     """Start an architecture and return when it is ready; it runs until `down`."""
     home = stack_home(architecture)
-    if supervisor_pid(home) is not None:
-        _already_up(home, shards, fresh=fresh)
-        return
+    is_up = supervisor_pid(home) is not None
     if fresh:
-        home.wipe()
+        _wipe(home, is_up=is_up)
     request = Request(
         shards=decide_shards(home, shards),
         orchestrators=orchestrators,
         commands=commands,
         monitoring=monitoring,
     )
+    if is_up:
+        _already_up(home, request)
+        return
     with progress(f"Starting {architecture}") as watch:
         state = _start(home, request, watch)
     _print_welcome(state)
 
 
-def _already_up(home: StackHome, shards: int | None, *, fresh: bool) -> None:
-    if fresh:
+def _wipe(home: StackHome, *, is_up: bool) -> None:
+    if is_up:
         raise LabError(
             f"{home.architecture} is up; take it down with './lab down {home.architecture}' before --fresh."
         )
-    decide_shards(home, shards)
+    home.wipe()
+
+
+def _already_up(home: StackHome, request: Request) -> None:
     with progress(f"Waiting for {home.architecture}") as watch:
         state = control.join(home, watch)
+    if not _has_all(state, request):
+        raise LabError(
+            f"{home.architecture} is up, but not with all of that; "
+            f"take it down with './lab down {home.architecture}' first."
+        )
     console.print(f"{home.architecture} is already up at {state['base_url']}")
+
+
+def _has_all(state: dict[str, Any], request: Request) -> bool:
+    """Whether nothing was asked for in vain: of an architecture's replicas, and of monitoring, as much is up."""
+    up_now = Counter(component["kind"] for component in state["components"])
+    replicas = {"orchestrator": request.orchestrators, "command": request.commands}
+    fewer = any(0 < up_now[kind] < asked for kind, asked in replicas.items())
+    return not fewer and (bool(up_now["prometheus"]) or not request.monitoring)
 
 
 def _start(home: StackHome, request: Request, watch: control.Watcher) -> dict[str, Any]:
@@ -112,17 +132,24 @@ def down(
 
 def status(
     architecture: Annotated[
-        str | None, typer.Argument(metavar="[ARCH]", help="Default: the one that is up.")
+        str | None, typer.Argument(metavar="[ARCH]", help="Default: whatever is up.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show every component and whether it answers; exits with 0 only if all do."""
-    found = read_status(one_home(architecture))
+    found = [read_status(home) for home in shown_homes(architecture)]
     if as_json:
-        print(json.dumps(found))  # noqa: T201 -- for programs: Rich would wrap it
+        _print_object(found)
     else:
-        _print_status(found)
-    raise typer.Exit(0 if is_healthy(found) else 1)
+        for one in found:
+            _print_status(one)
+    raise typer.Exit(0 if all(is_healthy(one) for one in found) else 1)
+
+
+def _print_object(found: list[dict[str, Any]]) -> None:
+    if len(found) > 1:
+        raise LabError(f"several are up: say which of {', '.join(one['architecture'] for one in found)}")
+    print(json.dumps(found[0]))  # noqa: T201 -- for programs: Rich would wrap it
 
 
 def _print_status(found: dict[str, Any]) -> None:
@@ -143,19 +170,28 @@ def show_logs(
     component: Annotated[
         str | None, typer.Argument(help="Such as worker-0 or supervisor.  [default: all]")
     ] = None,
-    architecture: Annotated[str | None, typer.Option("--arch", help="Default: the one that is up.")] = None,
+    architecture: Annotated[
+        str | None, typer.Option("--arch", help="Default: the one that is up and has it.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 100,
 ) -> None:
     """Show the last lines a component wrote, or all of them."""
-    home = one_home(architecture)
+    home = home_of_log(component, architecture)
     paths = _log_paths(home, component)
     for name, line in logs.read_logs(paths, lines):
         _print_line(name, line, named=component is None)
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
-            for name, line in logs.follow(paths):
+            for name, line in logs.follow(paths, until=_nobody_reads):
                 _print_line(name, line, named=component is None)
+
+
+def _nobody_reads() -> bool:
+    """Whether our output is a pipe that its reader has left, such as `head`; a quiet log would not notice."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in output.poll(0))
 
 
 def _log_paths(home: StackHome, component: str | None) -> list[Path]:
