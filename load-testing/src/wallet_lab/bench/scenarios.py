@@ -71,7 +71,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(name="uniform-1k", script="uniform", wallets=1000),
         Scenario(name="uniform-100k", script="uniform", wallets=100_000),
         Scenario(name="zipf", script="zipf", wallets=10_000),
-        Scenario(name="open", script="open", clients=1000, rate_per_s=500, wallets=1000),
+        Scenario(name="open", script="open", clients=1000, rate_per_s=500.0, wallets=1000),
         Scenario(name="reads", script="reads", wallets=1000, counted="reads"),
         Scenario(name="mixed", script="mixed", wallets=1000, counted="calls"),
         Scenario(name="refusals", script="refusals", wallets=1000),

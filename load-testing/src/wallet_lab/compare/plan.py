@@ -55,22 +55,22 @@ class Extent:
 
 FULL = Extent(
     repeats=3,
-    load_s=8,
-    pausing_load_s=12,
-    sweep_step_s=4,
+    load_s=8.0,
+    pausing_load_s=12.0,
+    sweep_step_s=4.0,
     sweep_rates_per_s=(250, 500, 1000, 1500, 2000, 2500, 3000),
-    warm_up_s=2,
-    after_fault_s=12,
+    warm_up_s=2.0,
+    after_fault_s=12.0,
     fault_repeats=2,
 )
 QUICK = Extent(
     repeats=1,
     load_s=2.5,
-    pausing_load_s=5,
+    pausing_load_s=5.0,
     sweep_step_s=1.5,
     sweep_rates_per_s=(500, 1000, 1500, 2000, 3000),
-    warm_up_s=0,
-    after_fault_s=7,
+    warm_up_s=0.0,
+    after_fault_s=7.0,
     fault_repeats=1,
 )
 
