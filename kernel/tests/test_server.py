@@ -212,3 +212,28 @@ def test_large_body_gets_its_answer(start: Start, size: int) -> None:
         client.sendall(message)
         client.sendall(b" " * size)
         assert client.recv(65536).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET /%s", b"GET /wallets/user1/balance HTTP/1.1\r\nX-Long: %s"], ids=["path", "header"]
+)
+def test_a_head_without_end_is_not_collected(start: Start, head: bytes) -> None:
+    """It is refused after a bounded number of bytes, and whoever else asks is answered."""
+    process = start()
+    with socket.create_connection(("127.0.0.1", process.port), PATIENCE_S) as client:
+        for _ in range(7):
+            client.sendall(head % (b"a" * 10_000))
+            head = b"%s"
+        assert client.recv(65536).startswith(b"HTTP/1.1 400")
+    assert process.request("GET", "/wallets/user1/balance")[0] == 200
+
+
+def test_a_long_head_that_ends_is_taken(start: Start) -> None:
+    """The bound is far above what clients send, and counts each request of a connection by itself."""
+    process = start()
+    connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=PATIENCE_S)
+    for _ in range(3):
+        connection.request("GET", "/wallets/user1/balance", headers={"X-Long": "a" * 40_000})
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (200, b"")
+    connection.close()

@@ -1,16 +1,44 @@
-"""A server's connection that sends an answer's head and body together."""
+"""A server's connection: it bounds the head of a request, and sends an answer's head and body together."""
 
 import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+HEAD_BYTES_MAX = 64 * 1024
+"""Of a request's line and headers. The parser keeps what it has of a header and adds to it: one without end takes more
+memory, and more time, with everything that arrives."""
+
 
 class Connection(HttpToolsProtocol):
-    """Uvicorn's, which writes head and body one by one: two calls of the system, and two awakenings of the reader."""
+    """Uvicorn's, which writes head and body one by one: two calls of the system, and two awakenings of the reader.
+
+    And it takes a head of any length.
+    """
+
+    _in_head = False
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
         super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
+
+    def data_received(self, data: bytes) -> None:
+        """The client has sent more."""
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+                self.send_400_response("The request's head is too large.")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its head is there."""
+        self._in_head = False
+        super().on_headers_complete()
 
 
 class JoinedWrites:
