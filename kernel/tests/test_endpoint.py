@@ -96,6 +96,27 @@ async def test_endless_body_is_not_read_for_ever(make_call: Callable[..., Call])
     assert received <= 17 * 1024 * 1024
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    make_call: Callable[..., Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that trickles in: it would hold its place among the requests in flight for ever."""
+    monkeypatch.setattr("wallet_kernel.endpoint.BODY_TIMEOUT_S", 0.2)
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    serving = Endpoint("test", echo, takes_body=True)(make_call(headers={}).scope, receive, send)
+    await asyncio.wait_for(serving, 5)
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert json.loads(sent[1]["body"])["type"] == "/problems/request-timeout"
+
+
 async def test_client_that_left_is_not_answered(exchange: Exchange) -> None:
     """A connection closed in the middle of a body runs nothing and answers nobody."""
     handled: list[Call] = []

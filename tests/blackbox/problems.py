@@ -22,6 +22,7 @@ STATUS = {
     "insufficient-funds": 409,
     "balance-limit": 409,
     "idempotency-in-progress": 409,
+    "request-timeout": 408,
     "body-too-large": 413,
     "unsupported-media-type": 415,
     "internal-error": 500,

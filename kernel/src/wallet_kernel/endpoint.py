@@ -1,5 +1,6 @@
 """An ASGI endpoint around a handler: reads the body within its bound, answers, and turns errors into problems."""
 
+import asyncio
 import logging
 from asyncio import CancelledError
 from functools import lru_cache, partial
@@ -16,6 +17,9 @@ BODY_BYTES_MAX = 64 * 1024
 _DISCARDED_BYTES_MAX = 16 * 1024 * 1024
 """Up to here a body that is too large is read and dropped: one who is still sending does not read the answer,
 and a connection closed with unread data is reset. A client that sent `Expect: 100-continue` waits for it."""
+
+BODY_TIMEOUT_S = 10.0
+"""How long a client may take to send its body. One that never ends holds a place among the requests in flight."""
 
 LATENCY_BUCKETS_S = (
     0.0005,
@@ -96,6 +100,16 @@ class Endpoint:
 async def _read_body(call: Call, receive: Receive, bytes_max: int) -> bytes:
     if _refused_unread(call, bytes_max):
         raise _too_large(bytes_max)
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await _received(receive, bytes_max)
+    except TimeoutError:
+        raise Problem(
+            "request-timeout", f"Its body did not come within {BODY_TIMEOUT_S:g} s.", headers=_CLOSE
+        ) from None
+
+
+async def _received(receive: Receive, bytes_max: int) -> bytes:
     body, received, more = b"", 0, True
     while more and received <= _DISCARDED_BYTES_MAX:
         message = await receive()
@@ -116,6 +130,7 @@ def _refused_unread(call: Call, bytes_max: int) -> bool:
 
 
 def _too_large(bytes_max: int) -> Problem:
-    return Problem(
-        "body-too-large", f"A body may have at most {bytes_max} bytes.", headers=((b"connection", b"close"),)
-    )
+    return Problem("body-too-large", f"A body may have at most {bytes_max} bytes.", headers=_CLOSE)
+
+
+_CLOSE = ((b"connection", b"close"),)

@@ -10,7 +10,7 @@ from wallet_kernel.contract.requests import STATEMENT_LIMIT_DEFAULT, STATEMENT_L
 from wallet_kernel.contract.schemas import ACCOUNT, CURRENCY, POSITION, SCHEMAS, TRANSACTION_ID, Schema
 
 _ALWAYS = ("unauthorized", "overloaded", "draining", "shard-unavailable", "internal-error")
-_BODY = ("unsupported-media-type", "body-too-large")
+_BODY = ("unsupported-media-type", "request-timeout", "body-too-large")
 _KEYED = ("idempotency-key-reused", "idempotency-in-progress", "outcome-unknown")
 _PAYS_OR_IS_PAID = ("wallet-not-found", "wallet-closed", "wallet-frozen", "currency-mismatch")
 _WAITS = ("position-not-reached",)

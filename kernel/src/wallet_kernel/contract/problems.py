@@ -31,6 +31,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "unauthorized": ProblemType(401, "An API key is needed"),
     "not-found": ProblemType(404, "There is no such route"),
     "method-not-allowed": ProblemType(405, "The route does not take this method"),
+    "request-timeout": ProblemType(408, "The request did not come in time"),
     "body-too-large": ProblemType(413, "The body is too large"),
     "unsupported-media-type": ProblemType(415, "The body must be JSON"),
     "wallet-not-found": ProblemType(404, "There is no such wallet"),
