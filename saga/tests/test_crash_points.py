@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
+from socket import socket
 from typing import Any, Self
 from uuid import UUID
 
@@ -307,6 +308,26 @@ async def test_a_worker_takes_nothing_that_is_meant_for_another_shard(
             await astray.submit(step)
         there = ShardClient("there", session, urls[1], 1, 2.0, 100, 1000)
         assert isinstance(await there.submit(Read(name)), Refused)
+
+
+async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(stack: RunningStack) -> None:
+    """Questions that wait for one shard leave connections for the steps of another."""
+    [url, *_] = [c.url for c in stack.components if c.kind == "worker"]
+    with socket() as silence:
+        silence.bind(("127.0.0.1", 0))
+        silence.listen(200)
+        silent_url = f"http://127.0.0.1:{silence.getsockname()[1]}"
+        async with open_session(stack.credentials.service_secret) as session:
+            silent = ShardClient("silent", session, silent_url, 1, 5.0, 100, 1000)
+            there = ShardClient("there", session, url, 0, 5.0, 100, 1000)
+            lookup = Lookup(new_transaction_id("x"))
+            waiting = [asyncio.create_task(silent.ask("/credit", lookup, _RECORD)) for _ in range(100)]
+            await asyncio.sleep(0.2)
+            outcome = await asyncio.wait_for(there.submit(Read("unheard-of")), 2)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(outcome, Refused)
 
 
 async def test_a_database_out_of_reach_is_certainly_not_done(stack: RunningStack, scene: Scene) -> None:

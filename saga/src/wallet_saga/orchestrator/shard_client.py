@@ -114,6 +114,7 @@ def _settled(outcome: Outcome) -> Outcome | Exception:
 
 def open_session(secret: str) -> aiohttp.ClientSession:
     """The connections to all workers; every call shows the service secret."""
+    # As many for each worker: one that keeps silent must not use up what the others need.
     # Containers that restart get new addresses, also each other's: an old one must not be remembered for long.
-    connector = aiohttp.TCPConnector(limit=64, ttl_dns_cache=1)
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=64, ttl_dns_cache=1)
     return aiohttp.ClientSession(headers={SECRET_HEADER: secret}, connector=connector)
