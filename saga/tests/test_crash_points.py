@@ -237,6 +237,39 @@ async def test_two_orchestrators_compensate_once(scene: Scene) -> None:
     assert await scene.balances() == (100, 0)
 
 
+async def test_sagas_that_cannot_end_do_not_hold_up_the_others(stack: RunningStack, scene: Scene) -> None:
+    """Thousands wait for a shard that does not answer; one between wallets of other shards is ended at once."""
+    payer = scene.shards.of_account(scene.payer)
+    stuck = [scene.debit() for _ in range(1500)]
+    for debit in stuck:
+        debit.transfer_id, debit.amount_micros = new_transaction_id(scene.payer), 1
+    with stack.paused("worker-1"):
+        await _until_recovery_gives_up(stack)
+        for first in range(0, len(stuck), 500):
+            await asyncio.gather(*map(payer.submit, stuck[first : first + 500]))
+        await asyncio.sleep(0.5)  # their leases run out
+        scene.payee = _account_on(0)
+        await payer.submit(Open(new_transaction_id(scene.payee), scene.payee, 0, "USD", None, None))
+        await scene.send(scene.debit())
+        assert await scene.ended() == "completed"
+    scene.transfer_id = stuck[-1].transfer_id
+    async with asyncio.timeout(30):
+        while await scene.state() != "completed":  # noqa: ASYNC110 -- the database has no event for us
+            await asyncio.sleep(0.1)
+
+
+async def _until_recovery_gives_up(stack: RunningStack) -> None:
+    """Returns once a claim has failed since the call."""
+
+    def failed() -> int:
+        return stack.log("orchestrator-0", 100_000).count("recovery will try again")
+
+    before = failed()
+    async with asyncio.timeout(10):
+        while failed() == before:  # noqa: ASYNC110 -- nor has a log
+            await asyncio.sleep(0.1)
+
+
 class LosesReplies:
     """A wire to a worker on which chosen replies are lost after the worker has done its work."""
 

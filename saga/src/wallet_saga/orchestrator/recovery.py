@@ -18,6 +18,9 @@ RECOVERED = Counter("wallet_sagas_recovered", "Abandoned sagas that recovery dro
 
 CLAIM_MAX = 500
 
+PASSED_OVER_PAUSE_S = 0.1
+"""Between two full claims, while sagas are passed over whose payee's shard does not answer."""
+
 _RECORDS = Decoder(list[TransferRecord])
 
 _log = logging.getLogger(__name__)
@@ -31,6 +34,7 @@ class Recovery:
         self._coordinator = coordinator
         self._interval_s = interval_s
         self._lease_s = lease_s
+        self._silent: set[ShardClient] = set()
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -47,15 +51,29 @@ class Recovery:
 
     async def _watch(self, shard: ShardClient) -> None:
         while True:
-            try:
-                claimed = await shard.ask("/claim", Claim(CLAIM_MAX, self._lease_s), _RECORDS)
-                CLAIMED.inc(len(claimed))
-                await asyncio.gather(*map(self._recover, claimed))
-            except Exception as error:  # noqa: BLE001 - recovery itself must survive every outage
-                _log.warning("recovery will try again", extra={"cause": repr(error)})
-                claimed = []
+            claimed = await self._claim(shard)
+            # What cannot be ended now keeps its lease: thousands of them would hold up the others, lease by lease.
+            within_reach = [record for record in claimed if self._payee(record) not in self._silent]
+            await asyncio.gather(*map(self._recover, within_reach))
             if len(claimed) < CLAIM_MAX:
                 await asyncio.sleep(self._interval_s)
+            elif len(within_reach) < CLAIM_MAX:
+                await asyncio.sleep(PASSED_OVER_PAUSE_S)
+
+    async def _claim(self, shard: ShardClient) -> list[TransferRecord]:
+        """Sagas that nobody drives; whether the shard answers is known from now on."""
+        try:
+            claimed = await shard.ask("/claim", Claim(CLAIM_MAX, self._lease_s), _RECORDS)
+        except Exception as error:  # noqa: BLE001 - recovery itself must survive every outage
+            _log.warning("recovery will try again", extra={"cause": repr(error)})
+            self._silent.add(shard)
+            return []
+        self._silent.discard(shard)
+        CLAIMED.inc(len(claimed))
+        return claimed
+
+    def _payee(self, record: TransferRecord) -> ShardClient:
+        return self._shards.of_account(record.to_account)
 
     async def _recover(self, record: TransferRecord) -> None:
         try:
