@@ -38,9 +38,17 @@ def batcher_of(
     batch_max: int = 100,
     queue_max: int = 1000,
     in_flight_max: int = 1,
+    withdrawable: bool = False,
 ) -> Batcher[int, int]:
     """A batcher under the name `test`."""
-    return Batcher("test", run, batch_max=batch_max, queue_max=queue_max, in_flight_max=in_flight_max)
+    return Batcher(
+        "test",
+        run,
+        batch_max=batch_max,
+        queue_max=queue_max,
+        in_flight_max=in_flight_max,
+        withdrawable=withdrawable,
+    )
 
 
 async def turns(count: int = 5) -> None:
@@ -162,6 +170,22 @@ async def test_cancelled_caller_does_not_undo_its_item() -> None:
     assert await patient == 30
     assert store.batches == [[1], [2, 3]]
     assert given_up.cancelled()
+
+
+async def test_withdrawn_item_does_not_run() -> None:
+    """Where items are withdrawable, one that was cancelled in the queue is left out, also if no other is there."""
+    store = Store()
+    batcher = batcher_of(store.run, withdrawable=True)
+    running = batcher.submit(1)
+    await turns()
+    withdrawn, patient = batcher.submit(2), batcher.submit(3)
+    withdrawn.cancel()
+    running.cancel()
+    store.gate.set()
+    assert await patient == 30
+    batcher.submit(4).cancel()
+    await batcher.drain()
+    assert store.batches == [[1], [3]]
 
 
 async def test_cancelled_batch_leaves_no_caller_waiting() -> None:

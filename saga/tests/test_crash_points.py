@@ -6,6 +6,7 @@ own orchestrator must then end the saga by recovery, or find it ended.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
@@ -33,6 +34,7 @@ from wallet_saga.protocol import (
     Done,
     Lookup,
     Open,
+    Pass,
     Read,
     Refund,
     Refused,
@@ -406,6 +408,69 @@ async def _rows(stack: RunningStack, shard: int) -> list[int]:
         return [await connection.fetchval(f"SELECT count(*) FROM {table}") for table in tables]  # noqa: S608
     finally:
         await connection.close()
+
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["bare", "keyed"])
+async def test_an_unknown_transfer_is_not_told_as_not_found_while_it_may_still_come(
+    stack: RunningStack, scene: Scene, keyed: bool
+) -> None:
+    """A client without a key looks before it sends again: what waits for its turn at the shard is no "not found"."""
+    body = {"fromAccount": scene.payer, "toAccount": scene.payee, "amount": 10, "currency": "USD"}
+    headers = {"Idempotency-Key": "k"} if keyed else {}
+    async with held_up(stack.service_database_urls[0]) as (first, then):
+        ahead = asyncio.create_task(scene.send(scene.complete()))  # alone in the batch that is under way
+        await asyncio.sleep(0.1)
+        answer = await scene.api.post("/wallets/balanceTransfer", json=body, headers=headers, timeout=10)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/outcome-unknown")
+        scene.transfer_id = UUID(answer.json()["transactionId"])
+        looking = asyncio.create_task(scene.api.get(f"/transfers/{scene.transfer_id}", timeout=10))
+        await asyncio.sleep(0.2)
+        await first.close()
+        await asyncio.sleep(0.3)
+        await then.close()
+    told = await looking
+    await asyncio.gather(ahead, return_exceptions=True)
+    assert await scene.ended() == "completed"
+    assert told.status_code != 404, told.text
+
+
+@asynccontextmanager
+async def held_up(url: str) -> AsyncIterator[tuple[asyncpg.Connection, asyncpg.Connection]]:
+    """Inside, a shard's worker does not get its turn, and then once between the ends of these two connections."""
+    first, then = await asyncpg.connect(url), await asyncpg.connect(url)
+    await first.execute("SELECT pg_advisory_lock(1)")
+    waiting = asyncio.create_task(_wait_behind_the_worker(then))
+    try:
+        yield first, then
+    finally:
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        for connection in (first, then):
+            connection.terminate()
+
+
+async def _wait_behind_the_worker(connection: asyncpg.Connection) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    while await connection.fetchval(waiting) == 0:  # noqa: ASYNC110 -- the database has no event for us
+        await asyncio.sleep(0.02)
+    await connection.execute("SELECT pg_advisory_lock(1)")
+
+
+async def test_what_was_given_up_in_the_queue_is_not_sent(stack: RunningStack, scene: Scene) -> None:
+    """Its client was told that nobody knows, and may have looked and found nothing: it must not happen long after."""
+    writer_elsewhere = await asyncpg.connect(stack.service_database_urls[0])
+    [url, *_] = [c.url for c in stack.components if c.kind == "worker"]
+    async with open_session(stack.credentials.service_secret) as session:
+        shard = ShardClient("patient", session, url, 0, 5.0, 1, 1000)
+        await writer_elsewhere.execute("SELECT pg_advisory_lock(1)")
+        under_way, given_up = shard.submit(Read(scene.payer)), shard.submit(scene.debit())
+        await asyncio.sleep(0.1)
+        given_up.cancel()
+        await writer_elsewhere.close()
+        await under_way
+        await shard.submit(Pass())
+    assert await scene.state() is None
+    assert await scene.balances() == (100, 0)
 
 
 async def test_a_timeout_is_never_a_refusal(scene: Scene) -> None:

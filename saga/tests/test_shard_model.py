@@ -34,6 +34,7 @@ from wallet_saga.protocol import (
     Done,
     Open,
     Outcome,
+    Pass,
     Read,
     Refund,
     Refused,
@@ -119,6 +120,8 @@ class Model:
                 return self._end(step)
             case SetFrozen() | Close() | Read():
                 return self._status(step)
+            case Pass():
+                return ("done",)
 
     def _once(self, step: Logged) -> tuple[object, ...]:
         owner = _owner(step)
@@ -377,7 +380,7 @@ REQUESTS = st.tuples(
 ACTIONS = st.one_of(
     st.tuples(st.just("request"), st.integers(0, 23)),
     st.tuples(st.sampled_from(["credit", "complete", "refund"]), st.integers(0, 23)),
-    st.tuples(st.sampled_from(["freeze", "unfreeze", "close", "read"]), NAMES),
+    st.tuples(st.sampled_from(["freeze", "unfreeze", "close", "read", "pass"]), NAMES),
 )
 BATCHES = st.lists(st.lists(ACTIONS, min_size=1, max_size=12), min_size=1, max_size=6)
 OPENINGS = st.lists(st.sampled_from([0, 10, 100, AMOUNT_MAX_MICROS]), min_size=2, max_size=4)
@@ -417,6 +420,8 @@ class Example:
             return SetFrozen(self.account(number), what == "freeze")
         if what in ("close", "read"):
             return (Close if what == "close" else Read)(self.account(number))
+        if what == "pass":
+            return Pass()
         request = requests[number % len(requests)]
         return request if what == "request" or not isinstance(request, Debit) else follow_up(request, what)
 

@@ -32,7 +32,8 @@ class Batcher(Generic[Item, Result]):
 
     `run` gets the items in the order they came and returns one result for each; an exception in place of a
     result is raised to that item's caller, an exception from `run` to all of them. An item whose caller was
-    cancelled is still run: a cancelled wait does not undo a submitted step.
+    cancelled is still run: a cancelled wait does not undo a submitted step. With `withdrawable` it is not, if it
+    was still in the queue: nobody learns of an effect that it would have long after.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class Batcher(Generic[Item, Result]):
         batch_max: int,
         queue_max: int,
         in_flight_max: int = 1,
+        withdrawable: bool = False,
     ) -> None:
         self._run = run
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._idle = in_flight_max
+        self._withdrawable = withdrawable
         self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._size = BATCH_SIZE.labels(name)
@@ -83,10 +86,15 @@ class Batcher(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._queue:
-                count = min(len(self._queue), self._batch_max)
-                await self._run_batch([self._queue.popleft() for _ in range(count)])
+                if batch := self._next_batch():
+                    await self._run_batch(batch)
         finally:
             self._idle += 1
+
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        count = min(len(self._queue), self._batch_max)
+        batch = [self._queue.popleft() for _ in range(count)]
+        return [entry for entry in batch if not entry[1].cancelled()] if self._withdrawable else batch
 
     async def _run_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         self._size.observe(len(batch))

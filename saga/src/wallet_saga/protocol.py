@@ -115,7 +115,11 @@ class Read(Message):
     account_id: str
 
 
-Step = Debit | Credit | Complete | Refund | Open | Deposit | Withdraw | SetFrozen | Close | Read
+class Pass(Message):
+    """Change nothing. It is done when every step before it has been decided."""
+
+
+Step = Debit | Credit | Complete | Refund | Open | Deposit | Withdraw | SetFrozen | Close | Read | Pass
 
 
 class Done(Message):

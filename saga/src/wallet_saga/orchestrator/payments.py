@@ -9,7 +9,8 @@ from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.runtime.traces import TracedTransaction
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga
-from wallet_saga.protocol import Deposit, Open, Outcome, Step, Withdraw
+from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable
+from wallet_saga.protocol import Deposit, Open, Outcome, Pass, Step, Withdraw
 
 
 class Undecided(Exception):
@@ -81,6 +82,14 @@ class Payments:
                 return await self._coordinator.perform(account_id, step, attempt)
         except TimeoutError:
             raise NoOutcome(transaction_id, may_be_done=attempt.may_be_done) from None
+
+    async def passed(self, shard: ShardClient) -> None:
+        """Returns once what this shard was sent before has been decided. Raises ShardUnavailable or OutcomeUnknown."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await shard.submit(Pass())
+        except TimeoutError:
+            raise ShardUnavailable("it has not decided yet what it was sent before") from None
 
     async def _cash(
         self, step: type[Deposit] | type[Withdraw], name: str, request: CashRequest, key: str | None

@@ -135,13 +135,22 @@ class PublicRoutes:
     async def look_up_transfer(self, call: Call) -> Answer:
         """GET /transfers/{transactionId}: the payer's log, and for a transfer the payee's barrier."""
         lookup = Lookup(requests.transaction_id(call))
-        transfer = await self._shards.of_transfer(lookup.transfer_id).ask("/transfer", lookup, _TRANSFER)
-        if transfer is None:
-            raise Problem("transfer-not-found", "No transfer has this id.")
+        transfer = await self._logged(lookup)
         credit = None
         if transfer.kind == "transfer" and transfer.state != "refused":
             credit = await self._shards.of_account(transfer.to_account).ask("/credit", lookup, _CREDIT)
         return transfer_document(transfer_view(transfer, credit))
+
+    async def _logged(self, lookup: Lookup) -> TransferRecord:
+        shard = self._shards.of_transfer(lookup.transfer_id)
+        found: TransferRecord | None = await shard.ask("/transfer", lookup, _TRANSFER)
+        if found is None:
+            # Whoever was told "outcome unknown" sends again what is not found: it must not wait for its turn somewhere.
+            await self._payments.passed(shard)
+            found = await shard.ask("/transfer", lookup, _TRANSFER)
+        if found is None:
+            raise Problem("transfer-not-found", "No transfer has this id.")
+        return found
 
     async def _balance_at(self, account_id: str, currency: str | None, at: datetime) -> Answer:
         shard = self._shards.of_account(account_id)

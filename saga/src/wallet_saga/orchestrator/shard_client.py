@@ -54,11 +54,14 @@ class ShardClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._timing = CALL.labels(name)
         self._batcher: Batcher[Step, Outcome] = Batcher(
-            name, self._send, batch_max=batch_max, queue_max=queue_max
+            name, self._send, batch_max=batch_max, queue_max=queue_max, withdrawable=True
         )
 
     def submit(self, step: Step) -> asyncio.Future[Outcome]:
-        """Sends a step with the next batch. Raises ShardUnavailable at once if the queue is full."""
+        """Sends a step with the next batch, unless its future is cancelled by then.
+
+        Raises ShardUnavailable at once if the queue is full.
+        """
         try:
             return self._batcher.submit(step)
         except QueueFull as full:

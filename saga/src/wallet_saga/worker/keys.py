@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from wallet_saga.protocol import Close, Complete, Credit, Debit, Read, Refund, SetFrozen, Step
+from wallet_saga.protocol import Close, Complete, Credit, Debit, Pass, Read, Refund, SetFrozen, Step
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ def _add(keys: BatchKeys, step: Step) -> None:
         keys.transfers.add(step.transfer_id)
     elif isinstance(step, SetFrozen | Close | Read):
         keys.shown.add(step.account_id)
-    else:
+    elif not isinstance(step, Pass):
         owner = step.from_account if isinstance(step, Debit) else step.account_id
         keys.shown.add(owner)
         keys.transfers.add(step.transfer_id)

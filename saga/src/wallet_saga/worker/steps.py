@@ -20,6 +20,7 @@ from wallet_saga.protocol import (
     Done,
     Open,
     Outcome,
+    Pass,
     Read,
     Refund,
     Refused,
@@ -157,6 +158,11 @@ def read(books: Books, step: Read) -> Outcome:
     return wallet.state() if wallet else Refused(Refusal.WALLET_NOT_FOUND)
 
 
+def pass_by(_: Books, __: Pass) -> Outcome:
+    """Nothing: that it was its turn is what its sender wants to know."""
+    return DONE
+
+
 def _refuse_payment(wallet: Wallet | None, amount_micros: int, currency: str) -> Refusal | None:
     if reason := _refuse_posting(wallet, currency):
         return reason
@@ -232,4 +238,5 @@ _DECISIONS: dict[type[Step], Callable[[Books, Any], Outcome]] = {
     SetFrozen: set_frozen,
     Close: close,
     Read: read,
+    Pass: pass_by,
 }
