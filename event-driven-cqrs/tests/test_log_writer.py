@@ -316,6 +316,35 @@ async def test_a_replica_that_was_left_far_behind_begins_anew(
     assert refused.reason is Refusal.INSUFFICIENT_FUNDS
 
 
+async def test_a_log_that_was_set_back_is_not_appended_to_from_memory(event_store: DatabaseUrls) -> None:
+    """A replica that outlives the restoring of a backup decides on what is in the log, not on what it remembers."""
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        await one.perform(transfer("alice", "bob", 40))
+        await set_back(event_store, 2)
+        paid = transfer("alice", "bob", 100)
+        assert await one.perform(paid) == NotDone()
+        decided = await one.perform(paid)
+        assert isinstance(decided, Decided)
+        assert (decided.reason, decided.first_position) == (None, 3)
+        assert (await one.wallet("bob")).balance_micros == 100
+    assert await assert_log_is_whole(event_store.service) == 4
+
+
+async def set_back(event_store: DatabaseUrls, position: int) -> None:
+    """The event store as it was at that position, as a backup has it."""
+    for sql in (
+        "ALTER TABLE events DISABLE TRIGGER events_are_immutable",
+        "ALTER TABLE decisions DISABLE TRIGGER decisions_are_immutable",
+        f"DELETE FROM events WHERE position > {position:d}",  # noqa: S608 -- a number of the test's own
+        f"DELETE FROM decisions WHERE last_position > {position:d}",  # noqa: S608
+        f"UPDATE log_head SET position = {position:d}",  # noqa: S608
+        "ALTER TABLE events ENABLE TRIGGER events_are_immutable",
+        "ALTER TABLE decisions ENABLE TRIGGER decisions_are_immutable",
+    ):
+        await query(event_store.owner, sql)
+
+
 async def test_a_command_the_store_cannot_take_fails_alone(event_store: DatabaseUrls) -> None:
     """One that breaks the append is found by halving; the others of its batch are done."""
     broken = replace(transfer("alice", "bob", 1), fingerprint="not bytes")

@@ -45,8 +45,8 @@ _ROWS_AT_FAULT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 Item = Submission | StatusCommand
 
 
-class LeftBehind(Exception):
-    """Others appended more than can be caught up with under the lock; nothing was done."""
+class OutOfStep(Exception):
+    """The log is too far ahead to be caught up with under the lock, or it was set back; nothing was done."""
 
 
 class LogWriter:
@@ -81,8 +81,8 @@ class LogWriter:
         try:
             with TRANSACTION.time():
                 batch, outcomes = await self._transact(items)
-        except LeftBehind as behind:  # as often as others are that fast: so by its sender, who has a deadline
-            _log.warning("beginning anew", extra={"commands": len(items), "cause": str(behind)})
+        except OutOfStep as why:  # as often as others are that fast: so by its sender, who has a deadline
+            _log.warning("beginning anew", extra={"commands": len(items), "cause": str(why)})
             self._cache.forget()
             return [NOT_DONE] * len(items)
         except CommitUnknown:
@@ -130,8 +130,9 @@ class LogWriter:
 
     async def _catch_up(self, turn: Turn) -> None:
         position = self._cache.position
-        if position is None or turn.head - position > CATCH_UP_MAX:
-            raise LeftBehind(f"the log is at {turn.head}, this replica at {position}")
+        # A log that ends before what is known here was set back, to a backup say: what is known may not be in it.
+        if position is None or not 0 <= turn.head - position <= CATCH_UP_MAX:
+            raise OutOfStep(f"the log is at {turn.head}, this replica at {position}")
         if turn.head > position:
             self._cache.catch_up(turn.head, await turn.appended(position))
             CAUGHT_UP.inc(turn.head - position)
