@@ -18,6 +18,8 @@ from msgspec.structs import replace
 from wallet_cqrs.command.payments import NoOutcome, Payments
 from wallet_cqrs.command.submissions import Decided, NotDone, Outcome, Unknown
 from wallet_cqrs.domain.wallet import initial_state
+from wallet_cqrs.event_log import open_pool
+from wallet_cqrs.query.history import History
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.database import DATABASE_ERRORS
@@ -88,6 +90,51 @@ async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
         again = await one.perform_all([replace(item, resent=True) for item in paid])
         assert all(isinstance(each, Decided) for each in again)
     assert await assert_log_is_whole(event_store.service) == 6
+
+
+async def test_an_error_nobody_knows_is_unknown_at_the_commit_too(
+    event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as uvloop's RuntimeError. Taken for a bug in a command, what is done would be told as not done."""
+    execute = asyncpg.Connection.execute
+    gone = False
+
+    async def breaking_off(
+        connection: asyncpg.Connection, sql: str, *arguments: object, **options: object
+    ) -> str:
+        nonlocal gone
+        told = "" if gone else str(await execute(connection, sql, *arguments, **options))
+        gone = gone or sql.startswith("UPDATE log_head")
+        if gone:
+            raise RuntimeError(
+                "unable to perform operation on <TCPTransport closed=True>; the handler is closed"
+            )
+        return told
+
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        paid = transfer("alice", "bob", 40)
+        with monkeypatch.context() as broken:
+            broken.setattr(asyncpg.Connection, "execute", breaking_off)
+            assert await one.perform(paid) == Unknown()
+        again = await one.perform(replace(paid, resent=True))
+    assert isinstance(again, Decided)
+    assert (again.reason, again.first_position) == (None, 3)
+    assert await assert_log_is_whole(event_store.service) == 4
+
+
+async def test_what_is_looked_up_in_vain_may_still_be_done(event_store: DatabaseUrls) -> None:
+    """A request told as unknown may still wait in its replica: not to be found means not yet, not never."""
+    async with replica(event_store.service) as one, open_pool(event_store.service, "test") as pool:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        async with nobody_appends(event_store):
+            with pytest.raises(NoOutcome) as unknown:
+                await Payments(one.writer, 0.3).transfer(TransferRequest("alice", "bob", 40, "USD"), None)
+            assert unknown.value.may_be_done
+            assert unknown.value.transaction_id is not None
+            assert await History(pool).transfer(unknown.value.transaction_id) is None
+        await one.writer.drain()
+        assert await History(pool).transfer(unknown.value.transaction_id) is not None
 
 
 @pytest.mark.parametrize("cut", ["before-commit", "after-commit"])

@@ -13,7 +13,6 @@ from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.submissions import Decided, StatusCommand, Submission, owner_of
 from wallet_cqrs.command.wallet_cache import StreamEvent, fold_all
 from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, initial_state
-from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.metrics import watch_pool
 
@@ -150,7 +149,7 @@ class Store:
         """Where that is still possible; else drops the connection, which rolls back as well."""
         try:
             await connection.execute("ROLLBACK", timeout=1.0)
-        except DATABASE_ERRORS:
+        except Exception:  # noqa: BLE001 -- what led here is what counts
             connection.terminate()
             self._connection = None
 
@@ -200,7 +199,7 @@ class Turn:
             await copy("decisions", records=map(_decision_row, batch.decisions), columns=_DECISION_COLUMNS)
         try:
             await self._connection.execute(statements.COMMIT_AT % batch.position if batch.rows else "COMMIT")
-        except DATABASE_ERRORS as error:
+        except Exception as error:  # whatever it is: it was sent
             raise CommitUnknown(repr(error)) from error
 
 
