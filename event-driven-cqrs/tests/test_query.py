@@ -5,20 +5,26 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from socket import socket
+from typing import cast
 
 import asyncpg
 import pytest
 from cqrs_support.histories import BEGIN, Story, append, groups, project, story
+from cqrs_support.replicas import query
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, cache_key, parse_entry
 from wallet_cqrs.domain.commands import OpenWallet
 from wallet_cqrs.event_log import open_pool
+from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.history import FutureMoment, History
 from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
+from wallet_cqrs.query.routes import PublicRoutes
 from wallet_kernel.contract.problems import Problem
+from wallet_kernel.contract.requests import Requests
+from wallet_kernel.http import Call
 from wallet_lab.testing import DatabaseUrls, RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -102,6 +108,38 @@ async def test_the_wait_is_bounded_and_says_how_far_it_came(redis: "Redis", shar
         await reader(redis, shards, 0.2).balance("w0-1", 10**9)
     assert raised.value.name == "position-not-reached"
     assert raised.value.position is not None
+
+
+@pytest.mark.parametrize("path", ["balance", "transactions"])
+async def test_a_read_model_that_was_set_back_is_not_answered_from(
+    redis: "Redis", shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story, path: str
+) -> None:
+    """A shard restored from a backup is older than positions it had reached before; whoever names one is told so."""
+    account = next(name for name in told.wallets if partition_of(name, 2) == 0)
+    reached = len(told.events) // 2
+    routes = PublicRoutes(Requests(frozenset({"USD"})), reader(redis, shards), shards, NO_HISTORY, 0.5)
+    handler = routes.balance if path == "balance" else routes.statement
+    assert (await handler(asked(account, reached))).status == 200
+    await query(read_shards[0].owner, "UPDATE read_model.checkpoint SET position = 1")
+    await redis.flushall()
+    with pytest.raises(Problem) as raised:
+        await handler(asked(account, reached))
+    assert (raised.value.name, raised.value.position) == ("position-not-reached", 1)
+
+
+NO_HISTORY = cast("History", None)
+"""Of the past nothing is asked."""
+
+
+def asked(account: str, min_position: int) -> Call:
+    """A read of this wallet."""
+    return Call(
+        {
+            "path_params": {"accountId": account},
+            "query_string": b"min_position=%d" % min_position,
+            "headers": [],
+        }
+    )
 
 
 async def test_a_database_that_is_away_is_not_asked_without_a_pause() -> None:

@@ -6,6 +6,7 @@ from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.answers import statement_item, transfer_view
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.history import FutureMoment, History
+from wallet_cqrs.query.positions import not_reached
 from wallet_cqrs.query.read_shard import ReadShard
 from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.batcher import QueueFull
@@ -68,6 +69,8 @@ class PublicRoutes:
         await shard.positions.reach(min_position, self._position_timeout_s)
         # The wallet first: the page is at least as new as the position that goes with it.
         wallet, position = await shard.balance(page.account_id)
+        if position < min_position:  # the read model was set back to an older one
+            raise not_reached(position, min_position)
         if wallet is None:
             raise refused(Refusal.WALLET_NOT_FOUND, page.account_id)
         postings = await shard.statement(page.account_id, page.limit + 1, page.before_version)
