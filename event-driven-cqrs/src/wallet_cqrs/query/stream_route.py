@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from prometheus_client import Gauge
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from wallet_cqrs.balance_cache import Entry
@@ -19,7 +18,7 @@ from wallet_cqrs.query.streams import Announcements, Listener
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.problems import Problem, refused
 from wallet_kernel.database import DATABASE_ERRORS
-from wallet_kernel.http import Answer, Call
+from wallet_kernel.http import Answer, Call, Receive, Scope, Send, send_answer
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.lifecycle import Lifecycle
 
@@ -67,24 +66,39 @@ class BalanceStreams:
 
     def route(self) -> Route:
         """The route."""
-        return Route(PATH, self._serve, methods=["GET"])
+        return Route(PATH, self, methods=["GET"])
 
-    async def _serve(self, request: Request) -> Response:
-        call = Call(request.scope)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one stream (ASGI). It counts from here on: the bound holds also for those that still wait."""
+        call = Call(scope)
+        if self._open >= self._streams_max:
+            await send_answer(_TOO_MANY.answer(call.path), send)
+            return
+        self._count(+1)
+        try:
+            await self._serve(call, receive, send)
+        finally:
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._open += change
+        STREAMS.set(self._open)
+
+    async def _serve(self, call: Call, receive: Receive, send: Send) -> None:
         try:
             account_id, first = await self._begin(call)
         except Problem as problem:
-            return _plain(problem.answer(call.path))
-        return StreamingResponse(
+            await send_answer(problem.answer(call.path), send)
+            return
+        events = StreamingResponse(
             self._events(account_id, first),
             media_type="text/event-stream",
             headers={"cache-control": "no-store"},
         )
+        await events(call.scope, receive, send)
 
     async def _begin(self, call: Call) -> tuple[str, Entry]:
         account_id, min_position = requests.path_account(call), requests.min_position(call)
-        if self._open >= self._streams_max:
-            raise Problem("overloaded", "Too many streams are open; come again later.")
         found: list[Entry] = []
 
         async def find(_: Call) -> Answer:
@@ -98,31 +112,29 @@ class BalanceStreams:
         return account_id, found[0]
 
     async def _events(self, account_id: str, first: Entry) -> AsyncIterator[bytes]:
-        self._open += 1
-        STREAMS.set(self._open)
-        try:
-            yield _event(first)
-            with self._announcements.listen(account_id) as listener:
-                async for chunk in self._changes(account_id, first.version, listener):
-                    yield chunk
-        finally:
-            self._open -= 1
-            STREAMS.set(self._open)
+        yield _event(first)
+        with self._announcements.listen(account_id) as listener:
+            async for chunk in self._changes(account_id, first.version, listener):
+                yield chunk
 
     async def _changes(self, account_id: str, version: int, listener: Listener) -> AsyncIterator[bytes]:
         silent_s = 0.0
-        look = True  # what changed before the listener was there
         while not self._lifecycle.draining:
-            entry = await self._look(account_id) if look else await listener.next(DRAIN_LOOK_S)
-            look = False
+            entry = await self._next(account_id, listener)
             if entry is not None and entry.version > version:
                 version, silent_s = entry.version, 0.0
                 yield _event(entry)
                 continue
             silent_s += DRAIN_LOOK_S
             if silent_s >= self._heartbeat_s:
-                silent_s, look = 0.0, True  # an announcement may have been lost
+                silent_s, listener.must_look = 0.0, True  # an announcement may have been lost
                 yield b": alive\n\n"
+
+    async def _next(self, account_id: str, listener: Listener) -> Entry | None:
+        if not listener.must_look:
+            return await listener.next(DRAIN_LOOK_S)
+        listener.must_look = False
+        return await self._look(account_id)
 
     async def _look(self, account_id: str) -> Entry | None:
         try:
@@ -135,6 +147,4 @@ def _event(entry: Entry) -> bytes:
     return b"event: balance\nid: %d\ndata: %s\n\n" % (entry.version, entry.body)
 
 
-def _plain(answer: Answer) -> Response:
-    headers = {name.decode(): value.decode() for name, value in answer.headers}
-    return Response(answer.body, answer.status, headers, answer.content_type.decode())
+_TOO_MANY = Problem("overloaded", "Too many streams are open; come again later.")

@@ -17,11 +17,15 @@ _log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One stream's view of its wallet: the newest entry only, so a slow client costs no memory."""
+    """One stream's view of its wallet: the newest entry only, so a slow client costs no memory.
+
+    `must_look`: something may have been announced while it could not hear.
+    """
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
         self._newest: Entry | None = None
+        self.must_look = True
 
     def hear(self, entry: Entry) -> None:
         """Keeps an entry unless a newer one is kept already."""
@@ -29,8 +33,13 @@ class Listener:
             self._newest = entry
         self._news.set()
 
+    def subscribed(self) -> None:
+        """From now on it hears everything; what came before, since its stream looked, it has missed."""
+        self.must_look = True
+        self._news.set()
+
     async def next(self, timeout_s: float) -> Entry | None:
-        """The newest entry heard since the last call; None if there is none in time."""
+        """The newest entry heard since the last call; None if there is none in time, or it has to look."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._news.wait()
@@ -47,7 +56,7 @@ class Announcements:
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
         self._listeners: dict[str, set[Listener]] = {}
-        self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
+        self._pubsub = redis.pubsub()
         self._wanted = asyncio.Event()
 
     @contextmanager
@@ -73,7 +82,7 @@ class Announcements:
                 _log.warning("announcements interrupted", extra={"cause": repr(error)})
                 with contextlib.suppress(*CACHE_ERRORS):
                     await self._pubsub.aclose()  # type: ignore[no-untyped-call]
-                self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
+                self._pubsub = self._redis.pubsub()
                 await asyncio.sleep(RETRY_S)
 
     async def _deliver(self) -> None:
@@ -87,7 +96,7 @@ class Announcements:
                 continue
             message = await self._pubsub.get_message(timeout=0.1)
             if message is not None:
-                self._spread(message["channel"].decode(), message["data"])
+                self._spread(message["type"], message["channel"].decode(), message["data"])
 
     async def _subscribe(self, subscribed: set[str]) -> None:
         wanted = set(self._listeners)
@@ -98,7 +107,9 @@ class Announcements:
         subscribed.clear()
         subscribed.update(wanted)
 
-    def _spread(self, name: str, raw: bytes) -> None:
-        entry = parse_entry(raw)
+    def _spread(self, kind: str, name: str, data: bytes) -> None:
         for listener in self._listeners.get(name, ()):
-            listener.hear(entry)
+            if kind == "subscribe":
+                listener.subscribed()
+            elif kind == "message":
+                listener.hear(parse_entry(data))

@@ -1,0 +1,129 @@
+"""Streams of balances on a real Redis and a real read model: nothing is missed for long, and there are only so many."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+import pytest
+from cqrs_support.histories import Story, groups, project
+from cqrs_support.waiting import until
+from redis.asyncio import Redis
+
+from wallet_cqrs.balance_cache import CacheWriter
+from wallet_cqrs.domain.commands import Deposit, OpenWallet
+from wallet_cqrs.query.balance_reader import BalanceReader
+from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
+from wallet_cqrs.query.stream_route import BalanceStreams
+from wallet_cqrs.query.streams import Announcements
+from wallet_kernel.http import Scope
+from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_lab.testing import DatabaseUrls, RedisServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+STREAMS_MAX = 2
+
+
+class Viewer:
+    """A client of one stream: what it was sent."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.body = b""
+
+    async def send(self, message: Scope) -> None:
+        """ASGI's send."""
+        self.status = message.get("status", self.status)
+        self.body += message.get("body", b"")
+
+    async def receive(self) -> Scope:
+        """ASGI's receive, of one who stays connected and says nothing."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+class Bench:
+    """Streams over one read shard, and who writes what they show."""
+
+    def __init__(self, streams: BalanceStreams, shard: DatabaseUrls, redis: "Redis") -> None:
+        self._streams = streams
+        self._shard = shard
+        self._announced = CacheWriter(redis, 60, announce=True)
+        self.told = Story()
+        self.told.do(OpenWallet("alice", 1, "USD"))
+        self.told.do(OpenWallet("bob", 1, "USD"))
+
+    @contextmanager
+    def viewing(self, account: str) -> Iterator[Viewer]:
+        """Inside, somebody has asked for the stream of this wallet."""
+        viewer = Viewer()
+        scope = {
+            "type": "http",
+            "asgi": {"spec_version": "2.4"},
+            "path": f"/wallets/{account}/balance/stream",
+            "path_params": {"accountId": account},
+            "query_string": b"",
+            "headers": [],
+        }
+        serving = asyncio.ensure_future(self._streams(scope, viewer.receive, viewer.send))
+        try:
+            yield viewer
+        finally:
+            serving.cancel()
+
+    async def show(self) -> None:
+        """Brings the read model up to what has been told, and announces it, as the projection does."""
+        await project(self._shard, groups(self.told.events, 0, 1))
+        await self._announced.write(self.told.wallets.values(), len(self.told.events))
+
+
+@pytest.fixture
+async def bench(redis_server: RedisServer, read_shards: list[DatabaseUrls]) -> AsyncIterator[Bench]:
+    """Two wallets of 1 micro each; streams whose heartbeat is longer than any test."""
+    async with AsyncExitStack() as opened:
+        redis = await opened.enter_async_context(Redis.from_url(redis_server.url))
+        await redis.flushall()
+        pool = await opened.enter_async_context(open_read_pool(read_shards[0].service))
+        balances = BalanceReader(
+            redis,
+            [ReadShard(0, pool, 100, 1000)],
+            cache_ttl_s=60,
+            cache_timeout_s=0.2,
+            position_timeout_s=1,
+            batch_max=100,
+            queue_max=1000,
+        )
+        announcements = Announcements(redis)
+        delivering = asyncio.create_task(announcements.run())
+        streams = BalanceStreams(balances, announcements, Lifecycle(100), STREAMS_MAX, heartbeat_s=600)
+        made = Bench(streams, read_shards[0], redis)
+        await made.show()
+        yield made
+        delivering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await delivering
+
+
+async def test_a_change_before_redis_has_the_subscription_is_not_missed(bench: Bench) -> None:
+    """While others stream, a new subscription takes a moment: what changes meanwhile is shown, and not by luck."""
+    with bench.viewing("bob") as other:
+        await until(lambda: b'"balance":0.000001,' in other.body, 5, "bob's stream has begun")
+        await asyncio.sleep(0.3)
+        with bench.viewing("alice") as viewer:
+            await until(lambda: b'"balance":0.000001,' in viewer.body, 5, "alice's stream has begun")
+            bench.told.do(Deposit("alice", 1, "USD"))
+            await bench.show()
+            await until(lambda: b'"balance":0.000002,' in viewer.body, 5, "the deposit is shown")
+
+
+async def test_streams_that_begin_at_once_count_too(bench: Bench) -> None:
+    """However many ask at the same moment, no more than the bound are served; those who leave make room."""
+    with contextlib.ExitStack() as opened:
+        viewers = [opened.enter_context(bench.viewing("alice")) for _ in range(10)]
+        await until(lambda: all(viewer.status for viewer in viewers), 5, "all have an answer")
+        assert sorted(viewer.status or 0 for viewer in viewers) == [200] * STREAMS_MAX + [503] * 8
+    await asyncio.sleep(0.1)
+    with bench.viewing("alice") as later:
+        await until(lambda: later.status is not None, 5, "the next one has an answer")
+        assert later.status == 200
