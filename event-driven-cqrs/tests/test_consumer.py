@@ -11,6 +11,7 @@ import pytest
 from aio_pika.exceptions import AMQPError
 from cqrs_support.histories import Story, append, groups, story, wallet_rows
 from cqrs_support.replicas import query
+from cqrs_support.silencing import SilenceableWay
 from redis.asyncio import Redis
 
 from wallet_cqrs import broker, messages
@@ -30,10 +31,11 @@ WAIT_S = 30.0
 class Line:
     """A consumer of partition 0 with its databases, and the broker as the relay sees it."""
 
-    def __init__(self, consumer: Consumer, store: Store, url: str, shard: DatabaseUrls) -> None:
-        self.consumer = consumer
+    def __init__(self, projector: Projector, store: Store, url: str, shard: DatabaseUrls) -> None:
+        self.consumer = Consumer(url, projector, 2, 16)
         self.store = store
         self.url = url
+        self._projector = projector
         self._shard = shard
 
     async def publish(self, bodies: Sequence[bytes]) -> None:
@@ -82,6 +84,10 @@ class Line:
             for name in (queue_name(0), queue_name(1), DEAD_LETTER_EXCHANGE):
                 await channel.queue_delete(name)
             await broker.declare(channel, 2)
+
+    def another(self, url: str) -> "Line":
+        """Another consumer of the same partition, with this way to the broker."""
+        return Line(self._projector, self.store, url, self._shard)
 
     @asynccontextmanager
     async def consuming(self) -> AsyncIterator[None]:
@@ -135,7 +141,7 @@ async def line(
         store = await opened.enter_async_context(Store(read_shards[0].service))
         redis = await opened.enter_async_context(Redis.from_url(redis_server.url))
         projector = Projector(0, 2, store, EventLog(pool), Cache(redis, 60, 1), 50)
-        made = Line(Consumer(rabbitmq.url, projector, 2, 16), store, rabbitmq.url, read_shards[0])
+        made = Line(projector, store, rabbitmq.url, read_shards[0])
         await made.forget()
         yield made
 
@@ -210,6 +216,23 @@ async def test_a_broker_that_dies_is_waited_for(line: Line, told: Story, rabbitm
         await line.publish(bodies(made[len(made) // 2 :]))
         await line.assert_holds_all(told)
         await line.consumer.check()
+
+
+async def test_a_standby_takes_over_from_one_that_is_paused(
+    line: Line, told: Story, rabbitmq: RabbitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker gives the messages to one consumer only, and must notice that it is not there any more."""
+    monkeypatch.setattr(
+        "wallet_cqrs.projection.consumer.SILENCE_MAX_S", WAIT_S * 10
+    )  # it notices nothing itself
+    made = groups(told.events, 0)
+    async with SilenceableWay(rabbitmq.url).open() as way, line.another(way.url).consuming():
+        await line.publish(bodies(made[:3]))
+        await line.reached(made[2].head)
+        way.silence()
+        async with line.consuming():
+            await line.publish(bodies(made[3:]))
+            await line.assert_holds_all(told)
 
 
 async def test_a_deleted_queue_comes_back(line: Line, told: Story, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from functools import partial
@@ -345,6 +346,38 @@ async def test_a_standby_takes_over_when_the_active_relay_is_killed(
         await listener.until_head(await append(one, 20), timeout_s=10)
         assert await second.metric("wallet_relay_active") == 1
     await assert_all_told(event_store, listener)
+
+
+async def test_a_standby_takes_over_when_the_active_relay_is_paused(
+    event_store: DatabaseUrls, broker: BrokerServer, start_relay: Start
+) -> None:
+    """It holds its connections, but says nothing: it loses the lock. When it goes on, it is the standby."""
+    async with replica(event_store.service) as one, listening(broker.url) as listener:
+        first, second = (start_relay(confirm_timeout_s="1", heartbeat_s="0.2") for _ in range(2))
+        await first.until_ready()
+        await second.until_ready()
+        await listener.until_head(await append(one, 20))
+        active, standby = (first, second) if await first.metric("wallet_relay_active") else (second, first)
+        active.process.send_signal(signal.SIGSTOP)
+        try:
+            await listener.until_head(await append(one, 20), timeout_s=20)
+        finally:
+            active.process.send_signal(signal.SIGCONT)
+        await listener.until_head(await append(one, 20))
+        await asyncio.sleep(1)
+        assert await standby.metric("wallet_relay_active") == 1
+        assert await active.metric("wallet_relay_active") == 0
+    await assert_all_told(event_store, listener)
+
+
+async def test_an_idle_relay_keeps_its_lock(event_store: DatabaseUrls) -> None:
+    """Who has nothing to publish says something all the same, often enough not to be taken for paused."""
+    async with leading(event_store.service, 0.05, 2.0) as log:
+        await log.start()
+        for _ in range(10):
+            await log.after(0, 1)
+            await asyncio.sleep(0.4)
+        assert await log.after(0, 1) == []
 
 
 async def test_a_broker_that_is_away_loses_nothing_and_costs_no_memory(

@@ -22,6 +22,10 @@ DEAD_BEFORE_REPLACED = 3
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 1.0
 
+HEARTBEAT_S = 5
+"""A partition has one active consumer. That it is paused, or without a network, the broker notices after three of
+these, and lets the next one have its messages; left to itself it would take three minutes."""
+
 SILENCE_MAX_S = 5.0
 """The relay says something every second; after this, the subscription may be gone without a word: it is renewed."""
 
@@ -86,7 +90,7 @@ class Consumer:
     async def _subscription(self) -> bool:
         """Consumes until the broker goes away or falls silent; returns whether anything came."""
         inbox = Inbox()
-        connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT_S)
+        connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT_S, heartbeat=HEARTBEAT_S)
         async with connection:
             # A broker that has just come back may take a request and never answer it.
             async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):

@@ -14,6 +14,9 @@ STATEMENT_TIMEOUT_S = 5.0
 CHECKPOINT_INTERVAL_S = 0.1
 """A busy relay writes its checkpoint this often; after a crash what lies between is published again."""
 
+SAYS_SOMETHING_S = 1.0
+"""The session with the lock is used at least this often, or the event store would take its relay for paused."""
+
 _LOCK = 3
 _CHANNEL = "wallet_events"
 """Who appends notifies it with every commit (command/statements.py)."""
@@ -51,6 +54,7 @@ class LogTail:
         self._appended = asyncio.Event()
         self._written = 0
         self._written_at = 0.0
+        self._used_at = time.monotonic()
 
     async def start(self) -> int:
         """Begins to listen, and returns the checkpoint."""
@@ -62,6 +66,8 @@ class LogTail:
         """The next events, without a gap. Raises GapInLog, NotActive."""
         if self._leader.is_closed():
             raise NotActive(NotActive.__doc__)
+        if time.monotonic() - self._used_at > SAYS_SOMETHING_S:
+            await self._use("SELECT 1")
         self._appended.clear()
         events = [EventMessage(*row) for row in await self._reader.fetch(_AFTER, position, limit)]
         return _without_gap(position, events)
@@ -79,8 +85,12 @@ class LogTail:
         now = time.monotonic()
         if position == self._written or not (at_once or now - self._written_at > CHECKPOINT_INTERVAL_S):
             return
-        await self._leader.execute("UPDATE relay_checkpoint SET position = $1", position)
+        await self._use("UPDATE relay_checkpoint SET position = $1", position)
         self._written, self._written_at = position, now
+
+    async def _use(self, statement: str, *arguments: int) -> None:
+        await self._leader.execute(statement, *arguments)
+        self._used_at = time.monotonic()
 
 
 def _without_gap(position: int, events: list[EventMessage]) -> list[EventMessage]:
@@ -93,9 +103,12 @@ def _without_gap(position: int, events: list[EventMessage]) -> list[EventMessage
 
 
 @asynccontextmanager
-async def leading(url: str, takeover_s: float) -> AsyncIterator[LogTail]:
-    """Waits until no other relay is active, and is the active one from then on."""
-    leader = await _connect(url)
+async def leading(url: str, takeover_s: float, silence_max_s: float = 15.0) -> AsyncIterator[LogTail]:
+    """Waits until no other relay is active, and is the active one from then on.
+
+    One that says nothing for `silence_max_s` is paused: it loses its session, and with it the lock.
+    """
+    leader = await _connect(url, idle_session_timeout=str(int(silence_max_s * 1000)))
     try:
         await _until_active(leader, takeover_s)
         reader = await _connect(url)
@@ -115,7 +128,10 @@ async def _until_active(leader: asyncpg.Connection, takeover_s: float) -> None:
         await asyncio.sleep(takeover_s)
 
 
-async def _connect(url: str) -> asyncpg.Connection:
+async def _connect(url: str, **settings: str) -> asyncpg.Connection:
     return await asyncpg.connect(
-        url, timeout=CONNECT_TIMEOUT_S, command_timeout=STATEMENT_TIMEOUT_S, server_settings=_SESSION
+        url,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=STATEMENT_TIMEOUT_S,
+        server_settings=_SESSION | settings,
     )

@@ -30,7 +30,13 @@ def main() -> None:
 async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
     """The relay's task and its own port."""
     running = Relay(
-        partial(leading, settings.event_store_url.get_secret_value(), settings.takeover_s),
+        partial(
+            leading,
+            settings.event_store_url.get_secret_value(),
+            settings.takeover_s,
+            # It is silent while it waits for the broker, or for news.
+            settings.confirm_timeout_s + settings.heartbeat_s + 5.0,
+        ),
         partial(
             connected,
             settings.broker_url.get_secret_value(),

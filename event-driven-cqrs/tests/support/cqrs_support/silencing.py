@@ -1,0 +1,54 @@
+"""A way to a server on which connections can fall silent, as when a machine or a network is gone without a word."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+
+class SilenceableWay:
+    """Forwards connections; those that were open when `silence` was called carry nothing any more, and stay open."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._silences = 0
+        self.url = ""
+
+    def silence(self) -> None:
+        """From now on nothing passes on the connections that are open; new ones are forwarded as before."""
+        self._silences += 1
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["SilenceableWay"]:
+        """Listens on a free port, which `url` names."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        user, _, _ = self._target.netloc.rpartition("@")
+        self.url = self._target._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
+        try:
+            yield self
+        finally:
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a connection is served by a task"
+        self._tasks.add(task)
+        with contextlib.suppress(OSError):
+            server, to_server = await asyncio.open_connection(self._target.hostname, self._target.port)
+            both = self._forward(client, to_server), self._forward(server, to_client)
+            await asyncio.gather(*both)
+
+    async def _forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        begun = self._silences
+        try:
+            while data := await source.read(65536):
+                if self._silences == begun:
+                    sink.write(data)
+        finally:
+            sink.close()
