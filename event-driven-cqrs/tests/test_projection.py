@@ -162,7 +162,7 @@ async def die_after(point: str, made: Bench, batch: list[Group], monkeypatch: py
 
 
 async def test_a_group_of_the_future_is_poison(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """A checkpoint never runs ahead of the log, whatever a message says."""
+    """A gap up to a position that the log has not reached cannot be filled, and is not passed over."""
     told = story()
     await append(event_store.owner, told.events)
     with pytest.raises(Poison):
