@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from socket import socket
 from typing import cast
 
+import aiohttp
 import asyncpg
 import pytest
 from cqrs_support.histories import BEGIN, Story, append, groups, project, story
 from cqrs_support.replicas import query
+from cqrs_support.services import running_service
+from cqrs_support.silencing import SilenceableWay
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, cache_key, parse_entry
@@ -22,6 +26,7 @@ from wallet_cqrs.query.history import FutureMoment, History
 from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
 from wallet_cqrs.query.routes import PublicRoutes
+from wallet_cqrs.query.settings import QuerySettings
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Call
@@ -227,3 +232,52 @@ async def test_a_look_at_the_past_waits_for_the_append_in_flight(
     await writer.close()
     wallet, _ = await asyncio.wait_for(looking, 2)
     assert wallet.version == version
+
+
+SCALE = 20
+"""The service under test has a twentieth of the bounds it has by default."""
+
+
+def scaled(setting: str) -> str:
+    """A setting's default, made smaller."""
+    return str(QuerySettings.model_fields[setting].default // SCALE)
+
+
+async def test_a_read_shard_that_keeps_silent_does_not_hold_up_the_others(
+    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], told: Story, tmp_path: Path
+) -> None:
+    """Whoever waits for it fills its own queue, not the whole service: the other shard's wallets are read as before."""
+    for number, urls in enumerate(read_shards):
+        await project(urls, groups(told.events, number))
+    names = [next(name for name in told.wallets if partition_of(name, 2) == shard) for shard in (0, 1)]
+    settings = {name: scaled(name) for name in ("in_flight_max", "queue_max", "batch_max")}
+    async with SilenceableWay(read_shards[0].service).open() as way:
+        settings["read_urls"] = f"{way.url},{read_shards[1].service}"
+        settings |= {"event_store_url": event_store.service, "redis_url": "redis://127.0.0.1:1/0"}
+        with running_service("query", tmp_path / "log", **settings) as service:
+            while not await asyncio.to_thread(service.is_ready):  # noqa: ASYNC110 -- a process; and the way must go on
+                await asyncio.sleep(0.1)
+            way.silence(for_good=True)
+            others = await statuses_of_others(service.public_url, *names)
+            service.kill()
+    assert others == [200] * len(others)
+
+
+async def statuses_of_others(url: str, silent: str, other: str) -> list[int]:
+    """What the other shard's reader is answered in 4 s, while 100 reads a second wait for the silent one."""
+    statuses: list[int] = []
+    async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def read(account: str) -> int:
+            async with session.get(f"/wallets/{account}/balance") as response:
+                return response.status
+
+        waiting = []
+        for _ in range(40):
+            waiting += [asyncio.create_task(read(silent)) for _ in range(10)]
+            statuses.append(await read(other))
+            await asyncio.sleep(0.1)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    return statuses

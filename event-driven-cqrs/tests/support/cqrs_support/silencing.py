@@ -14,11 +14,13 @@ class SilenceableWay:
         self._target = urlsplit(url)
         self._tasks: set[asyncio.Task[None]] = set()
         self._silences = 0
+        self._for_good = False
         self.url = ""
 
-    def silence(self) -> None:
-        """From now on nothing passes on the connections that are open; new ones are forwarded as before."""
+    def silence(self, *, for_good: bool = False) -> None:
+        """From now on nothing passes on the connections that are open; on new ones it does, unless it is for good."""
         self._silences += 1
+        self._for_good = for_good
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["SilenceableWay"]:
@@ -48,7 +50,7 @@ class SilenceableWay:
         begun = self._silences
         try:
             while data := await source.read(65536):
-                if self._silences == begun:
+                if self._silences == begun and not self._for_good:
                     sink.write(data)
         finally:
             sink.close()
