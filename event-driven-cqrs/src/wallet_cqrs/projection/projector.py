@@ -49,7 +49,6 @@ class Projector:
         self, partition: int, partitions: int, store: Store, log: EventLog, cache: Cache, chunk_max: int
     ) -> None:
         self.partition = partition
-        self.stopped: str | None = None
         self._partitions = partitions
         self._store = store
         self._log = log
@@ -133,5 +132,4 @@ class Projector:
         return partition_of(event.stream_id, self._partitions) == self.partition
 
     def _note(self, stopped: str | None) -> None:
-        self.stopped = stopped
         self._is_stopped.set(stopped is not None)
