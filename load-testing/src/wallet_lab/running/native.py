@@ -135,7 +135,10 @@ class NativeStack(RunningStack):
 
     @contextlib.contextmanager
     def paused(self, name: str) -> Iterator[None]:
-        """Inside, a component neither works nor answers, but holds its connections: the slow failure."""
+        """Inside, a component neither works nor answers, but holds its connections: the slow failure.
+
+        Its children go on: of a Postgres only new connections wait. `./lab chaos` pauses them, too.
+        """
         pid = self.kill(name, signal.SIGSTOP)
         try:
             yield
