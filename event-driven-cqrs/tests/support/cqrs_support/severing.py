@@ -2,37 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Literal
-from urllib.parse import urlsplit
+
+from cqrs_support.ways import Way
 
 Cut = Literal["before-commit", "after-commit"]
 
 
-class SeverableWay:
+class SeverableWay(Way):
     """Forwards connections; `cut` says where the next COMMIT that passes loses its connection."""
 
     def __init__(self, url: str) -> None:
-        self._target = urlsplit(url)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.url = ""
+        super().__init__(url)
         self.cut: Cut | None = None
         self.was_cut = asyncio.Event()
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator["SeverableWay"]:
-        """Listens on a free port, which `url` names."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        user, _, _ = self._target.netloc.rpartition("@")
-        self.url = self._target._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
-        try:
-            yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         try:

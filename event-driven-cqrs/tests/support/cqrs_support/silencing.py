@@ -2,40 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
+
+from cqrs_support.ways import Way
 
 
-class SilenceableWay:
+class SilenceableWay(Way):
     """Forwards connections; those that were open when `silence` was called carry nothing any more, and stay open."""
 
     def __init__(self, url: str) -> None:
-        self._target = urlsplit(url)
-        self._tasks: set[asyncio.Task[None]] = set()
+        super().__init__(url)
         self._silences = 0
         self._for_good = False
-        self.url = ""
 
     def silence(self, *, for_good: bool = False) -> None:
         """From now on nothing passes on the connections that are open; on new ones it does, unless it is for good."""
         self._silences += 1
         self._for_good = for_good
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator["SilenceableWay"]:
-        """Listens on a free port, which `url` names."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        user, _, _ = self._target.netloc.rpartition("@")
-        self.url = self._target._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
-        try:
-            yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
