@@ -16,8 +16,10 @@ from starlette.routing import BaseRoute, Match, Route
 from wallet_kernel.contract.operations import CONTRACT, hot_lane
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.http import App, Call, Receive, Scope, Send, send_answer
+from wallet_kernel.runtime.docs_page import DOCS_PATHS, docs_routes
 from wallet_kernel.runtime.lifecycle import OPEN_PATHS, Lifecycle
 
+OPENAPI_PATH = "/openapi.json"
 SECRET_HEADER = "x-service-secret"  # noqa: S105 - the name of the header
 
 _BUILD = Info("wallet_build", "Versions of this process.")
@@ -31,11 +33,11 @@ def public_app(
     api_keys: Iterable[str] = (),
 ) -> App:
     """The app of the public port: the contract's routes, health and documentation; API keys if there are any."""
-    framework = _app(title, routes, lifecycle, docs_url="/docs", openapi_url="/openapi.json")
+    framework = _app(title, [*routes, *docs_routes(title, OPENAPI_PATH)], lifecycle, openapi_url=OPENAPI_PATH)
     framework.openapi = lambda: dict(openapi)  # type: ignore[method-assign]
     app = hot_lane(framework, routes)
     accepted = [f"Bearer {key}".encode() for key in api_keys]
-    open_paths = OPEN_PATHS | {"/docs", "/openapi.json"}
+    open_paths = OPEN_PATHS | DOCS_PATHS | {OPENAPI_PATH}
     public = _cut_off_with_a_problem(app)
     return lifecycle.guard(
         _authorised(public, b"authorization", accepted, open_paths) if accepted else public
@@ -44,7 +46,7 @@ def public_app(
 
 def own_app(title: str, routes: Sequence[Route], lifecycle: Lifecycle, secret: str) -> App:
     """The app of a service's own port: health, metrics, and internal routes that need the service secret."""
-    app = _app(title, routes, lifecycle, docs_url=None, openapi_url=None)
+    app = _app(title, routes, lifecycle, openapi_url=None)
     app.add_api_route("/metrics", _metrics, methods=["GET"])
     _BUILD.info({"service": title, "version": version("wallet-kernel"), "python": platform.python_version()})
     served = _direct(app, routes)
@@ -55,12 +57,9 @@ def _app(
     title: str,
     routes: Sequence[BaseRoute],
     lifecycle: Lifecycle,
-    docs_url: str | None,
     openapi_url: str | None,
 ) -> FastAPI:
-    app = FastAPI(
-        title=title, docs_url=docs_url, openapi_url=openapi_url, redoc_url=None, redirect_slashes=False
-    )
+    app = FastAPI(title=title, docs_url=None, openapi_url=openapi_url, redoc_url=None, redirect_slashes=False)
     app.router.routes[:0] = routes
 
     async def livez() -> dict[str, str]:
@@ -68,7 +67,7 @@ def _app(
 
     async def readyz() -> JSONResponse:
         obstacles = await lifecycle.obstacles()
-        told = sorted(obstacles) if docs_url else obstacles  # what a check met is not for the public
+        told = sorted(obstacles) if openapi_url else obstacles  # what a check met is not for the public
         body = {"status": "not ready", "obstacles": told} if obstacles else {"status": "ready"}
         return JSONResponse(body, 503 if obstacles else 200, {"retry-after": "1"} if obstacles else None)
 
@@ -98,7 +97,7 @@ async def _metrics() -> Response:
 
 def _no_route(app: FastAPI, request: Request) -> Response:
     # A service may serve a part of the contract only; what a path of the contract takes is the same everywhere.
-    contract = CONTRACT if app.docs_url else []
+    contract = CONTRACT if app.openapi_url else []
     routes = [route for route in (*app.routes, *contract) if isinstance(route, Route)]
     methods = {m for r in routes if r.matches(request.scope)[0] != Match.NONE for m in r.methods or ()}
     if methods:
