@@ -4,12 +4,12 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-import asyncpg
 from alembic import context, op
 from pydantic import Field, SecretStr
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from wallet_kernel.database import connect
 from wallet_kernel.runtime.settings import Settings
 
 
@@ -32,8 +32,8 @@ def execute(file: Path) -> None:
 
 
 async def _run() -> None:
-    connect = partial(asyncpg.connect, MigrationSettings().database_url.get_secret_value())
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
+    connecting = partial(connect, MigrationSettings().database_url.get_secret_value())
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connecting)
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)
         await connection.commit()

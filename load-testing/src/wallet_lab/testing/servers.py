@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from wallet_lab import credentials
 from wallet_lab.blocking import run_blocking
+from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome
 from wallet_lab.logs import open_log, tail
@@ -73,6 +74,11 @@ class PostgresServer(RunningServer):
         self._databases = 0
 
     @property
+    def credentials(self) -> Credentials:
+        """The passwords of its roles."""
+        return self._cluster.credentials
+
+    @property
     def owner_url(self) -> str:
         """The database `wallet`, as its owner."""
         return self._cluster.owner_url
@@ -102,6 +108,23 @@ class PostgresServer(RunningServer):
             f"GRANT CONNECT ON DATABASE {name} TO wallet_service",
         )
         return DatabaseUrls(owner=_renamed(self.owner_url, name), service=_renamed(self.service_url, name))
+
+    def set_read_only(self, *, is_read_only: bool, ends_sessions: bool = True) -> None:
+        """Refuse writes, as a demoted primary does, or take them again."""
+        self._as_admin(
+            f"ALTER SYSTEM SET default_transaction_read_only = {'on' if is_read_only else 'off'}",
+            "SELECT pg_reload_conf()",
+            "SELECT pg_sleep(0.1)",
+        )
+        if ends_sessions:
+            self.end_sessions()
+
+    def end_sessions(self) -> None:
+        """End every client's session, as a failover does."""
+        self._as_admin(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
 
     def _as_admin(self, *statements: str) -> None:
         arguments = (
@@ -144,12 +167,17 @@ def _run_logged(command: Command, log: Path) -> None:
 
 
 @contextlib.contextmanager
-def running_postgres(*, home: Path | None = None) -> Iterator[PostgresServer]:
-    """One Postgres cluster, durable as in a stack, on a free port; make it once per test session."""
+def running_postgres(
+    *, home: Path | None = None, secrets_of: PostgresServer | None = None
+) -> Iterator[PostgresServer]:
+    """One Postgres cluster, durable as in a stack, on a free port; make it once per test session.
+
+    With `secrets_of` it has the passwords of another one, so that one address can name both.
+    """
     with private_home(home) as root:
         stack_home = StackHome(root, "postgres")
         stack_home.prepare()
-        secrets = credentials.load_or_create(stack_home.secrets)
+        secrets = secrets_of.credentials if secrets_of else credentials.load_or_create(stack_home.secrets)
         port = PortChooser(usual=False).choose(0)
         cluster = Cluster(
             "postgres",

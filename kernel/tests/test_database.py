@@ -1,0 +1,159 @@
+"""Connections to a database's primary, on real servers: one that refuses writes, and one that takes them."""
+
+import socket
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from wallet_kernel.database import (
+    PrimaryConnection,
+    ReadOnlyDatabase,
+    connect,
+    open_pool,
+    require_writable,
+    servers,
+    writing,
+)
+from wallet_lab.testing import PostgresServer, running_postgres
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[PostgresServer, PostgresServer]]:
+    """Two servers with the same roles, passwords and database name."""
+    with running_postgres() as first, running_postgres(secrets_of=first) as second:
+        yield first, second
+
+
+@pytest.fixture
+def demoted(pair: tuple[PostgresServer, PostgresServer]) -> Iterator[str]:
+    """An address with two servers, of which the first refuses writes."""
+    pair[0].set_read_only(is_read_only=True)
+    yield both(pair)
+    pair[0].set_read_only(is_read_only=False)
+
+
+def both(pair: tuple[PostgresServer, PostgresServer]) -> str:
+    """The address that names both servers, the first one first."""
+    first, second = pair
+    return first.owner_url.replace(f":{first.port}/", f":{first.port},127.0.0.1:{second.port}/")
+
+
+async def port_of(connection: asyncpg.Connection) -> int:
+    """Which server a connection leads to."""
+    return int(await connection.fetchval("SELECT inet_server_port()"))
+
+
+def test_an_address_lists_its_servers() -> None:
+    """Each server gets the user, the password, the database and the options of the address."""
+    assert servers("postgresql://me:a%2Cb@one:5432,[::1]:5433/books?sslmode=disable") == [
+        "postgresql://me:a%2Cb@one:5432/books?sslmode=disable",
+        "postgresql://me:a%2Cb@[::1]:5433/books?sslmode=disable",
+    ]
+    assert servers("postgresql://one/books") == ["postgresql://one/books"]
+
+
+async def test_connect_passes_a_server_that_refuses_writes(
+    pair: tuple[PostgresServer, PostgresServer], demoted: str
+) -> None:
+    """The first server of an address that takes writes is the one to connect to."""
+    connection = await connect(demoted)
+    assert await port_of(connection) == pair[1].port
+    await connection.close()
+
+
+async def test_connect_passes_a_server_that_does_not_answer(
+    pair: tuple[PostgresServer, PostgresServer],
+) -> None:
+    """A server that accepts a connection and then keeps silent costs its share of the timeout."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        url = pair[0].owner_url.replace("@127.0.0.1", f"@127.0.0.1:{port},127.0.0.1")
+        connection = await connect(url, timeout_s=2.0)
+        assert await port_of(connection) == pair[0].port
+        await connection.close()
+
+
+async def test_connect_raises_a_database_error_if_no_server_takes_writes(
+    pair: tuple[PostgresServer, PostgresServer], demoted: str
+) -> None:
+    """A database without a primary is an outage like any other."""
+    with pytest.raises(asyncpg.TargetServerAttributeNotMatched):
+        await connect(pair[0].owner_url)
+
+
+async def test_connection_follows_the_primary_after_a_read_only_error(
+    pair: tuple[PostgresServer, PostgresServer],
+) -> None:
+    """A connection whose server refuses a write is dropped, and the next use finds the server that takes it."""
+    writer = PrimaryConnection(both(pair), {}, statement_timeout_s=5.0)
+    async with writer.use() as connection:
+        assert await port_of(connection) == pair[0].port
+    pair[0].set_read_only(is_read_only=True, ends_sessions=False)
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        async with writer.use() as connection:
+            await connection.execute("CREATE TABLE refused ()")
+    async with writer.use() as connection:
+        assert await port_of(connection) == pair[1].port
+        await connection.execute("CREATE TEMPORARY TABLE taken ()")
+    await writer.close()
+    pair[0].set_read_only(is_read_only=False)
+
+
+async def test_connection_survives_an_error_of_its_user(pair: tuple[PostgresServer, PostgresServer]) -> None:
+    """A failed transaction is rolled back, and its connection serves the next user."""
+    writer = PrimaryConnection(pair[0].owner_url, {}, statement_timeout_s=5.0)
+    with pytest.raises(asyncpg.UndefinedTableError):
+        async with writer.use() as first:
+            await first.execute("BEGIN; SELECT FROM nowhere")
+    async with writer.use() as second:
+        assert second is first
+        assert not second.is_in_transaction()
+    await writer.close()
+
+
+async def test_preparation_runs_once_for_each_connection(pair: tuple[PostgresServer, PostgresServer]) -> None:
+    """`prepare` sees a new connection before its first use, and sees it only then."""
+    prepared: list[asyncpg.Connection] = []
+
+    async def prepare(connection: asyncpg.Connection) -> None:
+        prepared.append(connection)
+
+    writer = PrimaryConnection(pair[0].owner_url, {}, statement_timeout_s=5.0, prepare=prepare)
+    for _ in range(2):
+        async with writer.use() as connection:
+            assert prepared == [connection]
+    await writer.close()
+    async with writer.use() as connection:
+        assert prepared[1:] == [connection]
+    await writer.close()
+
+
+async def test_pool_follows_the_primary_after_a_read_only_error(
+    pair: tuple[PostgresServer, PostgresServer],
+) -> None:
+    """Connections of a pool whose server refuses a write are not used again."""
+    async with open_pool(both(pair), {}, connections_max=2, statement_timeout_s=5.0) as pool:
+        await require_writable(pool)
+        pair[0].set_read_only(is_read_only=True, ends_sessions=False)
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            async with writing(pool) as connection:
+                await connection.execute("CREATE TABLE refused ()")
+        async with writing(pool) as connection:
+            assert await port_of(connection) == pair[1].port
+    pair[0].set_read_only(is_read_only=False)
+
+
+async def test_readiness_asks_whether_the_database_takes_writes(
+    pair: tuple[PostgresServer, PostgresServer],
+) -> None:
+    """A database that answers and refuses writes is not writable, until it takes writes again."""
+    async with open_pool(pair[0].owner_url, {}, connections_max=2, statement_timeout_s=5.0) as pool:
+        await require_writable(pool)
+        pair[0].set_read_only(is_read_only=True, ends_sessions=False)
+        with pytest.raises(ReadOnlyDatabase):
+            await require_writable(pool)
+        pair[0].set_read_only(is_read_only=False)
+        await require_writable(pool)
