@@ -7,46 +7,32 @@ own orchestrator must then end the saga by recovery, or find it ended.
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from decimal import Decimal
-from itertools import count
 from socket import socket
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import asyncpg
-import httpx
 import pytest
-from msgspec.msgpack import Decoder
+from saga_support.scene import RECORD, TEN, Scene, account_on, opened_scene, worker_urls
 
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
-from wallet_kernel.slots import slot_of
 from wallet_lab.testing import RunningStack, detour, running_stack
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
 from wallet_saga.orchestrator.shards import Shards
 from wallet_saga.protocol import (
-    Complete,
-    Credit,
-    Debit,
     Done,
     Lookup,
     Open,
     Pass,
     Read,
-    Refund,
     Refused,
     Replayed,
-    TransferRecord,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-
-TEN = 10_000_000
-_RECORD = Decoder(TransferRecord | None)
-_NUMBERS = count()
 
 
 @pytest.fixture(scope="module")
@@ -57,85 +43,11 @@ def stack() -> Iterator[RunningStack]:
         yield running
 
 
-@dataclass
-class Scene:
-    """A payer with 100 and a payee with 0 on different shards, and the way to the workers and to the public API."""
-
-    shards: Shards
-    api: httpx.AsyncClient
-    payer: str
-    payee: str
-    transfer_id: UUID
-
-    def debit(self) -> Debit:
-        return Debit(self.transfer_id, self.payer, self.payee, TEN, "USD")
-
-    def credit(self) -> Credit:
-        return Credit(self.transfer_id, self.payer, self.payee, TEN, "USD")
-
-    def refund(self) -> Refund:
-        return Refund(self.transfer_id, self.payer, Refusal.WALLET_FROZEN)
-
-    def complete(self) -> Complete:
-        return Complete(self.transfer_id, self.payer)
-
-    async def send(self, step: Debit | Credit | Refund | Complete) -> object:
-        account = step.to_account if isinstance(step, Credit) else step.from_account
-        return await self.shards.of_account(account).submit(step)
-
-    async def freeze(self, account: str) -> None:
-        response = await self.api.put(f"/wallets/{account}", json={"status": "frozen"})
-        assert response.status_code == 200
-
-    async def balances(self) -> tuple[Decimal | int, Decimal | int]:
-        return await self._balance(self.payer), await self._balance(self.payee)
-
-    async def _balance(self, account: str) -> Decimal:
-        document = (await self.api.get(f"/wallets/{account}/balance")).json(parse_float=Decimal)
-        return Decimal(document["balance"])
-
-    async def document(self) -> dict[str, Any]:
-        response = await self.api.get(f"/transfers/{self.transfer_id}")
-        document: dict[str, Any] = response.json()
-        return document
-
-    async def state(self) -> str | None:
-        """The saga's state in the payer's log."""
-        record = await self.shards.of_account(self.payer).ask("/transfer", Lookup(self.transfer_id), _RECORD)
-        return record.state if record else None
-
-    async def ended(self) -> str | None:
-        """The saga's state once it has ended; fails if recovery takes longer than five seconds."""
-        for _ in range(100):
-            state = await self.state()
-            if state != "debited":
-                return state
-            await asyncio.sleep(0.05)
-        raise AssertionError("the saga never ended")
-
-
-def _account_on(shard: int) -> str:
-    return next(name for n in _NUMBERS if slot_of(name := f"crash{n}") * 2 // 1024 == shard)
-
-
 @pytest.fixture
 async def scene(stack: RunningStack) -> AsyncIterator[Scene]:
     """A fresh pair of wallets."""
-    urls = [c.url for c in stack.components if c.kind == "worker"]
-    async with (
-        open_session(stack.credentials.service_secret) as session,
-        httpx.AsyncClient(base_url=stack.base_url) as api,
-    ):
-        shards = Shards(
-            [ShardClient(f"test-{n}", session, url, n, 2.0, 100, 1000) for n, url in enumerate(urls)]
-        )
-        payer, payee = _account_on(0), _account_on(1)
-        for name, balance in ((payer, 100), (payee, 0)):
-            opened = await api.post(
-                "/wallets", json={"accountId": name, "currency": "USD", "balance": balance}
-            )
-            assert opened.status_code == 201
-        yield Scene(shards, api, payer, payee, new_transaction_id(payer))
+    async with opened_scene(stack) as scene:
+        yield scene
 
 
 async def test_died_before_the_debit(scene: Scene) -> None:
@@ -250,7 +162,7 @@ async def test_sagas_that_cannot_end_do_not_hold_up_the_others(stack: RunningSta
         for first in range(0, len(stuck), 500):
             await asyncio.gather(*map(payer.submit, stuck[first : first + 500]))
         await asyncio.sleep(0.5)  # their leases run out
-        scene.payee = _account_on(0)
+        scene.payee = account_on(0)
         await payer.submit(Open(new_transaction_id(scene.payee), scene.payee, 0, "USD", None, None))
         await scene.send(scene.debit())
         assert await scene.ended() == "completed"
@@ -311,7 +223,7 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
     stack: RunningStack, scene: Scene, lossy_shard: int
 ) -> None:
     """A worker that committed but could not say so is asked again; its barrier keeps the effect single."""
-    urls = [c.url for c in stack.components if c.kind == "worker"]
+    urls = worker_urls(stack)
     async with (
         open_session(stack.credentials.service_secret) as session,
         LosesReplies(urls[lossy_shard]) as wire,
@@ -334,8 +246,8 @@ async def test_a_worker_takes_nothing_that_is_meant_for_another_shard(
     stack: RunningStack, scene: Scene
 ) -> None:
     """Restarted containers may swap addresses: what comes to the wrong worker is certainly not done."""
-    urls = [c.url for c in stack.components if c.kind == "worker"]
-    name = _account_on(0)
+    urls = worker_urls(stack)
+    name = account_on(0)
     step = Open(new_transaction_id(name), name, 100, "USD", None, None)
     async with open_session(stack.credentials.service_secret) as session:
         astray = ShardClient("astray", session, urls[1], 0, 2.0, 100, 1000)
@@ -347,7 +259,7 @@ async def test_a_worker_takes_nothing_that_is_meant_for_another_shard(
 
 async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(stack: RunningStack) -> None:
     """Questions that wait for one shard leave connections for the steps of another."""
-    [url, *_] = [c.url for c in stack.components if c.kind == "worker"]
+    [url, *_] = worker_urls(stack)
     with socket() as silence:
         silence.bind(("127.0.0.1", 0))
         silence.listen(200)
@@ -356,7 +268,7 @@ async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(st
             silent = ShardClient("silent", session, silent_url, 1, 5.0, 100, 1000)
             there = ShardClient("there", session, url, 0, 5.0, 100, 1000)
             lookup = Lookup(new_transaction_id("x"))
-            waiting = [asyncio.create_task(silent.ask("/credit", lookup, _RECORD)) for _ in range(100)]
+            waiting = [asyncio.create_task(silent.ask("/credit", lookup, RECORD)) for _ in range(100)]
             await asyncio.sleep(0.2)
             outcome = await asyncio.wait_for(there.submit(Read("unheard-of")), 2)
             for task in waiting:
@@ -386,7 +298,7 @@ async def test_a_worker_does_not_take_another_shards_database_for_its_own(
         async with detour(ports["postgres-0"], ports["postgres-1"]):
             answers = [
                 await scene.api.post("/wallets/balanceTransfer", json=body, timeout=10),
-                await scene.api.post("/wallets", json={"accountId": _account_on(0), "currency": "USD"}),
+                await scene.api.post("/wallets", json={"accountId": account_on(0), "currency": "USD"}),
                 await scene.api.get(f"/wallets/{scene.payer}/transactions", timeout=10),
                 await scene.api.get(f"/transfers/{scene.transfer_id}", timeout=10),
             ]
@@ -459,7 +371,7 @@ async def _wait_behind_the_worker(connection: asyncpg.Connection) -> None:
 async def test_what_was_given_up_in_the_queue_is_not_sent(stack: RunningStack, scene: Scene) -> None:
     """Its client was told that nobody knows, and may have looked and found nothing: it must not happen long after."""
     writer_elsewhere = await asyncpg.connect(stack.service_database_urls[0])
-    [url, *_] = [c.url for c in stack.components if c.kind == "worker"]
+    [url, *_] = worker_urls(stack)
     async with open_session(stack.credentials.service_secret) as session:
         shard = ShardClient("patient", session, url, 0, 5.0, 1, 1000)
         await writer_elsewhere.execute("SELECT pg_advisory_lock(1)")

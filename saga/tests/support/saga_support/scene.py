@@ -1,0 +1,114 @@
+"""A payer and a payee on two shards of a running stack, and the way to the workers and to the public API."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import httpx
+from msgspec.msgpack import Decoder
+
+from wallet_kernel.ids import new_transaction_id
+from wallet_kernel.refusals import Refusal
+from wallet_kernel.slots import slot_of
+from wallet_lab.testing import RunningStack
+from wallet_saga.orchestrator.shard_client import ShardClient, open_session
+from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.protocol import Complete, Credit, Debit, Lookup, Refund, TransferRecord
+
+TEN = 10_000_000
+RECORD = Decoder(TransferRecord | None)
+_NUMBERS = count()
+
+
+@dataclass
+class Scene:
+    """A payer with 100 and a payee with 0 on different shards, and the way to the workers and to the public API."""
+
+    shards: Shards
+    api: httpx.AsyncClient
+    payer: str
+    payee: str
+    transfer_id: UUID
+
+    def debit(self) -> Debit:
+        return Debit(self.transfer_id, self.payer, self.payee, TEN, "USD")
+
+    def credit(self) -> Credit:
+        return Credit(self.transfer_id, self.payer, self.payee, TEN, "USD")
+
+    def refund(self) -> Refund:
+        return Refund(self.transfer_id, self.payer, Refusal.WALLET_FROZEN)
+
+    def complete(self) -> Complete:
+        return Complete(self.transfer_id, self.payer)
+
+    async def send(self, step: Debit | Credit | Refund | Complete) -> object:
+        account = step.to_account if isinstance(step, Credit) else step.from_account
+        return await self.shards.of_account(account).submit(step)
+
+    async def freeze(self, account: str) -> None:
+        response = await self.api.put(f"/wallets/{account}", json={"status": "frozen"})
+        assert response.status_code == 200
+
+    async def balances(self) -> tuple[Decimal | int, Decimal | int]:
+        return await self._balance(self.payer), await self._balance(self.payee)
+
+    async def _balance(self, account: str) -> Decimal:
+        document = (await self.api.get(f"/wallets/{account}/balance")).json(parse_float=Decimal)
+        return Decimal(document["balance"])
+
+    async def document(self) -> dict[str, Any]:
+        response = await self.api.get(f"/transfers/{self.transfer_id}")
+        document: dict[str, Any] = response.json()
+        return document
+
+    async def state(self) -> str | None:
+        """The saga's state in the payer's log."""
+        record = await self.shards.of_account(self.payer).ask("/transfer", Lookup(self.transfer_id), RECORD)
+        return record.state if record else None
+
+    async def ended(self) -> str | None:
+        """The saga's state once it has ended; fails if recovery takes longer than five seconds."""
+        for _ in range(100):
+            state = await self.state()
+            if state != "debited":
+                return state
+            await asyncio.sleep(0.05)
+        raise AssertionError("the saga never ended")
+
+
+def account_on(shard: int) -> str:
+    """A name that no test has used, of a wallet on this one of two shards."""
+    return next(name for n in _NUMBERS if slot_of(name := f"crash{n}") * 2 // 1024 == shard)
+
+
+def worker_urls(stack: RunningStack) -> list[str]:
+    """The addresses of the stack's workers, in the order of their shards."""
+    return [c.url for c in stack.components if c.kind == "worker"]
+
+
+@asynccontextmanager
+async def opened_scene(stack: RunningStack) -> AsyncIterator[Scene]:
+    """A fresh pair of wallets."""
+    async with (
+        open_session(stack.credentials.service_secret) as session,
+        httpx.AsyncClient(base_url=stack.base_url) as api,
+    ):
+        shards = Shards(
+            [
+                ShardClient(f"test-{n}", session, url, n, 2.0, 100, 1000)
+                for n, url in enumerate(worker_urls(stack))
+            ]
+        )
+        payer, payee = account_on(0), account_on(1)
+        for name, balance in ((payer, 100), (payee, 0)):
+            opened = await api.post(
+                "/wallets", json={"accountId": name, "currency": "USD", "balance": balance}
+            )
+            assert opened.status_code == 201
+        yield Scene(shards, api, payer, payee, new_transaction_id(payer))
