@@ -136,7 +136,8 @@ async def test_pool_follows_the_primary_after_a_read_only_error(
 ) -> None:
     """Connections of a pool whose server refuses a write are not used again."""
     async with open_pool(both(pair), {}, connections_max=2, statement_timeout_s=5.0) as pool:
-        await require_writable(pool)
+        async with writing(pool) as connection:
+            assert await port_of(connection) == pair[0].port
         pair[0].set_read_only(is_read_only=True, ends_sessions=False)
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             async with writing(pool) as connection:
@@ -150,10 +151,14 @@ async def test_readiness_asks_whether_the_database_takes_writes(
     pair: tuple[PostgresServer, PostgresServer],
 ) -> None:
     """A database that answers and refuses writes is not writable, until it takes writes again."""
-    async with open_pool(pair[0].owner_url, {}, connections_max=2, statement_timeout_s=5.0) as pool:
-        await require_writable(pool)
+    async with open_pool(both(pair), {}, connections_max=2, statement_timeout_s=5.0) as pool:
+        async with writing(pool) as connection:
+            await require_writable(connection)
         pair[0].set_read_only(is_read_only=True, ends_sessions=False)
         with pytest.raises(ReadOnlyDatabase):
-            await require_writable(pool)
-        pair[0].set_read_only(is_read_only=False)
-        await require_writable(pool)
+            async with writing(pool) as connection:
+                await require_writable(connection)
+        async with writing(pool) as connection:
+            await require_writable(connection)
+            assert await port_of(connection) == pair[1].port
+    pair[0].set_read_only(is_read_only=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from wallet_kernel.runtime.settings import PublicSettings, ServiceSettings
+from wallet_kernel.runtime.settings import PublicSettings, SecretList, ServiceSettings, Settings
 
 SECRET = "sixteen letters!"
 
@@ -105,3 +105,19 @@ def test_a_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("WALLET_SERVICE_SECRET", "{file:/not/there}")
     with pytest.raises(ValidationError, match=r"service_secret\n.*/not/there: No such file"):
         read()
+
+
+class Shards(Settings):
+    """Settings with a list of addresses."""
+
+    read_urls: SecretList
+
+
+@pytest.mark.parametrize(
+    "written", ["pg://me:a@x:1,y:2/n, pg://z:3/n,", '["pg://me:a@x:1,y:2/n", "pg://z:3/n"]']
+)
+def test_address_in_a_list_may_name_several_servers(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    """A comma inside an address does not begin another address."""
+    monkeypatch.setenv("WALLET_READ_URLS", written)
+    urls = [url.get_secret_value() for url in Shards.model_validate({}).read_urls]
+    assert urls == ["pg://me:a@x:1,y:2/n", "pg://z:3/n"]

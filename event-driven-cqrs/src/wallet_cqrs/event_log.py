@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 from wallet_cqrs.messages import EventMessage
+from wallet_kernel import database
 from wallet_kernel.runtime.metrics import watch_pool
 
-CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 10.0
 CONNECTIONS_MAX = 4
 
@@ -19,13 +19,12 @@ FROM events WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3
 
 def open_pool(url: str, application: str) -> asyncpg.Pool:
     """A small pool of connections to the event store; await it, or use it as an async context manager."""
-    return asyncpg.create_pool(
+    return database.open_pool(
         url,
-        min_size=0,
-        max_size=CONNECTIONS_MAX,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=STATEMENT_TIMEOUT_S,
-        server_settings={"application_name": application, "jit": "off", "statement_timeout": "10s"},
+        {"application_name": application, "jit": "off", "statement_timeout": "10s"},
+        connections_max=CONNECTIONS_MAX,
+        statement_timeout_s=STATEMENT_TIMEOUT_S,
+        target_session_attrs="primary",
     )
 
 

@@ -29,6 +29,9 @@ class ReadOnlyDatabase(Exception):
     """The database takes no writes: it is a standby, or `default_transaction_read_only` is on."""
 
 
+_READ_ONLY = (asyncpg.ReadOnlySQLTransactionError, ReadOnlyDatabase)
+
+
 def servers(url: str) -> list[str]:
     """One address for each server of `postgresql://user:password@host:port,host:port/name`, in their order."""
     scheme, _, rest = url.partition("://")
@@ -93,15 +96,14 @@ async def writing(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
     try:
         async with pool.acquire() as connection:
             yield connection
-    except asyncpg.ReadOnlySQLTransactionError:
+    except _READ_ONLY:
         await pool.expire_connections()
         raise
 
 
-async def require_writable(pool: asyncpg.Pool) -> None:
-    """Checks that the database takes writes. Raises ReadOnlyDatabase, or one of DATABASE_ERRORS."""
-    if await pool.fetchval("SHOW transaction_read_only") != "off":
-        await pool.expire_connections()
+async def require_writable(connection: asyncpg.Connection) -> None:
+    """Checks that the database takes writes: for readiness. Raises ReadOnlyDatabase, or one of DATABASE_ERRORS."""
+    if await connection.fetchval("SHOW transaction_read_only") != "off":
         raise ReadOnlyDatabase(ReadOnlyDatabase.__doc__)
 
 
@@ -165,7 +167,7 @@ class PrimaryConnection:
         is_usable = False
         try:
             # A demoted primary answers every transaction so: only another connection finds the new one.
-            if not isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            if not isinstance(error, _READ_ONLY):
                 with suppress(Exception):  # the first error is the one that counts
                     await connection.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT_S)
                     is_usable = True

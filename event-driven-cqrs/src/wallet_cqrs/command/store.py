@@ -13,10 +13,10 @@ from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.submissions import Decided, StatusCommand, Submission, owner_of
 from wallet_cqrs.command.wallet_cache import StreamEvent, fold_all
 from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, initial_state
+from wallet_kernel.database import PrimaryConnection, open_pool, require_writable, writing
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.metrics import watch_pool
 
-CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
 TAIL_EVENTS_MAX = 2000
 """Events of one stream that are read at once."""
@@ -74,94 +74,52 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: asyncpg.Connection | None = None
-        self._aside: asyncpg.Pool = asyncpg.create_pool(
-            url,
-            min_size=0,
-            max_size=2,
-            timeout=CONNECT_TIMEOUT_S,
-            command_timeout=STATEMENT_TIMEOUT_S,
-            server_settings=_SESSION,
-        )
+        self._primary = PrimaryConnection(url, _SESSION, statement_timeout_s=STATEMENT_TIMEOUT_S)
+        self._aside = open_pool(url, _SESSION, connections_max=2, statement_timeout_s=STATEMENT_TIMEOUT_S)
 
     async def __aenter__(self) -> Self:
         watch_pool("event-store", await self._aside)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        await self._primary.close()
         await self._aside.close()
 
     async def ping(self) -> None:
-        """Raises unless the database answers."""
-        await self._aside.fetchval("SELECT 1")
+        """Raises unless the database takes writes."""
+        async with writing(self._aside) as connection:
+            await require_writable(connection)
 
     async def head(self) -> int:
         """The last position that is committed."""
-        row = await (await self._appending()).fetchrow(statements.HEAD)
+        async with self._primary.use() as connection:
+            row = await connection.fetchrow(statements.HEAD)
         return int(row["position"])
 
     async def load(self, accounts: Sequence[str]) -> dict[str, Wallet]:
         """These wallets as they stand: newest snapshot and the events after it. Takes no lock."""
-        connection = await self._appending()
-        wallets = {account: initial_state(account) for account in accounts}
-        for (state,) in await connection.fetch(statements.SNAPSHOTS, accounts, STATE_SCHEMA):
-            wallet = _WALLET.decode(state)
-            wallets[wallet.account_id] = wallet
-        unfinished = list(accounts)
-        while unfinished:
-            versions = [wallets[account].version for account in unfinished]
-            rows = await connection.fetch(statements.TAILS, unfinished, versions, TAIL_EVENTS_MAX)
-            fold_all(wallets, (StreamEvent(*row) for row in rows))
-            unfinished = [
-                account
-                for account, version in zip(unfinished, versions, strict=True)
-                if wallets[account].version - version == TAIL_EVENTS_MAX
-            ]
-        return wallets
+        async with self._primary.use() as connection:
+            return await _load(connection, accounts)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator["Turn"]:
         """One transaction that has the log to itself; it is rolled back unless it commits."""
-        connection = await self._appending()
-        try:
+        async with self._primary.use() as connection:
             await connection.execute(statements.BEGIN_APPENDING)
             row = await connection.fetchrow(statements.HEAD)
             yield Turn(connection, row["position"], row["now"])
-        except BaseException:
-            await self._roll_back(connection)
-            raise
 
     async def add_snapshots(self, wallets: Sequence[Wallet]) -> None:
         """Keeps these states of wallets, beside the appending connection."""
-        await self._aside.execute(
-            statements.ADD_SNAPSHOTS,
-            [wallet.account_id for wallet in wallets],
-            [wallet.version for wallet in wallets],
-            STATE_SCHEMA,
-            [wallet.updated_at for wallet in wallets],
-            [encode(wallet) for wallet in wallets],
-        )
-
-    async def _roll_back(self, connection: asyncpg.Connection) -> None:
-        """Where that is still possible; else drops the connection, which rolls back as well."""
-        try:
-            await connection.execute("ROLLBACK", timeout=1.0)
-        except Exception:  # noqa: BLE001 -- what led here is what counts
-            connection.terminate()
-            self._connection = None
-
-    async def _appending(self) -> asyncpg.Connection:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._url,
-                timeout=CONNECT_TIMEOUT_S,
-                command_timeout=STATEMENT_TIMEOUT_S,
-                server_settings=_SESSION,
+        async with writing(self._aside) as connection:
+            await connection.execute(
+                statements.ADD_SNAPSHOTS,
+                [wallet.account_id for wallet in wallets],
+                [wallet.version for wallet in wallets],
+                STATE_SCHEMA,
+                [wallet.updated_at for wallet in wallets],
+                [encode(wallet) for wallet in wallets],
             )
-        return self._connection
 
 
 class Turn:
@@ -201,6 +159,24 @@ class Turn:
             await self._connection.execute(statements.COMMIT_AT % batch.position if batch.rows else "COMMIT")
         except Exception as error:  # whatever it is: it was sent
             raise CommitUnknown(repr(error)) from error
+
+
+async def _load(connection: asyncpg.Connection, accounts: Sequence[str]) -> dict[str, Wallet]:
+    wallets = {account: initial_state(account) for account in accounts}
+    for (state,) in await connection.fetch(statements.SNAPSHOTS, accounts, STATE_SCHEMA):
+        wallet = _WALLET.decode(state)
+        wallets[wallet.account_id] = wallet
+    unfinished = list(accounts)
+    while unfinished:
+        versions = [wallets[account].version for account in unfinished]
+        rows = await connection.fetch(statements.TAILS, unfinished, versions, TAIL_EVENTS_MAX)
+        fold_all(wallets, (StreamEvent(*row) for row in rows))
+        unfinished = [
+            account
+            for account, version in zip(unfinished, versions, strict=True)
+            if wallets[account].version - version == TAIL_EVENTS_MAX
+        ]
+    return wallets
 
 
 def _decision_row(decided: Decided) -> tuple[Any, ...]:

@@ -42,10 +42,13 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
             await opened.enter_async_context(Store(url.get_secret_value())) for url in settings.read_urls
         ]
         consumers = [_consumer(settings, number, store, log, cache) for number, store in enumerate(stores)]
-        checks: dict[str, ReadyCheck] = {
+        partitions: dict[str, ReadyCheck] = {
             f"partition-{number}": consumer.check for number, consumer in enumerate(consumers)
         }
-        lifecycle = Lifecycle(settings.in_flight_max, {"event-store": log.ping, **checks})
+        databases: dict[str, ReadyCheck] = {
+            f"read-{number}": store.ping for number, store in enumerate(stores)
+        }
+        lifecycle = Lifecycle(settings.in_flight_max, {"event-store": log.ping, **databases, **partitions})
         for number, store in enumerate(stores):
             await opened.enter_async_context(books_watched(number, store.totals, settings.books_interval_s))
         tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]

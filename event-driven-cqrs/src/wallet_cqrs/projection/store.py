@@ -10,11 +10,10 @@ import asyncpg
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
-from wallet_kernel.database import DATABASE_ERRORS, columns
+from wallet_kernel.database import PrimaryConnection, columns, connect, require_writable
 from wallet_kernel.runtime.books_watch import TOTALS, Totals
 from wallet_kernel.runtime.metrics import TRANSACTION
 
-CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 10.0
 SUMMING_TIMEOUT_S = 60.0
 
@@ -67,79 +66,57 @@ class Store:
 
     def __init__(self, url: str, schema: str = LIVE_SCHEMA) -> None:
         self._url = url
-        self._session = {**_SESSION, "search_path": schema}
-        self._connection: asyncpg.Connection | None = None
+        self._schema = schema
+        session = {**_SESSION, "search_path": schema}
+        self._primary = PrimaryConnection(url, session, statement_timeout_s=STATEMENT_TIMEOUT_S)
         self._one_at_a_time = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        await self._primary.close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Locks the checkpoint; commits at the end, or rolls back. Raises what asyncpg raises."""
-        async with self._one_at_a_time:
-            connection = await self._connected()
-            try:
-                with TRANSACTION.time():
-                    await connection.execute("BEGIN")
-                    row = await connection.fetchrow(statements.LOCK_CHECKPOINT)
-                    yield Transaction(connection, row["position"], row["stopped"])
-                    await connection.execute("COMMIT")
-            except BaseException:
-                await self._give_up(connection)
-                raise
+        async with self._one_at_a_time, self._primary.use() as connection:
+            with TRANSACTION.time():
+                await connection.execute("BEGIN")
+                row = await connection.fetchrow(statements.LOCK_CHECKPOINT)
+                yield Transaction(connection, row["position"], row["stopped"])
+                await connection.execute("COMMIT")
+
+    async def ping(self) -> None:
+        """Raises unless the read shard takes writes."""
+        async with self._one_at_a_time, self._primary.use() as connection:
+            await require_writable(connection)
 
     async def progress(self) -> tuple[int, str | None]:
-        """The checkpoint, and why the partition stands still if it does."""
-        async with self._one_at_a_time:
-            row = await (await self._connected()).fetchrow(statements.PROGRESS)
-            return row["position"], row["stopped"]
+        """The checkpoint, and the reason if the partition is stopped."""
+        async with self._one_at_a_time, self._primary.use() as connection:
+            row = await connection.fetchrow(statements.PROGRESS)
+        return row["position"], row["stopped"]
 
     async def stop(self, reason: str) -> None:
-        """Notes that the partition stands still."""
-        async with self._one_at_a_time:
-            await (await self._connected()).execute(statements.STOP, reason)
+        """Notes that the partition is stopped."""
+        async with self._one_at_a_time, self._primary.use() as connection:
+            await connection.execute(statements.STOP, reason)
 
     async def resume(self) -> None:
         """Lets the partition go on; what it missed it reads from the event store."""
-        async with self._one_at_a_time:
-            await (await self._connected()).execute(statements.RESUME)
+        async with self._one_at_a_time, self._primary.use() as connection:
+            await connection.execute(statements.RESUME)
 
     async def totals(self) -> list[Totals]:
         """What the books sum to by currency; reads every wallet, on a connection of its own that may scan."""
-        connection = await asyncpg.connect(
+        connection = await connect(
             self._url,
-            timeout=CONNECT_TIMEOUT_S,
+            target_session_attrs="primary",
             command_timeout=SUMMING_TIMEOUT_S,
-            server_settings={
-                "application_name": "wallet-books",
-                "jit": "off",
-                "search_path": self._session["search_path"],
-            },
+            server_settings={"application_name": "wallet-books", "jit": "off", "search_path": self._schema},
         )
         try:
             return [Totals(*row) for row in await connection.fetch(TOTALS)]
         finally:
             await connection.close()
-
-    async def _connected(self) -> asyncpg.Connection:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._url,
-                timeout=CONNECT_TIMEOUT_S,
-                command_timeout=STATEMENT_TIMEOUT_S,
-                server_settings=self._session,
-            )
-        return self._connection
-
-    async def _give_up(self, connection: asyncpg.Connection) -> None:
-        """Rolls back where that is still possible; else drops the connection, which rolls back as well."""
-        try:
-            await connection.execute("ROLLBACK", timeout=1.0)
-        except DATABASE_ERRORS:
-            connection.terminate()
-            self._connection = None

@@ -9,9 +9,9 @@ from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.read_model import LIVE_SCHEMA, Posting
 from wallet_kernel.batcher import Batcher
+from wallet_kernel.database import open_pool
 from wallet_kernel.runtime.metrics import TRANSACTION, watch_pool
 
-CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
 CONNECTIONS_MAX = 6
 
@@ -34,13 +34,12 @@ Found = tuple[Wallet | None, int]
 
 def open_read_pool(url: str) -> asyncpg.Pool:
     """Connections to a read shard; await it, or use it as an async context manager."""
-    return asyncpg.create_pool(
+    return open_pool(
         url,
-        min_size=0,
-        max_size=CONNECTIONS_MAX,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=STATEMENT_TIMEOUT_S,
-        server_settings=_SESSION,
+        _SESSION,
+        connections_max=CONNECTIONS_MAX,
+        statement_timeout_s=STATEMENT_TIMEOUT_S,
+        target_session_attrs="primary",
     )
 
 

@@ -14,6 +14,7 @@ from wallet_cqrs.messages import EventMessage, partition_of
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.read_model import LIVE_SCHEMA
 from wallet_cqrs.rebuild import statements
+from wallet_kernel.database import connect
 
 FRESH_SCHEMA = "read_model_fresh"
 RETIRED_SCHEMA = "read_model_retired"
@@ -44,7 +45,7 @@ class TwinModels:
         self._connection: asyncpg.Connection | None = None
 
     async def __aenter__(self) -> Self:
-        self._connection = await asyncpg.connect(self._url)
+        self._connection = await connect(self._url)
         if not await self._owner.fetchval(statements.TRY_ALONE):
             await self._owner.close()
             raise RebuildFailed(f"another rebuild of shard {self._number} is running")
@@ -81,7 +82,7 @@ class TwinModels:
     async def compare(self, log: EventLog, partitions: int, timeout_s: float) -> Comparison:
         """Compares the models row by row at one position, while the live one goes on."""
         await self._until_live_is_there(timeout_s)
-        observer = await asyncpg.connect(self._url)
+        observer = await connect(self._url)
         try:
             async with observer.transaction(isolation="repeatable_read", readonly=True):
                 async with self._projection_paused(log, partitions):

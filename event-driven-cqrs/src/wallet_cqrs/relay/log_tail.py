@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from wallet_cqrs.messages import EventMessage
+from wallet_kernel.database import connect
 
-CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
 CHECKPOINT_INTERVAL_S = 0.1
 """A busy relay writes its checkpoint this often; after a crash what lies between is published again."""
@@ -129,9 +129,4 @@ async def _until_active(leader: asyncpg.Connection, takeover_s: float) -> None:
 
 
 async def _connect(url: str, **settings: str) -> asyncpg.Connection:
-    return await asyncpg.connect(
-        url,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=STATEMENT_TIMEOUT_S,
-        server_settings=_SESSION | settings,
-    )
+    return await connect(url, command_timeout=STATEMENT_TIMEOUT_S, server_settings=_SESSION | settings)

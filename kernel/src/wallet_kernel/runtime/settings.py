@@ -1,6 +1,7 @@
 """Settings come from the environment (`WALLET_…`), are read once at start, and never change."""
 
 import json
+import re
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
@@ -9,19 +10,23 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from wallet_kernel.runtime.secret_files import expand
 
 
-def _split(value: object) -> object:
+def _split(value: object, separator: str = ",") -> object:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
         return json.loads(value)
-    return [part.strip() for part in value.split(",") if part.strip()]
+    return [part.strip(" ,") for part in re.split(separator, value) if part.strip(" ,")]
+
+
+def _split_addresses(value: object) -> object:
+    return _split(value, separator=r",(?=\s*[a-z][a-z0-9+.-]*://)")
 
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A list written with commas (`USD,EUR,GBP`) or as JSON (`["USD", "EUR", "GBP"]`)."""
 
-SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-"""The same of what must not be shown, such as addresses with passwords in them."""
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split_addresses)]
+"""The same of addresses with passwords in them; one address may name several servers (`a://one:1,two:2/name`)."""
 
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 """An ISO 4217 code; documents are put together from it unescaped."""

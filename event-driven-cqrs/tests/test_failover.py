@@ -1,0 +1,76 @@
+"""The write side and the projection when a database's primary changes, or refuses writes for a while."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from cqrs_support.replicas import query
+from cqrs_support.services import RunningService, running_service
+
+from wallet_lab.testing import PostgresServer, running_postgres
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[PostgresServer, PostgresServer]]:
+    """Two event stores with the same roles, passwords and database name, each with its own log."""
+    with running_postgres() as first, running_postgres(secrets_of=first) as second:
+        for server in (first, second):
+            server.migrate("wallet_cqrs.migrations", "events")
+        yield first, second
+
+
+@pytest.fixture
+def service(
+    pair: tuple[PostgresServer, PostgresServer], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[RunningService]:
+    """A command service; its event store is the first server, or with the mark `both` either one."""
+    first, second = pair
+    url = first.service_url
+    if getattr(request, "param", None) == "both":
+        url = url.replace(f":{first.port}/", f":{first.port},127.0.0.1:{second.port}/")
+    with ExitStack() as stack:
+        stack.callback(first.set_read_only, is_read_only=False)
+        yield stack.enter_context(running_service("command", tmp_path / "log", event_store_url=url))
+
+
+async def write(service: RunningService, name: str) -> httpx.Response:
+    """Opens a wallet."""
+    async with httpx.AsyncClient(base_url=service.public_url, timeout=10) as client:
+        return await client.post("/wallets", json={"accountId": name, "currency": "USD"})
+
+
+async def test_service_writes_again_after_its_database_refused_writes(
+    service: RunningService, pair: tuple[PostgresServer, PostgresServer]
+) -> None:
+    """While the event store refuses writes the service says not ready; then it writes without a restart."""
+    await service.until_ready()
+    assert (await write(service, "before")).status_code == 201
+    pair[0].set_read_only(is_read_only=True)
+    refused = await write(service, "meanwhile")
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/shard-unavailable")
+    assert not service.is_ready()
+    pair[0].set_read_only(is_read_only=False, ends_sessions=False)
+    assert (await write(service, "afterwards")).status_code == 201
+    await service.until_ready()
+
+
+@pytest.mark.parametrize("service", ["both"], indirect=True)
+async def test_service_follows_the_primary_among_the_servers_of_its_address(
+    service: RunningService, pair: tuple[PostgresServer, PostgresServer]
+) -> None:
+    """When the first server of the address refuses writes, the next command goes to the second."""
+    await service.until_ready()
+    assert (await write(service, "on-the-first")).status_code == 201
+    pair[0].set_read_only(is_read_only=True, ends_sessions=False)
+    assert (await write(service, "on-the-second")).status_code == 201
+    await service.until_ready()
+    assert await _exists(pair[1], "on-the-second")
+    assert not await _exists(pair[1], "on-the-first")
+
+
+async def _exists(server: PostgresServer, name: str) -> bool:
+    return bool(await query(server.owner_url, "SELECT FROM events WHERE stream_id = $1", name))
