@@ -36,7 +36,9 @@ async def service(port: int, gate: Path, *, shared: bool) -> AsyncIterator[Servi
     lifecycle = Lifecycle(10)
     app = public_app("small", mount({"transfer": slow, "balance": fast}), {}, lifecycle)
     try:
-        yield Service(lifecycle, [Listener(app, "127.0.0.1", port, shared=shared)], drain_timeout_s=1)
+        yield Service(
+            lifecycle, [Listener(app, "127.0.0.1", port, shared=shared, idle_s=3)], drain_timeout_s=4
+        )
     finally:
         log.info("closed")
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import psutil
 import pytest
@@ -19,6 +20,13 @@ from wallet_lab.running.containers import why_no_docker
 from wallet_lab.running.docker import running_on_docker
 from wallet_lab.testing import RunningStack, running_stack
 
+COUNT_OF = {
+    "orchestrator": "orchestrators",
+    "command": "commands",
+    "query": "queries",
+    "relay": "relays",
+    "projection": "projections",
+}
 MORTAL = {signal.SIGKILL, signal.SIGTERM}
 
 
@@ -78,12 +86,21 @@ def _signal_children(pid: int, sig: int) -> None:
 
 @contextmanager
 def lab_stack(
-    architecture: str, *, shards: int = 2, api_keys: Sequence[str] = (), service_path: str | None = None
+    architecture: str,
+    *,
+    shards: int = 2,
+    replicas: Mapping[str, int] | None = None,
+    api_keys: Sequence[str] = (),
+    service_path: str | None = None,
 ) -> Iterator[LabStack]:
-    """A stack on free ports, gone afterwards; its services import from ``service_path`` first."""
+    """A stack on free ports, gone afterwards; its services import from ``service_path`` first.
+
+    ``replicas`` says of a kind of service how many there are, where one is not enough.
+    """
     extra = {"WALLET_API_KEYS": ",".join(api_keys), "PYTHONPATH": service_path}
     env = {name: value for name, value in extra.items() if value}
-    with running_stack(architecture, shards=shards, extra_env={"*": env}) as running:
+    counts: dict[str, Any] = {COUNT_OF[kind]: count for kind, count in (replicas or {}).items()}
+    with running_stack(architecture, shards=shards, extra_env={"*": env}, **counts) as running:
         yield LabStack(architecture, running)
 
 

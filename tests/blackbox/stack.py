@@ -14,6 +14,7 @@ FAULT_KINDS = {
 FAULT_KINDS_ON_DOCKER = {"saga": ("gateway", *FAULT_KINDS["saga"]), "cqrs": FAULT_KINDS["cqrs"]}
 """The saga has a gateway there, because its replicas share no port."""
 FREEZE_KINDS = {"saga": ("postgres", "worker"), "cqrs": ("postgres", "command", "projection")}
+REPLICATED = {"saga": ("orchestrator",), "cqrs": ("command", "query", "relay", "projection")}
 DRAIN_KINDS = {"saga": ("orchestrator", "worker"), "cqrs": ("command", "query")}
 
 

@@ -62,7 +62,7 @@ def on_docker() -> list[Check]:
     """What compose and the images must keep, and the contract and the crashes on them; minutes each."""
     suites = ("tests/conformance", "tests/invariants/test_crashes.py")
     return [
-        Check("pytest, compose", ("pytest", "tests/docker", "--on", "docker")),
+        Check("pytest, compose", ("pytest", "tests/docker", "tests/availability", "--on", "docker")),
         *(
             Check(f"pytest, {name} on Docker", ("pytest", *suites, "--on", "docker", "--arch", name))
             for name in ARCHITECTURES

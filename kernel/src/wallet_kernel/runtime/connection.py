@@ -1,4 +1,4 @@
-"""A server's connection: it bounds the head of a request, and sends an answer's head and body together."""
+"""A server's connection: it bounds the head of a request, sends an answer's head and body together, and can finish."""
 
 import asyncio
 
@@ -17,6 +17,14 @@ class Connection(HttpToolsProtocol):
 
     _in_head = False
     _head_bytes = 0
+    _finishing = False
+
+    def finish(self) -> None:
+        """Makes the answer to the present request, or else to the next one, the last one: `Connection: close`."""
+        self._finishing = True
+        # There is no cycle before the first request.
+        if self.cycle and not self.cycle.response_complete:  # type: ignore[truthy-bool]
+            self.cycle.keep_alive = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
@@ -39,6 +47,8 @@ class Connection(HttpToolsProtocol):
         """Its head is there."""
         self._in_head = False
         super().on_headers_complete()
+        if self._finishing:
+            self.cycle.keep_alive = False
 
 
 class JoinedWrites:

@@ -48,7 +48,7 @@ class Lifecycle:
         return found
 
     def guard(self, app: App) -> App:
-        """Counts what `app` serves; refuses with 503 beyond the bound and while draining (health excepted)."""
+        """Counts what `app` serves; refuses with 503 beyond the bound (health excepted)."""
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"] not in OPEN_PATHS and (refusal := self._refusal()):
@@ -62,23 +62,17 @@ class Lifecycle:
 
         return guarded
 
-    async def drain(self, timeout_s: float) -> None:
-        """Refuses new requests and waits, up to `timeout_s`, until those in flight are answered."""
+    def start_draining(self) -> None:
+        """Makes the service unready; requests that still come are served."""
         self.draining = True
         _log.info("draining", extra={"in_flight": self._in_flight})
-        end = asyncio.get_running_loop().time() + timeout_s
-        while self._in_flight and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - rare, short and bounded
+
+    async def drained(self) -> None:
+        """Returns when no request is in flight."""
+        while self._in_flight:  # noqa: ASYNC110 - rare and short
             await asyncio.sleep(0.02)
-        _log.info("drained", extra={"in_flight": self._in_flight})
 
     def _refusal(self) -> Problem | None:
-        if self.draining:
-            return Problem(
-                "draining", "This replica is shutting down; send the request again.", headers=_CLOSE
-            )
         if self._in_flight >= self._in_flight_max:
             return Problem("overloaded", "Too many requests are being served; send it again later.")
         return None
-
-
-_CLOSE = ((b"connection", b"close"),)

@@ -56,7 +56,7 @@ class ServiceSettings(Settings):
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
     drain_timeout_s: float = Field(
-        20.0, gt=0, description="How long a stopping service finishes what it accepted."
+        20.0, gt=0, description="How long a stopping service may serve what it accepted."
     )
     in_flight_max: int = Field(4096, gt=0, description="Requests served at once; above that, 503.")
     traces_url: str = Field(

@@ -1,0 +1,67 @@
+"""Listening sockets: opened, shared by replicas, and closed without a reset for any client."""
+
+import asyncio
+import ctypes
+import select
+import socket
+import struct
+from contextlib import suppress
+
+HANDSHAKE_S = 0.02
+"""How long a handshake that has begun may take to end."""
+ACCEPT_TURNS_MAX = 100
+
+_SO_ATTACH_FILTER = 26
+# Classic BPF, over the TCP header: a packet with SYN and without ACK is dropped, any other one passes.
+_NO_NEW_HANDSHAKES = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # load the byte of the flags
+        (0x54, 0, 0, 0x12),  # keep SYN and ACK
+        (0x15, 0, 1, 0x02),  # only SYN?
+        (0x06, 0, 0, 0),  # then drop it
+        (0x06, 0, 0, 0xFFFFFFFF),  # else let it pass
+    )
+)
+
+
+class CannotListen(Exception):
+    """A port is taken, or may not be used by this process."""
+
+
+def bind(host: str, port: int, *, shared: bool) -> socket.socket:
+    """Binds a socket to a port; with `shared`, replicas may bind to it too (SO_REUSEPORT). Raises CannotListen."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise CannotListen(f"{host}:{port}: {error.strerror}") from error
+    return bound
+
+
+async def stop_listening(listening: socket.socket) -> None:
+    """Takes the socket out of its port after the event loop has accepted every connection that clients have made.
+
+    Closing it at once would reset the connections that wait to be accepted. New handshakes are dropped meanwhile: their
+    clients send them again after a second, and then reach another replica, or no one.
+    """
+    _drop_new_handshakes(listening)
+    await asyncio.sleep(HANDSHAKE_S)
+    for _ in range(ACCEPT_TURNS_MAX):
+        if not select.select([listening], [], [], 0)[0]:
+            break
+        await asyncio.sleep(0)  # the event loop accepts in each of its turns
+    listening.shutdown(socket.SHUT_RDWR)
+
+
+def _drop_new_handshakes(listening: socket.socket) -> None:
+    program = ctypes.create_string_buffer(_NO_NEW_HANDSHAKES)
+    count = len(_NO_NEW_HANDSHAKES) // struct.calcsize("HBBI")
+    with suppress(OSError):  # a kernel without it: a connection made within the next instant may be reset
+        listening.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", count, ctypes.addressof(program))
+        )
