@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
+from saga_support.scene import ONE_SHARD
 
 from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
 from wallet_saga.worker.cache import BalanceCache
@@ -53,7 +54,7 @@ def database(postgres: PostgresServer) -> DatabaseUrls:
 @pytest.fixture
 async def store(database: DatabaseUrls) -> AsyncIterator[Store]:
     """The shard's store, with a saga lease of a minute."""
-    async with Store(database.service, timedelta(minutes=1)) as opened:
+    async with Store(database.service, timedelta(minutes=1), ONE_SHARD) as opened:
         yield opened
 
 

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.cache import open_cache
 from wallet_lab.testing import RedisServer, running_redis
@@ -164,7 +165,7 @@ async def test_a_lease_begins_before_the_database_is_read(
     writer = ShardWriter(store, cache, 1000, 20_000)
     await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
     await redis.flushall()
-    async with Store(store._url, store._lease) as other, other.books(keys_of([])):
+    async with Store(store._url, store._lease, ONE_SHARD) as other, other.books(keys_of([])):
         reading = asyncio.create_task(writer.perform([Read("a")]))
         await asyncio.sleep(LEASE_S + 0.05)  # it waits for the writer's lock
     await reading
@@ -267,7 +268,7 @@ async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
     while await store.transfer(step.transfer_id) is None:  # noqa: ASYNC110 -- the database has no event for us
         await asyncio.sleep(0.01)
     assert await shown_version(redis) == 1, "nothing was behind: the test did not test"
-    assert await InternalRoutes(0, writer, store).transfer(Lookup(step.transfer_id)) is not None
+    assert await InternalRoutes(ONE_SHARD, writer, store).transfer(Lookup(step.transfer_id)) is not None
     assert await shown_version(redis) is None
     assert await answer == [Done()]
 
@@ -283,7 +284,7 @@ async def test_an_unknown_outcome_shows_nothing_older_either(
     """The step may have been committed and be found in the log; its wallet's old balance is not shown any more."""
     await ShardWriter(store, cache, 1000, 20_000).perform([Open(uuid4(), "a", 1, "USD", None, None)])
     step = Deposit(uuid4(), "a", 1, "USD", None, None)
-    async with LosesReplies(store._url, store._lease) as losing:
+    async with LosesReplies(store._url, store._lease, ONE_SHARD) as losing:
         assert await ShardWriter(losing, cache, 1000, 20_000).perform([step]) == [Unknown()]
     assert await store.transfer(step.transfer_id) is not None
     assert await shown_version(redis) is None
@@ -307,7 +308,7 @@ async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
     begin_s = time.monotonic()
     async with running_cache(server) as successor:
         writer = ShardWriter(store, successor, 1000, 20_000)
-        await InternalRoutes(0, writer, store).transfer(Lookup(uuid4()))
+        await InternalRoutes(ONE_SHARD, writer, store).transfer(Lookup(uuid4()))
         assert LEASE_S <= time.monotonic() - begin_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
 
 

@@ -13,10 +13,11 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from saga_support.scene import RECORD, TEN, Scene, account_on, opened_scene, worker_urls
+from saga_support.scene import ONE_SHARD, RECORD, TEN, Scene, account_on, opened_scene, worker_urls
 
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
+from wallet_kernel.topology import Placement, Topology
 from wallet_lab.testing import RunningStack, detour, running_stack
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga, State
@@ -230,7 +231,11 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
     ):
         urls[lossy_shard] = wire.url
         shards = Shards(
-            [ShardClient(f"lossy-{n}", session, url, n, 2.0, 100, 1000) for n, url in enumerate(urls)]
+            Topology.even(2),
+            [
+                ShardClient(f"lossy-{n}", session, url, Placement.even(n, 2), 2.0, 100, 1000)
+                for n, url in enumerate(urls)
+            ],
         )
         wire.to_lose = 2
         decided = await Coordinator(shards).decide(
@@ -250,11 +255,12 @@ async def test_a_worker_takes_nothing_that_is_meant_for_another_shard(
     name = account_on(0)
     step = Open(new_transaction_id(name), name, 100, "USD", None, None)
     async with open_session(stack.credentials.service_secret) as session:
-        astray = ShardClient("astray", session, urls[1], 0, 2.0, 100, 1000)
-        with pytest.raises(ShardUnavailable):
-            await astray.submit(step)
-        there = ShardClient("there", session, urls[1], 1, 2.0, 100, 1000)
-        assert isinstance(await there.submit(Read(name)), Refused)
+        astray = ShardClient("astray", session, urls[1], Placement.even(0, 2), 2.0, 100, 1000)
+        for message in (step, Pass()):
+            with pytest.raises(ShardUnavailable):
+                await astray.submit(message)
+        there = ShardClient("there", session, urls[1], Placement.even(1, 2), 2.0, 100, 1000)
+        assert isinstance(await there.submit(Read(account_on(1))), Refused)
 
 
 async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(stack: RunningStack) -> None:
@@ -265,8 +271,8 @@ async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(st
         silence.listen(200)
         silent_url = f"http://127.0.0.1:{silence.getsockname()[1]}"
         async with open_session(stack.credentials.service_secret) as session:
-            silent = ShardClient("silent", session, silent_url, 1, 5.0, 100, 1000)
-            there = ShardClient("there", session, url, 0, 5.0, 100, 1000)
+            silent = ShardClient("silent", session, silent_url, Placement.even(1, 2), 5.0, 100, 1000)
+            there = ShardClient("there", session, url, Placement.even(0, 2), 5.0, 100, 1000)
             lookup = Lookup(new_transaction_id("x"))
             waiting = [asyncio.create_task(silent.ask("/credit", lookup, RECORD)) for _ in range(100)]
             await asyncio.sleep(0.2)
@@ -373,7 +379,7 @@ async def test_what_was_given_up_in_the_queue_is_not_sent(stack: RunningStack, s
     writer_elsewhere = await asyncpg.connect(stack.service_database_urls[0])
     [url, *_] = worker_urls(stack)
     async with open_session(stack.credentials.service_secret) as session:
-        shard = ShardClient("patient", session, url, 0, 5.0, 1, 1000)
+        shard = ShardClient("patient", session, url, Placement.even(0, 2), 5.0, 1, 1000)
         await writer_elsewhere.execute("SELECT pg_advisory_lock(1)")
         under_way, given_up = shard.submit(Read(scene.payer)), shard.submit(scene.debit())
         await asyncio.sleep(0.1)
@@ -391,7 +397,7 @@ async def test_a_timeout_is_never_a_refusal(scene: Scene) -> None:
     drive = Drive(
         Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED), Attempt()
     )
-    coordinator = Coordinator(Shards([_Unreachable()]))  # type: ignore[list-item] # a shard that never answers
+    coordinator = Coordinator(Shards(ONE_SHARD.topology, [_Unreachable()]))  # type: ignore[list-item] # a shard that never answers
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await coordinator.decide(drive)

@@ -5,6 +5,7 @@ from socket import socket
 
 import pytest
 from prometheus_client import REGISTRY
+from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.problems import Problem
@@ -48,7 +49,9 @@ async def test_a_transfer_without_an_outcome_is_counted_as_what_it_is_told(
     before = counted(told)
     url = f"127.0.0.1:{port.getsockname()[1]}"
     async with open_session("a secret for tests only") as session, open_cache(f"redis://{url}") as redis:
-        shards = Shards([ShardClient("worker-0", session, f"http://{url}", 0, 0.1, 10, 10)])
+        shards = Shards(
+            ONE_SHARD.topology, [ShardClient("worker-0", session, f"http://{url}", ONE_SHARD, 0.1, 10, 10)]
+        )
         routes = PublicRoutes(
             Requests(frozenset({"USD"})),
             Payments(Coordinator(shards), 0.5),

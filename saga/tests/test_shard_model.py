@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
+from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.money import AMOUNT_MAX_MICROS
@@ -351,7 +352,7 @@ def bench(postgres: PostgresServer) -> Iterator[Bench]:
     with running_redis() as cache_server, asyncio.Runner() as runner:
         redis = Redis.from_url(cache_server.url)
         cache = BalanceCache(redis, lease_s=5.0, timeout_s=5.0)
-        store = Store(database.service, timedelta(seconds=5))
+        store = Store(database.service, timedelta(seconds=5), ONE_SHARD)
         runner.run(_open(store, cache))
         auditor = runner.run(asyncpg.connect(database.owner))
         yield Bench(runner, ShardWriter(store, cache, 1000, 20_000), auditor, redis)

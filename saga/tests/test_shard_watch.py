@@ -7,6 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from prometheus_client import REGISTRY
+from saga_support.scene import ONE_SHARD
 
 from wallet_lab.testing import DatabaseUrls
 from wallet_saga.protocol import Credit, Debit, Open
@@ -58,7 +59,7 @@ async def test_money_that_is_made_or_lost_shows(
 
 async def test_unfinished_sagas_are_counted(database: DatabaseUrls, no_cache: BalanceCache) -> None:
     """A saga that was debited and neither completed nor refunded; abandoned once its lease has run out."""
-    async with Store(database.service, timedelta(0)) as store:
+    async with Store(database.service, timedelta(0), ONE_SHARD) as store:
         writer = ShardWriter(store, no_cache, batch_max=10, queue_max=10)
         await looked_at(store)
         assert [metric(f"wallet_sagas_{state}") for state in ("unfinished", "abandoned")] == [0, 0]

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from saga_support.scene import ONE_SHARD
 
 from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
 from wallet_saga.protocol import (
@@ -206,7 +207,7 @@ async def _deposit_often(writer: ShardWriter, times: int) -> list[Outcome]:
 
 
 def _store(url: str, lease_s: float = 60) -> Store:
-    return Store(url, timedelta(seconds=lease_s))
+    return Store(url, timedelta(seconds=lease_s), ONE_SHARD)
 
 
 async def _wallet(writer: ShardWriter, name: str) -> WalletState:
@@ -544,7 +545,8 @@ async def test_migrating_again_and_two_at_once_is_safe(
 
 
 async def _migrate(database: DatabaseUrls) -> int:
-    env = {**os.environ, "WALLET_DATABASE_URL": database.owner}
+    only = {"WALLET_SHARD": "0", "WALLET_SHARDS": "1"}
+    env = {**os.environ, "WALLET_DATABASE_URL": database.owner, **only}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "wallet_saga.migrations", env=env
     )

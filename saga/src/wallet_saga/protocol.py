@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from wallet_kernel.refusals import Refusal
+from wallet_kernel.topology import Placement
 
 EXTERNAL = "@external"
 
@@ -17,13 +18,25 @@ TransferKind = Literal["transfer", "opening", "deposit", "withdrawal"]
 TransferState = Literal["debited", "completed", "refunded", "refused"]
 
 
-def shard_path(shard: int) -> str:
-    """What the paths of a shard's worker begin with. What comes to another shard's worker finds no route."""
-    return f"/shards/{shard}"
+def shard_path(placement: Placement) -> str:
+    """The first part of the paths of a shard's worker: `/shards/0-of-2/1a2b3c4d`, with the slot table's fingerprint.
+
+    A worker of another shard or another topology answers such a path with 421 and `Misdirected`.
+    """
+    topology = placement.topology
+    return f"/shards/{placement.shard}-of-{topology.shards}/{topology.fingerprint}"
 
 
 class Message(Struct, array_like=True, tag=True):
     """A message; its tag is the name of its class."""
+
+
+class Misdirected(Message):
+    """The answer (421) to what is meant for another shard or topology, with the worker's own. Nothing was done."""
+
+    shard: int
+    shards: int
+    slot_table: str
 
 
 class Debit(Message):
@@ -120,6 +133,18 @@ class Pass(Message):
 
 
 Step = Debit | Credit | Complete | Refund | Open | Deposit | Withdraw | SetFrozen | Close | Read | Pass
+
+
+def account_of(step: Step) -> str | None:
+    """The wallet that a step works on; its shard performs the step. None for Pass."""
+    match step:
+        case Debit() | Complete() | Refund():
+            return step.from_account
+        case Credit():
+            return step.to_account
+        case Pass():
+            return None
+    return step.account_id
 
 
 class Done(Message):

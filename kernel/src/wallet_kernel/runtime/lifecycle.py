@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from prometheus_client import Gauge
 
@@ -27,7 +27,7 @@ class NotReady(Exception):
 class Lifecycle:
     """Whether this process serves, and how much it is serving right now."""
 
-    def __init__(self, in_flight_max: int, ready_checks: dict[str, ReadyCheck] | None = None) -> None:
+    def __init__(self, in_flight_max: int, ready_checks: Mapping[str, ReadyCheck] | None = None) -> None:
         self._in_flight_max = in_flight_max
         self._in_flight = 0
         IN_FLIGHT.set_function(lambda: self._in_flight)

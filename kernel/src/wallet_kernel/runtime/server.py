@@ -22,6 +22,7 @@ from wallet_kernel.runtime.connection import Connection
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.metrics import loop_lag_watched
 from wallet_kernel.runtime.sockets import CannotListen, bind, stop_listening
+from wallet_kernel.topology import OtherTopology
 
 _log = logging.getLogger(__name__)
 
@@ -60,12 +61,15 @@ class Service:
 def run(service: AbstractAsyncContextManager[Service]) -> None:
     """Serves until SIGTERM or SIGINT; returns when everything accepted is finished and every resource closed.
 
-    Exits with status 1 and one line in the log when a port cannot be had.
+    Exits with status 1 and one line in the log if a port is taken, or if another topology is met at the start.
     """
     try:
         uvloop.run(_run(service))
     except CannotListen as error:
         _log.error("cannot listen: %s", error)
+        raise SystemExit(1) from error
+    except OtherTopology as error:
+        _log.error("refuses to start: %s", error)
         raise SystemExit(1) from error
 
 

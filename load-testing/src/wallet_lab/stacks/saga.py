@@ -53,16 +53,20 @@ class SagaPlan:
 
     def _migration(self, shard: int) -> Command:
         name = f"migrations-{shard}"
-        env = {"WALLET_DATABASE_URL": self.clusters[shard].owner_url, **self._extra("migrations", name)}
+        database = {"WALLET_DATABASE_URL": self.clusters[shard].owner_url}
+        env = {**database, **self._placement(shard), **self._extra("migrations", name)}
         return Command(name=name, argv=_module("wallet_saga.migrations"), env=env)
 
     def _worker(self, shard: int) -> Component:
         env = {
-            "WALLET_SHARD": str(shard),
+            **self._placement(shard),
             "WALLET_DATABASE_URL": self.clusters[shard].service_url,
             "WALLET_REDIS_URL": redis.client_url(self.redis_port, self.credentials.redis),
         }
         return self._service("worker", shard, self.worker_ports[shard], env, shard=shard)
+
+    def _placement(self, shard: int) -> dict[str, str]:
+        return {"WALLET_SHARD": str(shard), "WALLET_SHARDS": str(self.request.shards)}
 
     def _orchestrator(self, number: int) -> Component:
         env = {

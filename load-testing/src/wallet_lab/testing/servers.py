@@ -94,7 +94,7 @@ class PostgresServer(RunningServer):
         Raises:
             LabError: they failed; the text ends with what they printed.
         """
-        env = {"WALLET_DATABASE_URL": self.owner_url}
+        env = {"WALLET_DATABASE_URL": self.owner_url, "WALLET_SHARD": "0", "WALLET_SHARDS": "1"}
         command = Command(name="migrations", argv=(sys.executable, "-P", "-m", module, *arguments), env=env)
         _run_logged(command, self._log.with_name("migrations.log"))
 

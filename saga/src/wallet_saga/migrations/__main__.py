@@ -1,16 +1,24 @@
-"""Brings one shard's database to the newest schema; running it again changes nothing."""
+"""Brings one shard's database to the newest schema and writes its topology; running it again changes nothing."""
 
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 
+from wallet_kernel.topology import OtherTopology
+
 
 def main() -> None:
-    """Upgrades the database named by WALLET_DATABASE_URL, as the role wallet_owner."""
+    """Upgrades the database named by WALLET_DATABASE_URL, as the role wallet_owner.
+
+    Exits with one sentence if the database belongs to another topology than WALLET_SHARD and WALLET_SHARDS say.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except OtherTopology as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Alembic's environment."""
 
-from wallet_kernel.migrations import migrate
+from functools import partial
 
-migrate()
+from wallet_kernel.migrations import ShardMigrationSettings, migrate
+from wallet_kernel.topology_table import establish
+
+migrate(partial(establish, placement=ShardMigrationSettings().placement))

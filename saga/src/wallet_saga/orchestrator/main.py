@@ -14,6 +14,7 @@ from wallet_kernel.runtime.listeners import own_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
+from wallet_kernel.topology import Placement, Topology
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.coordinator import Coordinator
 from wallet_saga.orchestrator.payments import Payments
@@ -40,8 +41,10 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
     """The orchestrator's resources, opened in order and closed in reverse."""
     redis = open_cache(settings.redis_url.get_secret_value())
     async with open_session(settings.service_secret.get_secret_value()) as session, redis:
-        clients = _clients(settings, session)
-        shards = Shards(clients)
+        topology = Topology.even(len(settings.worker_urls))
+        clients = _clients(settings, session, topology)
+        shards = Shards(topology, clients)
+        await shards.verify_topology()
         coordinator = Coordinator(shards)
         recovery = Recovery(shards, coordinator, settings.recovery_interval_s, settings.saga_lease_s)
         await recovery.start()
@@ -51,7 +54,10 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
             shards,
             BalanceReader(redis, settings.cache_timeout_s),
         )
-        lifecycle = Lifecycle(settings.in_flight_max, {client.name: client.ping for client in clients})
+        lifecycle = Lifecycle(
+            settings.in_flight_max,
+            {"topology": shards.require_agreement} | {client.name: client.ping for client in clients},
+        )
         yield Service(
             lifecycle,
             [
@@ -65,13 +71,15 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
             await client.drain()
 
 
-def _clients(settings: OrchestratorSettings, session: aiohttp.ClientSession) -> list[ShardClient]:
+def _clients(
+    settings: OrchestratorSettings, session: aiohttp.ClientSession, topology: Topology
+) -> list[ShardClient]:
     return [
         ShardClient(
             f"worker-{n}",
             session,
             url,
-            n,
+            Placement(n, topology),
             settings.step_timeout_s,
             settings.batch_max,
             settings.queue_max,

@@ -12,7 +12,8 @@ from prometheus_client import Histogram
 from wallet_kernel.batcher import Batcher, QueueFull
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.apps import SECRET_HEADER
-from wallet_saga.protocol import Message, NotDone, Outcome, Step, Unknown, shard_path
+from wallet_kernel.topology import OtherTopology, Placement
+from wallet_saga.protocol import Message, Misdirected, NotDone, Outcome, Step, Unknown, shard_path
 
 CALL = Histogram(
     "wallet_service_call_seconds",
@@ -22,6 +23,7 @@ CALL = Histogram(
 )
 
 _OUTCOMES = Decoder(list[Outcome])
+_MISDIRECTED = Decoder(Misdirected)
 
 Answer = TypeVar("Answer")
 
@@ -42,7 +44,7 @@ class ShardClient:
         name: str,
         session: aiohttp.ClientSession,
         url: str,
-        shard: int,
+        placement: Placement,
         timeout_s: float,
         batch_max: int,
         queue_max: int,
@@ -50,7 +52,9 @@ class ShardClient:
         self.name = name
         self._session = session
         self._url = url
-        self._shard_url = url + shard_path(shard)
+        self._placement = placement
+        self._shard_url = url + shard_path(placement)
+        self.disagreement: OtherTopology | None = None
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._timing = CALL.labels(name)
         self._batcher: Batcher[Step, Outcome] = Batcher(
@@ -60,8 +64,10 @@ class ShardClient:
     def submit(self, step: Step) -> asyncio.Future[Outcome]:
         """Sends a step with the next batch, unless its future is cancelled by then.
 
-        Raises ShardUnavailable at once if the queue is full.
+        Raises ShardUnavailable at once if the queue is full or the worker serves another topology.
         """
+        if self.disagreement:
+            raise ShardUnavailable(str(self.disagreement))
         try:
             return self._batcher.submit(step)
         except QueueFull as full:
@@ -70,6 +76,13 @@ class ShardClient:
     async def ask(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
         """Asks something that changes nothing. Raises ShardUnavailable or OutcomeUnknown."""
         return await self._post(path, question, decoder)
+
+    async def verify_topology(self) -> None:
+        """Raises OtherTopology, ShardUnavailable or OutcomeUnknown unless the worker serves this shard and topology."""
+        try:
+            await self._post("/steps", (), _OUTCOMES)
+        except ShardUnavailable:
+            raise self.disagreement or ShardUnavailable(self.name) from None
 
     async def ping(self) -> None:
         """Raises unless the worker is ready."""
@@ -94,16 +107,28 @@ class ShardClient:
                 body = await response.read()
                 if response.status == 503:
                     raise ShardUnavailable(f"the worker answers 503: {body[:200]!r}")
-                if response.status == 404:
+                if response.status == 421:
                     response.close()  # the next attempt must not go where this one went
-                    raise ShardUnavailable(f"{self.name}: another shard's worker has its address")
+                    raise self._misdirected(_MISDIRECTED.decode(body))
                 if response.status != 200:
                     raise OutcomeUnknown(f"the worker answers {response.status}: {body[:200]!r}")
+                self.disagreement = None
                 return decoder.decode(body)
         except aiohttp.ClientConnectorError as error:
             raise ShardUnavailable(str(error)) from error
         except (aiohttp.ClientError, OSError, TimeoutError, MsgspecError) as error:
             raise OutcomeUnknown(repr(error)) from error
+
+    def _misdirected(self, worker: Misdirected) -> ShardUnavailable:
+        """The error of a message that went to another worker. If its topology is another one, sending stops."""
+        topology = self._placement.topology
+        if (worker.shards, worker.slot_table) != (topology.shards, topology.fingerprint):
+            self.disagreement = OtherTopology(
+                f"This orchestrator expects {self.name} to be {self._placement}, but it is shard {worker.shard} of"
+                f" {worker.shards} (slot table {worker.slot_table}). Correct WALLET_WORKER_URLS: the address of every"
+                " worker, in the order of the shards."
+            )
+        return ShardUnavailable(f"{self.name}: a worker of another shard has this address")
 
 
 def _settled(outcome: Outcome) -> Outcome | Exception:

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from wallet_kernel.cache import open_cache
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.listeners import own_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
+from wallet_kernel.topology import OtherTopology
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.settings import WorkerSettings
@@ -31,15 +33,26 @@ def main() -> None:
 async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
     """The worker's resources, opened in order and closed in reverse."""
     lease = timedelta(seconds=settings.saga_lease_s)
-    async with Store(settings.database_url.get_secret_value(), lease) as store:
+    async with Store(settings.database_url.get_secret_value(), lease, settings.placement) as store:
+        await _verify_topology(store)
         redis = open_cache(settings.redis_url.get_secret_value())
         cache = BalanceCache(redis, settings.cache_lease_s, settings.cache_timeout_s)
         await cache.start()
         writer = ShardWriter(store, cache, settings.batch_max, settings.queue_max)
         lifecycle = Lifecycle(settings.in_flight_max, {"database": store.ping})
-        routes = InternalRoutes(settings.shard, writer, store).routes()
+        routes = InternalRoutes(settings.placement, writer, store).routes()
         async with shard_watched(settings.shard, store, settings.books_interval_s):
             listeners = [own_listener(settings, name, lifecycle, routes)]
             yield Service(lifecycle, listeners, settings.drain_timeout_s)
         await writer.drain()
         await cache.close()
+
+
+async def _verify_topology(store: Store) -> None:
+    """Raises OtherTopology. A database that is out of reach now is compared when it answers."""
+    try:
+        await store.ping()
+    except OtherTopology:
+        raise
+    except DATABASE_ERRORS:
+        return

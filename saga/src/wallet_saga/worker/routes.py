@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 
-from msgspec import DecodeError, ValidationError
+from msgspec import DecodeError, Raw, ValidationError
 from msgspec.msgpack import Decoder, encode
 from starlette.routing import Route
 
@@ -15,6 +15,7 @@ from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.endpoint import Endpoint
 from wallet_kernel.http import Answer, Call
 from wallet_kernel.refusals import Refusal
+from wallet_kernel.topology import Placement
 from wallet_saga.protocol import (
     BalanceAt,
     BalanceAtAnswer,
@@ -22,6 +23,7 @@ from wallet_saga.protocol import (
     CreditRecord,
     FutureMoment,
     Lookup,
+    Misdirected,
     Outcome,
     Postings,
     Refused,
@@ -29,6 +31,7 @@ from wallet_saga.protocol import (
     StatementAnswer,
     Step,
     TransferRecord,
+    account_of,
     shard_path,
 )
 from wallet_saga.worker.shard_writer import ShardWriter
@@ -46,14 +49,14 @@ Found = TypeVar("Found")
 class InternalRoutes:
     """What an orchestrator may ask of this worker."""
 
-    def __init__(self, shard: int, writer: ShardWriter, store: Store) -> None:
-        self._shard = shard
+    def __init__(self, placement: Placement, writer: ShardWriter, store: Store) -> None:
+        self._placement = placement
         self._writer = writer
         self._store = store
 
     def routes(self) -> list[Route]:
-        """The routes of the worker's own port. They name the shard: what was meant for another one finds none."""
-        base = shard_path(self._shard)
+        """The routes of the worker's own port. They name the shard and its topology; any other path is misdirected."""
+        base = shard_path(self._placement)
         return [
             _route(base + "/steps", self.steps, Decoder(list[Step])),
             _route(base + "/claim", _tell(self.claim), Decoder(Claim)),
@@ -61,10 +64,18 @@ class InternalRoutes:
             _route(base + "/credit", _tell(self.credit), Decoder(Lookup)),
             _route(base + "/statement", _tell(self.statement), Decoder(Statement)),
             _route(base + "/balance-at", _tell(self.balance_at), Decoder(BalanceAt)),
+            _route("/shards/{path:path}", self.misdirected, Decoder(Raw)),
         ]
 
-    async def steps(self, batch: list[Step]) -> list[Outcome]:
-        """Performs steps, together with whatever else waits."""
+    async def misdirected(self, _: Raw) -> Misdirected:
+        """Answers what is meant for another shard or another topology."""
+        topology = self._placement.topology
+        return Misdirected(self._placement.shard, topology.shards, topology.fingerprint)
+
+    async def steps(self, batch: list[Step]) -> list[Outcome] | Misdirected:
+        """Performs steps, together with whatever else waits; none of them if this shard does not own all wallets."""
+        if self._placement.foreign(filter(None, map(account_of, batch))):
+            return await self.misdirected(Raw())
         try:
             return await self._writer.perform(batch)
         except QueueFull as full:
@@ -82,8 +93,10 @@ class InternalRoutes:
         """A row of the credit barrier."""
         return await self._shown(self._store.credit(lookup.transfer_id))
 
-    async def statement(self, asked: Statement) -> StatementAnswer:
+    async def statement(self, asked: Statement) -> StatementAnswer | Misdirected:
         """A page of a wallet's postings."""
+        if not self._placement.owns(asked.account_id):
+            return await self.misdirected(Raw())
         entries = await self._shown(
             self._store.statement(asked.account_id, asked.limit, asked.before_version)
         )
@@ -91,8 +104,10 @@ class InternalRoutes:
             return Refused(Refusal.WALLET_NOT_FOUND)
         return Postings(entries)
 
-    async def balance_at(self, asked: BalanceAt) -> BalanceAtAnswer:
+    async def balance_at(self, asked: BalanceAt) -> BalanceAtAnswer | Misdirected:
         """A wallet as it was."""
+        if not self._placement.owns(asked.account_id):
+            return await self.misdirected(Raw())
         now, wallet = await self._shown(self._store.balance_at(asked.account_id, asked.at))
         return _past(now, asked.at, wallet)
 
@@ -131,7 +146,8 @@ def _route(path: str, use_case: Callable[[Request], Awaitable[object]], decoder:
             request = decoder.decode(call.body)
         except (DecodeError, ValidationError) as error:
             raise invalid_request(f"The message does not fit: {error}.") from error
-        return Answer(200, encode(await use_case(request)), content_type=MSGPACK)
+        answer = await use_case(request)
+        return Answer(421 if isinstance(answer, Misdirected) else 200, encode(answer), content_type=MSGPACK)
 
     endpoint = Endpoint(path, handler, takes_body=True, body_bytes_max=MESSAGE_BYTES_MAX)
     return Route(path, endpoint, methods=["POST"])

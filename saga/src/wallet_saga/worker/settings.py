@@ -3,12 +3,17 @@
 from pydantic import Field, SecretStr
 
 from wallet_kernel.runtime.settings import ServiceSettings
+from wallet_kernel.slots import SLOTS
+from wallet_kernel.topology import Placement
 
 
 class WorkerSettings(ServiceSettings):
     """Settings of a wallet worker, from the environment (`WALLET_…`)."""
 
     shard: int = Field(ge=0, description="The number of this worker's shard.")
+    shards: int = Field(
+        ge=1, le=SLOTS, description="How many shards there are; the database must say the same."
+    )
     database_url: SecretStr = Field(description="The shard's Postgres, as the role wallet_service.")
     redis_url: SecretStr = Field(description="Redis with the balance cache.")
     batch_max: int = Field(1000, gt=0, description="Steps in one transaction at most.")
@@ -21,3 +26,8 @@ class WorkerSettings(ServiceSettings):
     )
     cache_timeout_s: float = Field(0.5, gt=0, description="How long Redis may take to answer.")
     books_interval_s: float = Field(15.0, gt=0, description="How often the shard's books are summed up.")
+
+    @property
+    def placement(self) -> Placement:
+        """The shard that this worker writes, of which topology."""
+        return Placement.even(self.shard, self.shards)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple, Self
 from uuid import UUID
 
@@ -11,6 +12,8 @@ import asyncpg
 from wallet_kernel.database import DATABASE_ERRORS, columns
 from wallet_kernel.runtime.books_watch import TOTALS, Totals
 from wallet_kernel.runtime.metrics import watch_pool
+from wallet_kernel.topology import Placement
+from wallet_kernel.topology_table import verify
 from wallet_saga.protocol import (
     CreditRecord,
     LedgerEntry,
@@ -58,11 +61,15 @@ class Unfinished(NamedTuple):
 
 
 class Store:
-    """The shard's database. Use as an async context manager."""
+    """The shard's database. Use as an async context manager.
 
-    def __init__(self, url: str, lease: timedelta) -> None:
+    Every new connection first compares the topology; OtherTopology counts as a database out of reach.
+    """
+
+    def __init__(self, url: str, lease: timedelta, placement: Placement) -> None:
         self._url = url
         self._lease = lease
+        self._verify = partial(verify, expected=placement)
         self._writer: asyncpg.Connection | None = None
         self._readers: asyncpg.Pool = asyncpg.create_pool(
             url,
@@ -71,6 +78,7 @@ class Store:
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=STATEMENT_TIMEOUT_S,
             server_settings=_SESSION,
+            init=self._verify,
         )
 
     async def __aenter__(self) -> Self:
@@ -83,7 +91,7 @@ class Store:
         await self._readers.close()
 
     async def ping(self) -> None:
-        """Raises unless the database answers."""
+        """Raises unless the database answers; OtherTopology if it is another shard's or another topology's."""
         await self._readers.fetchval("SELECT 1")
 
     @asynccontextmanager
@@ -164,12 +172,18 @@ class Store:
 
     async def _writing(self) -> asyncpg.Connection:
         if self._writer is None or self._writer.is_closed():
-            self._writer = await asyncpg.connect(
+            connection = await asyncpg.connect(
                 self._url,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=STATEMENT_TIMEOUT_S,
                 server_settings=_SESSION,
             )
+            try:
+                await self._verify(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            self._writer = connection
         return self._writer
 
     async def _give_up(self, connection: asyncpg.Connection) -> None:

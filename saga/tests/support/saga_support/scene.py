@@ -15,6 +15,7 @@ from msgspec.msgpack import Decoder
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.slots import slot_of
+from wallet_kernel.topology import Placement, Topology
 from wallet_lab.testing import RunningStack
 from wallet_saga.orchestrator.shard_client import ShardClient, open_session
 from wallet_saga.orchestrator.shards import Shards
@@ -22,6 +23,10 @@ from wallet_saga.protocol import Complete, Credit, Debit, Lookup, Refund, Transf
 
 TEN = 10_000_000
 RECORD = Decoder(TransferRecord | None)
+RECORDS = Decoder(list[TransferRecord])
+ONE_SHARD = Placement.even(0, 1)
+"""What a database that the tests migrate is."""
+
 _NUMBERS = count()
 
 
@@ -100,10 +105,11 @@ async def opened_scene(stack: RunningStack) -> AsyncIterator[Scene]:
         httpx.AsyncClient(base_url=stack.base_url) as api,
     ):
         shards = Shards(
+            Topology.even(2),
             [
-                ShardClient(f"test-{n}", session, url, n, 2.0, 100, 1000)
+                ShardClient(f"test-{n}", session, url, Placement.even(n, 2), 2.0, 100, 1000)
                 for n, url in enumerate(worker_urls(stack))
-            ]
+            ],
         )
         payer, payee = account_on(0), account_on(1)
         for name, balance in ((payer, 100), (payee, 0)):

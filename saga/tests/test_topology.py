@@ -1,0 +1,222 @@
+"""The topology is a part of the protocol: a service with another number of shards changes nothing."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from saga_support.scene import ONE_SHARD, RECORDS, TEN, Scene, account_on, opened_scene, worker_urls
+
+from wallet_kernel.topology import OtherTopology, Placement, Topology
+from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack, running_stack
+from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
+from wallet_saga.orchestrator.saga import Saga, State
+from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable, open_session
+from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.protocol import BalanceAt, Claim, Open, Read, Refused, Statement
+from wallet_saga.worker.keys import keys_of
+from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.store import Store
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    """A saga stack of two shards."""
+    with running_stack("saga") as running:
+        yield running
+
+
+@pytest.fixture
+async def scene(stack: RunningStack) -> AsyncIterator[Scene]:
+    """A fresh pair of wallets."""
+    async with opened_scene(stack) as scene:
+        yield scene
+
+
+@pytest.fixture
+async def first_of_one(stack: RunningStack) -> AsyncIterator[ShardClient]:
+    """The way to the worker of shard 0 of an orchestrator that knows one shard only."""
+    async with open_session(stack.credentials.service_secret) as session:
+        yield ShardClient("worker-0", session, worker_urls(stack)[0], ONE_SHARD, 2.0, 100, 1000)
+
+
+@pytest.mark.slow
+async def test_an_orchestrator_with_another_number_of_shards_refunds_nothing(
+    scene: Scene, first_of_one: ShardClient
+) -> None:
+    """Recovery that knows one of two shards does not take the payee for unknown, so the payer gets nothing back."""
+    await scene.send(scene.debit())
+    await scene.send(scene.credit())
+    saga = Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await Coordinator(Shards(ONE_SHARD.topology, [first_of_one])).decide(Drive(saga, Attempt()))
+    assert await scene.balances() == (90, 10)
+
+
+@pytest.mark.slow
+async def test_an_orchestrator_stops_sending_to_a_worker_of_another_topology(
+    first_of_one: ShardClient,
+) -> None:
+    """It sends nothing more there and is not ready; one sentence names both topologies."""
+    shards = Shards(ONE_SHARD.topology, [first_of_one])
+    await shards.require_agreement()
+    step = Read(account_on(0))
+    with pytest.raises(ShardUnavailable):
+        await first_of_one.submit(step)
+    with pytest.raises(ShardUnavailable, match=r"expects worker-0 to be shard 0 of 1.* it is shard 0 of 2"):
+        first_of_one.submit(step)
+    with pytest.raises(OtherTopology):
+        await shards.require_agreement()
+
+
+@pytest.mark.slow
+async def test_an_orchestrator_sends_again_after_the_topologies_agree(scene: Scene) -> None:
+    """Recovery still asks each worker, so the first answer of the right one ends the stop."""
+    shard = scene.shards.of_account(scene.payer)
+    shard.disagreement = OtherTopology("another worker had the address")
+    await shard.ask("/claim", Claim(0, 1.0), RECORDS)
+    assert await scene.balances() == (100, 0)
+    await scene.shards.require_agreement()
+    assert not isinstance(await shard.submit(Read(scene.payer)), Refused)
+
+
+@pytest.mark.slow
+async def test_a_worker_takes_no_wallet_that_another_shard_owns(stack: RunningStack, scene: Scene) -> None:
+    """Also under its own name: a wallet that lives elsewhere is neither opened nor taken for unknown."""
+    astray = scene.shards.of_account(scene.payer)
+    stranger = account_on(1)
+    with pytest.raises(ShardUnavailable):
+        await astray.submit(Open(scene.transfer_id, stranger, 100, "USD", None, None))
+    for path, question in (
+        ("/statement", Statement(stranger, 10, None)),
+        ("/balance-at", BalanceAt(stranger, datetime.now(UTC))),
+    ):
+        with pytest.raises(ShardUnavailable):
+            await astray.ask(path, question, RECORDS)
+    connection = await asyncpg.connect(stack.database_urls[0])
+    assert not await connection.fetchval("SELECT count(*) FROM wallets WHERE account_id = $1", stranger)
+    await connection.close()
+
+
+@pytest.mark.slow
+async def test_an_orchestrator_refuses_to_start_with_another_number_of_workers(stack: RunningStack) -> None:
+    """It exits, and one sentence names both topologies."""
+    env = {
+        "WALLET_PORT": "0",
+        "WALLET_PUBLIC_PORT": "0",
+        "WALLET_SERVICE_SECRET": stack.credentials.service_secret,
+        "WALLET_WORKER_URLS": worker_urls(stack)[0],
+        "WALLET_REDIS_URL": "redis://127.0.0.1:1",
+    }
+    status, said = await _run("wallet_saga.orchestrator", env)
+    assert status == 1
+    assert "refuses to start: This orchestrator expects worker-0 to be shard 0 of 1" in said
+    assert "it is shard 0 of 2" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+async def test_a_worker_refuses_to_start_on_a_database_of_another_topology(database: DatabaseUrls) -> None:
+    """It exits, and one sentence names both topologies."""
+    env = {
+        "WALLET_PORT": "0",
+        "WALLET_SERVICE_SECRET": "a secret for tests only",
+        "WALLET_SHARD": "0",
+        "WALLET_SHARDS": "2",
+        "WALLET_DATABASE_URL": database.service,
+        "WALLET_REDIS_URL": "redis://127.0.0.1:1",
+    }
+    status, said = await _run("wallet_saga.worker", env)
+    assert status == 1
+    assert "This service is configured as shard 0 of 2" in said
+    assert "the database is shard 0 of 1" in said
+    assert "Traceback" not in said
+
+
+async def test_a_store_reads_and_writes_nothing_in_a_database_of_another_topology(
+    database: DatabaseUrls,
+) -> None:
+    """Also a database that comes later, such as after a failover, is compared on every new connection."""
+    async with Store(database.service, timedelta(seconds=1), Placement.even(1, 2)) as store:
+        with pytest.raises(OtherTopology):
+            await store.ping()
+        with pytest.raises(OtherTopology):
+            async with store.books(keys_of([Read("a")])):
+                pass
+
+
+@pytest.mark.slow
+async def test_migrations_refuse_a_database_of_another_topology(database: DatabaseUrls) -> None:
+    """The number of shards is fixed once a database has it; the same one again is no change."""
+    status, said = await _migrate(database, Placement.even(0, 2))
+    assert status == 1
+    assert "configured as shard 0 of 2" in said
+    assert "Traceback" not in said
+    assert (await _migrate(database, ONE_SHARD))[0] == 0
+
+
+@pytest.mark.slow
+async def test_migrations_refuse_a_topology_that_does_not_fit_the_wallets(
+    database: DatabaseUrls, writer: ShardWriter, store: Store
+) -> None:
+    """A database from before the topology was stored gets no topology in which its wallets belong elsewhere."""
+    await writer.perform([Open(uuid4(), name, 0, "USD", None, None) for name in ("a", "b", "c")])
+    owner = await asyncpg.connect(database.owner)
+    await owner.execute("DELETE FROM topology")
+    status, said = await _migrate(database, Placement.even(0, 512))
+    assert status == 1
+    assert "does not belong to shard 0 of 512" in said
+    assert await owner.fetchval("SELECT count(*) FROM topology") == 0
+    assert (await _migrate(database, ONE_SHARD))[0] == 0
+    await owner.close()
+
+
+async def test_a_database_stores_one_topology_with_an_owner_for_every_slot(postgres: PostgresServer) -> None:
+    """The database refuses a second row, a slot table of another length, and owners that do not exist."""
+    owner = await asyncpg.connect(postgres.copy_database().owner)
+    even = list(Topology.even(2).owners)
+    insert = "INSERT INTO topology (only_row, shard, shards, owners) VALUES (true, $1, $2, $3)"
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await owner.execute(insert, 0, 2, even)
+    await owner.execute("DELETE FROM topology")
+    for shard, shards, owners in ((2, 2, even), (0, 2, even[1:]), (0, 1, even)):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await owner.execute(insert, shard, shards, owners)
+    await owner.close()
+
+
+async def _migrate(database: DatabaseUrls, placement: Placement) -> tuple[int | None, str]:
+    env = {
+        "WALLET_DATABASE_URL": database.owner,
+        "WALLET_SHARD": str(placement.shard),
+        "WALLET_SHARDS": str(placement.topology.shards),
+    }
+    return await _run("wallet_saga.migrations", env)
+
+
+async def _run(module: str, env: dict[str, str]) -> tuple[int | None, str]:
+    """The status with which a process ends by itself, and everything that it prints."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        module,
+        env={**os.environ, **env},
+        stdout=pipe,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        printed, _ = await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, printed.decode()
