@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from unittest.mock import Mock
 
 import aio_pika
 import pytest
@@ -16,11 +17,12 @@ from redis.asyncio import Redis
 
 from wallet_cqrs import broker, messages
 from wallet_cqrs.event_log import EventLog, open_pool
-from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, Group, queue_name, routing_key
+from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, Group, partition_of, queue_name, routing_key
 from wallet_cqrs.projection.cache import Cache
-from wallet_cqrs.projection.consumer import Consumer, NotConsuming
+from wallet_cqrs.projection.consumer import BURIED, Consumer, NotConsuming
 from wallet_cqrs.projection.projector import Poison, Projector
 from wallet_cqrs.projection.store import Store
+from wallet_cqrs.read_model import Fold
 from wallet_lab.testing import DatabaseUrls, RabbitServer, RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -36,7 +38,7 @@ class Line:
         self.store = store
         self.url = url
         self._projector = projector
-        self._shard = shard
+        self.shard = shard
 
     async def publish(self, bodies: Sequence[bytes]) -> None:
         """Sends message bodies to partition 0; all of them again when the broker does not confirm one."""
@@ -87,7 +89,7 @@ class Line:
 
     def another(self, url: str) -> "Line":
         """Another consumer of the same partition, with this way to the broker."""
-        return Line(self._projector, self.store, url, self._shard)
+        return Line(self._projector, self.store, url, self.shard)
 
     @asynccontextmanager
     async def consuming(self) -> AsyncIterator[None]:
@@ -111,7 +113,7 @@ class Line:
     async def assert_holds_all(self, told: Story) -> None:
         """The read model comes to be what the events say, to the last of them."""
         await self.reached(told.events[-1].position)
-        rows = await query(self._shard.service, "SELECT * FROM read_model.wallets ORDER BY 1")
+        rows = await query(self.shard.service, "SELECT * FROM read_model.wallets ORDER BY 1")
         assert [tuple(row) for row in rows] == wallet_rows(told, 0)
 
 
@@ -175,24 +177,141 @@ async def test_a_message_lost_from_the_queue_is_made_good(line: Line, told: Stor
         await line.assert_holds_all(told)
 
 
-async def test_garbage_stops_the_partition_loudly(line: Line, told: Story) -> None:
-    """It goes to the dead letters, the service is not ready, and nothing after it is applied until someone looked."""
+OTHERS_EVENT = next(event for event in story().events if partition_of(event.stream_id, 2) == 1)
+PLANT = """INSERT INTO read_model.postings (account_id, version, kind, transaction_id, amount_micros, balance_micros,
+counterparty, at) VALUES ($1, $2, 'deposit', gen_random_uuid(), 1, 1, 'planted', now())"""
+"""Takes the place of an event's posting."""
+
+
+def buried() -> float:
+    """How many messages of partition 0 have been buried."""
+    return float(BURIED.labels("0")._value.get())
+
+
+FOREIGN = {
+    "undecodable": b"\xc1 no message",
+    "of the future": messages.encode(Group(10**9, 10**9, [])),
+    "of another partition": messages.encode(Group(0, 10**9, [OTHERS_EVENT])),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+async def test_a_foreign_message_is_buried_and_its_partition_goes_on(
+    line: Line, told: Story, kind: str
+) -> None:
+    """It goes to the dead letters and is counted; the events around it are applied, without an operator."""
     made = groups(told.events, 0)
-    await line.publish([*bodies(made[:4]), b"\xc1 no message", *bodies(made[4:])])
+    before = buried()
+    await line.publish([*bodies(made[:4]), FOREIGN[kind], *bodies(made[4:])])
+    async with line.consuming():
+        await line.assert_holds_all(told)
+        await eventually(line.drained)
+        await line.consumer.check()
+    assert await line.dead_letter() == FOREIGN[kind]
+    assert buried() == before + 1
+
+
+async def test_events_of_a_garbled_message_are_read_from_the_event_store(line: Line, told: Story) -> None:
+    """The message is buried; the next heartbeat shows the gap."""
+    made = groups(told.events, 0)
+    lost = next(n for n, group in enumerate(made) if n > 3 and group.events)
+    head = told.events[-1].position
+    await line.publish([*bodies(made[:lost]), b"\xc1", messages.encode(Group(head, head, []))])
+    async with line.consuming():
+        await line.assert_holds_all(told)
+        await line.consumer.check()
+
+
+async def test_an_event_that_cannot_be_applied_stops_its_partition(line: Line, told: Story) -> None:
+    """What the message says, the event store says too: the service is not ready until an operator resumes it."""
+    made = groups(told.events, 0)
+    bad = next(n for n, group in enumerate(made) if n > 3 and group.events)
+    event = made[bad].events[0]
+    await query(line.shard.owner, PLANT, event.stream_id, event.version)
+    await line.publish(bodies(made))
     async with line.consuming():
 
         async def stopped() -> bool:
             return (await line.store.progress())[1] is not None
 
         await eventually(stopped)
-        assert (await line.store.progress())[0] == made[3].head
-        with pytest.raises(Poison, match="undecodable"):
+        assert (await line.store.progress())[0] < event.position
+        with pytest.raises(Poison, match="UniqueViolation"):
             await line.consumer.check()
-        assert await line.dead_letter() == b"\xc1 no message"
+        await query(line.shard.owner, "DELETE FROM read_model.postings WHERE counterparty = 'planted'")
         await line.store.resume()
         await line.publish(bodies(made[-1:]))
         await line.assert_holds_all(told)
         await line.consumer.check()
+
+
+async def test_an_unknown_exception_is_named_and_retried(
+    line: Line, told: Story, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug in the projection is no outage of the broker: readiness and log name it, and the subscription is kept."""
+    made = groups(told.events, 0)
+    subscriptions = subscriptions_counted(monkeypatch)
+
+    async def failing() -> bool:
+        return "a bug" in await obstacle(line)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Fold, "play", Mock(side_effect=ZeroDivisionError("a bug")))
+        await line.publish(bodies(made))
+        async with line.consuming():
+            await eventually(failing)
+            patched.undo()
+            await line.assert_holds_all(told)
+            await eventually(line.drained)
+            await line.consumer.check()
+    assert "broker away" not in caplog.messages
+    assert len(subscriptions) == 1
+
+
+async def obstacle(line: Line) -> str:
+    """What keeps the consumer from being ready; empty if it is."""
+    try:
+        await line.consumer.check()
+    except Exception as error:  # noqa: BLE001 -- as readiness takes it
+        return repr(error)
+    return ""
+
+
+def subscriptions_counted(monkeypatch: pytest.MonkeyPatch) -> list[Consumer]:
+    """The consumers that subscribe from now on, one entry for each time."""
+    counted: list[Consumer] = []
+    subscription = Consumer._subscription
+
+    async def counting(consumer: Consumer) -> None:
+        counted.append(consumer)
+        await subscription(consumer)
+
+    monkeypatch.setattr(Consumer, "_subscription", counting)
+    return counted
+
+
+async def test_a_standby_stays_subscribed_and_ready(
+    line: Line, told: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A standby gets no messages while another consumer is active; its silence is no reason to subscribe again."""
+    monkeypatch.setattr("wallet_cqrs.projection.consumer.SILENCE_MAX_S", 0.2)
+    subscriptions = subscriptions_counted(monkeypatch)
+    made = groups(told.events, 0)
+    standby = line.another(line.url)
+
+    async def ready() -> bool:
+        return not await obstacle(standby)
+
+    async with standby.consuming():
+        async with line.consuming():
+            await eventually(ready)
+            for group in made[:10]:
+                await line.publish(bodies([group]))
+                await asyncio.sleep(0.1)
+                await standby.consumer.check()
+            assert sorted(map(id, subscriptions)) == sorted(map(id, [line.consumer, standby.consumer]))
+        await line.publish(bodies(made[10:]))
+        await line.assert_holds_all(told)
 
 
 async def test_a_stopped_partition_stays_so_after_a_restart(line: Line, told: Story) -> None:

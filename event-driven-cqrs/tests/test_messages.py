@@ -24,6 +24,19 @@ def test_what_is_no_group_is_said_to_be_undecodable(body: bytes) -> None:
         decode(body)
 
 
+@pytest.mark.parametrize(
+    ("after", "head", "positions"), [(5, 4, []), (5, 8, [5]), (5, 8, [7, 6]), (5, 8, [7, 7]), (5, 8, [9])]
+)
+def test_a_group_is_undecodable_if_its_positions_are_out_of_order(
+    after: int, head: int, positions: list[int]
+) -> None:
+    """Events lie between the group's two positions, in ascending order."""
+    at = datetime(2026, 1, 31, tzinfo=UTC)
+    events = [EventMessage(n, "alice", 1, "WalletFrozen", 1, None, b"{}", at) for n in positions]
+    with pytest.raises(UndecodableMessage):
+        decode(encode(Group(after, head, events)))
+
+
 @given(st.text("abcdefgh0123456789", min_size=1), st.integers(1, 16))
 def test_every_stream_has_one_partition(stream_id: str, partitions: int) -> None:
     """A partition is always one of those that are there."""

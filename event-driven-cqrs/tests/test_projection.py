@@ -15,7 +15,7 @@ from wallet_cqrs.domain.commands import Deposit, OpenWallet
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import EventMessage, Group, partition_of
 from wallet_cqrs.projection.cache import Cache
-from wallet_cqrs.projection.projector import Poison, Projector
+from wallet_cqrs.projection.projector import Poison, Projector, UnusableMessage
 from wallet_cqrs.projection.store import Store
 from wallet_lab.testing import DatabaseUrls, RedisServer
 
@@ -161,25 +161,46 @@ async def die_after(point: str, made: Bench, batch: list[Group], monkeypatch: py
             await made.projector.project(batch)
 
 
-async def test_a_group_of_the_future_is_poison(event_store: DatabaseUrls, a_bench: Bench) -> None:
+async def test_a_group_of_the_future_is_unusable(event_store: DatabaseUrls, a_bench: Bench) -> None:
     """A gap up to a position that the log has not reached cannot be filled, and is not passed over."""
     told = story()
     await append(event_store.owner, told.events)
-    with pytest.raises(Poison):
+    with pytest.raises(UnusableMessage):
         await a_bench.projector.project([Group(10**9, 10**9, [])])
     assert (await a_bench.store.progress())[0] <= told.events[-1].position
 
 
+async def test_a_group_of_another_partition_is_unusable(a_bench: Bench) -> None:
+    """Its positions would pass over events of this partition."""
+    with pytest.raises(UnusableMessage):
+        await a_bench.projector.project(groups(story().events, 1))
+    assert (await a_bench.store.progress())[0] == 0
+
+
 @pytest.mark.parametrize("damage", ["type", "version", "overdraft"])
-async def test_poison_is_neither_applied_nor_passed(a_bench: Bench, damage: str) -> None:
-    """An event that cannot be read, or cannot have happened: nothing of its group is applied."""
+async def test_an_unusable_message_is_neither_applied_nor_passed(a_bench: Bench, damage: str) -> None:
+    """Nothing is applied of a group with an event that cannot be read, or cannot have happened."""
     told = story()
     made = groups(told.events, 0)
     await a_bench.projector.project(made[:5])
     bad = next(group for group in made[5:] if group.events)
-    with pytest.raises(Poison):
+    with pytest.raises(UnusableMessage):
         await a_bench.projector.project([*made[5 : made.index(bad)], damaged(bad, damage)])
     assert (await a_bench.store.progress())[0] == made[4].head
+
+
+async def test_an_event_of_the_log_that_cannot_be_applied_is_poison(
+    event_store: DatabaseUrls, a_bench: Bench
+) -> None:
+    """The event store is the truth, so nothing after such an event is applied either."""
+    told = story()
+    at = next(n for n, event in enumerate(told.events) if n > 20 and mine([event]))
+    told.events[at] = msgspec.structs.replace(told.events[at], type="MoneyEvaporated")
+    await append(event_store.owner, told.events)
+    head = told.events[-1].position
+    with pytest.raises(Poison):
+        await a_bench.projector.project([Group(head, head, [])])
+    assert (await a_bench.store.progress())[0] < told.events[at].position
 
 
 def damaged(group: Group, damage: str) -> Group:

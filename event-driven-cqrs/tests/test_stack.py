@@ -199,33 +199,56 @@ async def ended(response: aiohttp.ClientResponse) -> None:
         pass
 
 
-async def test_poison_stops_one_partition_loudly_until_it_is_replayed(stack: RunningStack) -> None:
-    """Metric, readiness, dead letter; the other partition goes on; the command mends it."""
+async def test_a_foreign_message_is_buried_and_its_partition_goes_on(stack: RunningStack) -> None:
+    """Metric and dead letter; no partition stops, and readers of every wallet go on."""
     async with await aio_pika.connect(stack.broker_url) as connection:
         channel = await connection.channel()
         await (await channel.get_exchange(EXCHANGE)).publish(aio_pika.Message(b"\xc1"), "0")
-    projection = next(part for part in stack.components if part.kind == "projection")
-    await until_answers(f"{projection.url}/readyz", "undecodable message")
-    await until_answers(f"{projection.url}/metrics", 'wallet_projection_stopped{partition="0"} 1.0')
-    async with busy(stack.base_url) as traffic:
-        await asyncio.sleep(1)
+        projection = next(part for part in stack.components if part.kind == "projection")
+        await until_answers(f"{projection.url}/metrics", 'wallet_projection_buried_total{partition="0"} 1.0')
         async with client(stack.base_url) as user:
-            await assert_partition_goes_on(user, 1)
-        assert replay(stack, 0).returncode == 0
-    stack.wait_ready()
-    async with await aio_pika.connect(stack.broker_url) as connection:
-        dead = await (await (await connection.channel()).get_queue(DEAD_LETTER_EXCHANGE)).get()
+            await assert_partition_goes_on(user, 0)
+        stack.wait_ready()
+        dead = await (await channel.get_queue(DEAD_LETTER_EXCHANGE)).get()
         assert dead is not None
         assert dead.body == b"\xc1"
         await dead.ack()
+
+
+async def test_poison_stops_one_partition_loudly_until_it_is_replayed(stack: RunningStack) -> None:
+    """Metric and readiness of the projection; the other partition goes on; replay ends it once the cause is gone."""
+    account = name_in(0)
+    shard = await asyncpg.connect(stack.database_urls[0])
+    async with client(stack.base_url) as user:
+        await user.open(account, 1)
+        await shard.execute(PLANT, account)
+        await user.deposit(account, 1)
+        projection = next(part for part in stack.components if part.kind == "projection")
+        await until_answers(f"{projection.url}/readyz", "UniqueViolation")
+        await until_answers(f"{projection.url}/metrics", 'wallet_projection_stopped{partition="0"} 1.0')
+        await assert_partition_goes_on(user, 1)
+    await shard.execute("DELETE FROM read_model.postings WHERE counterparty = 'planted'")
+    await shard.close()
+    async with busy(stack.base_url) as traffic:
+        await asyncio.sleep(1)
+        assert replay(stack, 0).returncode == 0
+    stack.wait_ready()
     await assert_sound(stack, traffic)
+
+
+PLANT = """INSERT INTO read_model.postings (account_id, version, kind, transaction_id, amount_micros, balance_micros,
+counterparty, at) VALUES ($1, 2, 'deposit', gen_random_uuid(), 1, 1, 'planted', now())"""
+"""Takes the place of the posting that a wallet's second event will make."""
+
+
+def name_in(partition: int) -> str:
+    """A name no wallet has yet, in this partition."""
+    return next(name for n in range(100) if partition_of(name := f"{uuid.uuid4().hex}-{n}", 2) == partition)
 
 
 async def assert_partition_goes_on(user: Client, partition: int) -> None:
     """A wallet of this partition is readable after its opening."""
-    account = next(
-        name for n in range(100) if partition_of(name := f"{uuid.uuid4().hex}-{n}", 2) == partition
-    )
+    account = name_in(partition)
     position = (await user.open(account, 1)).document["position"]
     assert (await user.balance(account, position)).status == 200
 

@@ -5,6 +5,7 @@ it: so all partitions learn how far the log is. Messages may come twice or not a
 """
 
 from datetime import datetime
+from itertools import pairwise
 from uuid import UUID
 
 from msgspec import DecodeError, Struct, ValidationError
@@ -56,9 +57,17 @@ _DECODER = Decoder(Group)
 def decode(body: bytes) -> Group:
     """The group in a message. Raises UndecodableMessage."""
     try:
-        return _DECODER.decode(body)
+        group = _DECODER.decode(body)
     except (DecodeError, ValidationError) as error:
         raise UndecodableMessage(str(error)) from error
+    if not _in_order(group):
+        raise UndecodableMessage(f"positions out of order in a group from {group.after} to {group.head}")
+    return group
+
+
+def _in_order(group: Group) -> bool:
+    positions = [group.after, *(event.position for event in group.events)]
+    return positions[-1] <= group.head and all(a < b for a, b in pairwise(positions))
 
 
 def partition_of(stream_id: str, partitions: int) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import asyncpg
 from prometheus_client import Counter, Gauge
@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.event_log import EventLog
 from wallet_cqrs.events import UndecodableEvent
-from wallet_cqrs.messages import EventMessage, Group, partition_of
+from wallet_cqrs.messages import Group, partition_of
 from wallet_cqrs.projection.cache import Cache
 from wallet_cqrs.projection.groups import Gap, Stretch, follow
 from wallet_cqrs.projection.store import Store, Transaction
@@ -39,7 +39,11 @@ _POISON = (UndecodableEvent, ImpossibleEvent, asyncpg.IntegrityConstraintViolati
 
 
 class Poison(Exception):
-    """An event that cannot be applied. Nothing after it may be applied either."""
+    """An event of the log that cannot be applied. Nothing after it may be applied either."""
+
+
+class UnusableMessage(Exception):
+    """A message whose events cannot be applied; the event store may say otherwise."""
 
 
 class Projector:
@@ -61,13 +65,12 @@ class Projector:
     async def project(self, groups: Sequence[Group]) -> None:
         """Returns once these groups are in the read model and shown, or the partition stands still anyway.
 
-        Raises Poison, and then nothing of the event at fault or after it was applied; or what asyncpg raises.
+        Raises UnusableMessage, and then nothing of these groups was applied; Poison; or what asyncpg raises.
         """
-        try:
-            while gap := await self._apply(groups):
-                await self._fill(gap)
-        except _POISON as error:
-            raise Poison(f"{type(error).__name__}: {error}") from error
+        while gap := await self._applied(groups):
+            if gap.until > await self._log.head():
+                raise UnusableMessage(f"a group follows position {gap.until}, which the log has not reached")
+            await self._fill(gap)
 
     async def stop(self, reason: str) -> None:
         """Stands still, also after a restart, until someone resumes the partition."""
@@ -83,6 +86,12 @@ class Projector:
         if stopped is not None:
             raise Poison(stopped)
 
+    async def _applied(self, groups: Sequence[Group]) -> Gap | None:
+        try:
+            return await self._apply(groups)
+        except _POISON as error:
+            raise UnusableMessage(f"{type(error).__name__}: {error}") from error
+
     async def _apply(self, groups: Sequence[Group]) -> Gap | None:
         begin_ns = time.time_ns()
         async with self._store.transaction() as transaction:
@@ -95,6 +104,7 @@ class Projector:
             self._duplicates.inc(sum(group.head <= transaction.position for group in groups if group.events))
             # Also what is skipped is shown: whoever applied it may have died before it was.
             accounts = {event.stream_id for group in groups for event in group.events}
+            self._refuse_those_of_other_partitions(accounts)
             fold = await self._write(transaction, following, accounts)
         await self._show(fold, transaction)
         self._measure(following)
@@ -104,10 +114,12 @@ class Projector:
     async def _fill(self, gap: Gap) -> None:
         _log.warning("gap", extra={"partition": self.partition, "after": gap.after, "until": gap.until})
         self._gaps.inc()
-        if gap.until > await self._log.head():
-            raise ImpossibleEvent(f"a group follows position {gap.until}, which the log has not reached")
         async for reached, events in self._log.chunks(gap.after, gap.until, self._chunk_max):
-            await self._apply([Group(gap.after, reached, [e for e in events if self._is_mine(e)])])
+            group = Group(gap.after, reached, [e for e in events if self._is_mine(e.stream_id)])
+            try:
+                await self._apply([group])
+            except _POISON as error:
+                raise Poison(f"{type(error).__name__}: {error}") from error
 
     async def _write(self, transaction: Transaction, stretch: Stretch, accounts: set[str]) -> Fold:
         fold = await transaction.fold(accounts)
@@ -128,8 +140,13 @@ class Projector:
         self._position.set(transaction.position)
         await self._cache.show(fold.wallets, transaction.position)
 
-    def _is_mine(self, event: EventMessage) -> bool:
-        return partition_of(event.stream_id, self._partitions) == self.partition
+    def _refuse_those_of_other_partitions(self, accounts: Collection[str]) -> None:
+        for account in accounts:
+            if not self._is_mine(account):
+                raise ImpossibleEvent(f"{account} belongs to another partition")
+
+    def _is_mine(self, account: str) -> bool:
+        return partition_of(account, self._partitions) == self.partition
 
     def _note(self, stopped: str | None) -> None:
         self._is_stopped.set(stopped is not None)
