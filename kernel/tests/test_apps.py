@@ -53,7 +53,8 @@ async def test_unknown_operation_is_a_mistake_of_the_service() -> None:
 async def test_hot_operations_are_matched_first() -> None:
     """Routes keep the table's order, whatever the order of the handlers."""
     routes = mount(dict.fromkeys(reversed(OPERATIONS), handler))
-    assert [route.path for route in routes] == [operation.path for operation in OPERATIONS.values()]
+    matched = [route.path for route in routes if route.name in OPERATIONS]
+    assert matched == [operation.path for operation in OPERATIONS.values()]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,9 @@ async def test_unknown_route_is_a_problem(exchange: Exchange, path: str) -> None
         ("POST", "/wallets/user1/balance", "GET, HEAD"),
         ("DELETE", "/wallets/user1/balance", "GET, HEAD"),
         ("DELETE", "/livez", "GET"),
-        ("GET", "/wallets/balanceTransfer", "DELETE, POST, PUT"),
+        ("GET", "/wallets/balanceTransfer", "POST"),
+        ("PUT", "/wallets/balanceTransfer", "POST"),
+        ("DELETE", "/wallets/balanceTransfer", "POST"),
         ("GET", "/wallets/balance", "DELETE, PUT"),
     ],
 )
@@ -154,11 +157,12 @@ async def test_with_keys_others_are_refused(exchange: Exchange, given: str | Non
         assert reply.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 @pytest.mark.parametrize("key", ["one", "two!"])
-async def test_with_keys_each_of_them_opens(exchange: Exchange, key: str) -> None:
-    """Any of the keys is good, so that keys can be changed without a pause; health and docs need none."""
+async def test_request_is_served_with_any_of_the_api_keys(exchange: Exchange, key: str, scheme: str) -> None:
+    """Keys can be changed without a pause, the scheme has no case, and health and docs need no key."""
     app = public(api_keys=("one", "two!"))
-    headers = {"Authorization": f"Bearer {key}"}
+    headers = {"Authorization": f"{scheme} {key}"}
     assert (await exchange(app, "GET", "/wallets/user1/balance", headers=headers)).status == 200
     for path in ("/livez", "/readyz", "/docs", "/openapi.json"):
         assert (await exchange(app, "GET", path)).status == 200

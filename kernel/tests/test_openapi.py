@@ -20,12 +20,13 @@ from wallet_kernel.contract.problems import PROBLEM_TYPES, Problem
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Answer, Call
 
-DOCUMENT = openapi("Saga")
-WITH_POSITIONS = openapi("CQRS", positions=True)
+CURRENCIES = ("USD", "EUR", "GBP")
+DOCUMENT = openapi("Saga", CURRENCIES)
+WITH_POSITIONS = openapi("CQRS", CURRENCIES, positions=True)
 TRANSACTION = UUID("0199a0d4-7a00-8abc-8def-0123456789ab")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 WALLET = WalletView("user1", "USD", 2**63 - 1, 3, "active", NOON)
-NEVER_OF_AN_OPERATION = {"not-found", "method-not-allowed"}
+NEVER_OF_AN_OPERATION = {"not-found"}
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -150,13 +151,43 @@ def test_members_are_those_of_the_structs(schema: str, parsed: type[msgspec.Stru
     assert published["required"] == [field.name for field in fields if field.required]
 
 
-REQUESTS = Requests(frozenset({"USD"}))
+REQUESTS = Requests(frozenset(CURRENCIES))
 BODIES: dict[str, Callable[[Call], object]] = {
     "TransferRequest": REQUESTS.transfer,
     "WalletRequest": REQUESTS.wallet,
     "CashRequest": REQUESTS.cash,
     "StatusRequest": requests.frozen,
 }
+
+
+@pytest.mark.parametrize("schema", BODIES)
+def test_example_bodies_are_accepted(schema: str, make_call: Callable[..., Call]) -> None:
+    """Every whole body that the document shows fits its schema, and the service takes it."""
+    bodies = [
+        example["value"]
+        for operation in operations(DOCUMENT).values()
+        if "requestBody" in operation
+        for content in operation["requestBody"]["content"].values()
+        if content["schema"]["$ref"].endswith(f"/{schema}")
+        for example in content["examples"].values()
+    ]
+    assert bodies
+    for body in bodies:
+        assert fits(schema, body)
+        BODIES[schema](make_call(json.dumps(body).encode(), params={"accountId": "user1"}))
+
+
+@pytest.mark.parametrize("document", [DOCUMENT, WITH_POSITIONS], ids=["saga", "cqrs"])
+def test_links_lead_from_creation_to_use(document: dict[str, Any]) -> None:
+    """Each operation that creates something links to operations that take its id, by their own parameters."""
+    created = {"openWallet", "transfer", "deposit", "withdraw"}
+    for name, operation in operations(document).items():
+        links = [
+            link for answer in operation["responses"].values() for link in answer.get("links", {}).values()
+        ]
+        assert bool(links) == (name in created)
+        for link in links:
+            assert link["parameters"].keys() <= parameters(document, link["operationId"])
 
 
 @pytest.mark.parametrize("schema", BODIES)
@@ -177,7 +208,14 @@ def test_examples_are_accepted(schema: str, make_call: Callable[..., Call]) -> N
         {"amount": "1e3"},
         {"amount": None},
         {"amount": 10**13},
+        {"amount": "0"},
+        {"amount": "0.000"},
+        {"amount": "1.1234567"},
+        {"amount": "9223372036854.775808"},
+        {"amount": 1.1234567},
         {"fromAccount": "@external"},
+        {"fromAccount": "balanceTransfer"},
+        {"currency": "CHF"},
         {"fromAccount": ""},
         {"toAccount": "a" * 65},
         {"currency": "usd"},
@@ -227,7 +265,7 @@ def test_positions_are_of_cqrs_only() -> None:
 
 def test_document_of_one_architecture_does_not_change_the_other() -> None:
     """Building the document with positions leaves the one without as it was."""
-    assert openapi("Saga") == DOCUMENT
+    assert openapi("Saga", CURRENCIES) == DOCUMENT
 
 
 def test_keys_are_optional_and_health_needs_none() -> None:

@@ -109,6 +109,26 @@ def test_every_name_of_the_pattern_is_taken(account: str) -> None:
     assert requests.account_id(account, "accountId") == account
 
 
+def test_name_of_the_transfer_route_is_reserved(make_call: MakeCall) -> None:
+    """No wallet can be named balanceTransfer, because its path would be the transfer's."""
+    assert "reserved" in refusal(REQUESTS.wallet, make_call(body(WALLET, accountId="balanceTransfer"))).detail
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"amount":1,"currency":"USD","amount":2}',
+        b'{"amount":1,"currency":"USD","amount":1}',
+        b'{"amount":1,"currency":"USD","curr\\u0065ncy":"USD"}',
+    ],
+    ids=["other-value", "same-value", "escaped-name"],
+)
+def test_body_is_invalid_with_a_repeated_member(make_call: MakeCall, text: bytes) -> None:
+    """A body that has a member twice is refused, however the name is written and whatever the values."""
+    problem = refusal(REQUESTS.cash, make_call(text, params={"accountId": "user1"}))
+    assert "more than once" in problem.detail
+
+
 def test_transfer_to_oneself_is_invalid(make_call: MakeCall) -> None:
     """Payer and payee differ."""
     assert "same wallet" in refusal(REQUESTS.transfer, make_call(body(TRANSFER, toAccount="user1"))).detail
@@ -209,10 +229,22 @@ def test_query_currency(make_call: MakeCall) -> None:
 
 
 def test_transaction_id(make_call: MakeCall) -> None:
-    """What is no UUID names no transfer: 404, not 422."""
+    """Only the spelling of our own answers names a transfer; any other is a 404, not a 422."""
     text = "0199a0d4-7a00-8abc-8def-0123456789ab"
     assert requests.transaction_id(make_call(params={"transactionId": text})) == UUID(text)
-    for bad in ("7", "", "user1", "0199a0d4-7a00-8abc-8def-0123456789a", "../x"):
+    for bad in (
+        "7",
+        "",
+        "user1",
+        "../x",
+        text[:-1],
+        text.upper(),
+        text.replace("-", ""),
+        f"{{{text}}}",
+        f"urn:uuid:{text}",
+        "+" + text[1:],
+        text.replace("1", "\u0661"),
+    ):
         assert (
             refusal(requests.transaction_id, make_call(params={"transactionId": bad})).name
             == "transfer-not-found"

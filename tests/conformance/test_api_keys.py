@@ -85,7 +85,15 @@ def test_the_challenge_names_the_scheme(base_url: str) -> None:
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR"])
+def test_key_is_accepted_whatever_the_case_of_the_scheme(base_url: str, scheme: str) -> None:
+    """The name of an authentication scheme has no case (RFC 9110 §11.1)."""
+    headers = {"Authorization": f"{scheme} {KEYS[0]}"}
+    answer = WalletApi(base_url).send(Call("GET", f"/wallets/{new_account()}/balance", headers=headers))
+    assert_problem(answer, "wallet-not-found")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/docs/swagger-ui.js", "/openapi.json"])
 def test_health_and_docs_need_no_key(base_url: str, path: str) -> None:
     """Health and docs need none."""
     assert WalletApi(base_url).read(path).status == 200

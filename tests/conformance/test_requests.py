@@ -191,6 +191,14 @@ def test_unknown_members_are_invalid(
     assert_problem(send(api, good, exact.encode({**good[2], extra: value})), "invalid-request")
 
 
+def test_repeated_members_are_invalid(api: WalletApi, good: tuple[str, str, Any]) -> None:
+    """A body that has a member twice is a 422, even when both say the same."""
+    for member in good[2]:
+        body = exact.encode(good[2])
+        repeated = body[:-1] + b"," + exact.encode({member: good[2][member]})[1:]
+        assert_problem(send(api, good, repeated), "invalid-request")
+
+
 def test_missing_members_are_invalid(api: WalletApi, good: tuple[str, str, Any]) -> None:
     """A member the route needs and does not get is a 422."""
     for member in good[2]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import datetime
+from urllib.parse import quote
 
 import pytest
 
@@ -43,6 +44,21 @@ def test_an_unknown_transfer_is_not_found(api: WalletApi) -> None:
     """A transaction id nobody got is a 404."""
     for transaction in (uuid.uuid4(), uuid.uuid1(), uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)):
         assert_problem(api.transfer_document(str(transaction)), "transfer-not-found")
+
+
+def test_transfer_is_found_under_one_spelling_of_its_id_only(api: WalletApi, pair: Pair) -> None:
+    """An id in capitals, without hyphens, in braces, with a sign or with foreign digits is a 404."""
+    transaction = str(api.transfer(pair.payer, pair.payee, 1).transaction_id)
+    assert api.transfer_document(transaction).status == 200
+    for other in (
+        transaction.upper(),
+        transaction.replace("-", ""),
+        f"{{{transaction}}}",
+        f"urn:uuid:{transaction}",
+        "+" + transaction[1:],
+        transaction.translate({ord("0") + digit: chr(0x660 + digit) for digit in range(10)}),
+    ):
+        assert_problem(api.transfer_document(quote(other, safe="")), "transfer-not-found")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ async def command(settings: CommandSettings) -> AsyncIterator[Service]:
         )
         public = PublicRoutes(Requests(frozenset(settings.currencies)), Payments(writer, settings.deadline_s))
         lifecycle = Lifecycle(settings.in_flight_max, {"event-store": store.ping})
-        document = openapi(TITLE, positions=True)
+        document = openapi(TITLE, settings.currencies, positions=True)
         yield Service(
             lifecycle,
             [

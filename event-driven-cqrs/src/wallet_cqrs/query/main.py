@@ -1,7 +1,7 @@
 """Wires a query service."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -62,7 +62,7 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
         yield Service(
             lifecycle,
             [
-                public_listener(settings, TITLE, routes, document(), lifecycle),
+                public_listener(settings, TITLE, routes, document(settings.currencies), lifecycle),
                 own_listener(settings, NAME, lifecycle),
             ],
             settings.drain_timeout_s,
@@ -72,9 +72,9 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
             await delivering
 
 
-def document() -> dict[str, Any]:
+def document(currencies: Iterable[str]) -> dict[str, Any]:
     """The OpenAPI document of the whole architecture, also of what other services serve behind the same gateway."""
-    contract = openapi(TITLE, positions=True)
+    contract = openapi(TITLE, currencies, positions=True)
     return contract | {"paths": contract["paths"] | {stream_route.PATH: stream_route.OPENAPI}}
 
 

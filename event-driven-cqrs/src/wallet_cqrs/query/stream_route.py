@@ -16,6 +16,7 @@ from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.routes import tell
 from wallet_cqrs.query.streams import Announcements, Listener
 from wallet_kernel.contract import requests
+from wallet_kernel.contract.openapi import problems
 from wallet_kernel.contract.problems import Problem, refused
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.http import Answer, Call, Receive, Scope, Send, send_answer
@@ -28,19 +29,45 @@ STREAMS = Gauge("wallet_balance_streams", "Balance streams being served.")
 DRAIN_LOOK_S = 0.25
 """How often a stream looks whether the service drains."""
 
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "description": "The wallet now, and at every change.",
+    "properties": {
+        "event": {"const": "balance"},
+        "id": {"type": "string", "pattern": "^[1-9][0-9]*$", "description": "The wallet's version."},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Wallet"},
+        },
+    },
+    "required": ["event", "id", "data"],
+}
+_PROBLEMS = (
+    "invalid-request",
+    "unauthorized",
+    "wallet-not-found",
+    "position-not-reached",
+    "overloaded",
+    "draining",
+    "shard-unavailable",
+    "internal-error",
+)
+
 OPENAPI: dict[str, Any] = {
     "get": {
         "operationId": "balanceStream",
-        "summary": "A wallet's balance and its changes, as server-sent events",
+        "summary": "A wallet's balance and its changes, as server-sent events; the schema is that of one event",
         "parameters": [
             {"$ref": "#/components/parameters/accountId"},
             {"$ref": "#/components/parameters/min_position"},
         ],
         "responses": {
             "200": {
-                "description": "An event `balance` now and at every change; its data is the wallet's document.",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            }
+                "description": "Events until the client leaves or the service stops; comments keep it alive.",
+                "content": {"text/event-stream": {"schema": _EVENT}},
+            },
+            **problems(_PROBLEMS),
         },
     }
 }

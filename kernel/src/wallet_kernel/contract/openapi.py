@@ -1,4 +1,4 @@
-"""The OpenAPI document of the contract, for both architectures: what OPERATIONS does not say of them."""
+"""The OpenAPI document of the contract, for both architectures: words, answers, problems and links of OPERATIONS."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -6,14 +6,24 @@ from typing import Any, Final, NamedTuple
 
 from wallet_kernel.contract.operations import OPERATIONS
 from wallet_kernel.contract.problems import PROBLEM_TYPES, RETRY_AFTER_S, problem_uri
-from wallet_kernel.contract.requests import STATEMENT_LIMIT_DEFAULT, STATEMENT_LIMIT_MAX
-from wallet_kernel.contract.schemas import ACCOUNT, CURRENCY, POSITION, SCHEMAS, TRANSACTION_ID, Schema
+from wallet_kernel.contract.requests import CURSOR_PATTERN, STATEMENT_LIMIT_DEFAULT, STATEMENT_LIMIT_MAX
+from wallet_kernel.contract.schemas import (
+    ACCOUNT,
+    POSITION,
+    SCHEMAS,
+    TAKES_CURRENCY,
+    TRANSACTION_ID,
+    Schema,
+    known_currency,
+)
 
 _ALWAYS = ("unauthorized", "overloaded", "draining", "shard-unavailable", "internal-error")
 _BODY = ("unsupported-media-type", "request-timeout", "body-too-large")
 _KEYED = ("idempotency-key-reused", "idempotency-in-progress", "outcome-unknown")
 _PAYS_OR_IS_PAID = ("wallet-not-found", "wallet-closed", "wallet-frozen", "currency-mismatch")
 _WAITS = ("position-not-reached",)
+# PUT and DELETE of the path /wallets/balanceTransfer, whose account name is reserved.
+_RESERVED = ("method-not-allowed",)
 
 
 class _Described(NamedTuple):
@@ -71,31 +81,58 @@ _DESCRIBED: Final[dict[str, _Described]] = {
     "changeStatus": _Described(
         "Freeze or unfreeze a wallet; the status it already has changes nothing",
         {200: "Wallet"},
-        ("wallet-not-found", "wallet-closed", "outcome-unknown"),
+        ("wallet-not-found", "wallet-closed", "outcome-unknown", *_RESERVED),
         body="StatusRequest",
     ),
     "closeWallet": _Described(
         "Close an empty wallet, for good; closing it again changes nothing",
         {200: "Wallet"},
-        ("wallet-not-found", "wallet-not-empty", "outcome-unknown"),
+        ("wallet-not-found", "wallet-not-empty", "outcome-unknown", *_RESERVED),
     ),
     "lookUpTransfer": _Described(
         "State and timeline of a transfer", {200: "Transfer"}, ("transfer-not-found",)
     ),
 }
 
+_EXAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "WalletRequest": {
+        "payer": {"value": {"accountId": "user1", "currency": "USD", "balance": 100}},
+        "payee": {"value": {"accountId": "user2", "currency": "USD"}},
+    },
+    "TransferRequest": {
+        "payment": {
+            "value": {"fromAccount": "user1", "toAccount": "user2", "amount": 10.234, "currency": "USD"}
+        }
+    },
+    "CashRequest": {"cash": {"value": {"amount": "10.50", "currency": "USD"}}},
+    "StatusRequest": {"unfreeze": {"value": {"status": "active"}}, "freeze": {"value": {"status": "frozen"}}},
+}
+"""Bodies that an empty system accepts when they are sent in this order."""
+
+_ITS_WALLET: Final = {"accountId": "$response.body#/accountId"}
+_ITS_TRANSFER: Final = {"lookUpTransfer": {"transactionId": "$response.body#/transactionId"}}
+_LEADS_TO: Final[dict[str, dict[str, dict[str, str]]]] = {
+    "openWallet": {
+        "balance": _ITS_WALLET,
+        "statement": _ITS_WALLET,
+        "deposit": _ITS_WALLET,
+        "withdraw": _ITS_WALLET,
+        "changeStatus": _ITS_WALLET,
+        "closeWallet": _ITS_WALLET,
+        **_ITS_TRANSFER,
+    },
+    "transfer": _ITS_TRANSFER,
+    "deposit": _ITS_TRANSFER,
+    "withdraw": _ITS_TRANSFER,
+}
+
 _PARAMETERS: Final[dict[str, Schema]] = {
     "accountId": {"in": "path", "required": True, "schema": ACCOUNT},
     "transactionId": {"in": "path", "required": True, "schema": TRANSACTION_ID},
-    "currency": {
-        "in": "query",
-        "description": "The currency you expect the wallet to hold.",
-        "schema": CURRENCY,
-    },
     "at": {
         "in": "query",
-        "description": "A past moment, RFC 3339 with zone, inclusive.",
-        "schema": {"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]},
+        "description": "A past moment, RFC 3339 with zone, inclusive, such as `2026-01-31T12:00:00Z`.",
+        "schema": {"type": "string", "format": "date-time"},
     },
     "limit": {
         "in": "query",
@@ -110,7 +147,7 @@ _PARAMETERS: Final[dict[str, Schema]] = {
     "cursor": {
         "in": "query",
         "description": "`nextCursor` of an earlier page.",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "pattern": CURSOR_PATTERN},
     },
     "min_position": {
         "in": "query",
@@ -125,6 +162,15 @@ _PARAMETERS: Final[dict[str, Schema]] = {
     },
 }
 
+
+def _expected_currency(currencies: Iterable[str]) -> Schema:
+    return {
+        "in": "query",
+        "description": "The currency you expect the wallet to hold.",
+        "schema": known_currency(currencies),
+    }
+
+
 _HEADERS: Final[dict[str, Schema]] = {
     "Retry-After": {
         "description": "Seconds to wait.",
@@ -135,6 +181,7 @@ _HEADERS: Final[dict[str, Schema]] = {
         "description": "`true`: this is the answer of an earlier request with the same key.",
         "schema": {"const": "true"},
     },
+    "Allow": {"description": "The methods of this path.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}},
 }
 
@@ -142,8 +189,12 @@ _TITLES: Final = {200: "As it is.", 201: "Done and durable.", 202: "Not decided 
 _POSITIONED = ("Success", "Pending", "Wallet", "OpenedWallet", "Statement", "Transfer")
 
 
-def openapi(title: str, *, positions: bool = False) -> dict[str, Any]:
-    """The contract as OpenAPI 3.1. `positions` (cqrs): writes answer a position, reads wait for it."""
+def openapi(title: str, currencies: Iterable[str], *, positions: bool = False) -> dict[str, Any]:
+    """Returns the contract as OpenAPI 3.1, for an installation that knows these currencies.
+
+    With `positions` (cqrs) writes answer a position and reads wait for one.
+    """
+    parameters = {"currency": _expected_currency(currencies), **_PARAMETERS}
     paths: dict[str, dict[str, Any]] = {}
     for name, operation in OPERATIONS.items():
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(name, positions=positions)
@@ -153,8 +204,8 @@ def openapi(title: str, *, positions: bool = False) -> dict[str, Any]:
         "security": [{}, {"apiKey": []}],
         "paths": paths | _HEALTH,
         "components": {
-            "schemas": _schemas(positions=positions),
-            "parameters": {name: {"name": name} | rest for name, rest in _PARAMETERS.items()},
+            "schemas": _with_currencies(_schemas(positions=positions), currencies),
+            "parameters": {name: {"name": name} | rest for name, rest in parameters.items()},
             "headers": _HEADERS,
             "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer", "description": _KEYS}},
         },
@@ -169,7 +220,7 @@ def problem_names(name: str, *, positions: bool = False) -> tuple[str, ...]:
     """The problem types that an operation may answer."""
     described, method = _DESCRIBED[name], OPERATIONS[name].method
     return (
-        *(() if name == "lookUpTransfer" else ("invalid-request",)),
+        *(() if name == "lookUpTransfer" and not positions else ("invalid-request",)),
         *(_BODY if described.body else ()),
         *(_KEYED if described.keyed else ()),
         *described.problems,
@@ -181,18 +232,29 @@ def problem_names(name: str, *, positions: bool = False) -> tuple[str, ...]:
 def _operation(name: str, *, positions: bool) -> dict[str, Any]:
     described = _DESCRIBED[name]
     responses = {
-        str(status): _answer(status, schema, described) for status, schema in described.answers.items()
+        str(status): _answer(status, schema, described) | _links(name, positions=positions)
+        for status, schema in described.answers.items()
     }
     operation = {
         "operationId": name,
         "summary": described.summary,
         "parameters": [_ref("parameters", parameter) for parameter in _parameters(name, positions=positions)],
-        "responses": responses | _problems(problem_names(name, positions=positions), keyed=described.keyed),
+        "responses": responses | problems(problem_names(name, positions=positions), keyed=described.keyed),
     }
     if described.body:
-        content = {"application/json": {"schema": _ref("schemas", described.body)}}
-        operation["requestBody"] = {"required": True, "content": content}
+        content = {"schema": _ref("schemas", described.body), "examples": _EXAMPLES[described.body]}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return operation
+
+
+def _links(name: str, *, positions: bool) -> dict[str, Any]:
+    """Where a successful answer leads: from what it created to the operations that take it."""
+    found = {}
+    for target, parameters in _LEADS_TO.get(name, {}).items():
+        waits = positions and OPERATIONS[target].method == "GET"
+        position = {"min_position": "$response.body#/position"} if waits else {}
+        found[target] = {"operationId": target, "parameters": parameters | position}
+    return {"links": found} if found else {}
 
 
 def _parameters(name: str, *, positions: bool) -> Iterable[str]:
@@ -217,7 +279,8 @@ def _answer(status: int, schema: str, described: _Described) -> dict[str, Any]:
     }
 
 
-def _problems(names: Iterable[str], *, keyed: bool) -> dict[str, Any]:
+def problems(names: Iterable[str], *, keyed: bool = False) -> dict[str, Any]:
+    """Returns the responses, by status, of an operation that may answer these problem types."""
     by_status: dict[int, list[str]] = {}
     for name in names:
         by_status.setdefault(PROBLEM_TYPES[name].status, []).append(name)
@@ -225,7 +288,7 @@ def _problems(names: Iterable[str], *, keyed: bool) -> dict[str, Any]:
 
 
 def _problem(status: int, names: list[str], *, keyed: bool) -> dict[str, Any]:
-    wanted = {"Retry-After": status == 503, "WWW-Authenticate": status == 401}
+    wanted = {"Retry-After": status == 503, "WWW-Authenticate": status == 401, "Allow": status == 405}
     wanted["Idempotent-Replayed"] = keyed and status in (404, 409)
     narrowed = {"status": {"const": status}, "type": {"enum": [problem_uri(name) for name in names]}}
     schema = {"allOf": [_ref("schemas", "Problem"), {"properties": narrowed}]}
@@ -242,6 +305,11 @@ def _schemas(*, positions: bool) -> dict[str, Schema]:
     extra = {"properties": {"position": POSITION}}
     positioned = {name: _merged(SCHEMAS[name], extra | {"required": ["position"]}) for name in _POSITIONED}
     return SCHEMAS | positioned | {"Problem": _merged(SCHEMAS["Problem"], extra | {"required": []})}
+
+
+def _with_currencies(schemas: dict[str, Schema], currencies: Iterable[str]) -> dict[str, Schema]:
+    known = {"properties": {"currency": known_currency(currencies)}, "required": []}
+    return schemas | {name: _merged(schemas[name], known) for name in TAKES_CURRENCY}
 
 
 def _merged(schema: Schema, extra: Schema) -> Schema:

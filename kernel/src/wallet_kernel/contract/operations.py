@@ -1,8 +1,9 @@
 """The operations of the public API, by name: what a service mounts, and what the OpenAPI document describes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from wallet_kernel.endpoint import Endpoint
@@ -30,18 +31,29 @@ OPERATIONS: Final[dict[str, Operation]] = {
 
 
 def mount(handlers: Mapping[str, Handler]) -> list[Route]:
-    """The routes of these operations, in the table's order: the hot ones are matched first."""
+    """The routes of these operations, in the table's order: the hot ones are matched first.
+
+    A route without parameters comes with one that refuses all other methods: without it, PUT /wallets/balanceTransfer
+    would be the change of a wallet's status.
+    """
     unknown = handlers.keys() - OPERATIONS.keys()
     if unknown:
         raise KeyError(f"the contract has no operation {sorted(unknown)}")
-    return [_route(name, handlers[name]) for name in OPERATIONS if name in handlers]
+    return [route for name in OPERATIONS if name in handlers for route in _routes(name, handlers[name])]
 
 
-def _route(name: str, handler: Handler) -> Route:
+def _routes(name: str, handler: Handler) -> Iterator[Route]:
     operation = OPERATIONS[name]
     takes_body = operation.method in ("POST", "PUT")
     endpoint = Endpoint(name, handler, takes_body=takes_body)
-    return Route(operation.path, endpoint, methods=[operation.method], name=name)
+    yield Route(operation.path, endpoint, methods=[operation.method], name=name)
+    if "{" not in operation.path:
+        yield Route(operation.path, _WrongMethod(), name=f"{name}-wrong-method")
+
+
+class _WrongMethod:
+    async def __call__(self, *_: object) -> None:
+        raise HTTPException(405)
 
 
 async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:

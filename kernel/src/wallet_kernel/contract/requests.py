@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from json import JSONDecoder
 from typing import TypeVar
 from uuid import UUID
 
@@ -15,11 +16,17 @@ from wallet_kernel.idempotency import InvalidKey, parse_key
 from wallet_kernel.money import InvalidAmount, parse_amount, parse_balance
 
 ACCOUNT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}$"
+RESERVED_ACCOUNT = "balanceTransfer"
+"""No wallet has this name, because POST /wallets/balanceTransfer is the transfer."""
+CURSOR_PATTERN = r"^v[1-9][0-9]{0,17}$"
+TRANSACTION_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+POSITION_MAX = 10**18 - 1
 STATEMENT_LIMIT_DEFAULT = 50
 STATEMENT_LIMIT_MAX = 500
 
 _ACCOUNT = re.compile(ACCOUNT_PATTERN[1:-1])
-_CURSOR = re.compile(r"v[1-9][0-9]{0,17}")
+_CURSOR = re.compile(CURSOR_PATTERN[1:-1])
+_TRANSACTION_ID = re.compile(TRANSACTION_ID_PATTERN[1:-1])
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _POSITION = re.compile(r"[0-9]{1,18}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
@@ -149,16 +156,17 @@ def account_id(text: str, member: str) -> str:
         raise invalid_request(
             f"{member} must be 1 to 64 of the characters A-Z a-z 0-9 . _ : @ - and begin with a letter or digit."
         )
+    if text == RESERVED_ACCOUNT:
+        raise invalid_request(f"{member} must not be {RESERVED_ACCOUNT}: this name is reserved.")
     return text
 
 
 def transaction_id(call: Call) -> UUID:
-    """The transactionId in the path. One that is no UUID names no transfer: 404."""
+    """The transactionId in the path. Any other spelling than the one of our answers names no transfer: 404."""
     text = call.params["transactionId"]
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Problem("transfer-not-found", "No transfer has this id; ids are UUIDs.") from None
+    if _TRANSACTION_ID.fullmatch(text) is None:
+        raise Problem("transfer-not-found", "No transfer has this id. Ids are UUIDs in lower case.")
+    return UUID(text)
 
 
 def statement(call: Call) -> StatementRequest:
@@ -212,11 +220,25 @@ def _json(call: Call, decoder: Decoder[Body]) -> Body:
     if content_type.partition(b";")[0].strip().lower() != b"application/json":
         raise Problem("unsupported-media-type", "Send the body as Content-Type: application/json.")
     try:
-        return decoder.decode(call.body)
+        body = decoder.decode(call.body)
+        _STRICT.decode(call.body.decode())
+        return body
     except (ValidationError, DecodeError, UnicodeDecodeError) as error:
         raise invalid_request(f"The body does not fit: {error}.") from error
     except RecursionError as error:
         raise invalid_request("The body is nested too deeply.") from error
+
+
+def _refuse_repeated(members: list[tuple[str, object]]) -> None:
+    """RFC 8259 §4 leaves open which of two members counts, so a body that repeats one has no one meaning."""
+    names = [name for name, _ in members]
+    if len(set(names)) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise invalid_request(f"The body has the member {repeated} more than once.")
+
+
+# msgspec takes the last of repeated members. This second look costs 2 µs; it makes no numbers of the digits.
+_STRICT = JSONDecoder(object_pairs_hook=_refuse_repeated, parse_float=str, parse_int=str)
 
 
 def _money(parse: Callable[[bytes], int], raw: Raw, member: str = "amount") -> int:

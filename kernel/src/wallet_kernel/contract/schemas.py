@@ -1,8 +1,16 @@
 """The JSON schemas of the contract's documents, as its OpenAPI document publishes them."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
-from wallet_kernel.contract.requests import ACCOUNT_PATTERN
+from wallet_kernel.contract.amount_pattern import AMOUNT_PATTERN, BALANCE_PATTERN
+from wallet_kernel.contract.requests import (
+    ACCOUNT_PATTERN,
+    POSITION_MAX,
+    RESERVED_ACCOUNT,
+    TRANSACTION_ID_PATTERN,
+)
+from wallet_kernel.money import AMOUNT_MAX_MICROS, MICROS_PER_UNIT
 
 Schema = dict[str, Any]
 
@@ -11,18 +19,27 @@ _EXAMPLE_ID = "0199a0d4-7a00-8abc-8def-0123456789ab"
 ACCOUNT: Final[Schema] = {
     "type": "string",
     "pattern": ACCOUNT_PATTERN,
-    "description": "Name of a wallet; names that begin with @ are the system's.",
+    "not": {"const": RESERVED_ACCOUNT},
+    "description": f"Name of a wallet. `{RESERVED_ACCOUNT}` is reserved, because it is a route.",
     "examples": ["user1"],
 }
 CURRENCY: Final[Schema] = {
     "type": "string",
     "pattern": "^[A-Z]{3}$",
-    "description": "ISO 4217 code of a currency that this installation knows.",
+    "description": "ISO 4217 code.",
     "examples": ["USD"],
 }
+
+
+def known_currency(currencies: Iterable[str]) -> Schema:
+    """Returns the schema of the currency in a request: one that the installation knows."""
+    return {"type": "string", "enum": list(currencies)}
+
+
 TRANSACTION_ID: Final[Schema] = {
     "type": "string",
     "format": "uuid",
+    "pattern": TRANSACTION_ID_PATTERN,
     "description": "Names a transfer, deposit, withdrawal or opening.",
     "examples": [_EXAMPLE_ID],
 }
@@ -35,8 +52,8 @@ TIME: Final[Schema] = {
 POSITION: Final[Schema] = {
     "type": "integer",
     "minimum": 0,
+    "maximum": POSITION_MAX,
     "description": "Position in the event log; `min_position` of a read waits for it.",
-    "examples": [4711],
 }
 _VERSION: Final[Schema] = {
     "type": "integer",
@@ -49,6 +66,7 @@ _PARTY: Final[Schema] = {
     "description": "A wallet, or the system's external account.",
     "examples": ["user2", "@external"],
 }
+_AMOUNT_MAX: Final = AMOUNT_MAX_MICROS / MICROS_PER_UNIT
 _STATUS: Final[Schema] = {"type": "string", "enum": ["active", "frozen", "closed"]}
 _REASON: Final[Schema] = {
     "type": "string",
@@ -64,13 +82,13 @@ def _money(description: str, example: float) -> Schema:
 
 
 def _money_in(description: str, *, zero: bool) -> Schema:
-    """Money in: a JSON number, or a string of plain decimal digits; the exact upper limit is in the words."""
+    """Money in: a JSON number, or a string of plain decimal digits; exactly what the service accepts."""
     at_least: Schema = {"minimum": 0} if zero else {"exclusiveMinimum": 0}
     return {
         "description": f"{description} Exact: at most 6 decimal places, up to 9223372036854.775807.",
         "anyOf": [
-            {"type": "number", **at_least, "exclusiveMaximum": 9223372036855},
-            {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
+            {"type": "number", **at_least, "maximum": _AMOUNT_MAX, "multipleOf": 1 / MICROS_PER_UNIT},
+            {"type": "string", "pattern": BALANCE_PATTERN if zero else AMOUNT_PATTERN},
         ],
         "examples": [10.234, "10.234"],
     }
@@ -109,6 +127,8 @@ _ITEM: Final = _document(
     },
 )
 
+TAKES_CURRENCY: Final = ("TransferRequest", "WalletRequest", "CashRequest")
+
 SCHEMAS: Final[dict[str, Schema]] = {
     "TransferRequest": _document(
         "Move money from one wallet to another.",
@@ -126,7 +146,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "accountId": ACCOUNT,
             "currency": CURRENCY,
             "balance": _money_in("Opening balance, posted from the external account.", zero=True)
-            | {"default": 0},
+            | {"default": 0, "examples": [100, "100"]},
         },
         "balance",
         closed=True,

@@ -3,7 +3,7 @@
 import hmac
 import platform
 from asyncio import CancelledError
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -36,12 +36,10 @@ def public_app(
     framework = _app(title, [*routes, *docs_routes(title, OPENAPI_PATH)], lifecycle, openapi_url=OPENAPI_PATH)
     framework.openapi = lambda: dict(openapi)  # type: ignore[method-assign]
     app = hot_lane(framework, routes)
-    accepted = [f"Bearer {key}".encode() for key in api_keys]
+    accepted = [key.encode() for key in api_keys]
     open_paths = OPEN_PATHS | DOCS_PATHS | {OPENAPI_PATH}
     public = _cut_off_with_a_problem(app)
-    return lifecycle.guard(
-        _authorised(public, b"authorization", accepted, open_paths) if accepted else public
-    )
+    return lifecycle.guard(_authorised(public, _bearer_token, accepted, open_paths) if accepted else public)
 
 
 def own_app(title: str, routes: Sequence[Route], lifecycle: Lifecycle, secret: str) -> App:
@@ -50,7 +48,7 @@ def own_app(title: str, routes: Sequence[Route], lifecycle: Lifecycle, secret: s
     app.add_api_route("/metrics", _metrics, methods=["GET"])
     _BUILD.info({"service": title, "version": version("wallet-kernel"), "python": platform.python_version()})
     served = _direct(app, routes)
-    return lifecycle.guard(_authorised(served, SECRET_HEADER.encode(), [secret.encode()], OPEN_PATHS))
+    return lifecycle.guard(_authorised(served, _service_secret, [secret.encode()], OPEN_PATHS))
 
 
 def _app(
@@ -99,9 +97,13 @@ def _no_route(app: FastAPI, request: Request) -> Response:
     # A service may serve a part of the contract only; what a path of the contract takes is the same everywhere.
     contract = CONTRACT if app.openapi_url else []
     routes = [route for route in (*app.routes, *contract) if isinstance(route, Route)]
-    methods = {m for r in routes if r.matches(request.scope)[0] != Match.NONE for m in r.methods or ()}
-    if methods:
-        allow = ", ".join(sorted(methods))
+    matching = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
+    if matching:
+        # The first one decides, as in the router: /wallets/balanceTransfer is a route, not the wallet of that name.
+        path = matching[0].path
+        allow = ", ".join(
+            sorted({m for route in matching if route.path == path for m in route.methods or ()})
+        )
         problem = Problem("method-not-allowed", f"It takes {allow}.", headers=((b"allow", allow.encode()),))
     else:
         problem = Problem("not-found", "The public routes are listed in /openapi.json.")
@@ -129,16 +131,28 @@ _NOT_KNOWN = Problem(
 )
 
 
-def _authorised(app: App, header: bytes, accepted: Sequence[bytes], open_paths: Iterable[str]) -> App:
-    """Lets a request through whose header shows one of the accepted values; compares in constant time."""
+def _bearer_token(call: Call) -> bytes:
+    """The token of an Authorization header; the scheme's case does not matter (RFC 9110 §11.1)."""
+    scheme, _, token = (call.header(b"authorization") or b"").partition(b" ")
+    return token.strip(b" ") if scheme.lower() == b"bearer" else b""
+
+
+def _service_secret(call: Call) -> bytes:
+    return call.header(SECRET_HEADER.encode()) or b""
+
+
+def _authorised(
+    app: App, shown: Callable[[Call], bytes], accepted: Sequence[bytes], open_paths: Iterable[str]
+) -> App:
+    """Lets a request through that shows one of the accepted values; compares in constant time."""
     open_to_all = frozenset(open_paths)
+    name = "Authorization" if shown is _bearer_token else SECRET_HEADER
     problem = Problem(
-        "unauthorized", f"Send a valid {header.decode()} header.", headers=((b"www-authenticate", b"Bearer"),)
+        "unauthorized", f"Send a valid {name} header.", headers=((b"www-authenticate", b"Bearer"),)
     )
 
     async def authorised(scope: Scope, receive: Receive, send: Send) -> None:
-        given = Call(scope).header(header) or b""
-        if scope["path"] in open_to_all or _any_equal(given, accepted):
+        if scope["path"] in open_to_all or _any_equal(shown(Call(scope)), accepted):
             await app(scope, receive, send)
         else:
             await send_answer(problem.answer(scope["path"]), send)

@@ -30,7 +30,7 @@ async def noop(settings: PublicSettings) -> AsyncIterator[Service]:
     lifecycle = Lifecycle(settings.in_flight_max, {})
     routes = mount(NoopRoutes(Requests(frozenset(settings.currencies))).handlers())
     listeners = [
-        public_listener(settings, TITLE, routes, openapi(TITLE), lifecycle),
+        public_listener(settings, TITLE, routes, openapi(TITLE, settings.currencies), lifecycle),
         own_listener(settings, NAME, lifecycle),
     ]
     yield Service(lifecycle, listeners, settings.drain_timeout_s)

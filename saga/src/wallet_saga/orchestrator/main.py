@@ -61,7 +61,9 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
         yield Service(
             lifecycle,
             [
-                public_listener(settings, TITLE, mount(public.handlers()), openapi(TITLE), lifecycle),
+                public_listener(
+                    settings, TITLE, mount(public.handlers()), openapi(TITLE, settings.currencies), lifecycle
+                ),
                 own_listener(settings, NAME, lifecycle),
             ],
             settings.drain_timeout_s,
