@@ -1,6 +1,7 @@
 """A program for test_server.py: a service with one slow operation, run as services are.
 
-Usage: small_service.py PORT GATE [shared]. POST /wallets/balanceTransfer answers once the file GATE exists.
+Usage: small_service.py PORT GATE [shared] [impatient]. POST /wallets/balanceTransfer answers once the file GATE exists;
+POST /wallets answers its body. With `impatient`, clients have 0.3 s for a request's head.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.http import Answer, Call
+from wallet_kernel.runtime import connection
 from wallet_kernel.runtime.apps import public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.logs import configure_logs
@@ -33,8 +35,12 @@ async def service(port: int, gate: Path, *, shared: bool) -> AsyncIterator[Servi
     async def fast(call: Call) -> Answer:
         return Answer(200, call.header(b"x-echo") or b"")
 
+    async def echo(call: Call) -> Answer:
+        return Answer(201, call.body, ((b"x-echo", call.header(b"x-echo") or b""),))
+
     lifecycle = Lifecycle(10)
-    app = public_app("small", mount({"transfer": slow, "balance": fast}), {}, lifecycle)
+    routes = mount({"transfer": slow, "balance": fast, "openWallet": echo})
+    app = public_app("small", routes, {}, lifecycle)
     try:
         yield Service(
             lifecycle, [Listener(app, "127.0.0.1", port, shared=shared, idle_s=3)], drain_timeout_s=4
@@ -45,4 +51,6 @@ async def service(port: int, gate: Path, *, shared: bool) -> AsyncIterator[Servi
 
 if __name__ == "__main__":
     configure_logs("small", "info")
+    if "impatient" in sys.argv:
+        connection.HEAD_TIMEOUT_S = 0.3
     run(service(int(sys.argv[1]), Path(sys.argv[2]), shared="shared" in sys.argv))

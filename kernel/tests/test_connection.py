@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from wallet_kernel.runtime.connection import JoinedWrites
+from wallet_kernel.runtime.transport import JoinedWrites
 
 pytestmark = pytest.mark.anyio
 

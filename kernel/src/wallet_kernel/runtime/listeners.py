@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from wallet_kernel.runtime.apps import own_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
-from wallet_kernel.runtime.server import KEEP_ALIVE_S, Listener
+from wallet_kernel.runtime.server import DRAIN_KEEP_ALIVE_S, Listener
 from wallet_kernel.runtime.settings import PublicSettings, ServiceSettings
 
 
@@ -20,7 +20,7 @@ def public_listener(
 ) -> Listener:
     """The contract's routes, described by this OpenAPI document; replicas on one machine share the port."""
     app = public_app(title, routes, document, lifecycle, settings.api_keys)
-    return Listener(app, settings.public_host, settings.public_port, shared=True, idle_s=KEEP_ALIVE_S)
+    return Listener(app, settings.public_host, settings.public_port, shared=True, idle_s=DRAIN_KEEP_ALIVE_S)
 
 
 def own_listener(

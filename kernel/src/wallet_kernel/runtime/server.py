@@ -31,8 +31,12 @@ GC_ALLOCATIONS = 50_000
 """Net new objects after which the collector looks for cycles. Requests leave none, and looking costs all the same."""
 
 
-KEEP_ALIVE_S = 5
-"""How long a connection may be idle before the service closes it. Clients that keep connections close them earlier."""
+KEEP_ALIVE_S = 75
+"""How long a connection may be idle between two requests before the service closes it. Clients close theirs earlier
+(the gateway after 2 s, services after 15 s, most others within 60 s): a request on a closed connection fails."""
+
+DRAIN_KEEP_ALIVE_S = 5
+"""The same while the service drains: longer than the gateway keeps an idle connection."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ HANDSHAKE_S = 0.02
 """How long a handshake that has begun may take to end."""
 ACCEPT_TURNS_MAX = 100
 
+UNREAD_S = 30
+"""How long a client may leave what it was sent unread, or be unreachable, before the kernel ends its connection."""
+
 _SO_ATTACH_FILTER = 26
 # Classic BPF, over the TCP header: a packet with SYN and without ACK is dropped, any other one passes.
 _NO_NEW_HANDSHAKES = b"".join(
@@ -33,6 +36,7 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
     """Binds a socket to a port; with `shared`, replicas may bind to it too (SO_REUSEPORT). Raises CannotListen."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_S * 1000)  # connections inherit it
     if shared:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:

@@ -1,0 +1,262 @@
+"""Where a request ends: a body is never taken for a request, and every answer belongs to its own request."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.blackbox.wire import PATIENCE_S, Client, Reply, chunked, exchange, head
+
+PROGRAM = Path(__file__).with_name("small_service.py")
+INNER = head("POST", "/wallets", 5, b"X-Echo: inner") + b"inner"
+"""A body that is the text of a request."""
+
+OFFERS = [
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA",
+    b"Connection: keep-alive, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13",
+    b"Upgrade: TLS/1.0\r\nConnection: Upgrade",
+]
+NO_HTTP = [
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+    b"Content-Length: 5\r\nContent-Length: 5",
+    b"Content-Length: 0\r\nContent-Length: 5",
+    *(
+        b"Content-Length: " + value
+        for value in (b"+5", b"-5", b"5, 5", b"5,6", b"0x5", b"5.0", b"5 5", b"", b"5;")
+    ),
+    b"Content-Length: 18446744073709551621",
+    *(
+        b"Transfer-Encoding: " + value
+        for value in (
+            b"xchunked",
+            b"chunked, identity",
+            b"identity, chunked",
+            b"gzip, chunked",
+            b"identity",
+            b"",
+        )
+    ),
+    b"Transfer-Encoding: x\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding:\r\n chunked",
+    b"Transfer-Encoding : chunked",
+    b"Content-Length : 5",
+    b"X: a\r\n b\r\nContent-Length: 5",
+    b"X: a\nContent-Length: 5",
+    b"X: a\rContent-Length: 5",
+    b"X: a\0\r\nContent-Length: 5",
+]
+"""Headers by which two programs may find different ends of a request."""
+
+BROKEN_CHUNKS = [
+    b"0x5\r\nhello\r\n0\r\n\r\n",
+    b"+5\r\nhello\r\n0\r\n\r\n",
+    b"5\nhello\n0\n\n",
+    b"5;a\nhello\r\n0\r\n\r\n",
+    b"5 \r\nhello\r\n0\r\n\r\n",
+    b"5\r\nhelloX0\r\n\r\n",
+    b"4\r\nhello\r\n0\r\n\r\n",
+    b"10000000000000005\r\nhello\r\n0\r\n\r\n",
+    b"\r\nhello\r\n0\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nX y\r\n\r\n",
+]
+
+
+@contextmanager
+def service(gate: Path, *options: str) -> Iterator[int]:
+    """The port of a running small_service.py."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    argv = [sys.executable, str(PROGRAM), str(port), str(gate), *options]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait_until_served(port)
+            yield port
+        finally:
+            process.kill()
+
+
+def _wait_until_served(port: int) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The slow operation answers once this file exists."""
+    return tmp_path_factory.mktemp("gate") / "gate"
+
+
+@pytest.fixture(scope="module")
+def port(gate: Path) -> Iterator[int]:
+    """A service for all tests here."""
+    with service(gate) as number:
+        yield number
+
+
+def split_whole(head_and_body: tuple[bytes, bytes]) -> list[bytes]:
+    """One packet."""
+    return [b"".join(head_and_body)]
+
+
+def split_in_two(head_and_body: tuple[bytes, bytes]) -> list[bytes]:
+    """The head, then the body."""
+    return list(head_and_body)
+
+
+def split_in_pieces(head_and_body: tuple[bytes, bytes]) -> list[bytes]:
+    """Pieces of 30 bytes: across headers, across the head's end, across chunks."""
+    message = b"".join(head_and_body)
+    return [message[at : at + 30] for at in range(0, len(message), 30)]
+
+
+def statuses(replies: list[Reply]) -> list[int]:
+    """The answers' statuses."""
+    return [reply.status for reply in replies]
+
+
+@pytest.mark.parametrize("split", [split_whole, split_in_two, split_in_pieces])
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
+@pytest.mark.parametrize("offer", OFFERS, ids=["h2c", "websocket", "tls"])
+def test_an_offer_to_upgrade_is_ignored(
+    port: int, offer: bytes, is_chunked: bool, split: Callable[[tuple[bytes, bytes]], list[bytes]]
+) -> None:
+    """The body of a request that offers an upgrade is a body, however it is framed and split."""
+    body = chunked(INNER) if is_chunked else INNER
+    framing = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: %d" % len(INNER)
+    message = head("POST", "/wallets", None, offer, framing, b"X-Echo: outer"), body
+    replies = exchange(port, split(message))
+    assert statuses(replies) == [201, 200]
+    assert (replies[0].body, replies[0].headers["x-echo"]) == (INNER, "outer")
+
+
+def test_offers_to_upgrade_in_a_pipeline_are_ignored(port: int) -> None:
+    """Requests of one packet, some with an offer, are answered in their order."""
+    plain = head("POST", "/wallets", 1) + b"a"
+    offering = head("POST", "/wallets", 1, OFFERS[0]) + b"b"
+    without_body = head("GET", "/wallets/user1/balance", None, OFFERS[1], b"X-Echo: c")
+    replies = exchange(port, [plain + offering + without_body + offering + plain])
+    assert [reply.body for reply in replies[:-1]] == [b"a", b"b", b"c", b"b", b"a"]
+
+
+@pytest.mark.parametrize("header", NO_HTTP, ids=repr)
+def test_a_head_with_two_meanings_is_refused(port: int, header: bytes) -> None:
+    """A request whose end is unclear gets one 400, and nothing after its head is taken for a request."""
+    replies = exchange(port, [head("POST", "/wallets", None, header), b"0\r\n\r\n" + INNER])
+    assert statuses(replies) == [400]
+    assert replies[0].headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("body", BROKEN_CHUNKS, ids=repr)
+def test_broken_chunks_are_refused(port: int, body: bytes) -> None:
+    """A chunked body that is broken gets one 400, and nothing after it is taken for a request."""
+    replies = exchange(port, [head("POST", "/wallets", None, b"Transfer-Encoding: chunked"), body + INNER])
+    assert statuses(replies) == [400]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"CONNECT /wallets HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST /wallets HTTP/2.0\r\nHost: a\r\n\r\n",
+        b"POST /wallets HTTP/0.9\r\nHost: a\r\n\r\n",
+        b"POST /wallets\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+    ],
+    ids=repr,
+)
+def test_other_protocols_are_refused(port: int, start: bytes) -> None:
+    """Tunnels, other versions of HTTP and TLS get one 400, and nothing after them is taken for a request."""
+    assert statuses(exchange(port, [start, INNER])) == [400]
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "expect"])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/nope"), ("GET", "/wallets/user1/balance"), ("PUT", "/wallets")]
+)
+def test_an_answer_before_the_body_is_the_last_one(port: int, method: str, path: str, framing: str) -> None:
+    """When the answer leaves before the body has come, the connection closes and the body is dropped."""
+    start, body = {
+        "length": (head(method, path, len(INNER)), INNER),
+        "chunked": (head(method, path, None, b"Transfer-Encoding: chunked"), chunked(INNER)),
+        "expect": (head(method, path, len(INNER), b"Expect: 100-continue"), INNER),
+    }[framing]
+    replies = exchange(port, [start, body])
+    assert len(replies) == 1
+    assert replies[0].headers["connection"] == "close"
+
+
+def test_a_body_that_has_come_keeps_the_connection(port: int) -> None:
+    """When the body was there before the answer left, the next request is served, also if nothing read the body."""
+    assert statuses(exchange(port, [head("POST", "/nope", len(INNER)) + INNER])) == [404, 200]
+
+
+def test_trailers_are_not_headers(port: int) -> None:
+    """A field after a chunked body is not a header of its request."""
+    start = head("POST", "/wallets", None, b"Transfer-Encoding: chunked")
+    replies = exchange(port, [start + chunked(b"hello", b"X-Echo: trailer\r\n")])
+    assert (replies[0].body, replies[0].headers["x-echo"]) == (b"hello", "")
+    assert statuses(replies) == [201, 200]
+
+
+def test_endless_trailers_are_not_collected(port: int) -> None:
+    """Trailers count against the bound of a head."""
+    with Client(port) as client:
+        client.send(head("POST", "/wallets", None, b"Transfer-Encoding: chunked") + b"0\r\nX: ")
+        client.send(*[b"a" * 10_000] * 20)
+        assert statuses(client.replies()) == [400]
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\0\0\0", head("POST", "/wallets", None, NO_HTTP[0])], ids=["bytes", "head"]
+)
+def test_what_follows_is_refused_after_the_answer(port: int, gate: Path, garbage: bytes) -> None:
+    """A request is answered with its own outcome, also if what follows it on the connection is no HTTP."""
+    gate.unlink(missing_ok=True)
+    with Client(port) as client:
+        client.send(head("POST", "/wallets/balanceTransfer", 2) + b"{}", garbage + INNER)
+        gate.touch()
+        assert statuses(client.replies()) == [201, 400]
+
+
+def test_a_pipeline_is_bounded(port: int, gate: Path) -> None:
+    """Of many requests sent ahead, 16 wait for the first one; the next one is refused, and the rest is dropped."""
+    gate.unlink(missing_ok=True)
+    with Client(port) as client:
+        client.send(head("POST", "/wallets/balanceTransfer", 2) + b"{}", INNER * 40)
+        gate.touch()
+        assert statuses(client.replies()) == [201] * 17 + [503]
+
+
+def test_a_head_that_does_not_come_times_out(tmp_path: Path) -> None:
+    """An idle connection closes, and half a head is answered with 408; a request in progress has its own time."""
+    with service(tmp_path / "gate", "impatient") as port:
+        with Client(port) as idle, Client(port) as half, Client(port) as blank, Client(port) as second:
+            half.send(b"POST /wallets HTTP/1.1\r\nHost")
+            blank.send(b"\r\n")
+            second.send(head("GET", "/livez", None) + b"GET /li")
+            assert idle.replies() == []
+            assert blank.replies() == []
+            assert statuses(half.replies()) == [408]
+            assert statuses(second.replies()) == [200, 408]
+        with Client(port) as slow:
+            slow.send(head("POST", "/wallets/balanceTransfer", 2), b"{}")
+            time.sleep(0.5)
+            (tmp_path / "gate").touch()
+            slow.send(head("GET", "/livez", None, b"Connection: close"))
+            assert statuses(slow.replies()) == [201, 200]
