@@ -34,7 +34,9 @@ def service(
         url = url.replace(f":{first.port}/", f":{first.port},127.0.0.1:{second.port}/")
     with ExitStack() as stack:
         stack.callback(first.set_read_only, is_read_only=False)
-        yield stack.enter_context(running_service("command", tmp_path / "log", event_store_url=url))
+        yield stack.enter_context(
+            running_service("command", tmp_path / "log", event_store_url=url, deadline_s="2")
+        )
 
 
 async def write(service: RunningService, name: str) -> httpx.Response:
@@ -49,13 +51,21 @@ async def test_service_writes_again_after_its_database_refused_writes(
     """While the event store refuses writes the service says not ready; then it writes without a restart."""
     await service.until_ready()
     assert (await write(service, "before")).status_code == 201
-    pair[0].set_read_only(is_read_only=True)
-    refused = await write(service, "meanwhile")
-    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/shard-unavailable")
+    pair[0].set_read_only(is_read_only=True, ends_sessions=False)
+    assert not service.is_ready()
+    await assert_nothing_done(service)
+    pair[0].end_sessions()
+    await assert_nothing_done(service)
     assert not service.is_ready()
     pair[0].set_read_only(is_read_only=False, ends_sessions=False)
     assert (await write(service, "afterwards")).status_code == 201
     await service.until_ready()
+
+
+async def assert_nothing_done(service: RunningService) -> None:
+    """A command is answered as certainly not done."""
+    refused = await write(service, "meanwhile")
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/shard-unavailable")
 
 
 @pytest.mark.parametrize("service", ["both"], indirect=True)
