@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from wallet_cqrs.command.payments import NoOutcome, Payments
 from wallet_cqrs.command.submissions import Decided, NotDone, Outcome, Unknown
+from wallet_cqrs.domain.commands import FreezeWallet
 from wallet_cqrs.domain.wallet import initial_state
 from wallet_cqrs.event_log import open_pool
 from wallet_cqrs.query.history import History
@@ -135,6 +136,25 @@ async def test_what_is_looked_up_in_vain_may_still_be_done(event_store: Database
             assert await History(pool).transfer(unknown.value.transaction_id) is None
         await one.writer.drain()
         assert await History(pool).transfer(unknown.value.transaction_id) is not None
+
+
+async def test_queued_command_is_withdrawn_at_its_deadline(event_store: DatabaseUrls) -> None:
+    """A command that no batch took before its request ended is answered as not done, and is not done later."""
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        payments = Payments(one.writer, 0.3)
+        async with nobody_appends(event_store):
+            under_way = await one_more(one)
+            with pytest.raises(NoOutcome) as queued:
+                await payments.transfer(TransferRequest("alice", "bob", 40, "USD"), None)
+            with pytest.raises(NoOutcome) as freezing:
+                await payments.change_status(FreezeWallet("alice"))
+        assert isinstance(await under_way, Decided)
+        await one.writer.drain()
+        alice = await one.wallet("alice")
+    assert not queued.value.may_be_done
+    assert not freezing.value.may_be_done
+    assert (alice.balance_micros, alice.status) == (100, "active")
 
 
 @pytest.mark.parametrize("cut", ["before-commit", "after-commit"])

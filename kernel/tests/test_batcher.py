@@ -38,7 +38,6 @@ def batcher_of(
     batch_max: int = 100,
     queue_max: int = 1000,
     in_flight_max: int = 1,
-    withdrawable: bool = False,
 ) -> Batcher[int, int]:
     """A batcher under the name `test`."""
     return Batcher(
@@ -47,7 +46,6 @@ def batcher_of(
         batch_max=batch_max,
         queue_max=queue_max,
         in_flight_max=in_flight_max,
-        withdrawable=withdrawable,
     )
 
 
@@ -157,25 +155,10 @@ async def test_wrong_number_of_results_is_everyones_error(wrong: int) -> None:
     ] * 3
 
 
-async def test_cancelled_caller_does_not_undo_its_item() -> None:
-    """A caller that gave up leaves its item in the queue; it runs, and the others get their results."""
+async def test_withdrawn_item_does_not_run() -> None:
+    """An item whose wait is cancelled in the queue is left out, also if no other item waits."""
     store = Store()
     batcher = batcher_of(store.run)
-    first = batcher.submit(1)
-    await turns()
-    given_up, patient = batcher.submit(2), batcher.submit(3)
-    given_up.cancel()
-    first.cancel()
-    store.gate.set()
-    assert await patient == 30
-    assert store.batches == [[1], [2, 3]]
-    assert given_up.cancelled()
-
-
-async def test_withdrawn_item_does_not_run() -> None:
-    """Where items are withdrawable, one that was cancelled in the queue is left out, also if no other is there."""
-    store = Store()
-    batcher = batcher_of(store.run, withdrawable=True)
     running = batcher.submit(1)
     await turns()
     withdrawn, patient = batcher.submit(2), batcher.submit(3)
@@ -186,6 +169,20 @@ async def test_withdrawn_item_does_not_run() -> None:
     batcher.submit(4).cancel()
     await batcher.drain()
     assert store.batches == [[1], [3]]
+
+
+async def test_future_says_whether_its_item_was_taken() -> None:
+    """An item that waits in the queue has not been taken, one of the batch under way has."""
+    store = Store()
+    batcher = batcher_of(store.run)
+    running = batcher.submit(1)
+    await turns()
+    waiting = batcher.submit(2)
+    assert (running.is_taken, waiting.is_taken) == (True, False)
+    waiting.cancel()
+    store.gate.set()
+    await batcher.drain()
+    assert not waiting.is_taken
 
 
 async def test_cancelled_batch_leaves_no_caller_waiting() -> None:

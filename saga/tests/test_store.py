@@ -571,3 +571,25 @@ _SCHEMA = [
     "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
     "SELECT version_num FROM alembic_version",
 ]
+
+
+async def test_step_is_withdrawn_from_the_workers_queue(
+    database: DatabaseUrls,
+    owner: asyncpg.Connection,
+    no_cache: BalanceCache,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A step that no batch took in time is answered as not done, and is not done when the database goes on."""
+    monkeypatch.setattr("wallet_saga.worker.shard_writer.QUEUE_TIMEOUT_S", 0.3)
+    async with _store(database.service) as store:
+        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        await writer.perform([opened("a")])
+        async with owner.transaction():
+            await owner.execute("SELECT FROM wallets WHERE account_id = 'a' FOR UPDATE")
+            taken = asyncio.create_task(writer.perform([deposit("a")]))
+            await asyncio.sleep(0.1)
+            assert await writer.perform([deposit("a", 5)]) == [NotDone()]
+        [outcome] = await taken
+        await writer.drain()
+    assert isinstance(outcome, Done)
+    assert await owner.fetchval("SELECT balance_micros FROM wallets WHERE account_id = 'a'") == TEN + 1

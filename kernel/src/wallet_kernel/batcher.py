@@ -27,13 +27,20 @@ class QueueFull(Exception):
     """The queue is full; nothing was done."""
 
 
+class Pending(asyncio.Future[Result]):
+    """An item's result to come. If it is cancelled before a batch took the item, the item is never run."""
+
+    is_taken = False
+    """Whether a batch took the item: its effect, if it has one, can no longer be prevented."""
+
+
 class Batcher(Generic[Item, Result]):
     """Collects items and runs them in batches, a bounded number of batches at a time.
 
     `run` gets the items in the order they came and returns one result for each; an exception in place of a
-    result is raised to that item's caller, an exception from `run` to all of them. An item whose caller was
-    cancelled is still run: a cancelled wait does not undo a submitted step. With `withdrawable` it is not, if it
-    was still in the queue: nobody learns of an effect that it would have long after.
+    result is raised to that item's caller, an exception from `run` to all of them. An item whose caller is
+    cancelled while it waits in the queue is withdrawn, because its caller would not learn of its effect; one that
+    a batch took is run.
     """
 
     def __init__(
@@ -44,29 +51,27 @@ class Batcher(Generic[Item, Result]):
         batch_max: int,
         queue_max: int,
         in_flight_max: int = 1,
-        withdrawable: bool = False,
     ) -> None:
         self._run = run
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._idle = in_flight_max
-        self._withdrawable = withdrawable
-        self._queue: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._queue: deque[tuple[Item, Pending[Result]]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
         self._size = BATCH_SIZE.labels(name)
         QUEUE_DEPTH.labels(name).set_function(lambda: len(self._queue))
         QUEUE_MAX.labels(name).set(queue_max)
 
-    def submit(self, item: Item) -> asyncio.Future[Result]:
-        """Queues an item; the future gives its result. Raises QueueFull, and then nothing was done."""
+    def submit(self, item: Item) -> Pending[Result]:
+        """Queues an item. Raises QueueFull, and then nothing was done."""
         return self.submit_all((item,))[0]
 
-    def submit_all(self, items: Sequence[Item]) -> list[asyncio.Future[Result]]:
+    def submit_all(self, items: Sequence[Item]) -> list[Pending[Result]]:
         """Queues several items, all or none. Raises QueueFull, and then nothing was done."""
         if len(self._queue) + len(items) > self._queue_max:
             raise QueueFull(QueueFull.__doc__)
         loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in items]
+        futures: list[Pending[Result]] = [Pending(loop=loop) for _ in items]
         self._queue.extend(zip(items, futures, strict=True))
         if self._idle and items:
             self._start_worker()
@@ -91,12 +96,16 @@ class Batcher(Generic[Item, Result]):
         finally:
             self._idle += 1
 
-    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        count = min(len(self._queue), self._batch_max)
-        batch = [self._queue.popleft() for _ in range(count)]
-        return [entry for entry in batch if not entry[1].cancelled()] if self._withdrawable else batch
+    def _next_batch(self) -> list[tuple[Item, Pending[Result]]]:
+        batch: list[tuple[Item, Pending[Result]]] = []
+        while self._queue and len(batch) < self._batch_max:
+            item, future = self._queue.popleft()
+            if not future.cancelled():
+                future.is_taken = True
+                batch.append((item, future))
+        return batch
 
-    async def _run_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _run_batch(self, batch: list[tuple[Item, Pending[Result]]]) -> None:
         self._size.observe(len(batch))
         results: Sequence[Result | BaseException]
         try:

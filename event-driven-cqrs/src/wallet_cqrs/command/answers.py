@@ -45,7 +45,7 @@ def no_outcome(error: NoOutcome) -> Problem:
     """A command without an outcome within the deadline: certainly not done, or perhaps done."""
     if not error.may_be_done:
         return Problem(
-            "shard-unavailable", "The event store is out of reach. Nothing was done; send it again."
+            "shard-unavailable", "The event store did not take it in time. Nothing was done; send it again."
         )
     return Problem(
         "outcome-unknown",

@@ -1,6 +1,5 @@
 """The command service's one use case: a batch of commands becomes one durable append to the log, then is answered."""
 
-import asyncio
 import logging
 import time
 from collections import Counter as Tally
@@ -21,7 +20,7 @@ from wallet_cqrs.command.submissions import (
     accounts_of,
 )
 from wallet_cqrs.command.wallet_cache import WalletCache
-from wallet_kernel.batcher import Batcher
+from wallet_kernel.batcher import Batcher, Pending
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.traces import trace_step
@@ -68,8 +67,11 @@ class LogWriter:
             "commands", self._apply, batch_max=batch_max, queue_max=queue_max
         )
 
-    def submit(self, item: Item) -> asyncio.Future[Outcome]:
-        """Its outcome: durable, or NotDone or Unknown. Raises QueueFull, and then nothing was done."""
+    def submit(self, item: Item) -> Pending[Outcome]:
+        """Its outcome: durable, or NotDone or Unknown. Raises QueueFull, and then nothing was done.
+
+        If it is cancelled before a batch took the command, nothing is done.
+        """
         return self._batcher.submit(item)
 
     async def drain(self) -> None:

@@ -44,7 +44,7 @@ class NoOutcome(Exception):
 
 @dataclass(slots=True)
 class Attempt:
-    """What is known of a command while it has no outcome: whether it was ever on its way."""
+    """What is known of a command while it has no outcome: whether a batch took it and may have committed it."""
 
     may_be_done: bool = False
 
@@ -127,16 +127,18 @@ class Payments:
 
     async def _send(self, item: Submission | StatusCommand, attempt: Attempt) -> Outcome:
         """What came of sending it once. Raises QueueFull if nothing was done, now or before."""
-        earlier = attempt.may_be_done
         try:
             future = self._writer.submit(item)
         except QueueFull:
-            if not earlier:
+            if not attempt.may_be_done:
                 raise
-            return NOT_DONE  # this time; the client must not be told so of the time before
-        attempt.may_be_done = True
-        outcome = await future
-        attempt.may_be_done = earlier or isinstance(outcome, Unknown)
+            return NOT_DONE  # this time, but not of the time before
+        try:
+            outcome = await future
+        except asyncio.CancelledError:  # the request ends; an item that still waited is withdrawn
+            attempt.may_be_done |= future.is_taken
+            raise
+        attempt.may_be_done |= isinstance(outcome, Unknown)
         return outcome
 
 

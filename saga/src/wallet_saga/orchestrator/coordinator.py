@@ -10,7 +10,7 @@ from wallet_kernel.runtime.logs import transfer_id
 from wallet_kernel.runtime.metrics import RETRIES, VISIBLE
 from wallet_kernel.runtime.traces import trace_step
 from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve
-from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardUnavailable
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards
 from wallet_saga.protocol import Outcome, Step
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Attempt:
-    """What is known of a step while it has no outcome: whether it was ever on its way."""
+    """What is known of a step while it has no outcome: whether it was sent to its shard and may be done."""
 
     may_be_done: bool = False
 
@@ -66,14 +66,12 @@ class Coordinator:
         shard = self._shards.of_account(account_id)
         backoff_s = BACKOFF_FIRST_S
         while True:
-            earlier = attempt.may_be_done
             try:
-                future = shard.submit(message)
-                attempt.may_be_done = True
-                return await future
+                return await _sent(shard, message, attempt)
             except ShardUnavailable:
-                attempt.may_be_done = earlier
+                pass
             except OutcomeUnknown as unknown:
+                attempt.may_be_done = True
                 _log.warning("outcome unknown, sending again", extra={"cause": str(unknown)})
             RETRIES.inc()
             await asyncio.sleep(random.uniform(0, backoff_s))
@@ -88,6 +86,16 @@ class Coordinator:
             _left_to_recovery(saga, unavailable)
         else:
             future.add_done_callback(lambda done: _left_to_recovery(saga, done.exception()))
+
+
+async def _sent(shard: ShardClient, message: Step, attempt: Attempt) -> Outcome:
+    """What comes of sending a step once. Raises ShardUnavailable or OutcomeUnknown."""
+    future = shard.submit(message)
+    try:
+        return await future
+    except asyncio.CancelledError:  # the request ends; a step that still waited is withdrawn
+        attempt.may_be_done |= future.is_taken
+        raise
 
 
 def _left_to_recovery(saga: Saga, error: BaseException | None) -> None:

@@ -1,6 +1,5 @@
 """The way to one shard's worker: steps go in batches, questions one by one."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -9,7 +8,7 @@ from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, encode
 from prometheus_client import Histogram
 
-from wallet_kernel.batcher import Batcher, QueueFull
+from wallet_kernel.batcher import Batcher, Pending, QueueFull
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.apps import SECRET_HEADER
 from wallet_kernel.topology import OtherTopology, Placement
@@ -58,10 +57,10 @@ class ShardClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._timing = CALL.labels(name)
         self._batcher: Batcher[Step, Outcome] = Batcher(
-            name, self._send, batch_max=batch_max, queue_max=queue_max, withdrawable=True
+            name, self._send, batch_max=batch_max, queue_max=queue_max
         )
 
-    def submit(self, step: Step) -> asyncio.Future[Outcome]:
+    def submit(self, step: Step) -> Pending[Outcome]:
         """Sends a step with the next batch, unless its future is cancelled by then.
 
         Raises ShardUnavailable at once if the queue is full or the worker serves another topology.

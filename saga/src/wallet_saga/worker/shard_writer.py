@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import asyncpg
 from prometheus_client import Counter
 
-from wallet_kernel.batcher import Batcher
+from wallet_kernel.batcher import Batcher, Pending
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.traces import trace_step
@@ -25,6 +25,10 @@ _log = logging.getLogger(__name__)
 
 _ROWS_AT_FAULT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 _NOT_COMMITTED = (*DATABASE_ERRORS, NotTheOnlyWriter)
+
+QUEUE_TIMEOUT_S = 1.5
+"""A step that no batch took by then is answered as not done. Its orchestrator waits a little longer for the answer
+(`WALLET_STEP_TIMEOUT_S`), so no step is done after its request has ended."""
 
 NOT_DONE = NotDone()
 UNKNOWN = Unknown()
@@ -44,7 +48,12 @@ class ShardWriter:
     async def perform(self, steps: Sequence[Step]) -> list[Outcome]:
         """The outcomes of these steps, each durable, NotDone or Unknown. Raises QueueFull before anything was done."""
         futures = self._batcher.submit_all(steps)
-        return [await future for future in futures]
+        withdrawal = asyncio.get_running_loop().call_later(QUEUE_TIMEOUT_S, _withdraw, futures)
+        try:
+            await asyncio.gather(*futures, return_exceptions=True)
+        finally:
+            withdrawal.cancel()
+        return [NOT_DONE if future.cancelled() else future.result() for future in futures]
 
     async def drain(self) -> None:
         """Waits for what was submitted."""
@@ -102,6 +111,12 @@ class ShardWriter:
             return [NOT_DONE]
         middle = len(steps) // 2
         return [*await self._apply(steps[:middle]), *await self._apply(steps[middle:])]
+
+
+def _withdraw(futures: Sequence[Pending[Outcome]]) -> None:
+    for future in futures:
+        if not future.is_taken:
+            future.cancel()
 
 
 def _count(steps: Sequence[Step], outcomes: Sequence[Outcome]) -> None:
