@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from saga_support.scene import ONE_SHARD
 
-from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
+from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack, running_postgres, running_stack
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.shard_writer import ShardWriter
 from wallet_saga.worker.store import Store
@@ -18,6 +18,13 @@ from wallet_saga.worker.store import Store
 def anyio_backend() -> str:
     """Tests marked `anyio` run on asyncio, as the services do."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def two_shards() -> Iterator[RunningStack]:
+    """A saga stack of two shards, with the settings that users have."""
+    with running_stack("saga") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

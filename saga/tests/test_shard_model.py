@@ -33,6 +33,7 @@ from wallet_saga.protocol import (
     Debit,
     Deposit,
     Done,
+    InFlight,
     Open,
     Outcome,
     Pass,
@@ -208,8 +209,10 @@ class Model:
             case SetFrozen() if (wallet.status == "frozen") != step.frozen:
                 wallet.status = "frozen" if step.frozen else "active"
                 wallet.enter("frozen" if step.frozen else "unfrozen", 0, None)
-            case Close() if wallet.balance or wallet.in_flight:
+            case Close() if wallet.balance:
                 return ("refused", Refusal.WALLET_NOT_EMPTY)
+            case Close() if wallet.in_flight:
+                return ("in flight",)
             case Close() if wallet.status != "closed":
                 wallet.status = "closed"
                 wallet.enter("closed", 0, None)
@@ -248,6 +251,8 @@ def _owner(step: Logged) -> str:
 def _told(outcome: Outcome) -> tuple[object, ...]:
     """An outcome as the model tells it."""
     match outcome:
+        case InFlight():
+            return ("in flight",)
         case Done():
             return ("done",)
         case Refused():

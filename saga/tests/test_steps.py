@@ -14,6 +14,7 @@ from wallet_saga.protocol import (
     Debit,
     Deposit,
     Done,
+    InFlight,
     Open,
     Outcome,
     Read,
@@ -267,11 +268,22 @@ def test_freezing_takes_a_version_and_again_changes_nothing() -> None:
     assert [(e.kind, e.amount_micros) for e in books.new_entries] == [("frozen", 0), ("unfrozen", 0)]
 
 
-@pytest.mark.parametrize(("balance", "in_flight"), [(1, 0), (0, 1)])
-def test_a_wallet_with_money_here_or_in_flight_cannot_close(balance: int, in_flight: int) -> None:
+@pytest.mark.parametrize(
+    ("balance", "in_flight", "outcome"),
+    [
+        (1, 0, Refused(Refusal.WALLET_NOT_EMPTY)),
+        (1, 1, Refused(Refusal.WALLET_NOT_EMPTY)),
+        (0, 1, InFlight()),
+    ],
+    ids=["here", "both", "in flight"],
+)
+def test_a_wallet_with_money_here_or_in_flight_cannot_close(
+    balance: int, in_flight: int, outcome: Outcome
+) -> None:
     """A refund must find the wallet open."""
     books = given(wallet(balance=balance, in_flight=in_flight))
-    assert when(books, Close("w")) == [Refused(Refusal.WALLET_NOT_EMPTY)]
+    assert when(books, Close("w")) == [outcome]
+    assert not books.changed
 
 
 def test_an_empty_wallet_closes_for_good() -> None:

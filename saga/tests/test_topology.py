@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ import pytest
 from saga_support.scene import ONE_SHARD, RECORDS, TEN, Scene, account_on, opened_scene, worker_urls
 
 from wallet_kernel.topology import OtherTopology, Placement, Topology
-from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack, running_stack
+from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable, open_session
@@ -25,25 +25,18 @@ from wallet_saga.worker.store import Store
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[RunningStack]:
-    """A saga stack of two shards."""
-    with running_stack("saga") as running:
-        yield running
-
-
 @pytest.fixture
-async def scene(stack: RunningStack) -> AsyncIterator[Scene]:
+async def scene(two_shards: RunningStack) -> AsyncIterator[Scene]:
     """A fresh pair of wallets."""
-    async with opened_scene(stack) as scene:
+    async with opened_scene(two_shards) as scene:
         yield scene
 
 
 @pytest.fixture
-async def first_of_one(stack: RunningStack) -> AsyncIterator[ShardClient]:
+async def first_of_one(two_shards: RunningStack) -> AsyncIterator[ShardClient]:
     """The way to the worker of shard 0 of an orchestrator that knows one shard only."""
-    async with open_session(stack.credentials.service_secret) as session:
-        yield ShardClient("worker-0", session, worker_urls(stack)[0], ONE_SHARD, 2.0, 100, 1000)
+    async with open_session(two_shards.credentials.service_secret) as session:
+        yield ShardClient("worker-0", session, worker_urls(two_shards)[0], ONE_SHARD, 2.0, 100, 1000)
 
 
 @pytest.mark.slow
@@ -88,7 +81,9 @@ async def test_an_orchestrator_sends_again_after_the_topologies_agree(scene: Sce
 
 
 @pytest.mark.slow
-async def test_a_worker_takes_no_wallet_that_another_shard_owns(stack: RunningStack, scene: Scene) -> None:
+async def test_a_worker_takes_no_wallet_that_another_shard_owns(
+    two_shards: RunningStack, scene: Scene
+) -> None:
     """Also under its own name: a wallet that lives elsewhere is neither opened nor taken for unknown."""
     astray = scene.shards.of_account(scene.payer)
     stranger = account_on(1)
@@ -100,19 +95,21 @@ async def test_a_worker_takes_no_wallet_that_another_shard_owns(stack: RunningSt
     ):
         with pytest.raises(ShardUnavailable):
             await astray.ask(path, question, RECORDS)
-    connection = await asyncpg.connect(stack.database_urls[0])
+    connection = await asyncpg.connect(two_shards.database_urls[0])
     assert not await connection.fetchval("SELECT count(*) FROM wallets WHERE account_id = $1", stranger)
     await connection.close()
 
 
 @pytest.mark.slow
-async def test_an_orchestrator_refuses_to_start_with_another_number_of_workers(stack: RunningStack) -> None:
+async def test_an_orchestrator_refuses_to_start_with_another_number_of_workers(
+    two_shards: RunningStack,
+) -> None:
     """It exits, and one sentence names both topologies."""
     env = {
         "WALLET_PORT": "0",
         "WALLET_PUBLIC_PORT": "0",
-        "WALLET_SERVICE_SECRET": stack.credentials.service_secret,
-        "WALLET_WORKER_URLS": worker_urls(stack)[0],
+        "WALLET_SERVICE_SECRET": two_shards.credentials.service_secret,
+        "WALLET_WORKER_URLS": worker_urls(two_shards)[0],
         "WALLET_REDIS_URL": "redis://127.0.0.1:1",
     }
     status, said = await _run("wallet_saga.orchestrator", env)

@@ -183,7 +183,11 @@ class Unknown(Message):
     """The database did not say whether the step was committed. Send it again."""
 
 
-Outcome = Done | Refused | Replayed | WalletState | NotDone | Unknown
+class InFlight(Message):
+    """The answer to Close of a wallet that holds nothing, but some of its payments have not ended. Nothing was done."""
+
+
+Outcome = Done | Refused | Replayed | WalletState | NotDone | Unknown | InFlight
 
 
 class TransferRecord(Message):
@@ -229,6 +233,13 @@ class Claim(Message):
 
     limit: int
     lease_s: float
+
+
+class OpenSagas(Message):
+    """Up to `limit` transfers that a wallet paid and that have not ended, whether leased or not."""
+
+    account_id: str
+    limit: int
 
 
 class BalanceAt(Message):

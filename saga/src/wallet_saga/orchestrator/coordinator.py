@@ -6,16 +6,23 @@ import random
 from dataclasses import dataclass
 from time import perf_counter, time_ns
 
+from msgspec.msgpack import Decoder
+
 from wallet_kernel.runtime.logs import transfer_id
 from wallet_kernel.runtime.metrics import RETRIES, VISIBLE
 from wallet_kernel.runtime.traces import trace_step
-from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve
+from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.protocol import Outcome, Step
+from wallet_saga.protocol import OpenSagas, Outcome, Step, TransferRecord
 
 BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 0.5
+
+SETTLED_MAX = 500
+"""Transfers of a wallet that are driven at once before it is closed."""
+
+_RECORDS = Decoder(list[TransferRecord])
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +83,15 @@ class Coordinator:
             RETRIES.inc()
             await asyncio.sleep(random.uniform(0, backoff_s))
             backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+
+    async def settle(self, account_id: str) -> None:
+        """Drives the open transfers of a payer to their decision, whoever began them; then their ends are on the way.
+
+        Raises ShardUnavailable or OutcomeUnknown if the wallet's shard does not say which they are.
+        """
+        asked = OpenSagas(account_id, SETTLED_MAX)
+        sagas = await self._shards.of_account(account_id).ask("/open-sagas", asked, _RECORDS)
+        await asyncio.gather(*(self.decide(Drive(resumed(saga), Attempt())) for saga in sagas))
 
     def _complete(self, saga: Saga) -> None:
         """Off the client's path. If it fails, recovery finds the saga and completes it."""

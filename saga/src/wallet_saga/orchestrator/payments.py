@@ -6,11 +6,12 @@ from uuid import UUID
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
+from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.traces import TracedTransaction
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga
 from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable
-from wallet_saga.protocol import Deposit, Open, Outcome, Pass, Step, Withdraw
+from wallet_saga.protocol import Close, Deposit, InFlight, Open, Outcome, Pass, Refused, Step, Withdraw
 
 
 class Undecided(Exception):
@@ -74,14 +75,24 @@ class Payments:
         """Money to outside: its id and the outcome. Raises NoOutcome at the deadline."""
         return await self._cash(Withdraw, "withdrawal", request, key)
 
+    async def close_wallet(self, account_id: str) -> Outcome:
+        """A closed wallet, or why it stays open. Raises NoOutcome at the deadline.
+
+        An acknowledged transfer does not keep a wallet open, although its Complete may still be in the queue of any
+        orchestrator or lost with it. So while only money in flight is in the way, its transfers are decided first.
+        """
+        deadline = self._deadline()
+        while isinstance(outcome := await self._perform(account_id, Close(account_id), deadline), InFlight):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._coordinator.settle(account_id)
+            except TimeoutError:
+                return Refused(Refusal.WALLET_NOT_EMPTY)
+        return outcome
+
     async def perform(self, account_id: str, step: Step, transaction_id: UUID | None = None) -> Outcome:
         """One step at one shard. Raises NoOutcome at the deadline."""
-        attempt = Attempt()
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self._coordinator.perform(account_id, step, attempt)
-        except TimeoutError:
-            raise NoOutcome(transaction_id, may_be_done=attempt.may_be_done) from None
+        return await self._perform(account_id, step, self._deadline(), transaction_id)
 
     async def passed(self, shard: ShardClient) -> None:
         """Returns once what this shard was sent before has been decided. Raises ShardUnavailable or OutcomeUnknown."""
@@ -90,6 +101,20 @@ class Payments:
                 await shard.submit(Pass())
         except TimeoutError:
             raise ShardUnavailable("it has not decided yet what it was sent before") from None
+
+    async def _perform(
+        self, account_id: str, step: Step, deadline: float, transaction_id: UUID | None = None
+    ) -> Outcome:
+        attempt = Attempt()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._coordinator.perform(account_id, step, attempt)
+        except TimeoutError:
+            raise NoOutcome(transaction_id, may_be_done=attempt.may_be_done) from None
+
+    def _deadline(self) -> float:
+        """The deadline of a request that begins now, by the clock of the event loop."""
+        return asyncio.get_running_loop().time() + self._deadline_s
 
     async def _cash(
         self, step: type[Deposit] | type[Withdraw], name: str, request: CashRequest, key: str | None

@@ -29,7 +29,6 @@ from wallet_saga.orchestrator.shards import Shards
 from wallet_saga.protocol import (
     BalanceAt,
     BalanceAtAnswer,
-    Close,
     CreditRecord,
     FutureMoment,
     Lookup,
@@ -120,7 +119,7 @@ class PublicRoutes:
     async def close_wallet(self, call: Call) -> Answer:
         """DELETE /wallets/{accountId}."""
         account_id = requests.path_account(call)
-        return _wallet_answer(account_id, await self._payments.perform(account_id, Close(account_id)))
+        return _wallet_answer(account_id, await self._payments.close_wallet(account_id))
 
     async def statement(self, call: Call) -> Answer:
         """GET /wallets/{accountId}/transactions."""

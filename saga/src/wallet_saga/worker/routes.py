@@ -24,6 +24,7 @@ from wallet_saga.protocol import (
     FutureMoment,
     Lookup,
     Misdirected,
+    OpenSagas,
     Outcome,
     Postings,
     Refused,
@@ -60,6 +61,7 @@ class InternalRoutes:
         return [
             _route(base + "/steps", self.steps, Decoder(list[Step])),
             _route(base + "/claim", _tell(self.claim), Decoder(Claim)),
+            _route(base + "/open-sagas", _tell(self.open_sagas), Decoder(OpenSagas)),
             _route(base + "/transfer", _tell(self.transfer), Decoder(Lookup)),
             _route(base + "/credit", _tell(self.credit), Decoder(Lookup)),
             _route(base + "/statement", _tell(self.statement), Decoder(Statement)),
@@ -84,6 +86,10 @@ class InternalRoutes:
     async def claim(self, claim: Claim) -> list[TransferRecord]:
         """Leases abandoned sagas to the caller."""
         return await self._store.claim(claim.limit, claim.lease_s)
+
+    async def open_sagas(self, asked: OpenSagas) -> list[TransferRecord]:
+        """The unfinished sagas of a payer."""
+        return await self._store.open_sagas(asked.account_id, asked.limit)
 
     async def transfer(self, lookup: Lookup) -> TransferRecord | None:
         """A row of the saga log."""

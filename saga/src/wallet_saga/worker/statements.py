@@ -10,6 +10,7 @@ def _read(name: str) -> str:
 LOAD = _read("load")
 WRITE = _read("write")
 CLAIM = _read("claim")
+OPEN_SAGAS = _read("open_sagas")
 BALANCE_AT = _read("balance_at")
 STATEMENT = _read("statement")
 UNFINISHED = _read("unfinished")

@@ -18,6 +18,7 @@ from wallet_saga.protocol import (
     Debit,
     Deposit,
     Done,
+    InFlight,
     Open,
     Outcome,
     Pass,
@@ -141,12 +142,17 @@ def set_frozen(books: Books, step: SetFrozen) -> Outcome:
 
 
 def close(books: Books, step: Close) -> Outcome:
-    """Closes a wallet that holds nothing and has nothing in flight that a refund could bring back."""
+    """Closes a wallet that holds nothing and has nothing in flight that a refund could bring back.
+
+    What is in flight may have arrived long since: its Complete is still on the way. InFlight lets the sender find out.
+    """
     wallet = books.wallets.get(step.account_id)
     if wallet is None:
         return Refused(Refusal.WALLET_NOT_FOUND)
-    if wallet.balance_micros or wallet.in_flight_micros:
+    if wallet.balance_micros:
         return Refused(Refusal.WALLET_NOT_EMPTY)
+    if wallet.in_flight_micros:
+        return InFlight()
     if wallet.status != "closed":
         books.change_status(wallet, "closed", "closed")
     return wallet.state()

@@ -117,6 +117,11 @@ class Store:
         rows = await self._readers.fetch(statements.CLAIM, limit, timedelta(seconds=lease_s))
         return [transfer_of(row) for row in rows]
 
+    async def open_sagas(self, account_id: str, limit: int) -> list[TransferRecord]:
+        """Up to `limit` unfinished sagas of this payer."""
+        rows = await self._readers.fetch(statements.OPEN_SAGAS, account_id, limit)
+        return [transfer_of(row) for row in rows]
+
     async def transfer(self, transfer_id: UUID) -> TransferRecord | None:
         """The saga log's row, or None."""
         row = await self._readers.fetchrow("SELECT * FROM transfers WHERE transfer_id = $1", transfer_id)

@@ -39,12 +39,13 @@ class Scene:
     payer: str
     payee: str
     transfer_id: UUID
+    amount_micros: int = TEN
 
     def debit(self) -> Debit:
-        return Debit(self.transfer_id, self.payer, self.payee, TEN, "USD")
+        return Debit(self.transfer_id, self.payer, self.payee, self.amount_micros, "USD")
 
     def credit(self) -> Credit:
-        return Credit(self.transfer_id, self.payer, self.payee, TEN, "USD")
+        return Credit(self.transfer_id, self.payer, self.payee, self.amount_micros, "USD")
 
     def refund(self) -> Refund:
         return Refund(self.transfer_id, self.payer, Refusal.WALLET_FROZEN)

@@ -1,0 +1,3 @@
+-- Up to $2 unfinished sagas of payer $1. Reads all unfinished sagas of the shard by their index: an index of its own
+-- would cost every debit more than it saves the few closings that need it.
+SELECT * FROM transfers WHERE state = 'debited' AND from_account = $1 LIMIT $2
