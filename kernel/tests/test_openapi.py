@@ -26,7 +26,7 @@ WITH_POSITIONS = openapi("CQRS", CURRENCIES, positions=True)
 TRANSACTION = UUID("0199a0d4-7a00-8abc-8def-0123456789ab")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 WALLET = WalletView("user1", "USD", 2**63 - 1, 3, "active", NOON)
-NEVER_OF_AN_OPERATION = {"not-found"}
+NEVER_OF_AN_OPERATION = {"not-found", "method-not-implemented"}
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

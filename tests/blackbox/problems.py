@@ -26,6 +26,7 @@ STATUS = {
     "body-too-large": 413,
     "unsupported-media-type": 415,
     "internal-error": 500,
+    "method-not-implemented": 501,
     "overloaded": 503,
     "draining": 503,
     "shard-unavailable": 503,

@@ -143,6 +143,14 @@ def test_other_methods_are_not_allowed(api: WalletApi, still_pair: Pair, method:
     assert RIGHT_METHODS[path] <= allowed <= {*RIGHT_METHODS[path], "HEAD", "OPTIONS"}
 
 
+@pytest.mark.parametrize("method", ["FOO", "M-SEARCH2", "X"])
+def test_unknown_methods_are_not_implemented(api: WalletApi, still_pair: Pair, method: str) -> None:
+    """A method that no HTTP server of the project knows is a 501 problem (RFC 9110 §9.1)."""
+    answer = api.send(Call(method, f"/wallets/{still_pair.payer}/balance"))
+    assert_problem(answer, "method-not-implemented")
+    assert answer.document["instance"] == f"/wallets/{still_pair.payer}/balance"
+
+
 @pytest.mark.parametrize("path", [*ROUTES, *PROBES, "/nope"])
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
 def test_head_and_options_do_no_harm(api: WalletApi, still_pair: Pair, path: str, method: str) -> None:

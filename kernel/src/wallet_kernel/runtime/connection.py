@@ -1,6 +1,7 @@
 """A server's connection: where a request ends, how long and how large its head may be, and which answer is the last."""
 
 import asyncio
+import re
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -20,6 +21,8 @@ PIPELINED_MAX = 16
 """Requests that may wait on one connection for the answer to the one before."""
 
 _NO_HTTP = Answer(400, b"Invalid HTTP request received.", content_type=b"text/plain; charset=utf-8")
+_UNKNOWN_METHOD = Problem("method-not-implemented", "The methods of a route are listed in /openapi.json.")
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ ([^ ?\r\n]+)[^ \r\n]* HTTP/1\.[01]\r?\n")
 _TOO_LARGE = Answer(400, b"The request's head is too large.", content_type=b"text/plain; charset=utf-8")
 _TOO_MANY = Problem("overloaded", "Too many requests wait on this connection for their answers.")
 _TOO_SLOW = Problem("request-timeout", f"Its head did not come within {HEAD_TIMEOUT_S:g} s.")
@@ -73,6 +76,8 @@ class Connection(HttpToolsProtocol):
             self._parse(data)
             if self._framing_bytes > HEAD_BYTES_MAX:
                 self._refuse(_TOO_LARGE)
+        except httptools.HttpParserInvalidMethodError:
+            self._refuse(_of_another_method(data))
         except httptools.HttpParserError:
             if self._refusal is None:
                 self._refuse(_NO_HTTP)
@@ -194,6 +199,12 @@ class Connection(HttpToolsProtocol):
             self._refuse(_TOO_SLOW.answer(self.url.decode("latin-1").partition("?")[0]))
         else:
             self.transport.close()
+
+
+def _of_another_method(data: bytes) -> Answer:
+    """501 if the data begin with a well-formed request line (RFC 9110 §9.1), else 400."""
+    line = _REQUEST_LINE.match(data)
+    return _UNKNOWN_METHOD.answer(line[1].decode("latin-1")) if line else _NO_HTTP
 
 
 def _as_bytes(answer: Answer, headers: list[tuple[bytes, bytes]]) -> bytes:
