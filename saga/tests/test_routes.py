@@ -1,7 +1,8 @@
 """The orchestrator's public routes while a worker is away: what is told, and what is counted."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from socket import socket
 
 import pytest
@@ -11,13 +12,24 @@ from saga_support.scene import ONE_SHARD
 from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import CashRequest, Requests
-from wallet_kernel.http import Call
+from wallet_kernel.http import Call, Handler
+from wallet_kernel.ids import new_transaction_id
 from wallet_saga.orchestrator.balance_reader import BalanceReader
-from wallet_saga.orchestrator.coordinator import Coordinator
+from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.payments import NoOutcome, Payments
 from wallet_saga.orchestrator.routes import PublicRoutes
-from wallet_saga.orchestrator.shard_client import ShardClient, open_session
+from wallet_saga.orchestrator.saga import Saga, State
+from wallet_saga.orchestrator.shard_client import (
+    OutcomeUnknown,
+    Overloaded,
+    ShardClient,
+    ShardUnavailable,
+    _settled,
+    _unavailable,
+    open_session,
+)
 from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.protocol import Read, TurnedAway
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +49,28 @@ def counted(outcome: str) -> float:
     return REGISTRY.get_sample_value("wallet_transfers_total", {"outcome": outcome}) or 0.0
 
 
+def transfer() -> Call:
+    """A request for a transfer."""
+    headers = [(b"content-type", b"application/json")]
+    return Call({"path": "/wallets/balanceTransfer", "query_string": b"", "headers": headers}, TRANSFER)
+
+
+@asynccontextmanager
+async def handlers(
+    port: socket, *, deadline_s: float, step_timeout_s: float, batch_max: int = 10, queue_max: int = 10
+) -> AsyncIterator[dict[str, Handler]]:
+    """The public handlers of an orchestrator whose one worker, and whose Redis, are at this port."""
+    url = f"127.0.0.1:{port.getsockname()[1]}"
+    async with open_session("a secret for tests only") as session, open_cache(f"redis://{url}") as redis:
+        worker = ShardClient(
+            "worker-0", session, f"http://{url}", ONE_SHARD, step_timeout_s, batch_max, queue_max
+        )
+        shards = Shards(ONE_SHARD.topology, [worker])
+        payments = Payments(Coordinator(shards), deadline_s)
+        balances = BalanceReader(redis, 0.1)
+        yield PublicRoutes(Requests(frozenset({"USD"})), payments, shards, balances).handlers()
+
+
 @pytest.mark.parametrize(("listens", "told"), [(False, "shard-unavailable"), (True, "outcome-unknown")])
 async def test_a_transfer_without_an_outcome_is_counted_as_what_it_is_told(
     port: socket, monkeypatch: pytest.MonkeyPatch, told: str, *, listens: bool
@@ -48,21 +82,9 @@ async def test_a_transfer_without_an_outcome_is_counted_as_what_it_is_told(
     if listens:
         port.listen()
     before = counted(told)
-    url = f"127.0.0.1:{port.getsockname()[1]}"
-    async with open_session("a secret for tests only") as session, open_cache(f"redis://{url}") as redis:
-        shards = Shards(
-            ONE_SHARD.topology, [ShardClient("worker-0", session, f"http://{url}", ONE_SHARD, 0.1, 10, 10)]
-        )
-        routes = PublicRoutes(
-            Requests(frozenset({"USD"})),
-            Payments(Coordinator(shards), 0.5),
-            shards,
-            BalanceReader(redis, 0.1),
-        )
-        headers = [(b"content-type", b"application/json")]
-        scope = {"path": "/wallets/balanceTransfer", "query_string": b"", "headers": headers}
+    async with handlers(port, deadline_s=0.5, step_timeout_s=0.1) as public:
         with pytest.raises(Problem) as raised:
-            await routes.handlers()["transfer"](Call(scope, TRANSFER))
+            await public["transfer"](transfer())
     assert raised.value.name == told
     assert counted(told) == before + 1
 
@@ -81,3 +103,66 @@ async def test_step_is_answered_as_not_done_only_if_it_was_not_sent(port: socket
         outcomes = await asyncio.gather(sent, queued, return_exceptions=True)
     assert [isinstance(each, NoOutcome) and each.may_be_done for each in outcomes] == [True, False]
     assert isinstance(outcomes[1], NoOutcome)
+
+
+async def test_transfer_is_answered_overloaded_at_once_when_the_queue_is_full(port: socket) -> None:
+    """While one batch is under way and the queue is full, the next transfer is turned away without waiting."""
+    port.listen()
+    async with handlers(port, deadline_s=60, step_timeout_s=60, batch_max=1, queue_max=1) as public:
+        waiting = []
+        for _ in range(2):  # one under way, one in the queue
+            waiting.append(asyncio.ensure_future(public["transfer"](transfer())))
+            await asyncio.sleep(0.1)
+        async with asyncio.timeout(10):
+            with pytest.raises(Problem) as raised:
+                await public["transfer"](transfer())
+        assert not any(task.done() for task in waiting), "the queue was not full: the test did not test"
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    answer = raised.value.answer("/")
+    assert (raised.value.name, answer.status) == ("overloaded", 503)
+    assert b"retry-after" in dict(answer.headers)
+
+
+async def test_an_overloaded_worker_is_not_taken_for_one_out_of_reach() -> None:
+    """A worker may turn away a whole call with a problem document, or single steps of a batch."""
+    assert isinstance(_settled(TurnedAway()), Overloaded)
+    for name, kind in (("overloaded", Overloaded), ("draining", ShardUnavailable)):
+        assert type(_unavailable(Problem(name, "").answer("/").body)) is kind
+
+
+class Shard:
+    """A shard of which each step has the next of these outcomes; the last one stays."""
+
+    def __init__(self, *outcomes: Exception) -> None:
+        self._outcomes = list(outcomes)
+
+    def submit(self, _: object) -> asyncio.Future[object]:
+        """A future that has the next outcome."""
+        outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        future.set_exception(outcome)
+        return future
+
+
+async def test_a_step_that_may_be_done_is_not_told_as_overloaded() -> None:
+    """After an unknown outcome a full queue is waited for: otherwise the client would take the step for not done."""
+    shard = Shard(OutcomeUnknown("the reply was lost"), Overloaded("full"))
+    coordinator = Coordinator(Shards(ONE_SHARD.topology, [shard]))  # type: ignore[list-item] # what it needs of one
+    attempt = Attempt()
+    performing = asyncio.wait_for(coordinator.perform("alice", Read("alice"), attempt), 0.3)
+    [ended] = await asyncio.gather(performing, return_exceptions=True)
+    assert isinstance(ended, TimeoutError)
+    assert attempt.may_be_done
+
+
+async def test_a_debited_saga_waits_for_an_overloaded_payee() -> None:
+    """The money has left the payer, so the transfer is pending: it is neither turned away nor refunded."""
+    coordinator = Coordinator(Shards(ONE_SHARD.topology, [Shard(Overloaded("full"))]))  # type: ignore[list-item]
+    saga = Saga(new_transaction_id("a"), "a", "b", 1, "USD", state=State.DEBITED)
+    drive = Drive(saga, Attempt())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await coordinator.decide(drive)
+    assert drive.saga.state is State.DEBITED

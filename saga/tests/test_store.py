@@ -28,6 +28,7 @@ from wallet_saga.protocol import (
     Read,
     Replayed,
     Step,
+    TurnedAway,
     Unknown,
     WalletState,
 )
@@ -438,6 +439,16 @@ async def test_what_was_acknowledged_survives_a_crash_of_the_database(no_cache: 
             assert await writer.perform([deposit("a")]) == [NotDone()]
             server.start()
             assert (await _wallet(writer, "a")).balance_micros == 100
+
+
+async def test_a_batch_larger_than_the_free_queue_gets_in_as_far_as_there_is_room(
+    store: Store, no_cache: BalanceCache
+) -> None:
+    """A batch always gets on, however large it is; the steps that find no room are certainly not done."""
+    writer = ShardWriter(store, no_cache, batch_max=10, queue_max=3)
+    await writer.perform([opened("a", 0)])
+    assert await writer.perform([deposit("a") for _ in range(5)]) == [Done()] * 3 + [TurnedAway()] * 2
+    assert (await _wallet(writer, "a")).balance_micros == 3
 
 
 # The past.

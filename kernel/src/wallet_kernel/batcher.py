@@ -62,13 +62,18 @@ class Batcher(Generic[Item, Result]):
         QUEUE_DEPTH.labels(name).set_function(lambda: len(self._queue))
         QUEUE_MAX.labels(name).set(queue_max)
 
+    @property
+    def room(self) -> int:
+        """How many more items the queue takes now."""
+        return self._queue_max - len(self._queue)
+
     def submit(self, item: Item) -> Pending[Result]:
         """Queues an item. Raises QueueFull, and then nothing was done."""
         return self.submit_all((item,))[0]
 
     def submit_all(self, items: Sequence[Item]) -> list[Pending[Result]]:
         """Queues several items, all or none. Raises QueueFull, and then nothing was done."""
-        if len(self._queue) + len(items) > self._queue_max:
+        if len(items) > self.room:
             raise QueueFull(QueueFull.__doc__)
         loop = asyncio.get_running_loop()
         futures: list[Pending[Result]] = [Pending(loop=loop) for _ in items]

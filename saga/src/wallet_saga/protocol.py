@@ -179,6 +179,10 @@ class NotDone(Message):
     """The database could not take the step, and certainly has not. Send it again."""
 
 
+class TurnedAway(Message):
+    """The queue of the worker had no room for the step, so it was certainly not done."""
+
+
 class Unknown(Message):
     """The database did not say whether the step was committed. Send it again."""
 
@@ -187,7 +191,7 @@ class InFlight(Message):
     """The answer to Close of a wallet that holds nothing, but some of its payments have not ended. Nothing was done."""
 
 
-Outcome = Done | Refused | Replayed | WalletState | NotDone | Unknown | InFlight
+Outcome = Done | Refused | Replayed | WalletState | NotDone | TurnedAway | Unknown | InFlight
 
 
 class TransferRecord(Message):

@@ -12,7 +12,7 @@ from wallet_kernel.runtime.logs import transfer_id
 from wallet_kernel.runtime.metrics import RETRIES, VISIBLE
 from wallet_kernel.runtime.traces import trace_step
 from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed
-from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, Overloaded, ShardClient, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards
 from wallet_saga.protocol import OpenSagas, Outcome, Step, TransferRecord
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Attempt:
-    """What is known of a step while it has no outcome: whether it was sent to its shard and may be done."""
+    """What is known of a request while a step has no outcome: whether anything of it may be done."""
 
     may_be_done: bool = False
 
@@ -56,7 +56,7 @@ class Coordinator:
         transfer_id.set(drive.saga.transfer_id)
         while drive.saga.state not in DECIDED:
             step = TRANSFER_SAGA[drive.saga.state]
-            drive.attempt = Attempt()
+            drive.attempt = Attempt(may_be_done=drive.saga.state is not State.STARTED)
             message = step.message(drive.saga)
             begin, begin_ns = perf_counter(), time_ns()
             outcome = await self.perform(step.participant(drive.saga), message, drive.attempt)
@@ -69,12 +69,18 @@ class Coordinator:
         return drive.saga
 
     async def perform(self, account_id: str, message: Step, attempt: Attempt) -> Outcome:
-        """A step's outcome; sends it again, with backoff and jitter, until there is one. The caller sets the limit."""
+        """A step's outcome; sends it again, with backoff and jitter, until there is one. The caller sets the limit.
+
+        Raises Overloaded at once if a queue is full and nothing of the request may be done.
+        """
         shard = self._shards.of_account(account_id)
         backoff_s = BACKOFF_FIRST_S
         while True:
             try:
                 return await _sent(shard, message, attempt)
+            except Overloaded:
+                if not attempt.may_be_done:
+                    raise
             except ShardUnavailable:
                 pass
             except OutcomeUnknown as unknown:

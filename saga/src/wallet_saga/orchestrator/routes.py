@@ -24,7 +24,7 @@ from wallet_saga.orchestrator.answers import (
 )
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.payments import NoOutcome, Payments, Undecided
-from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardUnavailable
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, Overloaded, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards
 from wallet_saga.protocol import (
     BalanceAt,
@@ -174,6 +174,10 @@ def _tell(handler: Handler) -> Handler:
             return await handler(call)
         except NoOutcome as error:
             raise no_outcome(error) from error
+        except Overloaded as error:
+            raise Problem(
+                "overloaded", "Too many requests are waiting. Nothing was done; send it again later."
+            ) from error
         except (ShardUnavailable, OutcomeUnknown) as error:
             raise Problem("shard-unavailable", "The wallet's database is out of reach; ask again.") from error
 

@@ -12,7 +12,7 @@ from wallet_kernel.batcher import Batcher, Pending, QueueFull
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.apps import SECRET_HEADER
 from wallet_kernel.topology import OtherTopology, Placement
-from wallet_saga.protocol import Message, Misdirected, NotDone, Outcome, Step, Unknown, shard_path
+from wallet_saga.protocol import Message, Misdirected, NotDone, Outcome, Step, TurnedAway, Unknown, shard_path
 
 CALL = Histogram(
     "wallet_service_call_seconds",
@@ -29,6 +29,10 @@ Answer = TypeVar("Answer")
 
 class ShardUnavailable(Exception):
     """The shard's worker cannot be reached or takes no more; nothing was done."""
+
+
+class Overloaded(ShardUnavailable):
+    """Too many steps are waiting for the shard; nothing was done."""
 
 
 class OutcomeUnknown(Exception):
@@ -63,14 +67,14 @@ class ShardClient:
     def submit(self, step: Step) -> Pending[Outcome]:
         """Sends a step with the next batch, unless its future is cancelled by then.
 
-        Raises ShardUnavailable at once if the queue is full or the worker serves another topology.
+        Raises Overloaded at once if the queue is full, ShardUnavailable if the worker serves another topology.
         """
         if self.disagreement:
             raise ShardUnavailable(str(self.disagreement))
         try:
             return self._batcher.submit(step)
         except QueueFull as full:
-            raise ShardUnavailable(str(full)) from full
+            raise Overloaded(str(full)) from full
 
     async def ask(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
         """Asks something that changes nothing. Raises ShardUnavailable or OutcomeUnknown."""
@@ -105,7 +109,7 @@ class ShardClient:
             ) as response:
                 body = await response.read()
                 if response.status == 503:
-                    raise ShardUnavailable(f"the worker answers 503: {body[:200]!r}")
+                    raise _unavailable(body)
                 if response.status == 421:
                     response.close()  # the next attempt must not go where this one went
                     raise self._misdirected(_MISDIRECTED.decode(body))
@@ -134,9 +138,17 @@ def _settled(outcome: Outcome) -> Outcome | Exception:
     """The outcome, or the exception that means there is none yet."""
     if isinstance(outcome, NotDone):
         return ShardUnavailable("the database is out of reach")
+    if isinstance(outcome, TurnedAway):
+        return Overloaded("the queue of the worker is full")
     if isinstance(outcome, Unknown):
         return OutcomeUnknown("not known to be committed")
     return outcome
+
+
+def _unavailable(problem: bytes) -> ShardUnavailable:
+    """What a worker's 503 means."""
+    kind = Overloaded if b'"/problems/overloaded"' in problem else ShardUnavailable
+    return kind(f"the worker answers 503: {problem[:200]!r}")
 
 
 def open_session(secret: str) -> aiohttp.ClientSession:

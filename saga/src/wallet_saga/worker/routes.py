@@ -9,7 +9,6 @@ from msgspec import DecodeError, Raw, ValidationError
 from msgspec.msgpack import Decoder, encode
 from starlette.routing import Route
 
-from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.problems import Problem, invalid_request
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.endpoint import Endpoint
@@ -78,10 +77,7 @@ class InternalRoutes:
         """Performs steps, together with whatever else waits; none of them if this shard does not own all wallets."""
         if self._placement.foreign(filter(None, map(account_of, batch))):
             return await self.misdirected(Raw())
-        try:
-            return await self._writer.perform(batch)
-        except QueueFull as full:
-            raise Problem("overloaded", "Too many steps are waiting; send them again later.") from full
+        return await self._writer.perform(batch)
 
     async def claim(self, claim: Claim) -> list[TransferRecord]:
         """Leases abandoned sagas to the caller."""

@@ -13,7 +13,7 @@ from wallet_kernel.batcher import Batcher, Pending
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.traces import trace_step
-from wallet_saga.protocol import NotDone, Outcome, Step, Unknown, WalletState
+from wallet_saga.protocol import NotDone, Outcome, Step, TurnedAway, Unknown, WalletState
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.keys import keys_of
 from wallet_saga.worker.steps import decide
@@ -31,6 +31,7 @@ QUEUE_TIMEOUT_S = 1.5
 (`WALLET_STEP_TIMEOUT_S`), so no step is done after its request has ended."""
 
 NOT_DONE = NotDone()
+TURNED_AWAY = TurnedAway()
 UNKNOWN = Unknown()
 
 
@@ -46,14 +47,18 @@ class ShardWriter:
         self._batch: asyncio.Future[None] | None = None
 
     async def perform(self, steps: Sequence[Step]) -> list[Outcome]:
-        """The outcomes of these steps, each durable, NotDone or Unknown. Raises QueueFull before anything was done."""
-        futures = self._batcher.submit_all(steps)
+        """The outcomes of these steps, each durable, NotDone or Unknown; TurnedAway for those that find no room.
+
+        The queue takes the first steps as far as it has room, so that a large batch always gets on.
+        """
+        futures = self._batcher.submit_all(steps[: self._batcher.room])
         withdrawal = asyncio.get_running_loop().call_later(QUEUE_TIMEOUT_S, _withdraw, futures)
         try:
             await asyncio.gather(*futures, return_exceptions=True)
         finally:
             withdrawal.cancel()
-        return [NOT_DONE if future.cancelled() else future.result() for future in futures]
+        outcomes = [NOT_DONE if future.cancelled() else future.result() for future in futures]
+        return outcomes + [TURNED_AWAY] * (len(steps) - len(futures))
 
     async def drain(self) -> None:
         """Waits for what was submitted."""
