@@ -234,6 +234,41 @@ async def test_a_look_at_the_past_waits_for_the_append_in_flight(
     assert wallet.version == version
 
 
+async def test_look_at_an_older_moment_does_not_wait_for_the_append_in_flight(
+    history: History, event_store: DatabaseUrls, told: Story
+) -> None:
+    """The events of an append are not older than its transaction."""
+    before = datetime.now(UTC)
+    await asyncio.sleep(0.05)
+    writer = await asyncpg.connect(event_store.service)
+    await writer.execute("BEGIN; SELECT FROM log_head FOR UPDATE")
+    wallet, _ = await asyncio.wait_for(history.wallet_at(told.events[0].stream_id, before), 10)
+    assert wallet.version > 0
+    await writer.close()
+
+
+async def test_look_at_the_past_writes_nothing(history: History, told: Story) -> None:
+    """It takes no transaction id and writes no WAL, so appenders do not wait for it or for its flush."""
+    event = told.events[-1]
+    await history.wallet_at(event.stream_id, event.at)  # may set hint bits
+    written: list[bool] = []
+    while True not in written and len(written) < 5:  # others in the cluster write now and then
+        before = await wal_and_next_transaction(history)
+        for _ in range(20):
+            await history.wallet_at(event.stream_id, event.at)
+        written.append(await wal_and_next_transaction(history) == before)
+    assert True in written
+
+
+async def wal_and_next_transaction(history: History) -> tuple[object, object]:
+    """Where the server's WAL ends, and the next transaction id."""
+    async with history._pool.acquire() as connection:
+        row = await connection.fetchrow(
+            "SELECT pg_current_wal_insert_lsn()::text, pg_snapshot_xmax(pg_current_snapshot())::text"
+        )
+    return tuple(row)
+
+
 SCALE = 20
 """The service under test has a twentieth of the bounds it has by default."""
 

@@ -1,5 +1,6 @@
 """The past, from the event store: a wallet as it was, and what became of a transfer. Read-only, and never behind."""
 
+import asyncio
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -12,6 +13,10 @@ from wallet_cqrs.events import TransferKind, decode
 from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
 from wallet_kernel.runtime.metrics import watch_pool
+
+APPEND_POLL_FIRST_S = 0.002
+APPEND_POLL_MAX_S = 0.05
+"""How often a look at the past asks whether the append in flight has ended; an append takes some milliseconds."""
 
 _WALLET = Decoder(Wallet)
 
@@ -58,9 +63,7 @@ class History:
     async def wallet_at(self, account_id: str, at: datetime) -> tuple[Wallet, int]:
         """A wallet as it was at a moment (version 0: not there yet), and the log's head now. Raises FutureMoment."""
         async with self._pool.acquire() as connection:
-            if at > await connection.fetchval(statements.NOW):
-                raise FutureMoment(FutureMoment.__doc__)
-            head = await connection.fetchval(statements.AFTER_THE_APPEND_IN_FLIGHT)
+            head = await _past(connection, at)
             version = await connection.fetchval(statements.VERSION_AT, account_id, at)
             return await _folded(connection, account_id, version), head
 
@@ -84,6 +87,24 @@ class History:
             row["at"],
             [Step(event["type"], event["at"]) for event in events],
         )
+
+
+async def _past(connection: asyncpg.Connection, at: datetime) -> int:
+    """The head, once no append is in flight whose events may have the time `at`. Raises FutureMoment."""
+    head, now, appender = await connection.fetchrow(statements.HEAD_AND_APPENDER, at)
+    if at > now:
+        raise FutureMoment(FutureMoment.__doc__)
+    if appender is not None:
+        await _ended(connection, appender)
+        head = await connection.fetchval(statements.HEAD)
+    return int(head)
+
+
+async def _ended(connection: asyncpg.Connection, appender: int) -> None:
+    pause_s = APPEND_POLL_FIRST_S
+    while await connection.fetchval(statements.APPENDS, appender):
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, APPEND_POLL_MAX_S)
 
 
 async def _folded(connection: asyncpg.Connection, account_id: str, version: int) -> Wallet:

@@ -14,9 +14,11 @@ VERSION_AT = _read("version_at")
 POSITION = "SELECT position FROM checkpoint"
 HEAD = "SELECT position FROM log_head"
 
-NOW = "SELECT clock_timestamp()"
-AFTER_THE_APPEND_IN_FLIGHT = "SELECT position FROM log_head FOR SHARE"
-"""Whoever appends took its time under this lock, perhaps before `now`: once we get the lock, its events are there."""
+HEAD_AND_APPENDER = _read("head_and_appender")
+APPENDS = (
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = $1 AND granted)"
+)
+"""Whether that transaction is not over yet."""
 
 DECISION = "SELECT * FROM decisions WHERE transaction_id = $1"
 TIMELINE = "SELECT type, at FROM events WHERE position BETWEEN $1 AND $2 ORDER BY position"
