@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
+from typing import NoReturn
 
 from msgspec.msgpack import Decoder
 from prometheus_client import Counter
@@ -18,8 +20,12 @@ RECOVERED = Counter("wallet_sagas_recovered", "Abandoned sagas that recovery dro
 
 CLAIM_MAX = 500
 
-PASSED_OVER_PAUSE_S = 0.1
-"""Between two full claims, while sagas are passed over whose payee's shard does not answer."""
+DRIVEN_MAX = 1000
+"""Sagas of one payer's shard that are driven at once toward one payee's shard. The others keep their lease and are
+claimed again after it, so a payee's shard that is stuck holds up no saga of another one."""
+
+PACE_S = 0.1
+"""After a full claim, how long recovery waits for the sagas that it drives before it claims more."""
 
 _RECORDS = Decoder(list[TransferRecord])
 
@@ -30,50 +36,69 @@ class Recovery:
     """One loop a shard. All steps are idempotent, so a live and a recovering orchestrator do no harm together."""
 
     def __init__(self, shards: Shards, coordinator: Coordinator, interval_s: float, lease_s: float) -> None:
-        self._shards = shards
-        self._coordinator = coordinator
-        self._interval_s = interval_s
-        self._lease_s = lease_s
-        self._silent: set[ShardClient] = set()
-        self._loops: list[asyncio.Task[None]] = []
+        self._shards = [
+            ShardRecovery(shard, shards, coordinator, interval_s, lease_s) for shard in shards.clients
+        ]
+        self._loops: list[asyncio.Task[NoReturn]] = []
 
     async def start(self) -> None:
         """Begins to look for abandoned sagas."""
-        self._loops = [asyncio.create_task(self._watch(shard)) for shard in self._shards.clients]
+        self._loops = [asyncio.create_task(shard.watch()) for shard in self._shards]
 
     async def close(self) -> None:
-        """Stops; what is unfinished will be claimed by somebody else."""
+        """Stops; another orchestrator will claim what is unfinished."""
         for loop in self._loops:
             loop.cancel()
         for loop in self._loops:
             with contextlib.suppress(asyncio.CancelledError):
                 await loop
 
-    async def _watch(self, shard: ShardClient) -> None:
-        while True:
-            claimed = await self._claim(shard)
-            # What cannot be ended now keeps its lease: thousands of them would hold up the others, lease by lease.
-            within_reach = [record for record in claimed if self._payee(record) not in self._silent]
-            await asyncio.gather(*map(self._recover, within_reach))
-            if len(claimed) < CLAIM_MAX:
-                await asyncio.sleep(self._interval_s)
-            elif len(within_reach) < CLAIM_MAX:
-                await asyncio.sleep(PASSED_OVER_PAUSE_S)
 
-    async def _claim(self, shard: ShardClient) -> list[TransferRecord]:
-        """Sagas that nobody drives; whether the shard answers is known from now on."""
+class ShardRecovery:
+    """Recovers the sagas of one payer's shard."""
+
+    def __init__(
+        self,
+        payer: ShardClient,
+        shards: Shards,
+        coordinator: Coordinator,
+        interval_s: float,
+        lease_s: float,
+    ) -> None:
+        self._payer = payer
+        self._shards = shards
+        self._coordinator = coordinator
+        self._interval_s = interval_s
+        self._lease_s = lease_s
+        self._driven: defaultdict[ShardClient, set[asyncio.Task[None]]] = defaultdict(set)
+
+    async def watch(self) -> NoReturn:
+        """Claims and drives abandoned sagas until it is cancelled."""
         try:
-            claimed = await shard.ask("/claim", Claim(CLAIM_MAX, self._lease_s), _RECORDS)
+            while True:
+                claimed = await self._claim()
+                for record in claimed:
+                    self._drive(record)
+                await self._pause(is_full=len(claimed) == CLAIM_MAX)
+        finally:
+            for task in self._tasks():
+                task.cancel()
+
+    async def _claim(self) -> list[TransferRecord]:
+        try:
+            claimed = await self._payer.ask("/claim", Claim(CLAIM_MAX, self._lease_s), _RECORDS)
         except Exception as error:  # noqa: BLE001 - recovery itself must survive every outage
             _log.warning("recovery will try again", extra={"cause": repr(error)})
-            self._silent.add(shard)
             return []
-        self._silent.discard(shard)
         CLAIMED.inc(len(claimed))
         return claimed
 
-    def _payee(self, record: TransferRecord) -> ShardClient:
-        return self._shards.of_account(record.to_account)
+    def _drive(self, record: TransferRecord) -> None:
+        driven = self._driven[self._shards.of_account(record.to_account)]
+        if len(driven) < DRIVEN_MAX:
+            task = asyncio.create_task(self._recover(record))
+            driven.add(task)
+            task.add_done_callback(driven.discard)
 
     async def _recover(self, record: TransferRecord) -> None:
         try:
@@ -82,3 +107,12 @@ class Recovery:
             RECOVERED.inc()
         except Exception as error:  # noqa: BLE001 - one saga that cannot be ended now must not hold up the others
             _log.warning("saga not ended yet", extra={"transfer": record.transfer_id, "cause": repr(error)})
+
+    async def _pause(self, *, is_full: bool) -> None:
+        if is_full and (tasks := self._tasks()):
+            await asyncio.wait(tasks, timeout=PACE_S)
+        else:
+            await asyncio.sleep(self._interval_s)
+
+    def _tasks(self) -> set[asyncio.Task[None]]:
+        return set().union(*self._driven.values())
