@@ -22,7 +22,7 @@ from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, EventMessage, G
 from wallet_cqrs.relay.log_tail import GapInLog, leading
 from wallet_cqrs.relay.publisher import PATIENCE_S, connected
 from wallet_cqrs.relay.relay import Publisher, Relay
-from wallet_kernel.runtime.lifecycle import NotReady
+from wallet_kernel.runtime.readiness import NotReady
 from wallet_lab.testing import DatabaseUrls
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

@@ -9,7 +9,8 @@ import pytest
 from wallet_kernel.contract.operations import OPERATIONS, mount
 from wallet_kernel.http import Answer, App, Call
 from wallet_kernel.runtime.apps import SECRET_HEADER, own_app, public_app
-from wallet_kernel.runtime.lifecycle import Lifecycle, NotReady
+from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.readiness import NotReady
 
 pytestmark = pytest.mark.anyio
 Exchange = Callable[..., Coroutine[Any, Any, Any]]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wallet_kernel.http import Answer, Receive, Scope, Send, send_answer
-from wallet_kernel.runtime.lifecycle import OPEN_PATHS, Lifecycle, NotReady
+from wallet_kernel.runtime.lifecycle import OPEN_PATHS, Lifecycle
 
 pytestmark = pytest.mark.anyio
 Exchange = Callable[..., Coroutine[Any, Any, Any]]
@@ -105,21 +105,9 @@ async def test_failed_request_is_no_longer_in_flight(exchange: Exchange) -> None
     assert (await exchange(lifecycle.guard(slow), "POST", "/")).status == 200
 
 
-async def test_ready_means_every_check_passes() -> None:
-    """Each check that fails is named with its reason; a service that drains is not ready."""
-    works = True
-
-    async def database() -> None:
-        if not works:
-            raise NotReady("no connection yet")
-
-    async def cache() -> None:
-        return
-
-    lifecycle = Lifecycle(1, {"database": database, "cache": cache})
-    assert await lifecycle.obstacles() == {}
-    works = False
-    assert await lifecycle.obstacles() == {"database": "NotReady: no connection yet"}
-    works = True
+async def test_draining_service_is_not_ready() -> None:
+    """Whatever its checks say: a balancer must choose another replica."""
+    lifecycle = Lifecycle(1)
+    assert (await lifecycle.state()).obstacles == {}
     lifecycle.start_draining()
-    assert await lifecycle.obstacles() == {"drain": "the service is shutting down"}
+    assert (await lifecycle.state()).obstacles == {"drain": "the service is shutting down"}

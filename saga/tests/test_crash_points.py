@@ -12,11 +12,13 @@ from typing import Self
 from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 from saga_support.scene import ONE_SHARD, RECORD, TEN, Scene, account_on, opened_scene, worker_urls
 
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
+from wallet_kernel.runtime.readiness import FRESH_S
 from wallet_kernel.topology import Placement, Topology
 from wallet_lab.testing import RunningStack, detour, running_stack
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
@@ -416,3 +418,19 @@ class _Unreachable:
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         future.set_exception(OutcomeUnknown("the reply was lost"))
         return future
+
+
+@pytest.mark.slow
+async def test_orchestrator_is_ready_while_it_can_serve_a_shard(stack: RunningStack) -> None:
+    """One dead shard degrades the orchestrator and shows in a metric; only without any shard is it unready."""
+    url = next(part.url for part in stack.components if part.kind == "orchestrator")
+    async with httpx.AsyncClient(base_url=url, timeout=30) as own:
+        with stack.paused("worker-1"):
+            await asyncio.sleep(FRESH_S)
+            ready = await own.get("/readyz")
+            assert (ready.status_code, ready.json()["degraded"].keys()) == (200, {"worker-1"})
+            assert 'wallet_dependency_up{dependency="worker-1"} 0.0' in (await own.get("/metrics")).text
+            with stack.paused("worker-0"):
+                await asyncio.sleep(FRESH_S)
+                assert (await own.get("/readyz")).status_code == 503
+    stack.wait_ready()

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.blackbox.api import WalletApi
+from tests.availability.conftest import opened
 from tests.blackbox.clients import Usage, use_wallets
-from tests.blackbox.names import new_account
 from tests.blackbox.stack import REPLICATED, Stack, of_kind
 
 CLIENTS = 40
@@ -30,15 +29,6 @@ def replicated(request: pytest.FixtureRequest) -> Iterator[Stack]:
         else lab_stack(request.param, replicas=replicas)
     ) as started:
         yield started
-
-
-def opened(base_url: str) -> list[str]:
-    """As many wallets as there are clients."""
-    api = WalletApi(base_url)
-    accounts = [new_account() for _ in range(CLIENTS)]
-    assert [api.open_wallet(account, balance=1000).status for account in accounts] == [201] * CLIENTS
-    api.close()
-    return accounts
 
 
 async def roll(stack: Stack) -> None:
@@ -69,7 +59,7 @@ async def used_while_rolled(stack: Stack, accounts: Sequence[str]) -> Usage:
 
 def test_rolling_restart_fails_no_request(replicated: Stack) -> None:
     """SIGTERM to each replica in turn, under load on kept connections: every request gets its answer."""
-    usage = asyncio.run(used_while_rolled(replicated, opened(replicated.base_url)))
+    usage = asyncio.run(used_while_rolled(replicated, opened(replicated.base_url, CLIENTS)))
     assert usage.failed == {}
     assert sum(usage.served.values()) > 10 * CLIENTS, usage
     assert replicated.audit() == []

@@ -15,7 +15,7 @@ from wallet_cqrs import broker, messages
 from wallet_cqrs.messages import Group, UndecodableMessage, queue_name
 from wallet_cqrs.projection.projector import Poison, Projector, UnusableMessage
 from wallet_kernel.database import DATABASE_ERRORS
-from wallet_kernel.runtime.lifecycle import NotReady
+from wallet_kernel.runtime.readiness import NotReady
 
 CONNECT_TIMEOUT_S = 2.0
 SUBSCRIBE_TIMEOUT_S = 10.0

@@ -12,9 +12,10 @@ from wallet_cqrs.projection.settings import ProjectionSettings
 from wallet_cqrs.projection.store import Store
 from wallet_kernel.cache import open_cache
 from wallet_kernel.runtime.books_watch import books_watched
-from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
+from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.listeners import own_listener
 from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.readiness import ReadyCheck
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
 

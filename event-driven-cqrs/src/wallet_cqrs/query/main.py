@@ -20,9 +20,10 @@ from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.runtime.lifecycle import Lifecycle, ReadyCheck
+from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.listeners import own_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.readiness import ReadyCheck
 from wallet_kernel.runtime.server import Service, run
 
 NAME = "query"
@@ -50,7 +51,7 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
         announcements = Announcements(redis)
         # The event store is not a condition: without it, only the past is out of reach.
         checks: dict[str, ReadyCheck] = {f"read-{number}": shard.ping for number, shard in enumerate(shards)}
-        lifecycle = Lifecycle(settings.in_flight_max, checks)
+        lifecycle = Lifecycle(settings.in_flight_max, needs_one_of=checks)
         streams = BalanceStreams(
             balances, announcements, lifecycle, settings.streams_max, settings.stream_heartbeat_s
         )

@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge
 from wallet_cqrs.messages import EventMessage
 from wallet_cqrs.relay.log_tail import LogTail
 from wallet_kernel.batcher import BATCH_SIZE
-from wallet_kernel.runtime.lifecycle import NotReady
+from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
 
 ACTIVE = Gauge("wallet_relay_active", "1 in the relay that publishes, 0 in those that stand by.")

@@ -3,20 +3,20 @@
 import hmac
 import platform
 from asyncio import CancelledError
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Info, generate_latest
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Match, Route
 
 from wallet_kernel.contract.operations import CONTRACT, hot_lane
 from wallet_kernel.contract.problems import Problem
-from wallet_kernel.http import App, Call, Receive, Scope, Send, send_answer
+from wallet_kernel.http import Answer, App, Call, Receive, Scope, Send, send_answer
 from wallet_kernel.runtime.docs_page import DOCS_PATHS, docs_routes
+from wallet_kernel.runtime.health import Health, health, health_lane
 from wallet_kernel.runtime.lifecycle import OPEN_PATHS, Lifecycle
 
 OPENAPI_PATH = "/openapi.json"
@@ -33,9 +33,10 @@ def public_app(
     api_keys: Iterable[str] = (),
 ) -> App:
     """The app of the public port: the contract's routes, health and documentation; API keys if there are any."""
-    framework = _app(title, [*routes, *docs_routes(title, OPENAPI_PATH)], lifecycle, openapi_url=OPENAPI_PATH)
+    answers = health(lifecycle, public=True)
+    framework = _app(title, [*routes, *docs_routes(title, OPENAPI_PATH)], answers, openapi_url=OPENAPI_PATH)
     framework.openapi = lambda: dict(openapi)  # type: ignore[method-assign]
-    app = hot_lane(framework, routes)
+    app = hot_lane(health_lane(framework, answers), routes)
     accepted = [key.encode() for key in api_keys]
     open_paths = OPEN_PATHS | DOCS_PATHS | {OPENAPI_PATH}
     public = _cut_off_with_a_problem(app)
@@ -44,36 +45,28 @@ def public_app(
 
 def own_app(title: str, routes: Sequence[Route], lifecycle: Lifecycle, secret: str) -> App:
     """The app of a service's own port: health, metrics, and internal routes that need the service secret."""
-    app = _app(title, routes, lifecycle, openapi_url=None)
-    app.add_api_route("/metrics", _metrics, methods=["GET"])
+    answers = health(lifecycle, public=False)
+    app = _app(title, routes, answers, openapi_url=None)
+    app.add_api_route("/metrics", _metrics(lifecycle), methods=["GET"])
     _BUILD.info({"service": title, "version": version("wallet-kernel"), "python": platform.python_version()})
-    served = _direct(app, routes)
+    served = _direct(health_lane(app, answers), routes)
     return lifecycle.guard(_authorised(served, _service_secret, [secret.encode()], OPEN_PATHS))
 
 
 def _app(
     title: str,
     routes: Sequence[BaseRoute],
-    lifecycle: Lifecycle,
+    answers: Health,
     openapi_url: str | None,
 ) -> FastAPI:
     app = FastAPI(title=title, docs_url=None, openapi_url=openapi_url, redoc_url=None, redirect_slashes=False)
     app.router.routes[:0] = routes
 
-    async def livez() -> dict[str, str]:
-        return {"status": "alive"}
-
-    async def readyz() -> JSONResponse:
-        obstacles = await lifecycle.obstacles()
-        told = sorted(obstacles) if openapi_url else obstacles  # what a check met is not for the public
-        body = {"status": "not ready", "obstacles": told} if obstacles else {"status": "ready"}
-        return JSONResponse(body, 503 if obstacles else 200, {"retry-after": "1"} if obstacles else None)
-
     async def no_route(request: Request, _: Exception) -> Response:
         return _no_route(app, request)
 
-    app.add_api_route("/livez", livez, methods=["GET"])
-    app.add_api_route("/readyz", readyz, methods=["GET"])
+    for path, answer in answers.items():
+        app.add_api_route(path, _framed(answer), methods=["GET"])
     app.add_exception_handler(HTTPException, no_route)
     return app
 
@@ -89,8 +82,21 @@ def _direct(app: App, routes: Sequence[Route]) -> App:
     return direct
 
 
-async def _metrics() -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+def _metrics(lifecycle: Lifecycle) -> Callable[[], Awaitable[Response]]:
+    async def metrics() -> Response:
+        lifecycle.refresh()  # the next scrape has the result
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
+
+
+def _framed(answer: Callable[[], Awaitable[Answer]]) -> Callable[[], Awaitable[Response]]:
+    """The answer as the framework's response."""
+
+    async def framed() -> Response:
+        return _response(await answer())
+
+    return framed
 
 
 def _no_route(app: FastAPI, request: Request) -> Response:
@@ -107,7 +113,10 @@ def _no_route(app: FastAPI, request: Request) -> Response:
         problem = Problem("method-not-allowed", f"It takes {allow}.", headers=((b"allow", allow.encode()),))
     else:
         problem = Problem("not-found", "The public routes are listed in /openapi.json.")
-    answer = problem.answer(request.scope["path"])
+    return _response(problem.answer(request.scope["path"]))
+
+
+def _response(answer: Answer) -> Response:
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(answer.body, answer.status, headers, answer.content_type.decode())
 

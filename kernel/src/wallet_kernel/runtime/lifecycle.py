@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from prometheus_client import Gauge
 
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.http import App, Receive, Scope, Send, send_answer
+from wallet_kernel.runtime.readiness import Readiness, ReadyCheck, State
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 """What is answered to anyone, whatever the service's state."""
@@ -17,35 +18,32 @@ IN_FLIGHT_MAX = Gauge("wallet_requests_in_flight_max", "Requests that may be ser
 
 _log = logging.getLogger(__name__)
 
-ReadyCheck = Callable[[], Awaitable[None]]
-
-
-class NotReady(Exception):
-    """A service says why it cannot serve yet."""
-
 
 class Lifecycle:
     """Whether this process serves, and how much it is serving right now."""
 
-    def __init__(self, in_flight_max: int, ready_checks: Mapping[str, ReadyCheck] | None = None) -> None:
+    def __init__(
+        self,
+        in_flight_max: int,
+        needs: Mapping[str, ReadyCheck] | None = None,
+        needs_one_of: Mapping[str, ReadyCheck] | None = None,
+    ) -> None:
         self._in_flight_max = in_flight_max
         self._in_flight = 0
         IN_FLIGHT.set_function(lambda: self._in_flight)
         IN_FLIGHT_MAX.set(in_flight_max)
-        self._checks = ready_checks or {}
+        self._readiness = Readiness(needs, needs_one_of)
         self.draining = False
 
-    async def obstacles(self) -> dict[str, str]:
-        """What keeps this service from being ready, by check; empty if it is."""
+    async def state(self) -> State:
+        """Whether the service is ready, by checks that are at most a moment old."""
         if self.draining:
-            return {"drain": "the service is shutting down"}
-        found: dict[str, str] = {}
-        for name, check in self._checks.items():
-            try:
-                await check()
-            except Exception as error:  # noqa: BLE001 - whatever a check raises is why the service is not ready
-                found[name] = f"{type(error).__name__}: {error}"
-        return found
+            return State({"drain": "the service is shutting down"}, {})
+        return await self._readiness.state()
+
+    def refresh(self) -> None:
+        """Begins to check what the service needs, for the metric."""
+        self._readiness.refresh()
 
     def guard(self, app: App) -> App:
         """Counts what `app` serves; refuses with 503 beyond the bound (health excepted)."""

@@ -56,7 +56,8 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
         )
         lifecycle = Lifecycle(
             settings.in_flight_max,
-            {"topology": shards.require_agreement} | {client.name: client.ping for client in clients},
+            needs={"topology": shards.require_agreement},
+            needs_one_of={client.name: client.ping for client in clients},
         )
         yield Service(
             lifecycle,

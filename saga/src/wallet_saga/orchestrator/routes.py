@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec.msgpack import Decoder
 
+from wallet_kernel.bulkhead import BulkheadFull
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.answers import statement_page, transfer_document, wallet_answer
 from wallet_kernel.contract.problems import Problem, invalid_request, refused
@@ -90,8 +91,9 @@ class PublicRoutes:
                 return Answer(200, body)
             raise refused(Refusal.CURRENCY_MISMATCH, account_id)
         try:
-            wallet = await self._payments.perform(account_id, Read(account_id))
-        except NoOutcome as error:  # a read that nobody answered changed nothing
+            async with self._balances.missing():
+                wallet = await self._payments.perform(account_id, Read(account_id))
+        except (NoOutcome, TimeoutError) as error:  # a read without an answer changed nothing
             raise ShardUnavailable(str(error)) from error
         return _wallet_answer(account_id, wallet, currency)
 
@@ -125,7 +127,7 @@ class PublicRoutes:
         """GET /wallets/{accountId}/transactions."""
         page = requests.statement(call)
         question = Statement(page.account_id, page.limit + 1, page.before_version)
-        postings = await self._shards.of_account(page.account_id).ask("/statement", question, _STATEMENT)
+        postings = await self._shards.of_account(page.account_id).read("/statement", question, _STATEMENT)
         if isinstance(postings, Refused):
             raise refused(postings.reason, page.account_id)
         items = [statement_item(entry) for entry in postings.entries]
@@ -137,23 +139,23 @@ class PublicRoutes:
         transfer = await self._logged(lookup)
         credit = None
         if transfer.kind == "transfer" and transfer.state != "refused":
-            credit = await self._shards.of_account(transfer.to_account).ask("/credit", lookup, _CREDIT)
+            credit = await self._shards.of_account(transfer.to_account).read("/credit", lookup, _CREDIT)
         return transfer_document(transfer_view(transfer, credit))
 
     async def _logged(self, lookup: Lookup) -> TransferRecord:
         shard = self._shards.of_transfer(lookup.transfer_id)
-        found: TransferRecord | None = await shard.ask("/transfer", lookup, _TRANSFER)
+        found: TransferRecord | None = await shard.read("/transfer", lookup, _TRANSFER)
         if found is None:
             # Whoever was told "outcome unknown" sends again what is not found: it must not wait for its turn somewhere.
             await self._payments.passed(shard)
-            found = await shard.ask("/transfer", lookup, _TRANSFER)
+            found = await shard.read("/transfer", lookup, _TRANSFER)
         if found is None:
             raise Problem("transfer-not-found", "No transfer has this id.")
         return found
 
     async def _balance_at(self, account_id: str, currency: str | None, at: datetime) -> Answer:
         shard = self._shards.of_account(account_id)
-        then = await shard.ask("/balance-at", BalanceAt(account_id, at), _BALANCE_AT)
+        then = await shard.read("/balance-at", BalanceAt(account_id, at), _BALANCE_AT)
         if isinstance(then, FutureMoment):
             raise invalid_request("at has not come yet.")
         return _wallet_answer(account_id, then, currency)
@@ -174,7 +176,7 @@ def _tell(handler: Handler) -> Handler:
             return await handler(call)
         except NoOutcome as error:
             raise no_outcome(error) from error
-        except Overloaded as error:
+        except (Overloaded, BulkheadFull) as error:
             raise Problem(
                 "overloaded", "Too many requests are waiting. Nothing was done; send it again later."
             ) from error

@@ -9,6 +9,7 @@ from msgspec.msgpack import Decoder, encode
 from prometheus_client import Histogram
 
 from wallet_kernel.batcher import Batcher, Pending, QueueFull
+from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.apps import SECRET_HEADER
 from wallet_kernel.topology import OtherTopology, Placement
@@ -20,6 +21,13 @@ CALL = Histogram(
     ["target"],
     buckets=LATENCY_BUCKETS_S,
 )
+
+READS_RUNNING_MAX = 2
+"""Reads of one kind that are sent to a shard at once. More would take the event loop's time from transfers."""
+
+READS_WAITING_MAX = 250
+READ_DEADLINE_S = 4.0
+"""How long a read may wait for its turn and its answer."""
 
 _OUTCOMES = Decoder(list[Outcome])
 _MISDIRECTED = Decoder(Misdirected)
@@ -60,6 +68,7 @@ class ShardClient:
         self.disagreement: OtherTopology | None = None
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._timing = CALL.labels(name)
+        self._reads = _bulkheads(placement.shard)
         self._batcher: Batcher[Step, Outcome] = Batcher(
             name, self._send, batch_max=batch_max, queue_max=queue_max
         )
@@ -79,6 +88,17 @@ class ShardClient:
     async def ask(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
         """Asks something that changes nothing. Raises ShardUnavailable or OutcomeUnknown."""
         return await self._post(path, question, decoder)
+
+    async def read(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
+        """Asks for a client that reads, within the share of its kind.
+
+        Raises BulkheadFull at once if too many clients wait; else ShardUnavailable or OutcomeUnknown.
+        """
+        try:
+            async with self._reads[path].place():
+                return await self.ask(path, question, decoder)
+        except TimeoutError:
+            raise ShardUnavailable(f"{self.name}: no answer in time") from None
 
     async def verify_topology(self) -> None:
         """Raises OtherTopology, ShardUnavailable or OutcomeUnknown unless the worker serves this shard and topology."""
@@ -132,6 +152,21 @@ class ShardClient:
                 " worker, in the order of the shards."
             )
         return ShardUnavailable(f"{self.name}: a worker of another shard has this address")
+
+
+def _bulkheads(shard: int) -> dict[str, Bulkhead]:
+    """A shard's share of each kind of read, by the path that it takes."""
+    kinds = {
+        kind: Bulkhead(
+            f"{kind}-{shard}",
+            running_max=READS_RUNNING_MAX,
+            waiting_max=READS_WAITING_MAX,
+            deadline_s=READ_DEADLINE_S,
+        )
+        for kind in ("lookups", "statements", "past")
+    }
+    lookups, statements, past = kinds.values()
+    return {"/transfer": lookups, "/credit": lookups, "/statement": statements, "/balance-at": past}
 
 
 def _settled(outcome: Outcome) -> Outcome | Exception:

@@ -9,6 +9,7 @@ from msgspec import DecodeError, Raw, ValidationError
 from msgspec.msgpack import Decoder, encode
 from starlette.routing import Route
 
+from wallet_kernel.bulkhead import Bulkhead, BulkheadFull
 from wallet_kernel.contract.problems import Problem, invalid_request
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.endpoint import Endpoint
@@ -35,10 +36,12 @@ from wallet_saga.protocol import (
     shard_path,
 )
 from wallet_saga.worker.shard_writer import ShardWriter
-from wallet_saga.worker.store import Store
+from wallet_saga.worker.store import READ_CONNECTIONS_MAX, STATEMENT_TIMEOUT_S, Store
 
 MSGPACK = b"application/msgpack"
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+READS_WAITING_MAX = 1000
+"""Reads of one kind that may wait: what several orchestrators let through."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,14 +60,15 @@ class InternalRoutes:
     def routes(self) -> list[Route]:
         """The routes of the worker's own port. They name the shard and its topology; any other path is misdirected."""
         base = shard_path(self._placement)
+        lookups, statements, past = map(_bulkhead, ("lookups", "statements", "past"))
         return [
             _route(base + "/steps", self.steps, Decoder(list[Step])),
             _route(base + "/claim", _tell(self.claim), Decoder(Claim)),
             _route(base + "/open-sagas", _tell(self.open_sagas), Decoder(OpenSagas)),
-            _route(base + "/transfer", _tell(self.transfer), Decoder(Lookup)),
-            _route(base + "/credit", _tell(self.credit), Decoder(Lookup)),
-            _route(base + "/statement", _tell(self.statement), Decoder(Statement)),
-            _route(base + "/balance-at", _tell(self.balance_at), Decoder(BalanceAt)),
+            _route(base + "/transfer", _tell(_within(lookups, self.transfer)), Decoder(Lookup)),
+            _route(base + "/credit", _tell(_within(lookups, self.credit)), Decoder(Lookup)),
+            _route(base + "/statement", _tell(_within(statements, self.statement)), Decoder(Statement)),
+            _route(base + "/balance-at", _tell(_within(past, self.balance_at)), Decoder(BalanceAt)),
             _route("/shards/{path:path}", self.misdirected, Decoder(Raw)),
         ]
 
@@ -124,6 +128,30 @@ def _past(now: datetime, at: datetime, wallet: BalanceAtAnswer | None) -> Balanc
     if at > now:
         return FutureMoment()
     return wallet or Refused(Refusal.WALLET_NOT_FOUND)
+
+
+def _bulkhead(kind: str) -> Bulkhead:
+    return Bulkhead(
+        kind,
+        running_max=READ_CONNECTIONS_MAX,
+        waiting_max=READS_WAITING_MAX,
+        deadline_s=STATEMENT_TIMEOUT_S,
+    )
+
+
+def _within(
+    bulkhead: Bulkhead, look: Callable[[Request], Awaitable[Found]]
+) -> Callable[[Request], Awaitable[Found]]:
+    """The use case within its share of the database's connections. Further requests are answered with 503."""
+
+    async def admitted(request: Request) -> Found:
+        try:
+            async with bulkhead.place():
+                return await look(request)
+        except BulkheadFull as full:
+            raise Problem("overloaded", "Too many reads are waiting; send it again later.") from full
+
+    return admitted
 
 
 def _tell(look: Callable[[Request], Awaitable[Found]]) -> Callable[[Request], Awaitable[Found]]:

@@ -27,6 +27,13 @@ from wallet_saga.worker.rows import credit_of, credit_row, ledger_row, transfer_
 
 CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
+
+READ_CONNECTIONS_MAX = 2
+"""Connections that one kind of read (lookups, statements, the past) uses at once."""
+
+CONNECTIONS_MAX = 3 * READ_CONNECTIONS_MAX + 2
+"""Connections beside the writer's. Recovery's claims, readiness and the books have the two that no read uses."""
+
 SUMMING_TIMEOUT_S = 60.0
 
 _SESSION = {
@@ -74,7 +81,7 @@ class Store:
         self._readers: asyncpg.Pool = asyncpg.create_pool(
             url,
             min_size=0,
-            max_size=4,
+            max_size=CONNECTIONS_MAX,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=STATEMENT_TIMEOUT_S,
             server_settings=_SESSION,

@@ -1,0 +1,68 @@
+"""Health routes: whether the process lives, and whether it is ready; without the framework, as they are asked often."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from msgspec.json import encode
+
+from wallet_kernel.http import Answer, App, Receive, Scope, Send, send_answer
+from wallet_kernel.runtime.lifecycle import Lifecycle
+
+READYZ_PER_S = 100.0
+"""Answers without a delay. Clients that ask for readiness without a pause must not take the time of transfers."""
+
+DELAY_MAX_S = 1.0
+"""Less than those who ask wait for an answer (2 s)."""
+
+Health = dict[str, Callable[[], Awaitable[Answer]]]
+"""The answers to GET, by path."""
+
+
+class Pace:
+    """Delays calls so that they pass `per_s` times a second, in order; none is delayed by more than `delay_max_s`."""
+
+    def __init__(self, per_s: float, delay_max_s: float) -> None:
+        self._interval_s = 1 / per_s
+        self._delay_max_s = delay_max_s
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Returns when it is the caller's turn."""
+        now = asyncio.get_running_loop().time()
+        turn = min(max(now, self._next), now + self._delay_max_s)
+        self._next = turn + self._interval_s
+        if turn > now:
+            await asyncio.sleep(turn - now)
+
+
+def health(lifecycle: Lifecycle, *, public: bool) -> Health:
+    """The health of this process; what its checks met is not for the public."""
+    pace = Pace(READYZ_PER_S, DELAY_MAX_S)
+
+    async def livez() -> Answer:
+        return Answer(200, b'{"status":"alive"}')
+
+    async def readyz() -> Answer:
+        await pace.turn()
+        obstacles, degraded = await lifecycle.state()
+        if obstacles:
+            shown = sorted(obstacles) if public else obstacles
+            return Answer(503, encode({"status": "not ready", "obstacles": shown}), ((b"retry-after", b"1"),))
+        if degraded and not public:
+            return Answer(200, encode({"status": "ready", "degraded": degraded}))
+        return Answer(200, b'{"status":"ready"}')
+
+    return {"/livez": livez, "/readyz": readyz}
+
+
+def health_lane(app: App, answers: Health) -> App:
+    """Answers questions for health; all else goes to `app`."""
+
+    async def lane(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = answers.get(scope["path"]) if scope["method"] == "GET" else None
+        if answer is None:
+            await app(scope, receive, send)
+        else:
+            await send_answer(await answer(), send)
+
+    return lane

@@ -1,0 +1,96 @@
+"""Readiness: whether a service has what it needs, by checks whose result is kept for a moment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+from prometheus_client import Gauge
+
+FRESH_S = 0.5
+"""How long a result is kept: however many ask, each check runs at most twice a second."""
+
+CHECK_DEADLINE_S = 1.5
+"""How long a check may take; less than those who ask for readiness wait for an answer (2 s)."""
+
+DEPENDENCY_UP = Gauge(
+    "wallet_dependency_up",
+    "Whether the last check of something that the service needs passed.",
+    ["dependency"],
+)
+
+ReadyCheck = Callable[[], Awaitable[None]]
+
+
+class NotReady(Exception):
+    """A service says why it cannot serve yet."""
+
+
+class State(NamedTuple):
+    """What a service lacks, by check, with reasons: it is ready without `obstacles`, also if it is `degraded`."""
+
+    obstacles: dict[str, str]
+    degraded: dict[str, str]
+
+
+class Readiness:
+    """What the service needs: all of `needs`, and at least one of `needs_one_of`, such as the shards.
+
+    A check raises whatever says why it fails.
+    """
+
+    def __init__(
+        self,
+        needs: Mapping[str, ReadyCheck] | None = None,
+        needs_one_of: Mapping[str, ReadyCheck] | None = None,
+    ) -> None:
+        self._needs = dict(needs or {})
+        self._needs_one_of = dict(needs_one_of or {})
+        self._failing: dict[str, str] = {}
+        self._fresh_until = 0.0
+        self._looking: asyncio.Task[None] | None = None
+
+    async def state(self) -> State:
+        """The state of at most `FRESH_S` seconds ago."""
+        failing = await self._look()
+        some_of_one_of = bool(self._needs_one_of.keys() - failing.keys())
+        spared = {name for name in self._needs_one_of if some_of_one_of}
+        return State(
+            {name: reason for name, reason in failing.items() if name not in spared},
+            {name: reason for name, reason in failing.items() if name in spared},
+        )
+
+    def refresh(self) -> None:
+        """Begins to check what is not fresh, for the metric."""
+        self._begin()
+
+    async def _look(self) -> dict[str, str]:
+        if looking := self._begin():
+            await asyncio.shield(looking)  # it goes on when the one who began it has left
+        return self._failing
+
+    def _begin(self) -> asyncio.Task[None] | None:
+        """The look that is under way, one for all who ask; None while the last one is fresh."""
+        if asyncio.get_running_loop().time() < self._fresh_until:
+            return None
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._check_all())
+        return self._looking
+
+    async def _check_all(self) -> None:
+        checks = self._needs | self._needs_one_of
+        reasons = await asyncio.gather(*map(_reason, checks.values()))
+        self._failing = {name: reason for name, reason in zip(checks, reasons, strict=True) if reason}
+        self._fresh_until = asyncio.get_running_loop().time() + FRESH_S
+        for name in checks:
+            DEPENDENCY_UP.labels(name).set(name not in self._failing)
+
+
+async def _reason(check: ReadyCheck) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_DEADLINE_S):
+            await check()
+    except TimeoutError:
+        return f"no answer within {CHECK_DEADLINE_S:g} s"
+    except Exception as error:  # noqa: BLE001 - whatever a check raises is why the service is not ready
+        return f"{type(error).__name__}: {error}"
+    return None

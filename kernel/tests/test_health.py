@@ -1,0 +1,27 @@
+"""Health routes: cheap to answer, however many ask."""
+
+import asyncio
+
+import pytest
+
+from wallet_kernel.runtime.health import Pace
+
+pytestmark = pytest.mark.anyio
+
+
+async def seconds_of_turns(pace: Pace, count: int) -> float:
+    """How long this many calls take that come at once."""
+    begun = asyncio.get_running_loop().time()
+    await asyncio.gather(*(pace.turn() for _ in range(count)))
+    return asyncio.get_running_loop().time() - begun
+
+
+async def test_readiness_is_paced_when_many_ask() -> None:
+    """Of calls without a pause each waits for its turn, so that they cannot take the event loop's time."""
+    assert await seconds_of_turns(Pace(per_s=100, delay_max_s=20), 21) >= 0.19
+
+
+async def test_pace_delays_no_call_longer_than_its_bound() -> None:
+    """A flood of questions must not make a health check time out."""
+    pace = Pace(per_s=1, delay_max_s=0.05)
+    assert await seconds_of_turns(pace, 1000) < 20

@@ -1,0 +1,90 @@
+"""Readiness: what a service needs, asked seldom and within a deadline."""
+
+import asyncio
+
+import pytest
+from prometheus_client import REGISTRY
+
+from wallet_kernel.runtime import readiness
+from wallet_kernel.runtime.readiness import NotReady, Readiness
+
+pytestmark = pytest.mark.anyio
+
+
+class Dependency:
+    """Something that a service needs."""
+
+    def __init__(self, *, works: bool = True) -> None:
+        self.works = works
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.checks = 0
+
+    async def check(self) -> None:
+        """Raises unless it works."""
+        self.checks += 1
+        await self.answers.wait()
+        if not self.works:
+            raise NotReady("no connection yet")
+
+
+@pytest.fixture
+def always_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every question for readiness runs the checks."""
+    monkeypatch.setattr(readiness, "FRESH_S", 0.0)
+
+
+async def test_ready_means_every_need_is_met(always_stale: None) -> None:
+    """Each check that fails is named with its reason, and has its metric at 0."""
+    database, cache = Dependency(), Dependency()
+    ready = Readiness({"database": database.check, "cache": cache.check})
+    assert await ready.state() == ({}, {})
+    database.works = False
+    assert await ready.state() == ({"database": "NotReady: no connection yet"}, {})
+    assert REGISTRY.get_sample_value("wallet_dependency_up", {"dependency": "database"}) == 0
+    assert REGISTRY.get_sample_value("wallet_dependency_up", {"dependency": "cache"}) == 1
+
+
+async def test_one_of_several_is_enough_to_be_ready(always_stale: None) -> None:
+    """A dead shard degrades the service; it is unready only when all of them are dead."""
+    shards = [Dependency(), Dependency(works=False)]
+    ready = Readiness({}, {f"shard-{number}": shard.check for number, shard in enumerate(shards)})
+    assert await ready.state() == ({}, {"shard-1": "NotReady: no connection yet"})
+    shards[0].works = False
+    assert (await ready.state()).obstacles.keys() == {"shard-0", "shard-1"}
+
+
+async def test_checks_run_once_for_all_who_ask_within_a_moment() -> None:
+    """Two hundred questions, at once and one after the other, cost one check."""
+    database = Dependency()
+    ready = Readiness({"database": database.check})
+    await asyncio.gather(*(ready.state() for _ in range(100)))
+    for _ in range(100):
+        await ready.state()
+    assert database.checks == 1
+
+
+async def test_check_goes_on_when_the_client_that_began_it_leaves() -> None:
+    """The others who wait get its result."""
+    database = Dependency()
+    database.answers.clear()
+    ready = Readiness({"database": database.check})
+    first, second = asyncio.create_task(ready.state()), asyncio.create_task(ready.state())
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    database.answers.set()
+    assert await second == ({}, {})
+    assert database.checks == 1
+
+
+async def test_silent_dependency_fails_its_check_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readiness answers although a dependency does not."""
+    monkeypatch.setattr(readiness, "CHECK_DEADLINE_S", 0.05)
+    database = Dependency()
+    database.answers.clear()
+    ready = Readiness({"database": database.check})
+    asked = asyncio.create_task(ready.state())
+    await asyncio.wait({asked}, timeout=10)
+    assert asked.done()
+    assert asked.result().obstacles == {"database": "no answer within 0.05 s"}
