@@ -66,6 +66,21 @@ async def test_money_that_is_made_or_lost_shows(read_shards: list[DatabaseUrls])
     assert sum(book.imbalance_micros for book in await totals(read_shards[0])) == -1
 
 
+async def test_a_balance_that_its_postings_do_not_explain_is_found(read_shards: list[DatabaseUrls]) -> None:
+    """No wallet of an honest read model differs from its last posting; a planted balance does."""
+    await project(read_shards[0], groups(story().events, 0))
+    async with Store(read_shards[0].service) as store:
+        honest = await store.compare("", 1000)
+        await as_owner(
+            read_shards[0],
+            "UPDATE read_model.wallets SET balance_micros = balance_micros + 1 WHERE account_id ="
+            " (SELECT min(account_id) FROM read_model.wallets WHERE balance_micros > 0)",
+        )
+        planted = await store.compare("", 1000)
+    assert honest.wallets > 1
+    assert (honest.unexplained, planted.unexplained) == (0, 1)
+
+
 async def test_a_read_model_of_the_first_schema_gets_its_accounts(read_shards: list[DatabaseUrls]) -> None:
     """The migration computes them from the postings, as if they had been kept from the beginning."""
     shard = read_shards[0]

@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 from prometheus_client import REGISTRY
 
-from wallet_kernel.runtime.books_watch import Totals, books_watched
 from wallet_kernel.runtime.metrics import loop_lag_watched, transfers, watch_pool
 
 pytestmark = pytest.mark.anyio
@@ -72,22 +70,3 @@ def test_a_pool_tells_how_busy_it_is() -> None:
     pool.idle = 3
     assert metric("wallet_pool_in_use", pool="tested") == 0
     assert metric("wallet_pool_max", pool="tested") == 4
-
-
-async def test_books_are_checked_again_after_an_outage() -> None:
-    """A look that fails says nothing and leaves the last word, with its age; the next look goes on."""
-    looks = 0
-
-    async def look() -> Sequence[Totals]:
-        nonlocal looks
-        looks += 1
-        if looks == 2:
-            raise OSError("database away")
-        return [Totals("EUR", looks - 1, 5)]
-
-    async with books_watched(3, look, 0.01), asyncio.timeout(5):
-        while looks < 4:  # noqa: ASYNC110 -- the watch has no word for it
-            await asyncio.sleep(0.01)
-    assert metric("wallet_books_imbalance_micros", shard="3", currency="EUR") >= 2
-    assert metric("wallet_books_in_transit_micros", shard="3", currency="EUR") == 5
-    assert time.time() - metric("wallet_books_checked_seconds", shard="3") < 5

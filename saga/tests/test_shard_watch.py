@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from saga_support.scene import ONE_SHARD
 
 from wallet_lab.testing import DatabaseUrls
-from wallet_saga.protocol import Credit, Debit, Open
+from wallet_saga.protocol import Credit, Debit, Deposit, Open
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.shard_watch import shard_watched
 from wallet_saga.worker.shard_writer import ShardWriter
@@ -55,6 +55,64 @@ async def test_money_that_is_made_or_lost_shows(
     await owner.close()
     await looked_at(store)
     assert metric("wallet_books_imbalance_micros", **USD) == 1
+
+
+async def test_a_balance_that_its_ledger_does_not_explain_shows(
+    store: Store, writer: ShardWriter, database: DatabaseUrls
+) -> None:
+    """Also if the books still sum to 0, because another wallet lost what this one won."""
+    for name in ("loser", "winner", "untouched"):
+        await writer.perform([Open(uuid4(), name, TEN, "USD", None, None)])
+        await writer.perform([Deposit(uuid4(), name, 1, "USD", None, None)])
+    await looked_at(store)
+    assert metric("wallet_books_unexplained_wallets", shard="7") == 0
+    await as_owner(
+        database,
+        "UPDATE wallets SET balance_micros = balance_micros + CASE account_id WHEN 'winner' THEN 1 ELSE -1 END"
+        " WHERE account_id <> 'untouched'",
+    )
+    await looked_at(store)
+    assert metric("wallet_books_imbalance_micros", **USD) == 0
+    assert metric("wallet_books_unexplained_wallets", shard="7") == 2
+
+
+@pytest.mark.parametrize(
+    ("planted", "rows"),
+    [
+        (
+            "INSERT INTO ledger SELECT 'a', 3, kind, transfer_id, 1, 12, '@external', at FROM ledger LIMIT 1",
+            1,
+        ),
+        ("UPDATE wallets SET balance_micros = 12", 1),
+        ("ALTER TABLE ledger DISABLE TRIGGER USER; UPDATE ledger SET amount_micros = 2 WHERE version = 2", 1),
+        ("ALTER TABLE ledger DISABLE TRIGGER USER; DELETE FROM ledger WHERE version = 2", 1),
+        ("UPDATE wallets SET updated_at = now()", 0),
+    ],
+    ids=["posting beyond", "balance", "amount", "posting missing", "nothing of the money"],
+)
+async def test_comparison_finds_what_the_last_posting_does_not_explain(
+    store: Store, writer: ShardWriter, database: DatabaseUrls, planted: str, rows: int
+) -> None:
+    """A wallet's balance, its last posting's balance, and that posting's amount must agree."""
+    await writer.perform([Open(uuid4(), "a", 10, "USD", None, None)])
+    await writer.perform([Deposit(uuid4(), "a", 1, "USD", None, None)])
+    await as_owner(database, planted)
+    compared = await store.compare("", 10)
+    assert (compared.wallets, compared.last, compared.unexplained) == (1, "a", rows)
+
+
+async def test_comparison_reads_no_more_than_one_slice(store: Store, writer: ShardWriter) -> None:
+    """The next slice begins after the last wallet of the one before."""
+    await writer.perform([Open(uuid4(), name, 1, "USD", None, None) for name in "abcde"])
+    slices = [await store.compare(after, 2) for after in ("", "b", "d", "e")]
+    assert [(found.wallets, found.last) for found in slices] == [(2, "b"), (2, "d"), (1, "e"), (0, None)]
+
+
+async def as_owner(database: DatabaseUrls, sql: str) -> None:
+    """Changes the database as its owner, whom no grant holds back."""
+    owner = await asyncpg.connect(database.owner)
+    await owner.execute(sql)
+    await owner.close()
 
 
 async def test_unfinished_sagas_are_counted(database: DatabaseUrls, no_cache: BalanceCache) -> None:

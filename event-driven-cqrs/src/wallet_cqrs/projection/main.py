@@ -51,7 +51,7 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
         }
         lifecycle = Lifecycle(settings.in_flight_max, {"event-store": log.ping, **databases, **partitions})
         for number, store in enumerate(stores):
-            await opened.enter_async_context(books_watched(number, store.totals, settings.books_interval_s))
+            await opened.enter_async_context(books_watched(number, store, settings.books_interval_s))
         tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
         yield Service(lifecycle, [own_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
         # Between two batches or in the middle of one: what is not acknowledged will come again.

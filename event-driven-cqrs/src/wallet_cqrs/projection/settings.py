@@ -21,4 +21,4 @@ class ProjectionSettings(ServiceSettings):
     chunk_max: int = Field(2000, gt=0, description="Events read at once from the event store to fill a gap.")
     cache_ttl_s: float = Field(10.0, gt=0, description="How long a balance stays in Redis.")
     cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")
-    books_interval_s: float = Field(15.0, gt=0, description="How often the read shards' books are summed up.")
+    books_interval_s: float = Field(15.0, gt=0, description="How often the read shards' books are checked.")

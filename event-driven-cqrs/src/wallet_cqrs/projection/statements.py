@@ -2,6 +2,8 @@
 
 from importlib.resources import files
 
+from wallet_kernel.runtime.books_watch import compare_with
+
 
 def _read(name: str) -> str:
     return (files("wallet_cqrs.projection") / "sql" / f"{name}.sql").read_text()
@@ -17,3 +19,5 @@ the model waits for both."""
 STOP = "UPDATE checkpoint SET stopped = $1"
 RESUME = "UPDATE checkpoint SET stopped = NULL"
 PROGRESS = "SELECT position, stopped FROM checkpoint"
+
+COMPARE = compare_with("postings")

@@ -11,7 +11,7 @@ from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
 from wallet_kernel.database import PrimaryConnection, columns, connect, require_writable
-from wallet_kernel.runtime.books_watch import TOTALS, Totals
+from wallet_kernel.runtime.books_watch import TOTALS, TRANSIT, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import TRANSACTION
 
 STATEMENT_TIMEOUT_S = 10.0
@@ -108,8 +108,24 @@ class Store:
         async with self._one_at_a_time, self._primary.use() as connection:
             await connection.execute(statements.RESUME)
 
+    async def in_transit(self) -> list[InTransit]:
+        """What this shard's @transit accounts hold."""
+        async with self._reading() as connection:
+            return [InTransit(*row) for row in await connection.fetch(TRANSIT)]
+
+    async def compare(self, after: str, limit: int) -> Comparison:
+        """Compares up to `limit` wallets after this name with their postings, in one snapshot."""
+        async with self._reading() as connection:
+            return Comparison(*await connection.fetchrow(statements.COMPARE, after, limit))
+
     async def totals(self) -> list[Totals]:
-        """What the books sum to by currency; reads every wallet, on a connection of its own that may scan."""
+        """What the books sum to by currency; reads every wallet."""
+        async with self._reading() as connection:
+            return [Totals(*row) for row in await connection.fetch(TOTALS)]
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of its own, for checks: they may scan, and the projection does not wait for them."""
         connection = await connect(
             self._url,
             target_session_attrs="primary",
@@ -117,6 +133,6 @@ class Store:
             server_settings={"application_name": "wallet-books", "jit": "off", "search_path": self._schema},
         )
         try:
-            return [Totals(*row) for row in await connection.fetch(TOTALS)]
+            yield connection
         finally:
             await connection.close()

@@ -25,7 +25,7 @@ class WorkerSettings(ServiceSettings):
         1.0, gt=0, description="How long a cached balance may be shown; a dead Redis costs it once."
     )
     cache_timeout_s: float = Field(0.5, gt=0, description="How long Redis may take to answer.")
-    books_interval_s: float = Field(15.0, gt=0, description="How often the shard's books are summed up.")
+    books_interval_s: float = Field(15.0, gt=0, description="How often the shard's books are checked.")
 
     @property
     def placement(self) -> Placement:

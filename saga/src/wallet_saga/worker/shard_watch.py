@@ -1,11 +1,10 @@
-"""What a shard's worker tells of its books and its unfinished sagas while it runs, as metrics."""
+"""The continuous check of a worker's shard: whether its books balance, and its unfinished sagas, as metrics."""
 
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 from prometheus_client import Gauge
 
-from wallet_kernel.runtime.books_watch import Totals, books_watched
+from wallet_kernel.runtime.books_watch import books_watched
 from wallet_saga.worker.store import Store
 
 UNFINISHED = Gauge("wallet_sagas_unfinished", "Sagas of this shard's payers that have not ended.")
@@ -16,11 +15,10 @@ OLDEST = Gauge("wallet_saga_oldest_seconds", "Age of the oldest unfinished saga.
 def shard_watched(shard: int, store: Store, interval_s: float) -> AbstractAsyncContextManager[None]:
     """Inside, the shard is looked at every `interval_s` seconds."""
 
-    async def look() -> Sequence[Totals]:
+    async def look_at_sagas() -> None:
         unfinished = await store.unfinished()
         UNFINISHED.set(unfinished.sagas)
         ABANDONED.set(unfinished.abandoned)
         OLDEST.set(unfinished.oldest_s)
-        return await store.totals()
 
-    return books_watched(shard, look, interval_s)
+    return books_watched(shard, store, interval_s, look_at_sagas)

@@ -2,6 +2,8 @@
 
 from importlib.resources import files
 
+from wallet_kernel.runtime.books_watch import compare_with
+
 
 def _read(name: str) -> str:
     return (files("wallet_saga.worker") / "sql" / f"{name}.sql").read_text()
@@ -14,6 +16,7 @@ OPEN_SAGAS = _read("open_sagas")
 BALANCE_AT = _read("balance_at")
 STATEMENT = _read("statement")
 UNFINISHED = _read("unfinished")
+COMPARE = compare_with("ledger")
 
 BEGIN_SUMMING = "BEGIN READ ONLY; SET LOCAL enable_seqscan = on; SET LOCAL statement_timeout = '60s'"
 """For the one statement that reads all wallets. It is off the hot path, so it may scan, and take its time."""

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from wallet_kernel.database import DATABASE_ERRORS, columns
-from wallet_kernel.runtime.books_watch import TOTALS, Totals
+from wallet_kernel.runtime.books_watch import TOTALS, TRANSIT, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import watch_pool
 from wallet_kernel.topology import Placement
 from wallet_kernel.topology_table import verify
@@ -171,6 +171,14 @@ class Store:
     async def unfinished(self) -> Unfinished:
         """How many sagas have not ended."""
         return Unfinished(*await self._readers.fetchrow(statements.UNFINISHED))
+
+    async def in_transit(self) -> list[InTransit]:
+        """What this shard's @transit accounts hold."""
+        return [InTransit(*row) for row in await self._readers.fetch(TRANSIT)]
+
+    async def compare(self, after: str, limit: int) -> Comparison:
+        """Compares up to `limit` wallets after this name with their ledger, in one snapshot."""
+        return Comparison(*await self._readers.fetchrow(statements.COMPARE, after, limit))
 
     async def totals(self) -> list[Totals]:
         """What the books sum to by currency, in one snapshot; reads every wallet."""

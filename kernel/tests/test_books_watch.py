@@ -1,0 +1,120 @@
+"""The continuous check of a shard's books: every wallet in rounds of slices, and a sum whose cost is bounded."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import pytest
+from prometheus_client import REGISTRY
+
+from wallet_kernel.runtime import books_watch
+from wallet_kernel.runtime.books_watch import (
+    BooksWatch,
+    Comparison,
+    InTransit,
+    Totals,
+    books_watched,
+    compare_with,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+def metric(name: str, **labels: str) -> float:
+    """The value of a metric of this process; 0 if there is none."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+class FakeBooks:
+    """The books of a shard with wallets of these names, in memory; `wrong` names those that postings do not explain."""
+
+    def __init__(self, wallets: str = "", wrong: str = "") -> None:
+        self.wallets, self.wrong = wallets, wrong
+        self.looks = self.sums = 0
+        self.sum_s = 0.0
+        self.imbalance = 0
+
+    async def in_transit(self) -> Sequence[InTransit]:
+        """Five euro micros; the second look finds no database."""
+        self.looks += 1
+        if self.looks == 2:
+            raise OSError("database away")
+        return [InTransit("EUR", 5)]
+
+    async def compare(self, after: str, limit: int) -> Comparison:
+        """A slice of the names."""
+        found = [name for name in self.wallets if name > after][:limit]
+        wrong = [name for name in found if name in self.wrong]
+        return Comparison(len(found), found[-1] if found else None, len(wrong), wrong or None)
+
+    async def totals(self) -> Sequence[Totals]:
+        """A sum that takes `sum_s` seconds."""
+        self.sums += 1
+        await asyncio.sleep(self.sum_s)
+        return [Totals("EUR", self.imbalance, 5)]
+
+
+@pytest.fixture(autouse=True)
+def _slices_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books_watch, "SLICE_MAX", 2)
+
+
+async def test_books_are_checked_again_after_an_outage() -> None:
+    """A look that fails leaves the last values with their age; the next look goes on."""
+    books = FakeBooks()
+    books.imbalance = 2
+    async with books_watched(3, books, 0.01), asyncio.timeout(5):
+        while books.looks < 4:  # noqa: ASYNC110 -- the watch has no event for it
+            await asyncio.sleep(0.01)
+    assert metric("wallet_books_imbalance_micros", shard="3", currency="EUR") == 2
+    assert metric("wallet_books_in_transit_micros", shard="3", currency="EUR") == 5
+    assert time.time() - metric("wallet_books_checked_seconds", shard="3") < 5
+
+
+async def test_other_looks_are_taken_although_one_fails() -> None:
+    """A look that fails does not end the others."""
+    taken = asyncio.Event()
+
+    async def fails() -> None:
+        raise OSError("database away")
+
+    async def look() -> None:
+        taken.set()
+
+    async with books_watched(4, FakeBooks(), 0.01, fails, look), asyncio.timeout(5):
+        await taken.wait()
+
+
+async def test_every_wallet_is_compared_in_rounds() -> None:
+    """What a round found stays visible until a whole round has found nothing."""
+    books = FakeBooks("abcde", wrong="be")
+    books.looks = 2
+    watch = BooksWatch(5, books)
+    found = []
+    for look in range(9):
+        if look == 3:
+            books.wrong = ""
+        await watch.look()
+        found.append(metric("wallet_books_unexplained_wallets", shard="5"))
+    assert found == [1, 1, 2, 2, 2, 0, 0, 0, 0]
+
+
+async def test_the_pause_between_sums_grows_with_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sum takes at most its share of the time, however many wallets there are."""
+    books = FakeBooks()
+    books.looks, books.sum_s = 2, 0.05
+    watch = BooksWatch(6, books)
+    for _ in range(5):
+        await watch.look()
+    assert books.sums == 1
+    monkeypatch.setattr(books_watch, "SUMMING_SHARE", 1e9)
+    watch = BooksWatch(6, books)
+    for _ in range(5):
+        await watch.look()
+    assert books.sums == 6
+
+
+def test_comparison_names_the_table_of_postings() -> None:
+    """Both architectures compare with the same statement."""
+    assert compare_with("ledger").count("FROM ledger") == 2
+    assert "{" not in compare_with("ledger")
