@@ -23,7 +23,7 @@ from wallet_saga.balances import cache_key
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.protocol import Deposit, Done, Lookup, Open, Read, Unknown, WalletState
 from wallet_saga.worker.books import Books
-from wallet_saga.worker.cache import CLOCK_SKEW_MAX_S, BalanceCache
+from wallet_saga.worker.cache import CLOCK_SKEW_MAX_S, BalanceCache, Lease
 from wallet_saga.worker.keys import BatchKeys, keys_of
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.shard_writer import ShardWriter
@@ -67,8 +67,8 @@ def client(server: RedisServer) -> "Redis":
 
 
 @contextlib.asynccontextmanager
-async def running_cache(server: RedisServer) -> AsyncIterator[BalanceCache]:
-    cache = BalanceCache(client(server), LEASE_S, TIMEOUT_S)
+async def running_cache(server: RedisServer, lease_s: float = LEASE_S) -> AsyncIterator[BalanceCache]:
+    cache = BalanceCache(client(server), lease_s, TIMEOUT_S)
     await cache.start()
     await until(lambda: cache._up)
     yield cache
@@ -97,11 +97,16 @@ def paused(server: RedisServer) -> Iterator[None]:
         os.kill(server._process.pid, signal.SIGCONT)
 
 
-async def time_to_show(cache: BalanceCache, version: int, *, lease_s: float = LEASE_S) -> float:
+async def time_to_show(cache: BalanceCache, version: int) -> float:
     """Seconds until this version counts as shown."""
     begin_s = time.monotonic()
-    await cache.show([state(version)], time.time() + lease_s)
+    await cache.show([state(version)], cache.lease())
     return time.monotonic() - begin_s
+
+
+def lease(seconds: float) -> Lease:
+    """A lease that ends in so many seconds."""
+    return Lease(time.time() + seconds, time.monotonic() + seconds)
 
 
 # Redis answers.
@@ -129,31 +134,31 @@ async def test_versions_are_compared_as_numbers(cache: BalanceCache, redis: "Red
 
 async def test_the_same_version_renews_its_lease(cache: BalanceCache, redis: "Redis") -> None:
     """A read miss of an unchanged wallet fills the cache again."""
-    await cache.show([state(1)], time.time() + 0.2)
-    await cache.show([state(1)], time.time() + 30)
-    assert await redis.pttl(cache_key("a")) > 20_000
+    await cache.show([state(1)], lease(0.2 * LEASE_S))
+    await cache.show([state(1)], cache.lease())
+    assert await redis.pttl(cache_key("a")) > 300 * LEASE_S
 
 
 async def test_a_write_after_its_lease_is_dead_on_arrival(cache: BalanceCache, redis: "Redis") -> None:
     """Redis takes an expiry in the past as what it is, so a delayed write shows nothing."""
-    await cache.show([state(1)], time.time() - 0.01)
+    await cache.show([state(1)], lease(-0.01))
     assert await shown_version(redis) is None
 
 
 async def test_a_write_after_its_lease_replaces_nothing_newer(cache: BalanceCache, redis: "Redis") -> None:
     """Also when it is of an older version than the one that is shown."""
-    await cache.show([state(2)], time.time() + 30)
-    await cache.show([state(1)], time.time() - 0.01)
+    await cache.show([state(2)], cache.lease())
+    await cache.show([state(1)], lease(-0.01))
     assert await shown_version(redis) == 2
 
 
 @pytest.mark.slow
 async def test_an_entry_ends_with_its_lease(cache: BalanceCache, redis: "Redis") -> None:
     """Its end is an absolute time, fixed before the database was read."""
-    end_s = cache.lease()
-    await cache.show([state(1)], end_s)
+    granted = cache.lease()
+    await cache.show([state(1)], granted)
     assert await redis.pttl(cache_key("a")) <= LEASE_S * 1000
-    await asyncio.sleep(end_s - time.time() + 0.02)
+    await asyncio.sleep(granted.ends_s - time.monotonic() + 0.02)
     assert await shown_version(redis) is None
 
 
@@ -210,6 +215,74 @@ async def test_a_redis_that_hangs_costs_one_lease_and_one_timeout(
         first_s, then_s = await time_to_show(cache, 2), await time_to_show(cache, 3)
     assert LEASE_S <= first_s < LEASE_S + TIMEOUT_S + CLOCK_SKEW_MAX_S + SLACK_S
     assert then_s < SLACK_S
+
+
+REFUSALS = {
+    "out of memory": "CONFIG SET maxmemory 1",
+    "read-only replica": "REPLICAOF 127.0.0.1 1",
+    "probe only": "ACL SETUSER default resetkeys ~probe:*",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", REFUSALS.values(), ids=REFUSALS.keys())
+async def test_redis_that_answers_but_refuses_writes_costs_few_leases(
+    server: RedisServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """A Redis that takes no writes costs one lease; one that takes the probe's write alone costs fewer and fewer."""
+    monkeypatch.setattr("wallet_saga.worker.cache.PAUSE_FIRST_S", 0.25)
+    async with running_cache(server, lease_s=0.2) as cache:
+        await cache.show([state(1)], cache.lease())
+        await redis.execute_command(*command.split(" "))
+        waits, until_s = 0, time.monotonic() + 3
+        while time.monotonic() < until_s:
+            waits += await time_to_show(cache, 2) >= 0.2
+            await asyncio.sleep(0.01)
+    assert 1 <= waits <= (4 if "ACL" in command else 1)
+
+
+@pytest.mark.slow
+async def test_redis_is_used_again_when_it_takes_writes(
+    server: RedisServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Redis that was out of memory is used again when it has memory."""
+    monkeypatch.setattr("wallet_saga.worker.cache.PAUSE_FIRST_S", 0.1)
+    async with running_cache(server, lease_s=0.2) as cache:
+        await redis.config_set("maxmemory", 1)
+        await cache.show([state(1)], cache.lease())
+        await asyncio.sleep(0.3)
+        assert not cache._up
+        await redis.config_set("maxmemory", 0)
+        await until(lambda: cache._up)
+        await cache.show([state(2)], cache.lease())
+        assert await shown_version(redis) == 2
+
+
+@pytest.mark.slow
+async def test_clock_set_back_does_not_lengthen_local_waits(
+    server: RedisServer, cache: BalanceCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker waits for the end of a lease by its monotonic clock; a clock set back by 600 s changes nothing."""
+    await cache.show([state(1)], cache.lease())
+    real = time.time
+    monkeypatch.setattr("wallet_saga.worker.cache.time", lambda: real() - 600)
+    waiting = asyncio.create_task(cache.outlive_predecessor())
+    done, _ = await asyncio.wait([waiting], timeout=LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S)
+    waiting.cancel()
+    assert done, "the wait was as long as the step of the clock"
+    server.kill()
+    assert await time_to_show(cache, 2) < LEASE_S + TIMEOUT_S + CLOCK_SKEW_MAX_S + SLACK_S
+
+
+async def test_entries_of_worker_whose_clock_is_ahead_are_refused(
+    server: RedisServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry never lives longer than a lease by the clock of Redis, because the worker does not wait longer."""
+    real = time.time
+    async with running_cache(server, lease_s=0.2) as cache:
+        monkeypatch.setattr("wallet_saga.worker.cache.time", lambda: real() + 600)
+        assert await time_to_show(cache, 1) >= 0.2
+    assert await shown_version(redis) is None
 
 
 @pytest.mark.slow

@@ -3,6 +3,9 @@
 from wallet_kernel.contract.answers import WalletView
 from wallet_saga.protocol import WalletState
 
+PROBE_KEY = "probe:worker"
+"""The key that workers write to see whether Redis takes writes. No wallet's key is like it."""
+
 
 def wallet_view(wallet: WalletState) -> WalletView:
     """What clients see of a wallet."""
