@@ -1,4 +1,4 @@
-"""The healthcheck of containers: ready, not ready, not there."""
+"""The healthcheck of containers: ready, standby, not ready, not there."""
 
 import socketserver
 import subprocess
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from wallet_kernel.runtime.healthcheck import is_ready
+from wallet_kernel.runtime.healthcheck import is_healthy
 
 
 @contextmanager
@@ -28,18 +28,19 @@ def server_answering(answer: bytes) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "ready"),
+    ("answer", "healthy"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", True),
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", False),
+        (b'HTTP/1.1 503 Service Unavailable\r\n\r\n{"writer":"Standby: another one writes"}', True),
         (b"", False),
         (b"+PONG\r\n", False),
     ],
 )
-def test_only_a_200_is_ready(answer: bytes, *, ready: bool) -> None:
-    """A service that drains, or another server on its port, is not ready."""
+def test_service_is_healthy_if_it_is_ready_or_stands_by(answer: bytes, *, healthy: bool) -> None:
+    """A service that drains, or another server on its port, is not healthy; a standby is, because it can take over."""
     with server_answering(answer) as port:
-        assert is_ready(port) is ready
+        assert is_healthy(port) is healthy
 
 
 def test_nobody_there_is_not_ready() -> None:

@@ -6,11 +6,12 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import msgspec
 import pytest
 from redis.asyncio import Redis
@@ -18,13 +19,13 @@ from redis.exceptions import RedisError
 from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.cache import open_cache
-from wallet_lab.testing import RedisServer, running_redis
+from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
 from wallet_saga.balances import cache_key
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.protocol import Deposit, Done, Lookup, Open, Read, Unknown, WalletState
 from wallet_saga.worker.books import Books
 from wallet_saga.worker.cache import CLOCK_SKEW_MAX_S, BalanceCache, Lease
-from wallet_saga.worker.keys import BatchKeys, keys_of
+from wallet_saga.worker.keys import BatchKeys
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.shard_writer import ShardWriter
 from wallet_saga.worker.store import CommitUnknown, Store
@@ -164,15 +165,17 @@ async def test_an_entry_ends_with_its_lease(cache: BalanceCache, redis: "Redis")
 
 @pytest.mark.slow
 async def test_a_lease_begins_before_the_database_is_read(
-    store: Store, cache: BalanceCache, redis: "Redis"
+    store: Store, database: DatabaseUrls, cache: BalanceCache, redis: "Redis"
 ) -> None:
     """However long the transaction took, what was read at its beginning is not shown longer than a lease from there."""
     writer = ShardWriter(store, cache, 1000, 20_000)
     await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
     await redis.flushall()
-    async with Store(store._url, store._lease, ONE_SHARD) as other, other.books(keys_of([])):
-        reading = asyncio.create_task(writer.perform([Read("a")]))
-        await asyncio.sleep(LEASE_S + 0.05)  # it waits for the writer's lock
+    loading = await asyncpg.connect(database.service)
+    await loading.execute("SELECT pg_advisory_lock(1)")
+    reading = asyncio.create_task(writer.perform([Read("a")]))
+    await asyncio.sleep(LEASE_S + 0.05)  # it waits for the lock
+    await loading.close()
     await reading
     assert await shown_version(redis) is None
 
@@ -233,7 +236,7 @@ async def test_redis_that_answers_but_refuses_writes_costs_few_leases(
     monkeypatch.setattr("wallet_saga.worker.cache.PAUSE_FIRST_S", 0.25)
     async with running_cache(server, lease_s=0.2) as cache:
         await cache.show([state(1)], cache.lease())
-        await redis.execute_command(*command.split(" "))
+        await redis.execute_command(*command.split(" "))  # type: ignore[no-untyped-call]
         waits, until_s = 0, time.monotonic() + 3
         while time.monotonic() < until_s:
             waits += await time_to_show(cache, 2) >= 0.2
@@ -352,25 +355,30 @@ async def _is_lost(*_: object, **__: object) -> None:
 
 @pytest.mark.slow
 async def test_an_unknown_outcome_shows_nothing_older_either(
-    store: Store, cache: BalanceCache, redis: "Redis"
+    database: DatabaseUrls, cache: BalanceCache, redis: "Redis"
 ) -> None:
     """The step may have been committed and be found in the log; its wallet's old balance is not shown any more."""
-    await ShardWriter(store, cache, 1000, 20_000).perform([Open(uuid4(), "a", 1, "USD", None, None)])
     step = Deposit(uuid4(), "a", 1, "USD", None, None)
-    async with LosesReplies(store._url, store._lease, ONE_SHARD) as losing:
-        assert await ShardWriter(losing, cache, 1000, 20_000).perform([step]) == [Unknown()]
-    assert await store.transfer(step.transfer_id) is not None
+    async with LosesReplies(database.service, timedelta(minutes=1), ONE_SHARD) as store:
+        writer = ShardWriter(store, cache, 1000, 20_000)
+        await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
+        store.is_losing = True
+        assert await writer.perform([step]) == [Unknown()]
+        assert await store.transfer(step.transfer_id) is not None
     assert await shown_version(redis) is None
 
 
 class LosesReplies(Store):
     """A store whose commits are made, but nobody hears of it."""
 
+    is_losing = False
+
     @contextlib.asynccontextmanager
     async def books(self, keys: BatchKeys) -> AsyncIterator[Books]:
         async with super().books(keys) as books:
             yield books
-        raise CommitUnknown("the reply was lost")
+        if self.is_losing:
+            raise CommitUnknown("the reply was lost")
 
 
 @pytest.mark.slow

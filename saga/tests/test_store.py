@@ -192,21 +192,6 @@ async def test_a_key_seen_in_an_earlier_batch_is_replayed(writer: ShardWriter) -
 # Several at once.
 
 
-async def test_two_writers_take_turns(database: DatabaseUrls, no_cache: BalanceCache) -> None:
-    """Two workers on one shard (one lost its place and does not know) are slower, never wrong: every step is done."""
-    async with _store(database.service) as one, _store(database.service) as two:
-        writers = [ShardWriter(store, no_cache, 1000, 20_000) for store in (one, two)]
-        await writers[0].perform([opened("hot", 0)])
-        outcomes = await asyncio.gather(*(_deposit_often(writer, 50) for writer in writers))
-        assert outcomes == [[Done()] * 50] * 2
-        wallet = await _wallet(writers[0], "hot")
-        assert (wallet.balance_micros, wallet.version) == (100, 101)
-
-
-async def _deposit_often(writer: ShardWriter, times: int) -> list[Outcome]:
-    return [(await writer.perform([deposit("hot")]))[0] for _ in range(times)]
-
-
 def _store(url: str, lease_s: float = 60) -> Store:
     return Store(url, timedelta(seconds=lease_s), ONE_SHARD)
 
@@ -350,15 +335,14 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-async def test_nothing_is_answered_before_its_commit(
-    writer: ShardWriter, database: DatabaseUrls, no_cache: BalanceCache
-) -> None:
+async def test_nothing_is_answered_before_its_commit(database: DatabaseUrls, no_cache: BalanceCache) -> None:
     """While the database has not confirmed the commit, the step has no answer."""
-    await writer.perform([opened("a", 0)])
     async with Wire(database.service) as wire, _store(wire.url) as store:
+        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        await writer.perform([opened("a", 0)])
         wire.disturb(b"COMMIT", "hold")
         step = deposit("a")
-        answer = asyncio.create_task(ShardWriter(store, no_cache, 1000, 20_000).perform([step]))
+        answer = asyncio.create_task(writer.perform([step]))
         await wire.arrived.wait()
         await asyncio.wait([answer], timeout=0.2)
         answered_early = answer.done()
@@ -384,18 +368,31 @@ async def test_a_connection_lost_at_the_commit_is_unknown_and_resending_tells(
         assert (await _wallet(writer, "a")).balance_micros == 7
 
 
-@pytest.mark.parametrize(("at", "outcome"), [("BEGIN", NotDone()), ("COMMIT", Unknown())])
+@pytest.mark.parametrize(
+    ("at", "error", "outcome"),
+    [
+        ("BEGIN", asyncpg.InternalClientError("got result for unknown protocol state 3"), NotDone()),
+        ("COMMIT", asyncpg.InternalClientError("got result for unknown protocol state 3"), Unknown()),
+        ("COMMIT", AttributeError("'NoneType' object has no attribute 'is_in_transaction'"), Unknown()),
+    ],
+    ids=["begin", "commit", "unlisted at commit"],
+)
 async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
-    database: DatabaseUrls, no_cache: BalanceCache, monkeypatch: pytest.MonkeyPatch, at: str, outcome: Outcome
+    database: DatabaseUrls,
+    no_cache: BalanceCache,
+    monkeypatch: pytest.MonkeyPatch,
+    at: str,
+    error: Exception,
+    outcome: Outcome,
 ) -> None:
-    """It is no step's fault: the batch is not taken apart; not done before the COMMIT, unknown at it."""
+    """It is no step's fault, so the batch is not halved; not done before the COMMIT, unknown at it whatever it is."""
     executed = list[str]()
     execute = asyncpg.Connection.execute
 
     async def breaking_off(connection: asyncpg.Connection, sql: str, **options: object) -> str:
         executed.append(sql)
         if sql.startswith(at) and executed.count(sql) == 1:
-            raise asyncpg.InternalClientError("got result for unknown protocol state 3")
+            raise error
         return str(await execute(connection, sql, **options))
 
     async with _store(database.service) as store:
@@ -421,7 +418,6 @@ async def test_a_connection_lost_in_the_middle_leaves_nothing(
 
 
 async def _new_session(store: Store) -> None:
-    assert store._writer is not None
     await store._writer.close()
 
 
@@ -523,11 +519,11 @@ async def test_a_batch_costs_four_round_trips(writer: ShardWriter, store: Store,
     names = [f"w{n}" for n in range(wallets)]
     await writer.perform([opened(name) for name in names])
     statements_sent: list[str] = []
-    assert store._writer is not None
-    store._writer.add_query_logger(lambda record: statements_sent.append(record.query))
+    assert store._writer._connection is not None
+    store._writer._connection.add_query_logger(lambda record: statements_sent.append(record.query))
     outcomes = await writer.perform([debit(names[n % wallets]) for n in range(1000)])
     assert outcomes == [Done()] * 1000
-    assert statements_sent == [statements.BEGIN_AS_ONLY_WRITER, statements.LOAD, statements.WRITE, "COMMIT"]
+    assert statements_sent == [statements.BEGIN_BATCH, statements.LOAD, statements.WRITE, "COMMIT"]
 
 
 async def test_a_look_at_the_past_reads_few_rows(store: Store, owner: asyncpg.Connection) -> None:

@@ -74,16 +74,19 @@ def open_pool(
     connections_max: int,
     statement_timeout_s: float,
     target_session_attrs: str = "read-write",
+    prepare: Prepare | None = None,
 ) -> asyncpg.Pool:
     """Up to `connections_max` connections to the primary, opened when needed; await it, or enter it as a context.
 
-    `session` holds the settings of each session. A pool that only reads passes the attribute `primary`.
+    `session` holds the settings of each session. A pool that only reads passes the attribute `primary`. `prepare` runs
+    on every new connection before its first use; if it raises, the connection is closed.
     """
     return asyncpg.create_pool(
         url,
         min_size=0,
         max_size=connections_max,
         connect=connect,
+        init=prepare,
         command_timeout=statement_timeout_s,
         server_settings=dict(session),
         target_session_attrs=target_session_attrs,

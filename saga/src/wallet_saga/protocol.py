@@ -32,7 +32,10 @@ class Message(Struct, array_like=True, tag=True):
 
 
 class Misdirected(Message):
-    """The answer (421) to what is meant for another shard or topology, with the worker's own. Nothing was done."""
+    """The answer (421) to what is meant for another shard or topology, or for the shard's writer. Nothing was done.
+
+    It has the shard and topology of the worker that answers; a standby answers with its own, which are the expected.
+    """
 
     shard: int
     shards: int

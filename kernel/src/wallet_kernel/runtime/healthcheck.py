@@ -1,4 +1,4 @@
-"""The healthcheck of containers: `python -m wallet_kernel.runtime.healthcheck` exits with 0 if the service is ready.
+"""The healthcheck of containers: `python -m wallet_kernel.runtime.healthcheck` exits with 0 if the service is healthy.
 
 It runs again and again beside the service, so it imports nothing that takes long.
 """
@@ -7,16 +7,22 @@ import os
 import socket
 import sys
 
+STANDBY = "Standby"
+"""The word in the `/readyz` of a replica that is not ready because another one is active, and would take over."""
 
-def is_ready(port: int, timeout_s: float = 2.0) -> bool:
-    """Whether the service with its own port here answers `/readyz` with 200."""
+_ANSWER_BYTES_MAX = 16 * 1024
+
+
+def is_healthy(port: int, timeout_s: float = 2.0) -> bool:
+    """Whether the service with its own port here is ready, or stands by."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout_s) as connection:
             connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            return connection.recv(64).split(b" ")[1:2] == [b"200"]
+            answer = connection.makefile("rb").read(_ANSWER_BYTES_MAX)
     except OSError:
         return False
+    return answer.split(b" ")[1:2] == [b"200"] or STANDBY.encode() in answer
 
 
 if __name__ == "__main__":
-    sys.exit(not is_ready(int(os.environ["WALLET_PORT"])))
+    sys.exit(not is_healthy(int(os.environ["WALLET_PORT"])))

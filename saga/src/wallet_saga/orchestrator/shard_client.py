@@ -1,6 +1,7 @@
 """The way to one shard's worker: steps go in batches, questions one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import aiohttp
@@ -12,6 +13,7 @@ from wallet_kernel.batcher import Batcher, Pending, QueueFull
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.apps import SECRET_HEADER
+from wallet_kernel.runtime.healthcheck import STANDBY
 from wallet_kernel.topology import OtherTopology, Placement
 from wallet_saga.protocol import Message, Misdirected, NotDone, Outcome, Step, TurnedAway, Unknown, shard_path
 
@@ -29,6 +31,10 @@ READS_WAITING_MAX = 250
 READ_DEADLINE_S = 4.0
 """How long a read may wait for its turn and its answer."""
 
+_ADDRESSES_MAX = 4
+"""How often a call is sent when other workers than the shard's writer answer; each time on a new connection, and so to
+the next of the addresses that the worker's name has."""
+
 _OUTCOMES = Decoder(list[Outcome])
 _MISDIRECTED = Decoder(Misdirected)
 
@@ -41,6 +47,10 @@ class ShardUnavailable(Exception):
 
 class Overloaded(ShardUnavailable):
     """Too many steps are waiting for the shard; nothing was done."""
+
+
+class WrongWorker(ShardUnavailable):
+    """Another worker answered than the shard's writer; nothing was done."""
 
 
 class OutcomeUnknown(Exception):
@@ -87,7 +97,7 @@ class ShardClient:
 
     async def ask(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
         """Asks something that changes nothing. Raises ShardUnavailable or OutcomeUnknown."""
-        return await self._post(path, question, decoder)
+        return await self._routed(lambda: self._post(path, question, decoder))
 
     async def read(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
         """Asks for a client that reads, within the share of its kind.
@@ -103,15 +113,13 @@ class ShardClient:
     async def verify_topology(self) -> None:
         """Raises OtherTopology, ShardUnavailable or OutcomeUnknown unless the worker serves this shard and topology."""
         try:
-            await self._post("/steps", (), _OUTCOMES)
+            await self._routed(lambda: self._post("/steps", (), _OUTCOMES))
         except ShardUnavailable:
             raise self.disagreement or ShardUnavailable(self.name) from None
 
     async def ping(self) -> None:
-        """Raises unless the worker is ready."""
-        async with self._session.get(self._url + "/readyz", timeout=self._timeout) as response:
-            if response.status != 200:
-                raise ShardUnavailable(f"not ready: {await response.text()}")
+        """Raises unless the shard's writer is ready."""
+        await self._routed(self._get_ready)
 
     async def drain(self) -> None:
         """Waits for what was submitted."""
@@ -119,8 +127,22 @@ class ShardClient:
 
     async def _send(self, steps: Sequence[Step]) -> Sequence[Outcome | Exception]:
         with self._timing.time():
-            outcomes = await self._post("/steps", steps, _OUTCOMES)
+            outcomes = await self._routed(lambda: self._post("/steps", steps, _OUTCOMES))
         return list(map(_settled, outcomes))
+
+    async def _routed(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Calls the shard's writer: while another worker answers, on another connection, perhaps to another address."""
+        for _ in range(_ADDRESSES_MAX - 1):
+            with suppress(WrongWorker):
+                return await call()
+        return await call()
+
+    async def _get_ready(self) -> None:
+        async with self._session.get(self._url + "/readyz", timeout=self._timeout) as response:
+            if response.status != 200:
+                text = await response.text()
+                response.close()
+                raise (WrongWorker if STANDBY in text else ShardUnavailable)(f"not ready: {text}")
 
     async def _post(self, path: str, message: Message | Sequence[Step], decoder: Decoder[Answer]) -> Answer:
         try:
@@ -151,7 +173,7 @@ class ShardClient:
                 f" {worker.shards} (slot table {worker.slot_table}). Correct WALLET_WORKER_URLS: the address of every"
                 " worker, in the order of the shards."
             )
-        return ShardUnavailable(f"{self.name}: a worker of another shard has this address")
+        return WrongWorker(f"{self.name}: a standby, or a worker of another shard, has this address")
 
 
 def _bulkheads(shard: int) -> dict[str, Bulkhead]:

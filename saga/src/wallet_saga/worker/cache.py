@@ -3,7 +3,7 @@
 The shard's writer is the only writer of its wallets' entries. An entry expires at an absolute time, fixed before the
 database was read for it, so Redis ignores a delayed write, and an older version never outlives a newer one's
 lease. A step is answered only after its wallet's new value is in Redis or, when Redis rejects or does not answer the
-write, after the last lease ever granted has run out. Then the worker works without Redis until Redis takes writes again.
+write, after the last lease ever granted has run out. Then the worker works without Redis until it takes writes again.
 
 The idea of leases on cached data: C. Gray and D. Cheriton, "Leases" (SOSP 1989).
 """

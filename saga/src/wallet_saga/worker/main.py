@@ -39,12 +39,14 @@ async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
         cache = BalanceCache(redis, settings.cache_lease_s, settings.cache_timeout_s)
         await cache.start()
         writer = ShardWriter(store, cache, settings.batch_max, settings.queue_max)
-        lifecycle = Lifecycle(settings.in_flight_max, {"database": store.ping})
+        lifecycle = Lifecycle(settings.in_flight_max, {"writer": writer.check})
         routes = InternalRoutes(settings.placement, writer, store).routes()
-        async with shard_watched(settings.shard, store, settings.books_interval_s):
+        async with (
+            writer.running(settings.takeover_s),
+            shard_watched(settings.shard, store, settings.books_interval_s),
+        ):
             listeners = [own_listener(settings, name, lifecycle, routes)]
             yield Service(lifecycle, listeners, settings.drain_timeout_s)
-        await writer.drain()
         await cache.close()
 
 

@@ -9,6 +9,7 @@ from msgspec import DecodeError, Raw, ValidationError
 from msgspec.msgpack import Decoder, encode
 from starlette.routing import Route
 
+from wallet_kernel.batcher import QueueFull
 from wallet_kernel.bulkhead import Bulkhead, BulkheadFull
 from wallet_kernel.contract.problems import Problem, invalid_request
 from wallet_kernel.database import DATABASE_ERRORS
@@ -24,6 +25,7 @@ from wallet_saga.protocol import (
     FutureMoment,
     Lookup,
     Misdirected,
+    NotDone,
     OpenSagas,
     Outcome,
     Postings,
@@ -35,8 +37,8 @@ from wallet_saga.protocol import (
     account_of,
     shard_path,
 )
-from wallet_saga.worker.shard_writer import ShardWriter
-from wallet_saga.worker.store import READ_CONNECTIONS_MAX, STATEMENT_TIMEOUT_S, Store
+from wallet_saga.worker.shard_writer import NotConfirmed, ShardWriter
+from wallet_saga.worker.store import READ_CONNECTIONS_MAX, STATEMENT_TIMEOUT_S, Standby, Store
 
 MSGPACK = b"application/msgpack"
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -62,26 +64,39 @@ class InternalRoutes:
         base = shard_path(self._placement)
         lookups, statements, past = map(_bulkhead, ("lookups", "statements", "past"))
         return [
-            _route(base + "/steps", self.steps, Decoder(list[Step])),
+            _route(base + "/steps", self._by_writer(self.steps), Decoder(list[Step])),
             _route(base + "/claim", _tell(self.claim), Decoder(Claim)),
             _route(base + "/open-sagas", _tell(self.open_sagas), Decoder(OpenSagas)),
-            _route(base + "/transfer", _tell(_within(lookups, self.transfer)), Decoder(Lookup)),
-            _route(base + "/credit", _tell(_within(lookups, self.credit)), Decoder(Lookup)),
-            _route(base + "/statement", _tell(_within(statements, self.statement)), Decoder(Statement)),
-            _route(base + "/balance-at", _tell(_within(past, self.balance_at)), Decoder(BalanceAt)),
+            _route(
+                base + "/transfer", self._by_writer(_tell(_within(lookups, self.transfer))), Decoder(Lookup)
+            ),
+            _route(base + "/credit", self._by_writer(_tell(_within(lookups, self.credit))), Decoder(Lookup)),
+            _route(
+                base + "/statement",
+                self._by_writer(_tell(_within(statements, self.statement))),
+                Decoder(Statement),
+            ),
+            _route(
+                base + "/balance-at",
+                self._by_writer(_tell(_within(past, self.balance_at))),
+                Decoder(BalanceAt),
+            ),
             _route("/shards/{path:path}", self.misdirected, Decoder(Raw)),
         ]
 
-    async def misdirected(self, _: Raw) -> Misdirected:
-        """Answers what is meant for another shard or another topology."""
+    async def misdirected(self, _: object) -> Misdirected:
+        """Answers what is meant for another shard, for another topology, or for this shard's writer."""
         topology = self._placement.topology
         return Misdirected(self._placement.shard, topology.shards, topology.fingerprint)
 
     async def steps(self, batch: list[Step]) -> list[Outcome] | Misdirected:
         """Performs steps, together with whatever else waits; none of them if this shard does not own all wallets."""
         if self._placement.foreign(filter(None, map(account_of, batch))):
-            return await self.misdirected(Raw())
-        return await self._writer.perform(batch)
+            return await self.misdirected(batch)
+        outcomes = await self._writer.perform(batch)
+        if batch and all(isinstance(outcome, NotDone) for outcome in outcomes):
+            raise _away()  # the shard's other worker, if it has one, may be able to do them
+        return outcomes
 
     async def claim(self, claim: Claim) -> list[TransferRecord]:
         """Leases abandoned sagas to the caller."""
@@ -117,10 +132,23 @@ class InternalRoutes:
         now, wallet = await self._shown(self._store.balance_at(asked.account_id, asked.at))
         return _past(now, asked.at, wallet)
 
+    def _by_writer(
+        self, use_case: Callable[[Request], Awaitable[Found]]
+    ) -> Callable[[Request], Awaitable[Found | Misdirected]]:
+        """The use case, which a standby leaves to the shard's writer."""
+
+        async def by_writer(request: Request) -> Found | Misdirected:
+            try:
+                return await use_case(request)
+            except Standby:
+                return await self.misdirected(request)
+
+        return by_writer
+
     async def _shown(self, look: Awaitable[Found]) -> Found:
         """What the database says, told only when no balance that is read afterwards can be older."""
         found = await look
-        await self._writer.settled()
+        await self._writer.confirm()
         return found
 
 
@@ -163,9 +191,9 @@ def _tell(look: Callable[[Request], Awaitable[Found]]) -> Callable[[Request], Aw
     async def told(request: Request) -> Found:
         try:
             return await look(request)
-        except DATABASE_ERRORS as error:
+        except (*DATABASE_ERRORS, NotConfirmed) as error:
             _log.warning("database away", extra={"cause": repr(error)})
-            raise Problem("shard-unavailable", "The shard's database is out of reach; ask again.") from error
+            raise _away() from error
 
     return told
 
@@ -176,8 +204,21 @@ def _route(path: str, use_case: Callable[[Request], Awaitable[object]], decoder:
             request = decoder.decode(call.body)
         except (DecodeError, ValidationError) as error:
             raise invalid_request(f"The message does not fit: {error}.") from error
-        answer = await use_case(request)
-        return Answer(421 if isinstance(answer, Misdirected) else 200, encode(answer), content_type=MSGPACK)
+        try:
+            answer = await use_case(request)
+        except QueueFull as full:
+            raise Problem("overloaded", "Too many steps are waiting; send them again later.") from full
+        if isinstance(answer, Misdirected):
+            return Answer(421, encode(answer), _CLOSE, MSGPACK)
+        return Answer(200, encode(answer), content_type=MSGPACK)
 
     endpoint = Endpoint(path, handler, takes_body=True, body_bytes_max=MESSAGE_BYTES_MAX)
     return Route(path, endpoint, methods=["POST"])
+
+
+_CLOSE = ((b"connection", b"close"),)
+"""The next call comes on another connection, which may lead to the shard's other worker."""
+
+
+def _away() -> Problem:
+    return Problem("shard-unavailable", "The shard's database is out of reach; ask again.", headers=_CLOSE)

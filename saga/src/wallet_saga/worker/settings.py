@@ -18,6 +18,7 @@ class WorkerSettings(ServiceSettings):
     redis_url: SecretStr = Field(description="Redis with the balance cache.")
     batch_max: int = Field(1000, gt=0, description="Steps in one transaction at most.")
     queue_max: int = Field(20_000, gt=0, description="Steps that may wait; above that, 503.")
+    takeover_s: float = Field(0.5, gt=0, description="How often a standby looks whether it is to take over.")
     saga_lease_s: float = Field(
         5.0, gt=0, description="How long a saga is left to the orchestrator that began it."
     )

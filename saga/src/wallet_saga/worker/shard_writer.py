@@ -1,30 +1,40 @@
 """The worker's one use case: a batch of steps becomes durable, then shows in the cache, then is answered."""
 
 import asyncio
+import contextlib
 import logging
-import time
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic, time_ns
+from typing import NoReturn
 
 import asyncpg
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
-from wallet_kernel.batcher import Batcher, Pending
-from wallet_kernel.database import DATABASE_ERRORS
+from wallet_kernel.batcher import Batcher, Pending, QueueFull
+from wallet_kernel.database import DATABASE_ERRORS, ReadOnlyDatabase
+from wallet_kernel.runtime.lifecycle import NotReady
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.traces import trace_step
-from wallet_saga.protocol import NotDone, Outcome, Step, TurnedAway, Unknown, WalletState
+from wallet_saga.protocol import Done, NotDone, Outcome, Pass, Step, TurnedAway, Unknown, WalletState
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.keys import keys_of
 from wallet_saga.worker.steps import decide
-from wallet_saga.worker.store import CommitUnknown, NotTheOnlyWriter, Store
+from wallet_saga.worker.store import CommitUnknown, NotTheOnlyWriter, Standby, Store
 
 STEPS = Counter("wallet_saga_steps", "Steps by what came of them.", ["step", "outcome"])
+ACTIVE = Gauge(
+    "wallet_worker_active", "1 in the worker that is its shard's writer, 0 in those that stand by."
+)
+
+SAYS_SOMETHING_S = 1.0
+"""The writer's session is used at least this often, or Postgres would take its worker for paused."""
 
 _log = logging.getLogger(__name__)
 
 _ROWS_AT_FAULT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
-_NOT_COMMITTED = (*DATABASE_ERRORS, NotTheOnlyWriter)
+_NOT_COMMITTED = (*DATABASE_ERRORS, ReadOnlyDatabase, NotTheOnlyWriter)
 
 QUEUE_TIMEOUT_S = 1.5
 """A step that no batch took by then is answered as not done. Its orchestrator waits a little longer for the answer
@@ -35,6 +45,10 @@ TURNED_AWAY = TurnedAway()
 UNKNOWN = Unknown()
 
 
+class NotConfirmed(Exception):
+    """This worker cannot say that it is still its shard's writer."""
+
+
 class ShardWriter:
     """Applies steps to one shard, batch after batch, never two at a time."""
 
@@ -42,15 +56,76 @@ class ShardWriter:
         self._store = store
         self._cache = cache
         self._batcher: Batcher[Step, Outcome] = Batcher(
-            "steps", self._run, batch_max=batch_max, queue_max=queue_max
+            "steps", self._apply, batch_max=batch_max, queue_max=queue_max
         )
-        self._batch: asyncio.Future[None] | None = None
+        self._takeovers = 0
+        self._written_at = 0.0
+        self._obstacle: str | None = "no batch yet"
 
     async def perform(self, steps: Sequence[Step]) -> list[Outcome]:
         """The outcomes of these steps, each durable, NotDone or Unknown; TurnedAway for those that find no room.
 
-        The queue takes the first steps as far as it has room, so that a large batch always gets on.
+        The queue takes the first steps as far as it has room, so that a large batch always gets on. Raises Standby if
+        another worker is the writer; then nothing was done.
         """
+        self._require_writer()
+        outcomes = await self._perform(steps)
+        if all(outcome is NOT_DONE for outcome in outcomes):
+            self._require_writer()
+        return outcomes
+
+    async def confirm(self) -> None:
+        """Returns once no reader of the cache can see less than what was committed before this call.
+
+        A look at the database that is told to a client needs this, for the client may read a balance next. It takes
+        a batch: its commit proves that no other worker has written since this one became the writer.
+        Raises QueueFull, Standby or NotConfirmed.
+        """
+        [outcome] = await self.perform([Pass()])
+        if isinstance(outcome, TurnedAway):
+            raise QueueFull(QueueFull.__doc__)
+        if not isinstance(outcome, Done):
+            raise NotConfirmed(self._obstacle)
+        await self._cache.outlive_predecessor()
+
+    async def check(self) -> None:
+        """Raises NotReady unless the last batch was committed."""
+        if self._obstacle is not None:
+            raise NotReady(self._obstacle)
+
+    @asynccontextmanager
+    async def running(self, takeover_s: float) -> AsyncIterator[None]:
+        """Inside, this worker becomes the shard's writer when no other one is, and remains it while it is idle.
+
+        A standby looks every `takeover_s` seconds. At the end, waits for what was submitted.
+        """
+        keeping = asyncio.create_task(self._keep(takeover_s))
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeping
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Waits for what was submitted."""
+        await self._batcher.drain()
+
+    async def _keep(self, takeover_s: float) -> NoReturn:
+        while True:
+            if monotonic() - self._written_at > SAYS_SOMETHING_S:
+                try:
+                    await self._perform([Pass()])
+                except Exception as error:  # noqa: BLE001 -- the next look may succeed
+                    _log.warning("the writer's session was not used", extra={"cause": repr(error)})
+            await asyncio.sleep(takeover_s)
+
+    def _require_writer(self) -> None:
+        if self._store.is_standby:
+            raise Standby(Standby.__doc__)
+
+    async def _perform(self, steps: Sequence[Step]) -> list[Outcome]:
         futures = self._batcher.submit_all(steps[: self._batcher.room])
         withdrawal = asyncio.get_running_loop().call_later(QUEUE_TIMEOUT_S, _withdraw, futures)
         try:
@@ -60,54 +135,52 @@ class ShardWriter:
         outcomes = [NOT_DONE if future.cancelled() else future.result() for future in futures]
         return outcomes + [TURNED_AWAY] * (len(steps) - len(futures))
 
-    async def drain(self) -> None:
-        """Waits for what was submitted."""
-        await self._batcher.drain()
-
-    async def settled(self) -> None:
-        """Returns once no reader of the cache can see less than what is committed by now.
-
-        A look at the database that is told to a client needs this, for the client may read a balance next.
-        """
-        await self._cache.outlive_predecessor()
-        if self._batch is not None:
-            await asyncio.shield(self._batch)
-
-    async def _run(self, steps: Sequence[Step]) -> Sequence[Outcome]:
-        self._batch = asyncio.get_running_loop().create_future()
-        try:
-            return await self._apply(steps)
-        finally:
-            self._batch.set_result(None)
-
     async def _apply(self, steps: Sequence[Step]) -> Sequence[Outcome]:
-        begin_ns = time.time_ns()
+        begin_ns = time_ns()
         lease = self._cache.lease()  # runs from before the database is read
         try:
             with TRANSACTION.time():
                 outcomes, shown = await self._transact(steps)
-        except CommitUnknown:
+        except Standby as error:
+            self._failed(error)
+            return [NOT_DONE] * len(steps)
+        except CommitUnknown as error:
+            self._failed(error)
             _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
             await self._cache.sit_out()  # if it was committed after all, the log tells so from now on
             return [UNKNOWN] * len(steps)
         except _NOT_COMMITTED as error:
             if isinstance(error, _ROWS_AT_FAULT):
                 return await self._halves(steps)
-            _log.exception("a batch was not committed", extra={"steps": len(steps)})
+            self._failed(error)
+            _log.warning("a batch was not committed", extra={"steps": len(steps), "cause": repr(error)})
             return [NOT_DONE] * len(steps)
         except Exception:  # noqa: BLE001 - a step that breaks a decision was rolled back with its batch
             return await self._halves(steps)
+        self._obstacle, self._written_at = None, monotonic()
+        ACTIVE.set(1)
         await self._cache.show(shown, lease)
         _count(steps, outcomes)
         trace_step("steps at the shard", (getattr(step, "transfer_id", None) for step in steps), begin_ns)
         return outcomes
 
+    def _failed(self, error: Exception) -> None:
+        self._obstacle = f"{type(error).__name__}: {error}"
+        ACTIVE.set(0)
+
     async def _transact(self, steps: Sequence[Step]) -> tuple[list[Outcome], list[WalletState]]:
         keys = keys_of(steps)
         async with self._store.books(keys) as books:
+            self._inherit_from_predecessor()
             outcomes = [decide(books, step) for step in steps]
         shown = [books.wallets[account].state() for account in keys.shown if account in books.wallets]
         return outcomes, shown
+
+    def _inherit_from_predecessor(self) -> None:
+        """Another worker may have written until this one took over; its leases may still run."""
+        if self._takeovers != self._store.takeovers:
+            self._takeovers = self._store.takeovers
+            self._cache.inherit()
 
     async def _halves(self, steps: Sequence[Step]) -> Sequence[Outcome]:
         """A step that cannot be decided or written must not fail the others: halves the batch until it is alone."""

@@ -21,9 +21,12 @@ COMPARE = compare_with("ledger")
 BEGIN_SUMMING = "BEGIN READ ONLY; SET LOCAL enable_seqscan = on; SET LOCAL statement_timeout = '60s'"
 """For the one statement that reads all wallets. It is off the hot path, so it may scan, and take its time."""
 
-BEGIN_AS_ONLY_WRITER = "BEGIN; SELECT pg_advisory_xact_lock(1)"
-"""One writer a shard: the lock comes before the first read of the batch and ends with its transaction, so that a
-worker that lost its place (paused, partitioned, half dead) cannot interleave with the one that replaced it."""
+BECOME_WRITER = "SELECT pg_try_advisory_lock(2)"
+"""One writer a shard: the lock belongs to the session that writes. It ends with that session and not before, so what
+this session commits, no other worker has followed up."""
 
-BEGIN_BETWEEN_WRITERS = "BEGIN READ ONLY; SELECT pg_advisory_xact_lock_shared(1)"
+BEGIN_BATCH = "BEGIN; SELECT pg_advisory_xact_lock(1)"
+"""Taken before the first read of a batch: a look at the past waits for the batch, and so does who loads a shard."""
+
+BEGIN_BETWEEN_BATCHES = "BEGIN READ ONLY; SELECT pg_advisory_xact_lock_shared(1)"
 """A look at the past waits for the batch being written, whose postings may carry an earlier time than now."""

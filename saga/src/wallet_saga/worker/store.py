@@ -1,5 +1,6 @@
-"""The shard's Postgres: one connection that writes batches, a small pool that reads."""
+"""The shard's Postgres: one session that writes batches as the shard's only writer, and a small pool that reads."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from wallet_kernel.database import DATABASE_ERRORS, columns
+from wallet_kernel.database import PrimaryConnection, columns, open_pool, writing
 from wallet_kernel.runtime.books_watch import TOTALS, TRANSIT, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import watch_pool
 from wallet_kernel.topology import Placement
@@ -25,7 +26,6 @@ from wallet_saga.worker.books import Books
 from wallet_saga.worker.keys import BatchKeys
 from wallet_saga.worker.rows import credit_of, credit_row, ledger_row, transfer_of, transfer_row, wallet_row
 
-CONNECT_TIMEOUT_S = 2.0
 STATEMENT_TIMEOUT_S = 5.0
 
 READ_CONNECTIONS_MAX = 2
@@ -36,11 +36,21 @@ CONNECTIONS_MAX = 3 * READ_CONNECTIONS_MAX + 2
 
 SUMMING_TIMEOUT_S = 60.0
 
+SILENCE_MAX_S = 5.0
+"""How long the writer's session may be idle before Postgres ends it, so that another worker can take over."""
+
+_log = logging.getLogger(__name__)
+
 _SESSION = {
     "application_name": "wallet-worker",
     "statement_timeout": "5s",
-    # A paused worker must not hold the writer's lock for longer than this.
+    # A paused worker must not hold its locks for longer than this.
     "idle_in_transaction_session_timeout": "5s",
+    # Nor must one whose machine is gone.
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "5000",
     # Every hot statement finds few rows by a unique index. Plans are made once, perhaps while tables are empty,
     # and must not turn into scans as they grow.
     "plan_cache_mode": "force_generic_plan",
@@ -59,6 +69,10 @@ class NotTheOnlyWriter(Exception):
     """A wallet was not at the version it was loaded at; the batch was rolled back."""
 
 
+class Standby(Exception):
+    """Another worker is this shard's writer; this one stands by."""
+
+
 class Unfinished(NamedTuple):
     """Sagas that have not ended, those of them whose lease has run out, and the age of the oldest in seconds."""
 
@@ -71,21 +85,32 @@ class Store:
     """The shard's database. Use as an async context manager.
 
     Every new connection first compares the topology; OtherTopology counts as a database out of reach.
+
+    The first batch makes this worker the shard's writer, if no other one is. It stays the writer as long as its
+    session lasts; one that sends nothing for `silence_max_s` seconds is taken for paused, and Postgres ends it.
     """
 
-    def __init__(self, url: str, lease: timedelta, placement: Placement) -> None:
-        self._url = url
+    def __init__(
+        self, url: str, lease: timedelta, placement: Placement, silence_max_s: float = SILENCE_MAX_S
+    ) -> None:
         self._lease = lease
         self._verify = partial(verify, expected=placement)
-        self._writer: asyncpg.Connection | None = None
-        self._readers: asyncpg.Pool = asyncpg.create_pool(
+        self.takeovers = 0
+        """How many times this worker became the shard's writer."""
+        self.is_standby = False
+        """Whether another worker was the shard's writer when this one last looked."""
+        self._writer = PrimaryConnection(
             url,
-            min_size=0,
-            max_size=CONNECTIONS_MAX,
-            timeout=CONNECT_TIMEOUT_S,
-            command_timeout=STATEMENT_TIMEOUT_S,
-            server_settings=_SESSION,
-            init=self._verify,
+            {**_SESSION, "idle_session_timeout": str(int(silence_max_s * 1000))},
+            statement_timeout_s=STATEMENT_TIMEOUT_S,
+            prepare=self._take_over,
+        )
+        self._readers = open_pool(
+            url,
+            _SESSION,
+            connections_max=CONNECTIONS_MAX,
+            statement_timeout_s=STATEMENT_TIMEOUT_S,
+            prepare=self._verify,
         )
 
     async def __aenter__(self) -> Self:
@@ -93,8 +118,7 @@ class Store:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._writer is not None:
-            await self._writer.close()
+        await self._writer.close()
         await self._readers.close()
 
     async def ping(self) -> None:
@@ -105,23 +129,28 @@ class Store:
     async def books(self, keys: BatchKeys) -> AsyncIterator[Books]:
         """One batch's transaction, as the shard's only writer: loads the books, and writes and commits what changed.
 
-        Raises CommitUnknown. Whatever else it raises, nothing was committed.
+        Raises CommitUnknown. Whatever else it raises (Standby, what asyncpg raises), nothing was committed.
         """
-        connection = await self._writing()
-        try:
-            await connection.execute(statements.BEGIN_AS_ONLY_WRITER)
+        async with self._writer.use() as connection:
+            await connection.execute(statements.BEGIN_BATCH)
             books = await self._load(connection, keys)
             yield books
             if books.changed:
                 await _write(connection, books)
             await _commit(connection)
-        except BaseException:
-            await self._give_up(connection)
-            raise
+
+    async def _take_over(self, connection: asyncpg.Connection) -> None:
+        await self._verify(connection)
+        self.is_standby = not await connection.fetchval(statements.BECOME_WRITER)
+        if self.is_standby:
+            raise Standby(Standby.__doc__)
+        self.takeovers += 1
+        _log.info("this worker is the shard's writer")
 
     async def claim(self, limit: int, lease_s: float) -> list[TransferRecord]:
         """Leases up to `limit` abandoned sagas to the caller."""
-        rows = await self._readers.fetch(statements.CLAIM, limit, timedelta(seconds=lease_s))
+        async with writing(self._readers) as connection:
+            rows = await connection.fetch(statements.CLAIM, limit, timedelta(seconds=lease_s))
         return [transfer_of(row) for row in rows]
 
     async def open_sagas(self, account_id: str, limit: int) -> list[TransferRecord]:
@@ -156,7 +185,7 @@ class Store:
     async def balance_at(self, account_id: str, at: datetime) -> tuple[datetime, WalletState | None]:
         """The database's time, and the wallet as it was at that moment (None if it was not there yet)."""
         async with self._readers.acquire() as connection:
-            await connection.execute(statements.BEGIN_BETWEEN_WRITERS)
+            await connection.execute(statements.BEGIN_BETWEEN_BATCHES)
             try:
                 now: datetime = await connection.fetchval("SELECT clock_timestamp()")
                 row = await connection.fetchrow(statements.BALANCE_AT, account_id, at)
@@ -190,30 +219,6 @@ class Store:
                 await connection.execute("ROLLBACK")
         return [Totals(*row) for row in rows]
 
-    async def _writing(self) -> asyncpg.Connection:
-        if self._writer is None or self._writer.is_closed():
-            connection = await asyncpg.connect(
-                self._url,
-                timeout=CONNECT_TIMEOUT_S,
-                command_timeout=STATEMENT_TIMEOUT_S,
-                server_settings=_SESSION,
-            )
-            try:
-                await self._verify(connection)
-            except BaseException:
-                connection.terminate()
-                raise
-            self._writer = connection
-        return self._writer
-
-    async def _give_up(self, connection: asyncpg.Connection) -> None:
-        """Rolls back where that is still possible; else drops the connection, which rolls back as well."""
-        try:
-            await connection.execute("ROLLBACK", timeout=1.0)
-        except DATABASE_ERRORS:
-            connection.terminate()
-            self._writer = None
-
     async def _load(self, connection: asyncpg.Connection, keys: BatchKeys) -> Books:
         row = await connection.fetchrow(
             statements.LOAD,
@@ -235,7 +240,7 @@ class Store:
 async def _commit(connection: asyncpg.Connection) -> None:
     try:
         await connection.execute("COMMIT")
-    except DATABASE_ERRORS as error:
+    except Exception as error:  # whatever it is: it was sent
         raise CommitUnknown(repr(error)) from error
 
 

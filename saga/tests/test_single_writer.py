@@ -1,0 +1,326 @@
+"""Two workers on one shard: one is its writer, for database, cache and lookups alike; the other one stands by."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import cycle
+from pathlib import Path
+from subprocess import Popen
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import httpx
+import msgspec
+import pytest
+from msgspec.msgpack import Decoder
+from redis.asyncio import Redis
+from saga_support.scene import ONE_SHARD
+
+from wallet_kernel.cache import open_cache
+from wallet_lab.logs import open_log
+from wallet_lab.ports import PortChooser
+from wallet_lab.stack import Command
+from wallet_lab.supervision.process import spawn
+from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
+from wallet_saga.orchestrator.balance_reader import BalanceReader
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
+from wallet_saga.protocol import (
+    Deposit,
+    Done,
+    Lookup,
+    NotDone,
+    Open,
+    Outcome,
+    Read,
+    Step,
+    TransferRecord,
+    WalletState,
+)
+from wallet_saga.worker.cache import BalanceCache
+from wallet_saga.worker.routes import InternalRoutes
+from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.store import Standby, Store
+
+pytestmark = pytest.mark.anyio
+
+SECRET = "a secret for tests only"
+LEASE_S = 0.5
+RECORD = Decoder(TransferRecord | None)
+
+
+def opened(name: str) -> Open:
+    return Open(uuid4(), name, 0, "USD", None, None)
+
+
+def deposit(name: str) -> Deposit:
+    return Deposit(uuid4(), name, 1, "USD", None, None)
+
+
+class Worker:
+    """A worker's parts without its process."""
+
+    def __init__(self, store: Store, cache: BalanceCache) -> None:
+        self.store = store
+        self.writer = ShardWriter(store, cache, 1000, 20_000)
+        self.routes = InternalRoutes(ONE_SHARD, self.writer, store)
+
+    async def perform(self, step: Step) -> Outcome | None:
+        """The step's outcome, or None if this worker stands by."""
+        try:
+            [outcome] = await self.writer.perform([step])
+        except Standby:
+            return None
+        return outcome
+
+
+@pytest.fixture
+async def pair(database: DatabaseUrls, no_cache: BalanceCache) -> AsyncIterator[tuple[Worker, Worker]]:
+    """Two workers on one shard, of which none is the writer yet. A silent one loses its session after 1 s."""
+    async with AsyncExitStack() as stack:
+        first, second = [
+            await stack.enter_async_context(
+                Store(database.service, timedelta(minutes=1), ONE_SHARD, silence_max_s=1.0)
+            )
+            for _ in range(2)
+        ]
+        yield Worker(first, no_cache), Worker(second, no_cache)
+
+
+async def end_session_of_writer(database: DatabaseUrls) -> None:
+    """Ends the session that holds the writer's lock, as a failover does."""
+    owner = await asyncpg.connect(database.service)
+    try:
+        await owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2"
+        )
+    finally:
+        await owner.close()
+
+
+async def eventually(attempt: Callable[[], Awaitable[object]], timeout_s: float = 10.0) -> None:
+    """Returns once the attempt gives something true."""
+    async with asyncio.timeout(timeout_s):
+        while not await attempt():  # noqa: ASYNC110 -- it is seen from outside
+            await asyncio.sleep(0.02)
+
+
+async def test_second_worker_changes_and_answers_nothing(pair: tuple[Worker, Worker]) -> None:
+    """Steps, reads and lookups of a standby have no answer, because the writer may know better."""
+    first, second = pair
+    assert isinstance(await first.perform(opened("a")), WalletState)
+    step = deposit("a")
+    assert await second.perform(step) is None
+    assert await second.perform(Read("a")) is None
+    with pytest.raises(Standby):
+        await second.routes.transfer(Lookup(step.transfer_id))
+    assert await first.store.transfer(step.transfer_id) is None
+
+
+async def test_standby_takes_over_when_the_session_of_the_writer_ends(
+    pair: tuple[Worker, Worker], database: DatabaseUrls
+) -> None:
+    """The right to write ends with the session that holds it, and then the other worker has it alone."""
+    first, second = pair
+    await first.perform(opened("a"))
+    assert await second.perform(Read("a")) is None
+    await end_session_of_writer(database)
+    await second.writer._perform([Read("a")])  # as it looks from time to time
+    assert await second.perform(deposit("a")) == Done()
+    assert await first.perform(deposit("a")) in (None, NotDone())
+    assert await first.perform(deposit("a")) is None
+
+
+async def test_worker_that_lost_its_session_answers_no_lookup(
+    pair: tuple[Worker, Worker], database: DatabaseUrls
+) -> None:
+    """Its lookup could show what its successor has committed and not yet shown in the cache."""
+    first, second = pair
+    await first.perform(opened("a"))
+    await end_session_of_writer(database)
+    step = deposit("a")
+    assert await second.perform(step) == Done()
+    with pytest.raises(Standby):
+        await first.routes.transfer(Lookup(step.transfer_id))
+
+
+@pytest.mark.slow
+async def test_silent_writer_loses_the_shard(pair: tuple[Worker, Worker]) -> None:
+    """Postgres ends the session of a paused worker, so that another one can take over."""
+    first, second = pair
+    await first.perform(opened("a"))
+    async with second.writer.running(takeover_s=0.05):
+        await eventually(lambda: second.perform(deposit("a")))
+    assert await first.perform(deposit("a")) in (None, NotDone())
+
+
+@pytest.mark.slow
+async def test_idle_writer_keeps_the_shard(
+    pair: tuple[Worker, Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker without steps uses its session often enough not to be taken for paused."""
+    monkeypatch.setattr("wallet_saga.worker.shard_writer.SAYS_SOMETHING_S", 0.1)
+    first, second = pair
+    async with first.writer.running(takeover_s=0.05), second.writer.running(takeover_s=0.05):
+        await asyncio.sleep(2.0)
+    assert first.store.takeovers + second.store.takeovers == 1
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """A Redis of the test's own."""
+    with running_redis() as running:
+        yield running
+
+
+@pytest.mark.slow
+async def test_no_read_is_stale_when_a_worker_without_redis_takes_over(
+    server: RedisServer, database: DatabaseUrls
+) -> None:
+    """The first worker's entries are out of their leases before a second one without Redis acknowledges anything."""
+    async with AsyncExitStack() as stack:
+        stores = [
+            await stack.enter_async_context(Store(database.service, timedelta(minutes=1), ONE_SHARD))
+            for _ in range(2)
+        ]
+        redis = await stack.enter_async_context(open_cache(server.url))
+        cache = BalanceCache(redis, LEASE_S, 1.0)
+        await cache.start()
+        stack.push_async_callback(cache.close)
+        first = Worker(stores[0], cache)
+        second = Worker(stores[1], BalanceCache(Redis(host="127.0.0.1", port=1), LEASE_S, 0.1))
+        await first.perform(opened("a"))
+        reader = BalanceReader(redis, 1.0)
+        for version in (2, 3, 4):
+            await eventually(lambda: first.writer._perform([Read("a")]))
+            await eventually(lambda: reader.cached("a"))
+            assert await second.perform(deposit("a")) is None
+            await end_session_of_writer(database)
+            await second.writer._perform([Read("a")])
+            assert await second.perform(deposit("a")) == Done()
+            assert await _version_read(reader, second) == version
+            await end_session_of_writer(database)
+
+
+async def _version_read(reader: BalanceReader, worker: Worker) -> int:
+    if body := await reader.cached("a"):
+        return int(msgspec.json.decode(body)["version"])
+    wallet = await worker.perform(Read("a"))
+    assert isinstance(wallet, WalletState)
+    return wallet.version
+
+
+# Two processes behind one name.
+
+
+@pytest.mark.slow
+async def test_steps_find_the_writer_behind_a_name_with_two_addresses(
+    server: RedisServer, database: DatabaseUrls, tmp_path: Path
+) -> None:
+    """With `--scale worker-0=2` every step reaches the writer, also after it was killed; lookups do too."""
+    with two_workers(server, database, tmp_path) as workers:
+        ports = [worker.port for worker in workers]
+        async with alternating(ports) as url, open_session(SECRET) as session:
+            shard = ShardClient("worker-0", session, url, ONE_SHARD, 5.0, 100, 1000)
+            await eventually(lambda: _is_ready(shard), 60.0)
+            assert sorted([worker.readiness() for worker in workers]) == ["ready", "standby"]
+            await shard.submit(opened("a"))
+            await asyncio.gather(*(shard.submit(deposit("a")) for _ in range(20)))
+            active = next(worker for worker in workers if worker.readiness() == "ready")
+            active.process.send_signal(signal.SIGKILL)
+            await eventually(lambda: _is_done(shard, deposit("a")), 30.0)
+            step = deposit("a")
+            assert await shard.submit(step) == Done()
+            record = await shard.ask("/transfer", Lookup(step.transfer_id), RECORD)
+            assert record is not None
+
+
+async def _is_ready(shard: ShardClient) -> bool:
+    try:
+        await shard.ping()
+    except (ShardUnavailable, OSError, TimeoutError, aiohttp.ClientError):
+        return False
+    return True
+
+
+async def _is_done(shard: ShardClient, step: Step) -> bool:
+    try:
+        return isinstance(await shard.submit(step), Done)
+    except (ShardUnavailable, OutcomeUnknown):
+        return False
+
+
+@dataclass
+class WorkerProcess:
+    """A worker that can be killed."""
+
+    process: Popen[bytes]
+    port: int
+
+    def readiness(self) -> str:
+        """What it says of itself."""
+        answer = httpx.get(f"http://127.0.0.1:{self.port}/readyz")
+        return "standby" if "Standby" in answer.text else str(answer.json()["status"])
+
+
+@contextmanager
+def two_workers(
+    server: RedisServer, database: DatabaseUrls, directory: Path
+) -> Iterator[tuple[WorkerProcess, WorkerProcess]]:
+    """Two processes of one shard's worker."""
+    choose = PortChooser(usual=False).choose
+    with ExitStack() as stack:
+        started = []
+        for port in (choose(0), choose(0)):
+            env = {
+                "WALLET_SHARD": "0",
+                "WALLET_SHARDS": "1",
+                "WALLET_PORT": str(port),
+                "WALLET_DATABASE_URL": database.service,
+                "WALLET_REDIS_URL": server.url,
+                "WALLET_SERVICE_SECRET": SECRET,
+            }
+            argv = (sys.executable, "-P", "-m", "wallet_saga.worker")
+            log = stack.enter_context(open_log(directory / str(port)))
+            process = spawn(Command(name="worker", argv=argv, env=env), log)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            started.append(WorkerProcess(process, port))
+        yield started[0], started[1]
+
+
+@asynccontextmanager
+async def alternating(ports: Sequence[int]) -> AsyncIterator[str]:
+    """An address whose connections lead to these ports in turn, as a name with several addresses does."""
+    turn = cycle(ports)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        with suppress(OSError, asyncio.CancelledError):
+            there, back = await asyncio.open_connection("127.0.0.1", next(turn))
+            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    finally:
+        listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+    finally:
+        writer.close()
