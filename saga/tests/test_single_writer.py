@@ -49,7 +49,7 @@ from wallet_saga.worker.store import Standby, Store
 pytestmark = pytest.mark.anyio
 
 SECRET = "a secret for tests only"
-LEASE_S = 0.5
+LEASE_S = 1.0
 RECORD = Decoder(TransferRecord | None)
 
 
@@ -104,9 +104,10 @@ async def end_session_of_writer(database: DatabaseUrls) -> None:
 
 async def eventually(attempt: Callable[[], Awaitable[object]], timeout_s: float = 10.0) -> None:
     """Returns once the attempt gives something true."""
-    async with asyncio.timeout(timeout_s):
-        while not await attempt():  # noqa: ASYNC110 -- it is seen from outside
-            await asyncio.sleep(0.02)
+    end_s = asyncio.get_running_loop().time() + timeout_s
+    while not await attempt():
+        assert asyncio.get_running_loop().time() < end_s, f"not within {timeout_s} s"
+        await asyncio.sleep(0.02)
 
 
 async def test_second_worker_changes_and_answers_nothing(pair: tuple[Worker, Worker]) -> None:
@@ -195,7 +196,7 @@ async def test_no_read_is_stale_when_a_worker_without_redis_takes_over(
         second = Worker(stores[1], BalanceCache(Redis(host="127.0.0.1", port=1), LEASE_S, 0.1))
         await first.perform(opened("a"))
         reader = BalanceReader(redis, 1.0)
-        for version in (2, 3, 4):
+        for version in (2, 3):
             await eventually(lambda: first.writer._perform([Read("a")]))
             await eventually(lambda: reader.cached("a"))
             assert await second.perform(deposit("a")) is None
