@@ -228,7 +228,7 @@ async def test_steps_find_the_writer_behind_a_name_with_two_addresses(
         async with alternating(ports) as url, open_session(SECRET) as session:
             shard = ShardClient("worker-0", session, url, ONE_SHARD, 5.0, 100, 1000)
             await eventually(lambda: _is_ready(shard), 60.0)
-            assert sorted([worker.readiness() for worker in workers]) == ["ready", "standby"]
+            await eventually(lambda: _are_ready_and_standby(workers), 60.0)
             await shard.submit(opened("a"))
             await asyncio.gather(*(shard.submit(deposit("a")) for _ in range(20)))
             active = next(worker for worker in workers if worker.readiness() == "ready")
@@ -238,6 +238,10 @@ async def test_steps_find_the_writer_behind_a_name_with_two_addresses(
             assert await shard.submit(step) == Done()
             record = await shard.ask("/transfer", Lookup(step.transfer_id), RECORD)
             assert record is not None
+
+
+async def _are_ready_and_standby(workers: Sequence["WorkerProcess"]) -> bool:
+    return sorted(worker.readiness() for worker in workers) == ["ready", "standby"]
 
 
 async def _is_ready(shard: ShardClient) -> bool:
@@ -264,7 +268,10 @@ class WorkerProcess:
 
     def readiness(self) -> str:
         """What it says of itself."""
-        answer = httpx.get(f"http://127.0.0.1:{self.port}/readyz")
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{self.port}/readyz")
+        except httpx.HTTPError:
+            return "not there"
         return "standby" if "Standby" in answer.text else str(answer.json()["status"])
 
 
