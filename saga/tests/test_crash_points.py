@@ -311,7 +311,9 @@ async def test_a_worker_does_not_take_another_shards_database_for_its_own(
         async with detour(ports["postgres-0"], ports["postgres-1"]):
             answers = [
                 await scene.api.post("/wallets/balanceTransfer", json=body, timeout=10),
-                await scene.api.post("/wallets", json={"accountId": account_on(0), "currency": "USD"}),
+                await scene.api.post(
+                    "/wallets", json={"accountId": account_on(0), "currency": "USD"}, timeout=10
+                ),
                 await scene.api.get(f"/wallets/{scene.payer}/transactions", timeout=10),
                 await scene.api.get(f"/transfers/{scene.transfer_id}", timeout=10),
             ]
