@@ -14,8 +14,8 @@ from prometheus_client import Counter, Gauge
 
 from wallet_kernel.batcher import Batcher, Pending, QueueFull
 from wallet_kernel.database import DATABASE_ERRORS, ReadOnlyDatabase
-from wallet_kernel.runtime.lifecycle import NotReady
 from wallet_kernel.runtime.metrics import TRANSACTION
+from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
 from wallet_saga.protocol import Done, NotDone, Outcome, Pass, Step, TurnedAway, Unknown, WalletState
 from wallet_saga.worker.cache import BalanceCache
