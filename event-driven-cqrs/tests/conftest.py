@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from cqrs_support.replicas import query
 
+from wallet_lab.blocking import run_blocking
 from wallet_lab.testing import (
     DatabaseUrls,
     PostgresServer,
@@ -19,7 +21,7 @@ from wallet_lab.testing import (
 def postgres() -> Iterator[PostgresServer]:
     """A cluster whose database `wallet` is an empty event store."""
     with running_postgres() as server:
-        server.migrate("wallet_cqrs.migrations", "events")
+        server.migrate("wallet_cqrs.migrations", "events", shards=2)
         yield server
 
 
@@ -37,16 +39,18 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def read_postgres() -> Iterator[PostgresServer]:
-    """A cluster whose database `wallet` is an empty read shard."""
+    """A cluster whose database `wallet` is an empty read shard, the first of two."""
     with running_postgres() as server:
-        server.migrate("wallet_cqrs.migrations", "read")
+        server.migrate("wallet_cqrs.migrations", "read", shards=2)
         yield server
 
 
 @pytest.fixture
 def read_shards(read_postgres: PostgresServer) -> list[DatabaseUrls]:
     """Two read shards of the test's own, empty."""
-    return [read_postgres.copy_database(), read_postgres.copy_database()]
+    first, second = read_postgres.copy_database(), read_postgres.copy_database()
+    run_blocking(query(second.owner, "UPDATE topology SET shard = 1"))
+    return [first, second]
 
 
 @pytest.fixture(scope="session")

@@ -323,7 +323,7 @@ class Start:
                 self._logs / f"relay-{next(self._count)}.log",
                 event_store_url=self._event_store.service,
                 broker_url=self._broker.url,
-                read_urls=",".join(["unused"] * PARTITIONS),
+                read_urls=",".join(["postgresql://unused"] * PARTITIONS),
                 **settings,
             )
         )

@@ -36,6 +36,9 @@ class Topology:
         """The shard that owns an account."""
         return self.owners[slot_of(account_id)]
 
+    def __str__(self) -> str:
+        return f"{self.shards} shards (slot table {self.fingerprint})"
+
     @cached_property
     def fingerprint(self) -> str:
         """Eight hexadecimal digits that differ where the owner of a slot differs."""

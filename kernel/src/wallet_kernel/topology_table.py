@@ -1,51 +1,94 @@
-"""The table `public.topology` of a shard's database: one row that says which shard it is, of which topology.
+"""The table `public.topology` of a database: one row with the topology, and with the number of the shard it is.
+
+The database of a log that all shards share has no such number.
 
 The migrations write the row once, from their settings. Every later migration, and every connection of a service,
 compares it with its own.
 """
 
+from collections.abc import Awaitable, Callable
+
 import asyncpg
 
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.topology import OtherTopology, Placement, Topology
 
 WALLETS_MAX = 10_000
 """Accounts that are compared at once when a database that already has wallets gets its topology."""
 
 
-async def verify(connection: asyncpg.Connection, expected: Placement) -> None:
-    """Checks that a database is the expected shard. Raises OtherTopology."""
+async def verify(
+    connection: asyncpg.Connection,
+    expected: Placement | Topology,
+    settings: str = "WALLET_SHARD, WALLET_SHARDS",
+) -> None:
+    """Checks that a database is the expected shard, or the log of the expected topology. Raises OtherTopology.
+
+    `settings` names what decides which one this process expects.
+    """
     found = await _stored(connection)
     if found != expected:
         raise OtherTopology(
-            f"This service is configured as {expected}, but the database is {found or 'no shard yet'}."
-            " Correct WALLET_SHARD, WALLET_SHARDS or the database's address."
+            f"This service is configured {_phrase(expected)}, but the database is {_found(found)}."
+            f" Correct {settings} or the database's address."
         )
 
 
-async def establish(connection: asyncpg.Connection, placement: Placement) -> None:
+async def verify_if_reachable(check: Callable[[], Awaitable[object]]) -> None:
+    """Runs a check at the start of a service. Raises OtherTopology.
+
+    A database that is out of reach now is compared when it answers.
+    """
+    try:
+        await check()
+    except OtherTopology:
+        raise
+    except DATABASE_ERRORS:
+        return
+
+
+async def establish(
+    connection: asyncpg.Connection, placement: Placement | Topology, wallets: str = "wallets"
+) -> None:
     """Writes the topology where there is none, and compares it where there is one. Raises OtherTopology.
 
-    `connection` belongs to the owner, inside a transaction that holds the migrations' lock.
+    `connection` belongs to the owner, inside a transaction that holds the migrations' lock. `wallets` is the table
+    whose accounts must belong to the shard.
     """
     if await _stored(connection) is None:
-        await _require_own_wallets(connection, placement)
+        if isinstance(placement, Placement):
+            await _require_own_wallets(connection, placement, wallets)
+            shard, topology = placement.shard, placement.topology
+        else:
+            shard, topology = None, placement
         await connection.execute(
             "INSERT INTO public.topology (shard, shards, owners) VALUES ($1, $2, $3)",
-            placement.shard,
-            placement.topology.shards,
-            placement.topology.owners,
+            shard,
+            topology.shards,
+            topology.owners,
         )
     await verify(connection, placement)
 
 
-async def _stored(connection: asyncpg.Connection) -> Placement | None:
+def _found(found: Placement | Topology | None) -> str:
+    return f"for {found}" if isinstance(found, Topology) else str(found or "no shard yet")
+
+
+def _phrase(placement: Placement | Topology) -> str:
+    return f"as {placement}" if isinstance(placement, Placement) else f"for {placement}"
+
+
+async def _stored(connection: asyncpg.Connection) -> Placement | Topology | None:
     row = await connection.fetchrow("SELECT shard, shards, owners FROM public.topology")
-    return Placement(row["shard"], Topology(row["shards"], tuple(row["owners"]))) if row else None
+    if row is None:
+        return None
+    topology = Topology(row["shards"], tuple(row["owners"]))
+    return topology if row["shard"] is None else Placement(row["shard"], topology)
 
 
-async def _require_own_wallets(connection: asyncpg.Connection, placement: Placement) -> None:
-    wallets = await connection.cursor("SELECT account_id FROM wallets")
-    while rows := await wallets.fetch(WALLETS_MAX):
+async def _require_own_wallets(connection: asyncpg.Connection, placement: Placement, wallets: str) -> None:
+    accounts = await connection.cursor(f"SELECT account_id FROM {wallets}")  # noqa: S608 -- a name from the code
+    while rows := await accounts.fetch(WALLETS_MAX):
         if account_id := placement.foreign(row["account_id"] for row in rows):
             raise OtherTopology(
                 f"The database holds the wallet {account_id}, which does not belong to {placement}."

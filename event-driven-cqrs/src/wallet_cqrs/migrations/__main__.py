@@ -6,11 +6,17 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
+from wallet_kernel.topology import OtherTopology
+
 _VERSIONS = Path(__file__).with_name("versions")
 
 
 def main() -> None:
-    """Upgrades the database named by WALLET_DATABASE_URL, as the role wallet_owner."""
+    """Upgrades the database named by WALLET_DATABASE_URL, as the role wallet_owner.
+
+    Exits with one sentence if the database belongs to another topology than WALLET_SHARDS (and, of a read shard,
+    WALLET_SHARD) say.
+    """
     known = sorted(path.name for path in _VERSIONS.iterdir() if (path / "__init__.py").exists())
     if len(sys.argv) != 2 or sys.argv[1] not in known:
         raise SystemExit(f"say which schema: python -m wallet_cqrs.migrations {'|'.join(known)}")
@@ -18,7 +24,11 @@ def main() -> None:
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", str(_VERSIONS / sys.argv[1]))
-    command.upgrade(config, "head")
+    config.set_main_option("schema", sys.argv[1])
+    try:
+        command.upgrade(config, "head")
+    except OtherTopology as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from wallet_cqrs.projection.consumer import Consumer
 from wallet_cqrs.projection.projector import Projector
 from wallet_cqrs.projection.settings import ProjectionSettings
 from wallet_cqrs.projection.store import Store
+from wallet_cqrs.topology import verify_read_shard
 from wallet_kernel.cache import open_cache
 from wallet_kernel.runtime.books_watch import books_watched
 from wallet_kernel.runtime.lifecycle import Lifecycle
@@ -18,6 +19,7 @@ from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.readiness import ReadyCheck
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
+from wallet_kernel.topology_table import verify_if_reachable
 
 NAME = "projection"
 
@@ -40,8 +42,13 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
         await opened.enter_async_context(redis)
         cache = Cache(redis, settings.cache_ttl_s, settings.cache_timeout_s)
         stores = [
-            await opened.enter_async_context(Store(url.get_secret_value())) for url in settings.read_urls
+            await opened.enter_async_context(
+                Store(url.get_secret_value(), prepare=verify_read_shard(number, len(settings.read_urls)))
+            )
+            for number, url in enumerate(settings.read_urls)
         ]
+        for store in stores:
+            await verify_if_reachable(store.ping)
         consumers = [_consumer(settings, number, store, log, cache) for number, store in enumerate(stores)]
         partitions: dict[str, ReadyCheck] = {
             f"partition-{number}": consumer.check for number, consumer in enumerate(consumers)

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.projection.store import Store
+from wallet_cqrs.topology import verify_read_shard
 from wallet_kernel.runtime.settings import SecretList, Settings
 
 WAIT_S = 60.0
@@ -40,7 +41,8 @@ def main(arguments: list[str]) -> None:
 
 async def _replay(settings: ReplaySettings, partition: int) -> str | None:
     pool = open_pool(settings.event_store_url.get_secret_value(), "replay")
-    async with pool, Store(settings.read_urls[partition].get_secret_value()) as store:
+    prepare = verify_read_shard(partition, len(settings.read_urls))
+    async with pool, Store(settings.read_urls[partition].get_secret_value(), prepare=prepare) as store:
         head = await EventLog(pool).head()
         await store.resume()
         # The projection meets the gap with the next message, a heartbeat at the latest, and fills it from the store.

@@ -10,7 +10,7 @@ import asyncpg
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
-from wallet_kernel.database import PrimaryConnection, columns, connect, require_writable
+from wallet_kernel.database import Prepare, PrimaryConnection, columns, connect, require_writable
 from wallet_kernel.runtime.books_watch import TOTALS, TRANSIT, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import TRANSACTION
 
@@ -62,13 +62,18 @@ class Transaction:
 
 
 class Store:
-    """A read shard's model in one schema. Use as an async context manager."""
+    """A read shard's model in one schema. Use as an async context manager.
 
-    def __init__(self, url: str, schema: str = LIVE_SCHEMA) -> None:
+    `prepare` runs on every new connection before its first use, to compare the topology.
+    """
+
+    def __init__(self, url: str, schema: str = LIVE_SCHEMA, prepare: Prepare | None = None) -> None:
         self._url = url
         self._schema = schema
         session = {**_SESSION, "search_path": schema}
-        self._primary = PrimaryConnection(url, session, statement_timeout_s=STATEMENT_TIMEOUT_S)
+        self._primary = PrimaryConnection(
+            url, session, statement_timeout_s=STATEMENT_TIMEOUT_S, prepare=prepare
+        )
         self._one_at_a_time = asyncio.Lock()
 
     async def __aenter__(self) -> Self:

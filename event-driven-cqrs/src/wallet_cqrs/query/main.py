@@ -16,6 +16,7 @@ from wallet_cqrs.query.routes import PublicRoutes
 from wallet_cqrs.query.settings import QuerySettings
 from wallet_cqrs.query.stream_route import BalanceStreams
 from wallet_cqrs.query.streams import Announcements
+from wallet_cqrs.topology import verify_read_shard
 from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
@@ -25,6 +26,7 @@ from wallet_kernel.runtime.listeners import own_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.readiness import ReadyCheck
 from wallet_kernel.runtime.server import Service, run
+from wallet_kernel.topology_table import verify_if_reachable
 
 NAME = "query"
 TITLE = "Digital wallet: event-driven CQRS"
@@ -80,8 +82,11 @@ def document(currencies: Iterable[str]) -> dict[str, Any]:
 
 
 async def _shard(settings: QuerySettings, number: int, opened: AsyncExitStack) -> ReadShard:
-    pool = await opened.enter_async_context(open_read_pool(settings.read_urls[number].get_secret_value()))
-    return ReadShard(number, pool, settings.batch_max, settings.queue_max)
+    prepare = verify_read_shard(number, len(settings.read_urls))
+    pool = open_read_pool(settings.read_urls[number].get_secret_value(), prepare)
+    shard = ReadShard(number, await opened.enter_async_context(pool), settings.batch_max, settings.queue_max)
+    await verify_if_reachable(shard.ping)
+    return shard
 
 
 def _balances(settings: QuerySettings, redis: "Redis", shards: list[ReadShard]) -> BalanceReader:

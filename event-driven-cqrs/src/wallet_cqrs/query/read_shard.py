@@ -9,7 +9,7 @@ from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.read_model import LIVE_SCHEMA, Posting
 from wallet_kernel.batcher import Batcher
-from wallet_kernel.database import open_pool
+from wallet_kernel.database import Prepare, open_pool
 from wallet_kernel.runtime.metrics import TRANSACTION, watch_pool
 
 STATEMENT_TIMEOUT_S = 5.0
@@ -32,14 +32,15 @@ Found = tuple[Wallet | None, int]
 """A wallet, if there is one, and the position that this reflects."""
 
 
-def open_read_pool(url: str) -> asyncpg.Pool:
-    """Connections to a read shard; await it, or use it as an async context manager."""
+def open_read_pool(url: str, prepare: Prepare | None = None) -> asyncpg.Pool:
+    """Connections to a read shard, each prepared before its first use; await it, or enter it as a context."""
     return open_pool(
         url,
         _SESSION,
         connections_max=CONNECTIONS_MAX,
         statement_timeout_s=STATEMENT_TIMEOUT_S,
         target_session_attrs="primary",
+        prepare=prepare,
     )
 
 

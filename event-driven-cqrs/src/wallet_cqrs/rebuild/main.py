@@ -9,7 +9,9 @@ from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.rebuild.models import Comparison, RebuildFailed, TwinModels
 from wallet_cqrs.rebuild.rebuild import build
 from wallet_cqrs.rebuild.settings import RebuildSettings
+from wallet_cqrs.topology import verify_read_shard
 from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.topology import OtherTopology
 
 
 def main() -> None:
@@ -21,7 +23,7 @@ def main() -> None:
     configure_logs("rebuild", settings.log_level)
     try:
         is_good = asyncio.run(_run(settings, verify=arguments.verify))
-    except RebuildFailed as error:
+    except (RebuildFailed, OtherTopology) as error:
         sys.exit(str(error))
     sys.exit(0 if is_good else 1)
 
@@ -33,7 +35,7 @@ async def _run(settings: RebuildSettings, *, verify: bool) -> bool:
         )
         log = EventLog(pool)
         shards = [
-            await opened.enter_async_context(TwinModels(number, url.get_secret_value()))
+            await opened.enter_async_context(_models(number, url.get_secret_value(), settings))
             for number, url in enumerate(settings.read_urls)
         ]
         position = await build(log, shards, settings.chunk_max)
@@ -46,6 +48,10 @@ async def _run(settings: RebuildSettings, *, verify: bool) -> bool:
         for number, comparison in enumerate(comparisons):
             _report(number, comparison)
         return not any(comparison.differences for comparison in comparisons)
+
+
+def _models(number: int, url: str, settings: RebuildSettings) -> TwinModels:
+    return TwinModels(number, url, verify_read_shard(number, len(settings.read_urls)))
 
 
 def _report(number: int, comparison: Comparison) -> None:

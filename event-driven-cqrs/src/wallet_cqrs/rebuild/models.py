@@ -14,7 +14,8 @@ from wallet_cqrs.messages import EventMessage, partition_of
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.read_model import LIVE_SCHEMA
 from wallet_cqrs.rebuild import statements
-from wallet_kernel.database import connect
+from wallet_kernel.database import Prepare, connect
+from wallet_kernel.topology import OtherTopology
 
 FRESH_SCHEMA = "read_model_fresh"
 RETIRED_SCHEMA = "read_model_retired"
@@ -38,14 +39,21 @@ class Comparison:
 class TwinModels:
     """One shard during a rebuild. Use as an async context manager; only one can be open for a shard."""
 
-    def __init__(self, number: int, url: str) -> None:
+    def __init__(self, number: int, url: str, prepare: Prepare | None = None) -> None:
         self._number = number
         self._url = url
+        self._prepare = prepare
         self._fresh = Store(url, FRESH_SCHEMA)
         self._connection: asyncpg.Connection | None = None
 
     async def __aenter__(self) -> Self:
         self._connection = await connect(self._url)
+        if self._prepare is not None:
+            try:
+                await self._prepare(self._connection)
+            except OtherTopology:
+                await self._owner.close()
+                raise
         if not await self._owner.fetchval(statements.TRY_ALONE):
             await self._owner.close()
             raise RebuildFailed(f"another rebuild of shard {self._number} is running")

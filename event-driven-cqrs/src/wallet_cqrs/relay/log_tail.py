@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from wallet_cqrs.messages import EventMessage
-from wallet_kernel.database import connect
+from wallet_kernel.database import Prepare, connect
 
 STATEMENT_TIMEOUT_S = 5.0
 CHECKPOINT_INTERVAL_S = 0.1
@@ -103,13 +103,18 @@ def _without_gap(position: int, events: list[EventMessage]) -> list[EventMessage
 
 
 @asynccontextmanager
-async def leading(url: str, takeover_s: float, silence_max_s: float = 15.0) -> AsyncIterator[LogTail]:
+async def leading(
+    url: str, takeover_s: float, silence_max_s: float = 15.0, prepare: Prepare | None = None
+) -> AsyncIterator[LogTail]:
     """Waits until no other relay is active, and is the active one from then on.
 
-    One that says nothing for `silence_max_s` is paused: it loses its session, and with it the lock.
+    One that says nothing for `silence_max_s` is paused: it loses its session, and with it the lock. `prepare` runs on
+    the session before it asks for the lock, to compare the topology.
     """
     leader = await _connect(url, idle_session_timeout=str(int(silence_max_s * 1000)))
     try:
+        if prepare is not None:
+            await prepare(leader)
         await _until_active(leader, takeover_s)
         reader = await _connect(url)
         try:

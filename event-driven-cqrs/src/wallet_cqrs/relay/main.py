@@ -9,11 +9,14 @@ from wallet_cqrs.relay.log_tail import leading
 from wallet_cqrs.relay.publisher import connected
 from wallet_cqrs.relay.relay import Relay
 from wallet_cqrs.relay.settings import RelaySettings
+from wallet_cqrs.topology import verify_log
+from wallet_kernel.database import connect
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.listeners import own_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
+from wallet_kernel.topology_table import verify_if_reachable
 
 NAME = "relay"
 
@@ -29,6 +32,7 @@ def main() -> None:
 @asynccontextmanager
 async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
     """The relay's task and its own port."""
+    await verify_if_reachable(partial(_compare, settings))
     running = Relay(
         partial(
             leading,
@@ -36,6 +40,7 @@ async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
             settings.takeover_s,
             # It is silent while it waits for the broker, or for news.
             settings.confirm_timeout_s + settings.heartbeat_s + 5.0,
+            verify_log(len(settings.read_urls)),
         ),
         partial(
             connected,
@@ -54,3 +59,11 @@ async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def _compare(settings: RelaySettings) -> None:
+    connection = await connect(settings.event_store_url.get_secret_value())
+    try:
+        await verify_log(len(settings.read_urls))(connection)
+    finally:
+        connection.terminate()

@@ -64,8 +64,11 @@ class CqrsPlan:
         cache = redis.server(self.redis_port, self.credentials.redis)
         stores = (postgres.server(self.events), *reads, cache, rabbitmq.server(self.broker))
         migrations = (
-            self._migration("migrations-events", "events", self.events),
-            *(self._migration(f"migrations-read-{shard}", "read", c) for shard, c in enumerate(self.reads)),
+            self._migration("migrations-events", self.events, "events"),
+            *(
+                self._migration(f"migrations-read-{shard}", cluster, "read", WALLET_SHARD=str(shard))
+                for shard, cluster in enumerate(self.reads)
+            ),
         )
         services = tuple(self._service(replica) for replica in self.replicas)
         behind = {kind: [r.public_port for r in self.replicas if r.kind == kind] for kind in BEHIND_GATEWAY}
@@ -82,8 +85,9 @@ class CqrsPlan:
             return ()
         return (f"Port {PUBLIC_PORT} is taken by another server, so cqrs listens on {self.public_port}.",)
 
-    def _migration(self, name: str, which: str, cluster: Cluster) -> Command:
-        env = {"WALLET_DATABASE_URL": cluster.owner_url, **self._extra("migrations", name)}
+    def _migration(self, name: str, cluster: Cluster, which: str, **placement: str) -> Command:
+        own = {"WALLET_DATABASE_URL": cluster.owner_url, "WALLET_SHARDS": str(len(self.reads))}
+        env = {**own, **placement, **self._extra("migrations", name)}
         return Command(name=name, argv=(*_module("wallet_cqrs.migrations"), which), env=env)
 
     def _service(self, replica: Replica) -> Component:

@@ -88,13 +88,19 @@ class PostgresServer(RunningServer):
         """The database `wallet`, as the services see it."""
         return self._cluster.service_url
 
-    def migrate(self, module: str = "wallet_saga.migrations", *arguments: str) -> None:
+    def migrate(
+        self, module: str = "wallet_saga.migrations", *arguments: str, shard: int = 0, shards: int = 1
+    ) -> None:
         """Run the migrations on the database `wallet`, as `up` does.
 
         Raises:
             LabError: they failed; the text ends with what they printed.
         """
-        env = {"WALLET_DATABASE_URL": self.owner_url, "WALLET_SHARD": "0", "WALLET_SHARDS": "1"}
+        env = {
+            "WALLET_DATABASE_URL": self.owner_url,
+            "WALLET_SHARD": str(shard),
+            "WALLET_SHARDS": str(shards),
+        }
         command = Command(name="migrations", argv=(sys.executable, "-P", "-m", module, *arguments), env=env)
         _run_logged(command, self._log.with_name("migrations.log"))
 

@@ -5,13 +5,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from wallet_kernel.cache import open_cache
-from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.listeners import own_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
-from wallet_kernel.topology import OtherTopology
+from wallet_kernel.topology_table import verify_if_reachable
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.settings import WorkerSettings
@@ -34,7 +33,7 @@ async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
     """The worker's resources, opened in order and closed in reverse."""
     lease = timedelta(seconds=settings.saga_lease_s)
     async with Store(settings.database_url.get_secret_value(), lease, settings.placement) as store:
-        await _verify_topology(store)
+        await verify_if_reachable(store.ping)
         redis = open_cache(settings.redis_url.get_secret_value())
         cache = BalanceCache(redis, settings.cache_lease_s, settings.cache_timeout_s)
         await cache.start()
@@ -48,13 +47,3 @@ async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
             listeners = [own_listener(settings, name, lifecycle, routes)]
             yield Service(lifecycle, listeners, settings.drain_timeout_s)
         await cache.close()
-
-
-async def _verify_topology(store: Store) -> None:
-    """Raises OtherTopology. A database that is out of reach now is compared when it answers."""
-    try:
-        await store.ping()
-    except OtherTopology:
-        raise
-    except DATABASE_ERRORS:
-        return

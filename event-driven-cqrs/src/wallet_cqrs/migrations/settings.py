@@ -1,0 +1,20 @@
+"""Settings of the event store's migrations."""
+
+from pydantic import Field
+
+from wallet_kernel.migrations import MigrationSettings
+from wallet_kernel.slots import SLOTS
+from wallet_kernel.topology import Topology
+
+
+class LogMigrationSettings(MigrationSettings):
+    """What the event store's migrations are told: how many read shards its events are distributed over."""
+
+    shards: int = Field(
+        ge=1, le=SLOTS, description="How many read shards there are; fixed once the database has it."
+    )
+
+    @property
+    def topology(self) -> Topology:
+        """What the event store has, or is to have."""
+        return Topology.even(self.shards)

@@ -1,0 +1,11 @@
+-- Which read shard this database is, of how many, and which shard owns each slot. One row: the migrations write it once,
+-- services compare it with their own settings and change nothing.
+CREATE TABLE public.topology (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    shard integer NOT NULL CHECK (shard >= 0),
+    shards integer NOT NULL CHECK (shards > shard),
+    owners smallint[] NOT NULL CHECK (cardinality(owners) = 1024),
+    CONSTRAINT topology_owners_exist CHECK (0 <= ALL (owners) AND shards > ALL (owners))
+);
+
+GRANT SELECT ON public.topology TO wallet_service;
