@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+from cqrs_support.reading import history
 from cqrs_support.replicas import Replica, assert_log_is_whole, opening, query, replica, transfer
 from cqrs_support.services import RunningService, running_service
 from cqrs_support.severing import Cut, SeverableWay
@@ -20,7 +21,6 @@ from wallet_cqrs.command.submissions import Decided, NotDone, Outcome, Unknown
 from wallet_cqrs.domain.commands import FreezeWallet
 from wallet_cqrs.domain.wallet import initial_state
 from wallet_cqrs.event_log import open_pool
-from wallet_cqrs.query.history import History
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.database import DATABASE_ERRORS
@@ -133,9 +133,9 @@ async def test_what_is_looked_up_in_vain_may_still_be_done(event_store: Database
                 await Payments(one.writer, 0.3).transfer(TransferRequest("alice", "bob", 40, "USD"), None)
             assert unknown.value.may_be_done
             assert unknown.value.transaction_id is not None
-            assert await History(pool).transfer(unknown.value.transaction_id) is None
+            assert await history(pool).transfer(unknown.value.transaction_id) is None
         await one.writer.drain()
-        assert await History(pool).transfer(unknown.value.transaction_id) is not None
+        assert await history(pool).transfer(unknown.value.transaction_id) is not None
 
 
 async def test_queued_command_is_withdrawn_at_its_deadline(event_store: DatabaseUrls) -> None:

@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import socket
 from typing import cast
+from uuid import uuid4
 
 import aiohttp
 import asyncpg
 import pytest
+from cqrs_support import reading
 from cqrs_support.histories import BEGIN, Story, append, groups, project, story
+from cqrs_support.reading import read_shard
 from cqrs_support.replicas import query
 from cqrs_support.services import running_service
 from cqrs_support.silencing import SilenceableWay
+from cqrs_support.waiting import until
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, cache_key, parse_entry
@@ -22,6 +26,7 @@ from wallet_cqrs.domain.commands import OpenWallet
 from wallet_cqrs.event_log import open_pool
 from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.balance_reader import BalanceReader
+from wallet_cqrs.query.checkpoint_news import follow_checkpoint
 from wallet_cqrs.query.history import FutureMoment, History
 from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
@@ -33,6 +38,8 @@ from wallet_kernel.http import Call
 from wallet_lab.testing import DatabaseUrls, RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+WAIT_S = 20.0
 
 
 @pytest.fixture
@@ -52,23 +59,38 @@ async def redis(redis_server: RedisServer) -> AsyncIterator["Redis"]:
 @pytest.fixture
 async def shards(read_shards: list[DatabaseUrls], told: Story) -> AsyncIterator[list[ReadShard]]:
     """Both shards, half-way through the log."""
+    async with half_way(read_shards, told, WAIT_S) as made:
+        yield made
+
+
+@pytest.fixture
+async def hasty_shards(read_shards: list[DatabaseUrls], told: Story) -> AsyncIterator[list[ReadShard]]:
+    """The same, whose readers do not wait for long."""
+    async with half_way(read_shards, told, 0.3) as made:
+        yield made
+
+
+@asynccontextmanager
+async def half_way(
+    read_shards: list[DatabaseUrls], told: Story, position_timeout_s: float
+) -> AsyncIterator[list[ReadShard]]:
+    """Shards half-way through the log."""
     async with AsyncExitStack() as opened:
         made = []
         for number, urls in enumerate(read_shards):
             await project(urls, groups(told.events[: len(told.events) // 2], number))
             pool = await opened.enter_async_context(open_read_pool(urls.service))
-            made.append(ReadShard(number, pool, 100, 1000))
+            made.append(read_shard(number, pool, position_timeout_s=position_timeout_s))
         yield made
 
 
-def reader(redis: "Redis", shards: list[ReadShard], position_timeout_s: float = 5.0) -> BalanceReader:
+def reader(redis: "Redis", shards: list[ReadShard]) -> BalanceReader:
     """A reader as the service wires it."""
     return BalanceReader(
         redis,
         shards,
         cache_ttl_s=60,
         cache_timeout_s=0.2,
-        position_timeout_s=position_timeout_s,
         batch_max=100,
         queue_max=1000,
     )
@@ -97,32 +119,34 @@ async def test_a_position_is_waited_for(
     """The answer comes as soon as the read model is there."""
     head = told.events[-1].position
     account = told.events[0].stream_id
-    reading = asyncio.create_task(reader(redis, shards).balance(account, head))
+    waiting = asyncio.create_task(reader(redis, shards).balance(account, head))
     await asyncio.sleep(0.2)
-    assert not reading.done()
+    assert not waiting.done()
     for number, urls in enumerate(read_shards):
         await project(urls, groups(told.events, number))
-    entry = await asyncio.wait_for(reading, 2)
+    entry = await waiting
     assert entry is not None
     assert entry.version == told.wallet(account).version
 
 
-async def test_the_wait_is_bounded_and_says_how_far_it_came(redis: "Redis", shards: list[ReadShard]) -> None:
+async def test_the_wait_is_bounded_and_says_how_far_it_came(
+    redis: "Redis", hasty_shards: list[ReadShard]
+) -> None:
     """A position that never comes is a problem, not a hanging request."""
     with pytest.raises(Problem) as raised:
-        await reader(redis, shards, 0.2).balance("w0-1", 10**9)
+        await reader(redis, hasty_shards).balance("w0-1", 10**9)
     assert raised.value.name == "position-not-reached"
     assert raised.value.position is not None
 
 
 @pytest.mark.parametrize("path", ["balance", "transactions"])
 async def test_a_read_model_that_was_set_back_is_not_answered_from(
-    redis: "Redis", shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story, path: str
+    redis: "Redis", hasty_shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story, path: str
 ) -> None:
     """A shard restored from a backup is older than positions it had reached before; whoever names one is told so."""
     account = next(name for name in told.wallets if partition_of(name, 2) == 0)
     reached = len(told.events) // 2
-    routes = PublicRoutes(Requests(frozenset({"USD"})), reader(redis, shards), shards, NO_HISTORY, 0.5)
+    routes = PublicRoutes(Requests(frozenset({"USD"})), reader(redis, hasty_shards), hasty_shards, NO_HISTORY)
     handler = routes.balance if path == "balance" else routes.statement
     assert (await handler(asked(account, reached))).status == 200
     await query(read_shards[0].owner, "UPDATE read_model.checkpoint SET position = 1")
@@ -147,6 +171,59 @@ def asked(account: str, min_position: int) -> Call:
     )
 
 
+@asynccontextmanager
+async def followed(shard: ReadShard, url: str) -> AsyncIterator[None]:
+    """Inside, the shard's checkpoint is followed."""
+    following = asyncio.create_task(follow_checkpoint(url, shard.positions))
+    try:
+        await until(lambda: shard.positions.followed is not None, WAIT_S, "the checkpoint is followed")
+        yield
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_a_commit_of_the_projection_wakes_readers(
+    shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that waits for a position does not ask for it: the projection's commit notifies it."""
+    monkeypatch.setattr("wallet_cqrs.query.positions.POLL_S", 600)
+    head = told.events[-1].position
+    async with followed(shards[0], read_shards[0].service):
+        reached = asyncio.create_task(shards[0].positions.reach(head))
+        await asyncio.sleep(0)
+        await project(read_shards[0], groups(told.events, 0))
+        await asyncio.wait([reached], timeout=WAIT_S / 2)
+        assert reached.done()
+
+
+async def test_a_checkpoint_is_followed_again_after_its_connection_ended(
+    shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story
+) -> None:
+    """Commits that nobody notified meanwhile are seen when the connection is back."""
+    positions, head = shards[0].positions, told.events[-1].position
+    async with followed(shards[0], read_shards[0].service):
+        await query(read_shards[0].service, END_NEWS)
+        await until(lambda: positions.followed is None, WAIT_S, "the end is noticed")
+        await project(read_shards[0], groups(told.events, 0))
+        await until(lambda: positions.followed == head, WAIT_S, "the checkpoint is followed again")
+
+
+END_NEWS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = 'wallet-query-news' AND datname = current_database()"""
+
+
+async def test_readers_that_wait_for_a_position_are_bounded() -> None:
+    """Readers of a position that does not come must not use up the service; those above the bound are refused."""
+
+    async def look() -> int:
+        return 0
+
+    positions = Positions("test", look, waiting_max=2, timeout_s=0.5)
+    outcomes = await asyncio.gather(*[positions.reach(1) for _ in range(3)], return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["BulkheadFull", "Problem", "Problem"]
+
+
 async def test_a_database_that_is_away_is_not_asked_without_a_pause() -> None:
     """It is not reached in time either, and whoever waits does not make a storm of connections."""
     looks = 0
@@ -161,7 +238,7 @@ async def test_a_database_that_is_away_is_not_asked_without_a_pause() -> None:
         return int(await connection.fetchval("SELECT 1"))
 
     with pytest.raises(Problem) as raised:
-        await Positions(look).reach(1, 0.5)
+        await Positions("test", look, waiting_max=1, timeout_s=0.5).reach(1)
     assert (raised.value.name, raised.value.position) == ("position-not-reached", 0)
     assert 2 <= looks <= 10
 
@@ -192,7 +269,7 @@ async def history(event_store: DatabaseUrls, told: Story) -> AsyncIterator[Histo
     """The log in an event store."""
     await append(event_store.owner, told.events)
     async with open_pool(event_store.service, "test") as pool:
-        yield History(pool)
+        yield reading.history(pool)
 
 
 async def test_the_past_is_the_fold_of_the_events_until_then(history: History, told: Story) -> None:
@@ -276,6 +353,64 @@ SCALE = 20
 def scaled(setting: str) -> str:
     """A setting's default, made smaller."""
     return str(QuerySettings.model_fields[setting].default // SCALE)
+
+
+@pytest.mark.parametrize("silent", ["event store", "read shard"])
+async def test_reads_of_a_silent_database_end_in_time_and_alone(
+    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], told: Story, tmp_path: Path, silent: str
+) -> None:
+    """They get 503 within the database's deadline, those above its bound at once; reads of the others go on."""
+    for number, urls in enumerate(read_shards):
+        await project(urls, groups(told.events, number))
+    names = [next(name for name in told.wallets if partition_of(name, 2) == shard) for shard in (0, 1)]
+    target = event_store if silent == "event store" else read_shards[0]
+    path = f"/transfers/{uuid4()}" if silent == "event store" else f"/wallets/{names[0]}/transactions"
+    async with SilenceableWay(target.service).open() as way:
+        databases = {url: url for url in (event_store.service, *(shard.service for shard in read_shards))}
+        databases[target.service] = way.url
+        settings = {"redis_url": "redis://127.0.0.1:1/0", "queue_max": "50"}
+        settings |= {"event_store_timeout_s": "1", "read_timeout_s": "1"}
+        settings["event_store_url"] = databases[event_store.service]
+        settings["read_urls"] = ",".join(databases[shard.service] for shard in read_shards)
+        with running_service("query", tmp_path / "log", **settings) as service:
+            while not await asyncio.to_thread(service.is_ready):  # noqa: ASYNC110 -- a process; and the way must go on
+                await asyncio.sleep(0.1)
+            way.silence(for_good=True)
+            crowd, others = await answers(
+                service.public_url, path, [f"/wallets/{names[1]}/balance", "/readyz"]
+            )
+            service.kill()
+    assert others == ["200"] * len(others)
+    assert set(crowd) == {"/problems/shard-unavailable", "/problems/overloaded"}
+
+
+CROWD = 300
+PATIENCE_S = 10.0
+"""How long its clients wait; a gateway waits 15 s, and then takes the replica for dead."""
+
+
+async def answers(url: str, path: str, others_paths: list[str]) -> tuple[list[str], list[str]]:
+    """What a crowd gets for one path, and another client for others meanwhile: problem types or statuses."""
+    patience = aiohttp.ClientTimeout(total=PATIENCE_S)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(url, connector=connector, timeout=patience) as session:
+
+        async def read(path: str) -> str:
+            try:
+                async with session.get(path) as response:
+                    if response.status != 503:
+                        return str(response.status)
+                    assert response.headers["retry-after"] == "1"
+                    return str((await response.json(content_type=None))["type"])
+            except TimeoutError:
+                return "no answer"
+
+        crowd = asyncio.gather(*[read(path) for _ in range(CROWD)])
+        others = []
+        while not crowd.done():
+            others += [await read(others_path) for others_path in others_paths]
+            await asyncio.sleep(0.1)
+        return await crowd, others
 
 
 async def test_a_read_shard_that_keeps_silent_does_not_hold_up_the_others(

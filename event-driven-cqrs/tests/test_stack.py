@@ -9,18 +9,20 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import aio_pika
 import aiohttp
 import asyncpg
 import psutil
 import pytest
-from cqrs_support.traffic import Client, Traffic, Witness, busy, client
+from cqrs_support.traffic import Client, Reply, Traffic, Witness, busy, client
 from redis.asyncio import Redis
 
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, partition_of
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.questions import violations
+from wallet_lab.stacks.addresses import EVENT_STORE
 from wallet_lab.testing import RunningStack, running_stack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -275,6 +277,45 @@ def replay(stack: RunningStack, partition: int) -> "subprocess.CompletedProcess[
     }
     argv = [sys.executable, "-P", "-m", "wallet_cqrs.projection", "replay", "--partition", str(partition)]
     return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+
+async def test_lookups_of_a_paused_event_store_do_not_take_balances_down(stack: RunningStack) -> None:
+    """Lookups end within their own deadline, so the gateway never takes the query replica for dead."""
+    async with client(stack.base_url) as user, client(stack.base_url) as other:
+        account = f"w-{uuid.uuid4().hex}"
+        await user.open(account, 5)
+        lookups: list[asyncio.Task[Reply]] = []
+        balances: list[int] = []
+        with paused(stack, EVENT_STORE):
+            begun = time.monotonic()
+            while time.monotonic() < begun + GATEWAY_PATIENCE_S + 4:
+                lookups.append(asyncio.create_task(other.send("GET", f"/transfers/{uuid.uuid4()}")))
+                await asyncio.sleep(0.1)
+                if len(lookups) % 10 == 0:
+                    balances.append((await user.balance(account, 0)).status)
+            statuses = {reply.status for reply in await asyncio.gather(*lookups)}
+    stack.wait_ready()
+    assert statuses == {503}
+    assert balances == [200] * len(balances)
+
+
+GATEWAY_PATIENCE_S = 15
+"""How long the gateway waits for an answer until it leaves a replica out."""
+
+
+@contextmanager
+def paused(stack: RunningStack, name: str) -> Iterator[None]:
+    """Inside, all processes of a component are stopped and hold their connections."""
+    pid = next(part.pid for part in stack.components if part.name == name)
+    server = psutil.Process(pid)
+    family = [server, *server.children(recursive=True)]
+    try:
+        for process in family:
+            process.suspend()
+        yield
+    finally:
+        for process in family:
+            process.resume()
 
 
 class TestGateway:

@@ -4,18 +4,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from unittest.mock import AsyncMock
 
 import pytest
 from cqrs_support.histories import Story, groups, project
+from cqrs_support.reading import read_shard
 from cqrs_support.waiting import until
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter
 from wallet_cqrs.domain.commands import Deposit, OpenWallet
 from wallet_cqrs.query.balance_reader import BalanceReader
-from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
+from wallet_cqrs.query.checkpoint_news import follow_checkpoint
+from wallet_cqrs.query.read_shard import open_read_pool
 from wallet_cqrs.query.stream_route import BalanceStreams
-from wallet_cqrs.query.streams import Announcements
+from wallet_cqrs.query.streams import Announcements, Heartbeats
 from wallet_kernel.http import Scope
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_lab.testing import DatabaseUrls, RedisServer
@@ -23,6 +26,7 @@ from wallet_lab.testing import DatabaseUrls, RedisServer
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 STREAMS_MAX = 2
+HEARTBEAT_S = 1.0
 
 
 class Viewer:
@@ -31,11 +35,13 @@ class Viewer:
     def __init__(self) -> None:
         self.status: int | None = None
         self.body = b""
+        self.ended = False
 
     async def send(self, message: Scope) -> None:
         """ASGI's send."""
         self.status = message.get("status", self.status)
         self.body += message.get("body", b"")
+        self.ended = self.status is not None and not message.get("more_body", True)
 
     async def receive(self) -> Scope:
         """ASGI's receive, of one who stays connected and says nothing."""
@@ -46,9 +52,12 @@ class Viewer:
 class Bench:
     """Streams over one read shard, and who writes what they show."""
 
-    def __init__(self, streams: BalanceStreams, shard: DatabaseUrls, redis: "Redis") -> None:
+    def __init__(
+        self, streams: BalanceStreams, shard: DatabaseUrls, redis: "Redis", lifecycle: Lifecycle
+    ) -> None:
         self._streams = streams
-        self._shard = shard
+        self.shard = shard
+        self.lifecycle = lifecycle
         self._announced = CacheWriter(redis, 60, announce=True)
         self.told = Story()
         self.told.do(OpenWallet("alice", 1, "USD"))
@@ -74,35 +83,38 @@ class Bench:
 
     async def show(self) -> None:
         """Brings the read model up to what has been told, and announces it, as the projection does."""
-        await project(self._shard, groups(self.told.events, 0, 1))
+        await project(self.shard, groups(self.told.events, 0, 1))
         await self._announced.write(self.told.wallets.values(), len(self.told.events))
 
 
 @pytest.fixture
 async def bench(redis_server: RedisServer, read_shards: list[DatabaseUrls]) -> AsyncIterator[Bench]:
-    """Two wallets of 1 micro each; streams whose heartbeat is longer than any test."""
+    """Two wallets of 1 micro each, and streams."""
     async with AsyncExitStack() as opened:
         redis = await opened.enter_async_context(Redis.from_url(redis_server.url))
         await redis.flushall()
         pool = await opened.enter_async_context(open_read_pool(read_shards[0].service))
+        shard = read_shard(0, pool)
         balances = BalanceReader(
             redis,
-            [ReadShard(0, pool, 100, 1000)],
+            [shard],
             cache_ttl_s=60,
             cache_timeout_s=0.2,
-            position_timeout_s=1,
             batch_max=100,
             queue_max=1000,
         )
         announcements = Announcements(redis)
-        delivering = asyncio.create_task(announcements.run())
-        streams = BalanceStreams(balances, announcements, Lifecycle(100), STREAMS_MAX, heartbeat_s=600)
-        made = Bench(streams, read_shards[0], redis)
+        lifecycle = Lifecycle(100)
+        heartbeats = Heartbeats(HEARTBEAT_S, lifecycle)
+        following = follow_checkpoint(read_shards[0].service, shard.positions)
+        tasks = [asyncio.create_task(work) for work in (announcements.run(), heartbeats.run(), following)]
+        streams = BalanceStreams(balances, announcements, heartbeats, STREAMS_MAX)
+        made = Bench(streams, read_shards[0], redis, lifecycle)
         await made.show()
         yield made
-        delivering.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await delivering
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_change_before_redis_has_the_subscription_is_not_missed(bench: Bench) -> None:
@@ -127,3 +139,32 @@ async def test_streams_that_begin_at_once_count_too(bench: Bench) -> None:
     with bench.viewing("alice") as later:
         await until(lambda: later.status is not None, 5, "the next one has an answer")
         assert later.status == 200
+
+
+async def test_an_idle_stream_has_heartbeats_and_asks_no_database(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wallet cannot have changed while its read model has not moved, so a heartbeat needs no look."""
+    looks = AsyncMock(wraps=BalanceReader.fresh)
+    with bench.viewing("alice") as viewer:
+        await until(lambda: viewer.body.count(b": alive") == 1, 5, "the first heartbeat")
+        monkeypatch.setattr(BalanceReader, "fresh", looks)
+        await until(lambda: viewer.body.count(b": alive") == 4, 10, "three more heartbeats")
+    assert looks.await_count == 0
+
+
+async def test_a_change_that_was_not_announced_is_shown_with_a_heartbeat(bench: Bench) -> None:
+    """An announcement may be lost, because Redis keeps none."""
+    with bench.viewing("alice") as viewer:
+        await until(lambda: b": alive" in viewer.body, 5, "the stream is idle")
+        bench.told.do(Deposit("alice", 1, "USD"))
+        await project(bench.shard, groups(bench.told.events, 0, 1))
+        await until(lambda: b'"balance":0.000002,' in viewer.body, 10, "the deposit is shown")
+
+
+async def test_streams_end_when_the_service_drains(bench: Bench) -> None:
+    """An idle stream ends with the next tick of the common timer, not with its next heartbeat."""
+    with bench.viewing("alice") as viewer:
+        await until(lambda: b'"balance"' in viewer.body, 5, "alice's stream has begun")
+        bench.lifecycle.draining = True
+        await until(lambda: viewer.ended, 5, "the stream has ended")

@@ -1,5 +1,6 @@
 """asyncpg as both architectures use it: connections to the primary, the errors of an outage, rows as columns."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from operator import attrgetter
@@ -91,6 +92,22 @@ def open_pool(
         server_settings=dict(session),
         target_session_attrs=target_session_attrs,
     )
+
+
+@asynccontextmanager
+async def reading(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the pool, to read with. A read that is cancelled, or runs out of time, closes it at once.
+
+    Otherwise the reader would wait until the server confirms that it cancelled the statement; a silent one never does.
+    """
+    connection = await pool.acquire()
+    try:
+        yield connection
+    except (asyncio.CancelledError, TimeoutError):
+        connection.terminate()
+        raise
+    finally:
+        await pool.release(connection)
 
 
 @asynccontextmanager

@@ -29,7 +29,6 @@ class BalanceReader:
         *,
         cache_ttl_s: float,
         cache_timeout_s: float,
-        position_timeout_s: float,
         batch_max: int,
         queue_max: int,
     ) -> None:
@@ -37,7 +36,6 @@ class BalanceReader:
         self._shards = shards
         self._writer = CacheWriter(redis, cache_ttl_s, announce=False)
         self._breaker = Breaker(cache_timeout_s)
-        self._position_timeout_s = position_timeout_s
         self._fills: list[tuple[Wallet, int]] = []
         self._filler: asyncio.Task[None] | None = None
         self._hits, self._misses = CACHE_READS.labels("hit"), CACHE_READS.labels("miss")
@@ -48,7 +46,7 @@ class BalanceReader:
     async def balance(self, account_id: str, min_position: int) -> Entry | None:
         """A wallet's entry that reflects at least `min_position`; None where there is no such wallet.
 
-        Raises Problem if the position is not reached in time, QueueFull, or what asyncpg raises.
+        Raises Problem if the position is not reached in time, QueueFull, BulkheadFull, or what asyncpg raises.
         """
         entry = await self._cached(account_id)
         if entry is not None and entry.position >= min_position:
@@ -61,7 +59,7 @@ class BalanceReader:
         """The same, whatever Redis has."""
         shard = self._shards[partition_of(account_id, len(self._shards))]
         if min_position:
-            await shard.positions.reach(min_position, self._position_timeout_s)
+            await shard.positions.reach(min_position)
         wallet, position = await shard.balance(account_id)
         if position < min_position:  # the read model was set back to an older one
             raise not_reached(position, min_position)
@@ -69,6 +67,10 @@ class BalanceReader:
             return None
         self._fill(wallet, position)
         return entry_of(wallet, position)
+
+    def checkpoint(self, account_id: str) -> int | None:
+        """The position of the wallet's read model as the projection notified it; None while it does not."""
+        return self._shards[partition_of(account_id, len(self._shards))].positions.followed
 
     async def _cached(self, account_id: str) -> Entry | None:
         try:

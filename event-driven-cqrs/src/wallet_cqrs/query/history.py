@@ -12,7 +12,14 @@ from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, evolve, initial_stat
 from wallet_cqrs.events import TransferKind, decode
 from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
+from wallet_kernel.bulkhead import Bulkhead
+from wallet_kernel.database import reading
 from wallet_kernel.runtime.metrics import watch_pool
+
+READS_MAX = 3
+"""Reads at once: one connection fewer than the pool has, because readers that wait look at the head."""
+
+READS_WAITING_MAX = 200
 
 APPEND_POLL_FIRST_S = 0.002
 APPEND_POLL_MAX_S = 0.05
@@ -48,33 +55,42 @@ class Transfer(NamedTuple):
 
 
 class History:
-    """The event store as the query service reads it."""
+    """The event store as the query service reads it. All but `positions` shares one bulkhead.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    Its methods raise BulkheadFull at once if too many reads wait, TimeoutError after `timeout_s`, or what asyncpg
+    raises.
+    """
+
+    def __init__(
+        self, pool: asyncpg.Pool, *, timeout_s: float, waiting_max: int, position_timeout_s: float
+    ) -> None:
         self._pool = pool
         watch_pool("event-store", pool)
-        self.positions = Positions(self.head)
-
-    async def head(self) -> int:
-        """The last position of the log."""
-        head: int = await self._pool.fetchval(statements.HEAD)
-        return head
+        self._reads = Bulkhead(
+            "event-store", running_max=READS_MAX, waiting_max=READS_WAITING_MAX, deadline_s=timeout_s
+        )
+        self.positions = Positions(
+            "event-store", self._head, waiting_max=waiting_max, timeout_s=position_timeout_s
+        )
 
     async def wallet_at(self, account_id: str, at: datetime) -> tuple[Wallet, int]:
         """A wallet as it was at a moment (version 0: not there yet), and the log's head now. Raises FutureMoment."""
-        async with self._pool.acquire() as connection:
+        async with self._reads.place(), reading(self._pool) as connection:
             head = await _past(connection, at)
             version = await connection.fetchval(statements.VERSION_AT, account_id, at)
             return await _folded(connection, account_id, version), head
 
     async def transfer(self, transaction_id: UUID) -> Transfer | None:
         """A decision by its id, or None."""
-        row = await self._pool.fetchrow(statements.DECISION, transaction_id)
-        if row is None:
-            return None
-        events = []
-        if row["first_position"] is not None:
-            events = await self._pool.fetch(statements.TIMELINE, row["first_position"], row["last_position"])
+        async with self._reads.place(), reading(self._pool) as connection:
+            row = await connection.fetchrow(statements.DECISION, transaction_id)
+            if row is None:
+                return None
+            positions = (
+                row["first_position"],
+                row["last_position"],
+            )  # none where it was refused: no event is between
+            events = await connection.fetch(statements.TIMELINE, *positions)
         return Transfer(
             transaction_id,
             row["kind"],
@@ -87,6 +103,11 @@ class History:
             row["at"],
             [Step(event["type"], event["at"]) for event in events],
         )
+
+    async def _head(self) -> int:
+        async with reading(self._pool) as connection:
+            head: int = await connection.fetchval(statements.HEAD)
+        return head
 
 
 async def _past(connection: asyncpg.Connection, at: datetime) -> int:

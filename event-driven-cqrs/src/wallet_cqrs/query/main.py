@@ -1,7 +1,7 @@
 """Wires a query service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -10,12 +10,13 @@ from redis.asyncio import Redis
 from wallet_cqrs.event_log import open_pool
 from wallet_cqrs.query import stream_route
 from wallet_cqrs.query.balance_reader import BalanceReader
+from wallet_cqrs.query.checkpoint_news import follow_checkpoint
 from wallet_cqrs.query.history import History
 from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
 from wallet_cqrs.query.routes import PublicRoutes
 from wallet_cqrs.query.settings import QuerySettings
 from wallet_cqrs.query.stream_route import BalanceStreams
-from wallet_cqrs.query.streams import Announcements
+from wallet_cqrs.query.streams import Announcements, Heartbeats
 from wallet_cqrs.topology import verify_read_shard
 from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.openapi import openapi
@@ -45,23 +46,21 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
     redis = open_cache(settings.redis_url.get_secret_value())
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(redis)
-        history = History(
-            await opened.enter_async_context(open_pool(settings.event_store_url.get_secret_value(), NAME))
-        )
+        history = await _history(settings, opened)
         shards = [await _shard(settings, number, opened) for number in range(len(settings.read_urls))]
         balances = _balances(settings, redis, shards)
         announcements = Announcements(redis)
         # The event store is not a condition: without it, only the past is out of reach.
         checks: dict[str, ReadyCheck] = {f"read-{number}": shard.ping for number, shard in enumerate(shards)}
         lifecycle = Lifecycle(settings.in_flight_max, needs_one_of=checks)
-        streams = BalanceStreams(
-            balances, announcements, lifecycle, settings.streams_max, settings.stream_heartbeat_s
-        )
-        public = PublicRoutes(
-            Requests(frozenset(settings.currencies)), balances, shards, history, settings.position_timeout_s
-        )
+        heartbeats = Heartbeats(settings.stream_heartbeat_s, lifecycle)
+        streams = BalanceStreams(balances, announcements, heartbeats, settings.streams_max)
+        public = PublicRoutes(Requests(frozenset(settings.currencies)), balances, shards, history)
         routes = [*mount(public.handlers()), streams.route()]
-        delivering = asyncio.create_task(announcements.run())
+        tasks = [
+            asyncio.create_task(work)
+            for work in (announcements.run(), heartbeats.run(), *_following(settings, shards))
+        ]
         yield Service(
             lifecycle,
             [
@@ -70,9 +69,10 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
             ],
             settings.drain_timeout_s,
         )
-        delivering.cancel()
-        with suppress(asyncio.CancelledError):
-            await delivering
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def document(currencies: Iterable[str]) -> dict[str, Any]:
@@ -84,9 +84,33 @@ def document(currencies: Iterable[str]) -> dict[str, Any]:
 async def _shard(settings: QuerySettings, number: int, opened: AsyncExitStack) -> ReadShard:
     prepare = verify_read_shard(number, len(settings.read_urls))
     pool = open_read_pool(settings.read_urls[number].get_secret_value(), prepare)
-    shard = ReadShard(number, await opened.enter_async_context(pool), settings.batch_max, settings.queue_max)
+    shard = ReadShard(
+        number,
+        await opened.enter_async_context(pool),
+        batch_max=settings.batch_max,
+        queue_max=settings.queue_max,
+        timeout_s=settings.read_timeout_s,
+        position_timeout_s=settings.position_timeout_s,
+    )
     await verify_if_reachable(shard.ping)
     return shard
+
+
+def _following(settings: QuerySettings, shards: list[ReadShard]) -> list[Coroutine[Any, Any, None]]:
+    return [
+        follow_checkpoint(url.get_secret_value(), shard.positions)
+        for url, shard in zip(settings.read_urls, shards, strict=True)
+    ]
+
+
+async def _history(settings: QuerySettings, opened: AsyncExitStack) -> History:
+    pool = await opened.enter_async_context(open_pool(settings.event_store_url.get_secret_value(), NAME))
+    return History(
+        pool,
+        timeout_s=settings.event_store_timeout_s,
+        waiting_max=settings.queue_max,
+        position_timeout_s=settings.position_timeout_s,
+    )
 
 
 def _balances(settings: QuerySettings, redis: "Redis", shards: list[ReadShard]) -> BalanceReader:
@@ -95,7 +119,6 @@ def _balances(settings: QuerySettings, redis: "Redis", shards: list[ReadShard]) 
         shards,
         cache_ttl_s=settings.cache_ttl_s,
         cache_timeout_s=settings.cache_timeout_s,
-        position_timeout_s=settings.position_timeout_s,
         batch_max=settings.batch_max,
         queue_max=settings.queue_max,
     )

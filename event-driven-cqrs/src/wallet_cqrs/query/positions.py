@@ -1,62 +1,93 @@
-"""Waiting for a position: everyone who waits for the same thing shares one look at it every few milliseconds."""
+"""Waiting for a position. All who wait for the same log, or read model, share what is known of its position."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 
+from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.database import DATABASE_ERRORS
 
-POLL_S = 0.001
-AWAY_POLL_S = 0.05
-"""A database that is away is not asked to open a connection every millisecond."""
+POLL_S = 0.1
+"""How often the position is looked at while a reader waits. Notifications come sooner; this bounds a lost one."""
+
+LOOK_TIMEOUT_S = 1.0
 
 Look = Callable[[], Awaitable[int]]
-"""How far it is now."""
+"""Reads the position from its database."""
 
 
 class Positions:
-    """How far a read model, or the log, is. It is looked at only while somebody waits."""
+    """How far a read model, or the log, is, as far as this process knows."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, name: str, look: Look, *, waiting_max: int, timeout_s: float) -> None:
         self._look = look
         self._reached = 0
+        self._is_followed = False
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-        self._poller: asyncio.Task[None] | None = None
+        self._places = Bulkhead(
+            f"{name}-position", running_max=waiting_max, waiting_max=0, deadline_s=timeout_s
+        )
+        self._look_now = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
 
-    async def reach(self, position: int, timeout_s: float) -> None:
-        """Returns once `position` is reached. Raises the problem position-not-reached, which says how far it is."""
+    @property
+    def followed(self) -> int | None:
+        """The position as its notifications say; None while there are none."""
+        return self._reached if self._is_followed else None
+
+    async def reach(self, position: int) -> None:
+        """Returns once `position` is reached.
+
+        Raises BulkheadFull, or after `timeout_s` the problem position-not-reached, which says how far it is.
+        """
         if position <= self._reached:
             return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((position, future))
-        if self._poller is None or self._poller.done():
-            self._poller = asyncio.create_task(self._poll())
         try:
-            async with asyncio.timeout(timeout_s):
-                await future
+            async with self._places.place():
+                await self._wait_for(position)
         except TimeoutError:
             raise not_reached(self._reached, position) from None
 
-    async def _poll(self) -> None:
-        while self._waiting:
-            try:
-                self._reached = max(self._reached, await self._look())
-            except DATABASE_ERRORS:
-                # Out of reach is not reached either: whoever waits learns it when their time is over.
-                await asyncio.sleep(AWAY_POLL_S)
-            self._release()
-            await asyncio.sleep(POLL_S)
-
-    def _release(self) -> None:
-        still: list[tuple[int, asyncio.Future[None]]] = []
-        for position, future in self._waiting:
-            if future.done():  # given up
-                continue
-            if position <= self._reached:
+    def advance(self, position: int) -> None:
+        """Notes that this position is reached, and lets those go on who wait for it."""
+        self._reached = max(self._reached, position)
+        still = [entry for entry in self._waiting if not entry[1].done()]
+        self._waiting = [entry for entry in still if entry[0] > self._reached]
+        for wanted, future in still:
+            if wanted <= self._reached:
                 future.set_result(None)
-            else:
-                still.append((position, future))
-        self._waiting = still
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Inside, `advance` is called with every change, so a new reader needs no look of its own."""
+        self._is_followed = True
+        try:
+            yield
+        finally:
+            self._is_followed = False
+
+    async def _wait_for(self, position: int) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((position, future))
+        if not self._is_followed:
+            self._look_now.set()
+        if self._watcher is None or self._watcher.done():
+            self._watcher = asyncio.create_task(self._watch())
+        await future
+
+    async def _watch(self) -> None:
+        """Looks while a reader waits. A database that is away has not reached the position either."""
+        while self._waiting:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._look_now.wait()
+            self._look_now.clear()
+            try:
+                async with asyncio.timeout(LOOK_TIMEOUT_S):
+                    self.advance(await self._look())
+            except DATABASE_ERRORS:
+                await asyncio.sleep(POLL_S)  # new readers must not make a storm of connections
 
 
 def not_reached(reached: int, wanted: int) -> Problem:

@@ -1,5 +1,6 @@
 """One read shard's Postgres, as the query service reads it: balances in batches, statements, and how far it is."""
 
+import asyncio
 from collections.abc import Sequence
 
 import asyncpg
@@ -9,11 +10,16 @@ from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.read_model import LIVE_SCHEMA, Posting
 from wallet_kernel.batcher import Batcher
-from wallet_kernel.database import Prepare, open_pool
+from wallet_kernel.bulkhead import Bulkhead
+from wallet_kernel.database import Prepare, open_pool, reading
 from wallet_kernel.runtime.metrics import TRANSACTION, watch_pool
 
 STATEMENT_TIMEOUT_S = 5.0
-CONNECTIONS_MAX = 6
+BATCHES_MAX = 2
+STATEMENTS_MAX = 3
+STATEMENTS_WAITING_MAX = 200
+CONNECTIONS_MAX = BATCHES_MAX + STATEMENTS_MAX + 2
+"""The last two look at the position: one for readers that wait, one for readiness."""
 
 _SESSION = {
     "application_name": "wallet-query",
@@ -47,12 +53,33 @@ def open_read_pool(url: str, prepare: Prepare | None = None) -> asyncpg.Pool:
 class ReadShard:
     """A partition's read model."""
 
-    def __init__(self, number: int, pool: asyncpg.Pool, batch_max: int, queue_max: int) -> None:
+    def __init__(
+        self,
+        number: int,
+        pool: asyncpg.Pool,
+        *,
+        batch_max: int,
+        queue_max: int,
+        timeout_s: float,
+        position_timeout_s: float,
+    ) -> None:
         self._pool = pool
-        watch_pool(f"read-{number}", pool)
-        self.positions = Positions(self._position)
+        self._timeout_s = timeout_s
+        name = f"read-{number}"
+        watch_pool(name, pool)
+        self.positions = Positions(name, self._position, waiting_max=queue_max, timeout_s=position_timeout_s)
+        self._statements = Bulkhead(
+            f"{name}-statements",
+            running_max=STATEMENTS_MAX,
+            waiting_max=STATEMENTS_WAITING_MAX,
+            deadline_s=timeout_s,
+        )
         self._batcher: Batcher[str, Found] = Batcher(
-            f"read-{number}", self._balances, batch_max=batch_max, queue_max=queue_max, in_flight_max=2
+            name,
+            self._balances,
+            batch_max=batch_max,
+            queue_max=queue_max,
+            in_flight_max=BATCHES_MAX,
         )
 
     async def ping(self) -> None:
@@ -60,20 +87,24 @@ class ReadShard:
         await self._position()
 
     async def balance(self, account_id: str) -> Found:
-        """A wallet as it is now. Raises QueueFull, or what asyncpg raises."""
-        return await self._batcher.submit(account_id)
+        """A wallet as it is now. Raises QueueFull, TimeoutError, or what asyncpg raises."""
+        async with asyncio.timeout(self._timeout_s):
+            return await self._batcher.submit(account_id)
 
     async def statement(self, account_id: str, limit: int, before_version: int | None) -> list[Posting]:
-        """Postings below a version, newest first."""
+        """Postings below a version, newest first. Raises BulkheadFull, TimeoutError, or what asyncpg raises."""
         before = before_version if before_version is not None else 2**63 - 1
-        rows = await self._pool.fetch(statements.STATEMENT, account_id, before, limit)
+        async with self._statements.place(), reading(self._pool) as connection:
+            rows = await connection.fetch(statements.STATEMENT, account_id, before, limit)
         return [Posting(*row) for row in rows]
 
     async def _position(self) -> int:
-        position: int = await self._pool.fetchval(statements.POSITION)
+        async with reading(self._pool) as connection:
+            position: int = await connection.fetchval(statements.POSITION)
         return position
 
     async def _balances(self, accounts: Sequence[str]) -> Sequence[Found]:
         with TRANSACTION.time():
-            rows = await self._pool.fetch(statements.BALANCES, accounts)
+            async with asyncio.timeout(self._timeout_s), reading(self._pool) as connection:
+                rows = await connection.fetch(statements.BALANCES, accounts)
         return [(Wallet(*row[1:]) if row[1] else None, row[0]) for row in rows]

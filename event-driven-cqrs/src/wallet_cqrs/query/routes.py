@@ -10,6 +10,7 @@ from wallet_cqrs.query.positions import not_reached
 from wallet_cqrs.query.read_shard import ReadShard
 from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.batcher import QueueFull
+from wallet_kernel.bulkhead import BulkheadFull
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.answers import (
     at_position,
@@ -25,7 +26,7 @@ from wallet_kernel.refusals import Refusal
 
 
 class PublicRoutes:
-    """The handlers of the contract's reading operations. `position_timeout_s` bounds the wait for min_position."""
+    """The handlers of the contract's reading operations."""
 
     def __init__(
         self,
@@ -33,13 +34,11 @@ class PublicRoutes:
         balances: BalanceReader,
         shards: list[ReadShard],
         history: History,
-        position_timeout_s: float,
     ) -> None:
         self._requests = requests
         self._balances = balances
         self._shards = shards
         self._history = history
-        self._position_timeout_s = position_timeout_s
 
     def handlers(self) -> dict[str, Handler]:
         """The handlers by the names of their operations."""
@@ -66,7 +65,7 @@ class PublicRoutes:
         """GET /wallets/{accountId}/transactions."""
         page, min_position = requests.statement(call), requests.min_position(call)
         shard = self._shards[partition_of(page.account_id, len(self._shards))]
-        await shard.positions.reach(min_position, self._position_timeout_s)
+        await shard.positions.reach(min_position)
         # The wallet first: the page is at least as new as the position that goes with it.
         wallet, position = await shard.balance(page.account_id)
         if position < min_position:  # the read model was set back to an older one
@@ -80,7 +79,7 @@ class PublicRoutes:
     async def look_up_transfer(self, call: Call) -> Answer:
         """GET /transfers/{transactionId}: the decision and its events. They never change."""
         transaction_id, min_position = requests.transaction_id(call), requests.min_position(call)
-        await self._history.positions.reach(min_position, self._position_timeout_s)
+        await self._history.positions.reach(min_position)
         transfer = await self._history.transfer(transaction_id)
         if transfer is None:
             raise Problem("transfer-not-found", "No transfer has this id.")
@@ -89,7 +88,7 @@ class PublicRoutes:
     async def _balance_at(
         self, account_id: str, currency: str | None, at: datetime, min_position: int
     ) -> Answer:
-        await self._history.positions.reach(min_position, self._position_timeout_s)
+        await self._history.positions.reach(min_position)
         try:
             wallet, position = await self._history.wallet_at(account_id, at)
         except FutureMoment as error:
@@ -107,7 +106,7 @@ def tell(handler: Handler) -> Handler:
     async def told(call: Call) -> Answer:
         try:
             return await handler(call)
-        except QueueFull as full:
+        except (QueueFull, BulkheadFull) as full:
             raise Problem("overloaded", "Too many reads are waiting; send it again later.") from full
         except DATABASE_ERRORS as error:
             raise Problem("shard-unavailable", "The wallet's database is out of reach; ask again.") from error

@@ -15,9 +15,15 @@ class QuerySettings(PublicSettings):
     )
     redis_url: SecretStr = Field(description="Redis with the balances, and for announcements.")
     position_timeout_s: float = Field(5.0, gt=0, description="How long a read may wait for its min_position.")
+    read_timeout_s: float = Field(3.0, gt=0, description="How long a read shard may take to answer.")
+    event_store_timeout_s: float = Field(
+        3.0, gt=0, description="How long the event store may take to answer, for lookups and the past."
+    )
     batch_max: int = Field(500, gt=0, description="Balances read at once at most.")
     queue_max: int = Field(
-        1000, gt=0, description="Balance reads that may wait for one read shard; above that, 503."
+        1000,
+        gt=0,
+        description="Reads that may wait for one read shard's balances, and for each position; above that, 503.",
     )
     cache_ttl_s: float = Field(10.0, gt=0, description="How long a balance stays in Redis.")
     cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")

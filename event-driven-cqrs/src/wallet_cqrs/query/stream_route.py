@@ -1,7 +1,8 @@
 """GET /wallets/{accountId}/balance/stream: server-sent events (WHATWG HTML §9.2) of a wallet's balance.
 
 It begins with the balance as it is and goes on with every change, the newest only where changes come faster than the
-client reads. Comments keep an idle stream alive. It ends when the service drains; clients reconnect by themselves.
+client reads. Comments keep an idle stream alive. All streams share one timer and one subscription to Redis. Streams end
+when the service drains; clients reconnect by themselves.
 """
 
 from collections.abc import AsyncIterator
@@ -14,20 +15,16 @@ from starlette.routing import Route
 from wallet_cqrs.balance_cache import Entry
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.routes import tell
-from wallet_cqrs.query.streams import Announcements, Listener
+from wallet_cqrs.query.streams import Announcements, Heartbeats, Listener
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.openapi import problems
 from wallet_kernel.contract.problems import Problem, refused
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.http import Answer, Call, Receive, Scope, Send, send_answer
 from wallet_kernel.refusals import Refusal
-from wallet_kernel.runtime.lifecycle import Lifecycle
 
 PATH = "/wallets/{accountId}/balance/stream"
 STREAMS = Gauge("wallet_balance_streams", "Balance streams being served.")
-
-DRAIN_LOOK_S = 0.25
-"""How often a stream looks whether the service drains."""
 
 _EVENT: dict[str, Any] = {
     "type": "object",
@@ -80,15 +77,13 @@ class BalanceStreams:
         self,
         balances: BalanceReader,
         announcements: Announcements,
-        lifecycle: Lifecycle,
+        heartbeats: Heartbeats,
         streams_max: int,
-        heartbeat_s: float,
     ) -> None:
         self._balances = balances
         self._announcements = announcements
-        self._lifecycle = lifecycle
+        self._heartbeats = heartbeats
         self._streams_max = streams_max
-        self._heartbeat_s = heartbeat_s
         self._open = 0
 
     def route(self) -> Route:
@@ -140,28 +135,26 @@ class BalanceStreams:
 
     async def _events(self, account_id: str, first: Entry) -> AsyncIterator[bytes]:
         yield _event(first)
-        with self._announcements.listen(account_id) as listener:
-            async for chunk in self._changes(account_id, first.version, listener):
+        with self._announcements.listen(account_id) as listener, self._heartbeats.reach(listener):
+            async for chunk in self._changes(account_id, first, listener):
                 yield chunk
 
-    async def _changes(self, account_id: str, version: int, listener: Listener) -> AsyncIterator[bytes]:
-        silent_s = 0.0
-        while not self._lifecycle.draining:
-            entry = await self._next(account_id, listener)
-            if entry is not None and entry.version > version:
-                version, silent_s = entry.version, 0.0
+    async def _changes(self, account_id: str, first: Entry, listener: Listener) -> AsyncIterator[bytes]:
+        shown = looked = first
+        while not self._heartbeats.draining:
+            if listener.must_look:
+                listener.must_look = False
+                entry = looked = await self._look(account_id) or looked
+            else:
+                entry = await listener.next() or shown
+            if entry.version > shown.version:
+                shown = entry
                 yield _event(entry)
-                continue
-            silent_s += DRAIN_LOOK_S
-            if silent_s >= self._heartbeat_s:
-                silent_s, listener.must_look = 0.0, True  # an announcement may have been lost
+            elif listener.is_due:
                 yield b": alive\n\n"
-
-    async def _next(self, account_id: str, listener: Listener) -> Entry | None:
-        if not listener.must_look:
-            return await listener.next(DRAIN_LOOK_S)
-        listener.must_look = False
-        return await self._look(account_id)
+                # An announcement may have been lost, but not if the read model has not moved since the last look.
+                listener.must_look = self._balances.checkpoint(account_id) != looked.position
+            listener.is_due = False
 
     async def _look(self, account_id: str) -> Entry | None:
         try:

@@ -1,17 +1,21 @@
-"""Changes of wallets as Redis announces them, for those who are listening at the moment."""
+"""What wakes a stream: changes of its wallet as Redis announces them, and a heartbeat that all streams share."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import Entry, channel, parse_entry
 from wallet_kernel.cache import CACHE_ERRORS
+from wallet_kernel.runtime.lifecycle import Lifecycle
 
 RETRY_S = 0.5
+TICK_MAX_S = 0.25
+"""How long a drain may take to reach the streams."""
 
 _log = logging.getLogger(__name__)
 
@@ -19,13 +23,14 @@ _log = logging.getLogger(__name__)
 class Listener:
     """One stream's view of its wallet: the newest entry only, so a slow client costs no memory.
 
-    `must_look`: something may have been announced while it could not hear.
+    `must_look`: something may have been announced while it could not hear. `is_due`: its heartbeat is.
     """
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
         self._newest: Entry | None = None
         self.must_look = True
+        self.is_due = False
 
     def hear(self, entry: Entry) -> None:
         """Keeps an entry unless a newer one is kept already."""
@@ -38,16 +43,53 @@ class Listener:
         self.must_look = True
         self._news.set()
 
-    async def next(self, timeout_s: float) -> Entry | None:
-        """The newest entry heard since the last call; None if there is none in time, or it has to look."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-        except TimeoutError:
-            return None
+    def beat(self) -> None:
+        """Its heartbeat is due."""
+        self.is_due = True
+        self._news.set()
+
+    async def next(self) -> Entry | None:
+        """The newest entry heard since the last call; None if there is none, but it has to look or to beat."""
+        await self._news.wait()
         self._news.clear()
         entry, self._newest = self._newest, None
         return entry
+
+
+class Heartbeats:
+    """One timer for all streams: each has a heartbeat every `interval_s`, a share of them with every tick."""
+
+    def __init__(self, interval_s: float, lifecycle: Lifecycle) -> None:
+        ticks = max(1, round(interval_s / TICK_MAX_S))
+        self._tick_s = interval_s / ticks
+        self._due_with: list[set[Listener]] = [set() for _ in range(ticks)]
+        self._turns = cycle(self._due_with)
+        self._newest = self._due_with[-1]
+        self._lifecycle = lifecycle
+
+    @property
+    def draining(self) -> bool:
+        """Whether streams must end."""
+        return self._lifecycle.draining
+
+    @contextmanager
+    def reach(self, listener: Listener) -> Iterator[None]:
+        """Inside, the listener has heartbeats, the first after one interval."""
+        due = self._newest
+        due.add(listener)
+        try:
+            yield
+        finally:
+            due.discard(listener)
+
+    async def run(self) -> None:
+        """Beats until cancelled; while the service drains, every listener at every tick."""
+        while True:
+            await asyncio.sleep(self._tick_s)
+            self._newest = next(self._turns)
+            for listeners in self._due_with if self.draining else [self._newest]:
+                for listener in listeners:
+                    listener.beat()
 
 
 class Announcements:
@@ -87,12 +129,12 @@ class Announcements:
 
     async def _deliver(self) -> None:
         subscribed: set[str] = set()
+        self._wanted.set()
         while True:
-            await self._subscribe(subscribed)
-            if not subscribed:
+            if self._wanted.is_set() or not subscribed:
+                await self._wanted.wait()
                 self._wanted.clear()
-                if not self._listeners:
-                    await self._wanted.wait()
+                await self._subscribe(subscribed)
                 continue
             message = await self._pubsub.get_message(timeout=0.1)
             if message is not None:

@@ -1,4 +1,5 @@
 -- Everything a stretch of the log changes in one read shard, with the checkpoint that says so, in one round trip.
+-- Readers that wait for the position listen to the schema's name; Postgres notifies them when the transaction commits.
 -- $1-$6 wallets as they are now, $7-$14 postings, $15-$17 what they change of
 -- the system accounts, $18 the position reached.
 WITH shown AS (
@@ -19,3 +20,4 @@ WITH shown AS (
     ON CONFLICT (name, currency) DO UPDATE SET balance_micros = s.balance_micros + excluded.balance_micros
 )
 UPDATE checkpoint SET position = $18
+RETURNING pg_notify(current_schema(), position::text)

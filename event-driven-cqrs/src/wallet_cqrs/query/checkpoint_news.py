@@ -1,0 +1,64 @@
+"""A read shard's checkpoint as its projection notifies it: with every commit, so nobody has to ask."""
+
+import asyncio
+import logging
+import random
+
+import asyncpg
+
+from wallet_cqrs.query import statements
+from wallet_cqrs.query.positions import Positions
+from wallet_cqrs.read_model import LIVE_SCHEMA
+from wallet_kernel.database import DATABASE_ERRORS, connect
+
+STATEMENT_TIMEOUT_S = 2.0
+LOOK_S = 5.0
+"""How often the connection is used, so that one that fell silent is noticed."""
+
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 2.0
+
+_SESSION = {"application_name": "wallet-query-news", "search_path": LIVE_SCHEMA}
+
+_log = logging.getLogger(__name__)
+
+
+async def follow_checkpoint(url: str, positions: Positions) -> None:
+    """Tells `positions` of every commit of the projection, until cancelled; outages only pause it."""
+    backoff_s = BACKOFF_FIRST_S
+    while True:
+        try:
+            connection = await connect(
+                url,
+                target_session_attrs="primary",
+                command_timeout=STATEMENT_TIMEOUT_S,
+                server_settings=_SESSION,
+            )
+            backoff_s = BACKOFF_FIRST_S
+            await _follow(connection, positions)
+        except DATABASE_ERRORS as error:
+            _log.warning("checkpoint not followed", extra={"cause": repr(error)})
+        await asyncio.sleep(random.uniform(0, backoff_s))
+        backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+
+
+async def _follow(connection: asyncpg.Connection, positions: Positions) -> None:
+    ended = asyncio.Event()
+    connection.add_termination_listener(lambda _: ended.set())
+    try:
+        # The projection notifies under the name of the schema that it writes: a rebuild's is another one.
+        await connection.add_listener(LIVE_SCHEMA, lambda *news: positions.advance(int(news[3])))
+        with positions.following():
+            while not ended.is_set():
+                positions.advance(await connection.fetchval(statements.POSITION))
+                await _wait(ended, LOOK_S)
+    finally:
+        connection.terminate()
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return

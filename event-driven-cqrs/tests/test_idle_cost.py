@@ -1,0 +1,106 @@
+"""What waiting costs the query service: readers of a position that is not there yet, and streams without changes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+from cqrs_support.replicas import query
+from cqrs_support.services import RunningService, running_service
+
+from wallet_cqrs.messages import partition_of
+from wallet_lab.testing import DatabaseUrls, RedisServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+STREAMS = 900
+WALLETS = [f"idle-{number}" for number in range(STREAMS)]
+SHARD_0 = next(name for name in WALLETS if partition_of(name, 2) == 0)
+OPEN = "INSERT INTO read_model.wallets SELECT name, 'USD', 'active', 1, 1, now() FROM unnest($1::text[]) name"
+WATCHED_S = 5.0
+UNREACHABLE = 10**9
+
+
+@asynccontextmanager
+async def query_service(
+    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], redis: RedisServer, log: Path
+) -> AsyncIterator[tuple[RunningService, aiohttp.ClientSession]]:
+    """The service on a read model with these wallets, and a client of it."""
+    for number, urls in enumerate(read_shards):
+        names = [name for name in WALLETS if partition_of(name, 2) == number]
+        await query(urls.owner, OPEN, names)
+    settings = {
+        "event_store_url": event_store.service,
+        "read_urls": ",".join(urls.service for urls in read_shards),
+        "redis_url": redis.url,
+    }
+    with running_service("query", log, **settings) as service:
+        await service.until_ready()
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(service.public_url, connector=connector) as session:
+            yield service, session
+
+
+def cpu_s(service: RunningService) -> float:
+    """CPU time that the service's process has used so far."""
+    used = psutil.Process(service.process.pid).cpu_times()
+    return float(used.user + used.system)
+
+
+async def transactions(shard: DatabaseUrls) -> int:
+    """Transactions that this database has seen; its sessions report them within a second."""
+    await asyncio.sleep(1.5)
+    sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+    return int((await query(shard.owner, sql))[0][0])
+
+
+async def test_waiting_for_an_unreachable_position_costs_next_to_nothing(
+    event_store: DatabaseUrls,
+    read_shards: list[DatabaseUrls],
+    redis_server: RedisServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The database is looked at some ten times a second for all readers that wait together."""
+    async with query_service(event_store, read_shards, redis_server, tmp_path / "log") as (service, user):
+        before, used_s = await transactions(read_shards[0]), cpu_s(service)
+        path = f"/wallets/{SHARD_0}/balance?min_position={UNREACHABLE}"
+
+        async def status() -> int:
+            async with user.get(path) as response:
+                return response.status
+
+        statuses = await asyncio.gather(*[status() for _ in range(3)])
+        used_s = cpu_s(service) - used_s
+        looks = await transactions(read_shards[0]) - before
+    with capsys.disabled():
+        print(f"\n3 readers wait 5 s: {used_s / 5:.1%} of a core, {looks} transactions")  # noqa: T201 -- its figures
+    assert statuses == [503, 503, 503]
+    assert looks < 200
+
+
+async def test_idle_streams_cost_little(
+    event_store: DatabaseUrls,
+    read_shards: list[DatabaseUrls],
+    redis_server: RedisServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Streams share one timer and read nothing while the checkpoint stays: far below 5 % of a core, of CPU time."""
+    async with query_service(event_store, read_shards, redis_server, tmp_path / "log") as (service, user):
+        responses = await asyncio.gather(*[user.get(f"/wallets/{name}/balance/stream") for name in WALLETS])
+        for response in responses:
+            await response.content.readuntil(b"\n\n")
+        await asyncio.sleep(2)  # Redis has all subscriptions by then
+        used_s = cpu_s(service)
+        await asyncio.sleep(WATCHED_S)
+        share = (cpu_s(service) - used_s) / WATCHED_S
+        for response in responses:
+            assert b": alive\n\n" in response.content.read_nowait()
+            response.close()
+    with capsys.disabled():
+        print(f"\n{STREAMS} idle streams: {share:.1%} of a core")  # noqa: T201 -- the figure to look at
+    assert share < 0.05
