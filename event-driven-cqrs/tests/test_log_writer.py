@@ -23,7 +23,10 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
 from wallet_cqrs.command.log_writer import CAUGHT_UP
+from wallet_cqrs.command.payments import NoOutcome, Payments
+from wallet_cqrs.command.store import Store
 from wallet_cqrs.command.submissions import Decided, KeyReused, NotDone, Outcome, Standing, Submission
+from wallet_cqrs.command.wallet_cache import StreamEvent
 from wallet_cqrs.domain.commands import (
     CloseWallet,
     Command,
@@ -34,6 +37,7 @@ from wallet_cqrs.domain.commands import (
     UnfreezeWallet,
 )
 from wallet_cqrs.domain.decisions import Refused
+from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.refusals import Refusal
 from wallet_lab.testing import DatabaseUrls
 
@@ -314,6 +318,45 @@ async def test_a_replica_that_was_left_far_behind_begins_anew(
     assert decided.reason is None
     assert isinstance(refused, Decided)
     assert refused.reason is Refusal.INSUFFICIENT_FUNDS
+
+
+async def test_lagging_replica_catches_up_before_it_takes_the_lock(
+    event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it reads what it missed, others append; it then decides on all of that."""
+    monkeypatch.setattr("wallet_cqrs.command.log_writer.CATCH_UP_LOCKED_MAX", 10)
+    appended = Store.appended
+    async with replica(event_store.service) as busy, replica(event_store.service) as idle:
+
+        async def while_another_appends(store: Store, after: int, until: int) -> list[StreamEvent]:
+            await asyncio.wait_for(busy.perform(transfer("alice", "bob", 1)), 20)
+            return await appended(store, after, until)
+
+        await idle.perform_all([opening("alice", 100), opening("bob")])
+        await busy.perform_all([transfer("alice", "bob", 1) for _ in range(50)])
+        monkeypatch.setattr(Store, "appended", while_another_appends)
+        before = CAUGHT_UP._value.get()
+        refused = await idle.perform(transfer("alice", "bob", 50))
+        assert CAUGHT_UP._value.get() - before == 2
+        paid = await idle.perform(transfer("alice", "bob", 49))
+    assert isinstance(refused, Decided)
+    assert refused.reason is Refusal.INSUFFICIENT_FUNDS
+    assert isinstance(paid, Decided)
+    assert paid.reason is None
+
+
+async def test_outage_of_the_event_store_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """However many clients try however often, nothing else is logged before the event store is back."""
+    request = TransferRequest("alice", "bob", 1, "USD")
+    async with replica("postgresql://nobody@127.0.0.1:1/none") as one:
+        payments = Payments(one.writer, 0.5)
+        ends = await asyncio.gather(
+            *(payments.transfer(request, None) for _ in range(100)), return_exceptions=True
+        )
+    assert all(isinstance(end, NoOutcome) and not end.may_be_done for end in ends)
+    lines = [record for record in caplog.records if record.name.startswith("wallet_cqrs")]
+    assert [record.getMessage() for record in lines] == ["dependency lost"]
+    assert not lines[0].exc_info
 
 
 async def test_a_log_that_was_set_back_is_not_appended_to_from_memory(event_store: DatabaseUrls) -> None:

@@ -22,6 +22,7 @@ from wallet_cqrs.command.submissions import (
 from wallet_cqrs.command.wallet_cache import WalletCache
 from wallet_kernel.batcher import Batcher, Pending
 from wallet_kernel.database import DATABASE_ERRORS
+from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.traces import trace_step
 
@@ -30,9 +31,16 @@ EVENTS = Counter("wallet_events_appended", "Events this replica appended to the 
 HEAD = Gauge("wallet_log_head", "The last position of the log that this process knows of.")
 CAUGHT_UP = Counter("wallet_events_caught_up", "Events of other replicas that were read under the lock.")
 
+CATCH_UP_LOCKED_MAX = 4000
+"""Events read under the lock, about 15 µs each: as many as two full batches of other replicas append in the meantime.
+A replica that is further behind reads what it missed without the lock and then takes its turn again."""
+
+CATCH_UPS_MAX = 3
+"""Times a replica does so for one batch; then it reads the rest under the lock, so that it comes to its turn."""
+
 CATCH_UP_MAX = 20_000
-"""Events read under the lock at most. A replica that is further behind forgets what it knows, and its batch is sent
-again: it does not hold up the others."""
+"""Events that a replica catches up with at all. One that is further behind forgets what it knows, and its batch is
+sent again."""
 
 NOT_DONE = NotDone()
 UNKNOWN = Unknown()
@@ -46,6 +54,14 @@ Item = Submission | StatusCommand
 
 class OutOfStep(Exception):
     """The log is too far ahead to be caught up with under the lock, or it was set back; nothing was done."""
+
+
+class Behind(Exception):
+    """The log is far ahead: most of it is read without the lock first. Nothing was done."""
+
+    def __init__(self, head: int) -> None:
+        super().__init__(f"the log is at {head}")
+        self.head = head
 
 
 class LogWriter:
@@ -63,6 +79,7 @@ class LogWriter:
         self._store = store
         self._cache = cache
         self._snapshots = snapshots
+        self._outage = Outage(_log, "event-store")
         self._batcher: Batcher[Item, Outcome] = Batcher(
             "commands", self._apply, batch_max=batch_max, queue_max=queue_max
         )
@@ -94,11 +111,12 @@ class LogWriter:
         except DATABASE_ERRORS as error:
             if isinstance(error, _ROWS_AT_FAULT):
                 return await self._halves(items)
-            _log.exception("a batch was not appended", extra={"commands": len(items)})
+            self._outage.failed(error, len(items))
             self._cache.forget()
             return [NOT_DONE] * len(items)
         except Exception:  # noqa: BLE001 -- a command that breaks a decision was rolled back with its batch
             return await self._halves(items)
+        self._outage.ended()
         self._committed(batch)
         _count(items, outcomes)
         trace_step(
@@ -109,8 +127,16 @@ class LogWriter:
     async def _transact(self, items: Sequence[Item]) -> tuple[Batch, list[Outcome]]:
         accounts = accounts_of(items)
         await self._load(self._cache.missing(accounts))
+        for _ in range(CATCH_UPS_MAX):
+            try:
+                return await self._take_turn(items, CATCH_UP_LOCKED_MAX)
+            except Behind as behind:
+                await self._catch_up_unlocked(behind.head)
+        return await self._take_turn(items, CATCH_UP_MAX)
+
+    async def _take_turn(self, items: Sequence[Item], catch_up_max: int) -> tuple[Batch, list[Outcome]]:
         async with self._store.turn() as turn:
-            await self._catch_up(turn)
+            await self._catch_up(turn, catch_up_max)
             known = await turn.known(items)
             batch = Batch(self._cache.wallets, turn.head, turn.now, known, self._snapshots.every)
             outcomes = [batch.decide(item) for item in items]
@@ -130,11 +156,19 @@ class LogWriter:
         if accounts:
             self._cache.add(await self._store.load(accounts))
 
-    async def _catch_up(self, turn: Turn) -> None:
+    async def _catch_up_unlocked(self, head: int) -> None:
+        """Others append meanwhile. If the log became another one, the next turn notices it."""
+        position = self._cache.position
+        assert position is not None, "a replica without a position is not behind"
+        self._cache.catch_up(head, await self._store.appended(position, head))
+
+    async def _catch_up(self, turn: Turn, events_max: int) -> None:
         position = self._cache.position
         # A log that ends before what is known here was set back, to a backup say: what is known may not be in it.
         if position is None or not 0 <= turn.head - position <= CATCH_UP_MAX:
             raise OutOfStep(f"the log is at {turn.head}, this replica at {position}")
+        if turn.head - position > events_max:
+            raise Behind(turn.head)
         if turn.head > position:
             self._cache.catch_up(turn.head, await turn.appended(position))
             CAUGHT_UP.inc(turn.head - position)

@@ -101,6 +101,12 @@ class Store:
         async with self._primary.use() as connection:
             return await _load(connection, accounts)
 
+    async def appended(self, after: int, until: int) -> list[StreamEvent]:
+        """What was appended with `after` < position <= `until`, in order. Takes no lock."""
+        async with self._primary.use() as connection:
+            rows = await connection.fetch(statements.CATCH_UP, after, until)
+        return [StreamEvent(*row) for row in rows]
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator["Turn"]:
         """One transaction that has the log to itself; it is rolled back unless it commits."""

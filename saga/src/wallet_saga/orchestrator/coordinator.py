@@ -83,9 +83,8 @@ class Coordinator:
                     raise
             except ShardUnavailable:
                 pass
-            except OutcomeUnknown as unknown:
+            except OutcomeUnknown:
                 attempt.may_be_done = True
-                _log.warning("outcome unknown, sending again", extra={"cause": str(unknown)})
             RETRIES.inc()
             await asyncio.sleep(random.uniform(0, backoff_s))
             backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)

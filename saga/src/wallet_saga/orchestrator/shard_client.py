@@ -1,5 +1,6 @@
 """The way to one shard's worker: steps go in batches, questions one by one."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -12,6 +13,7 @@ from prometheus_client import Histogram
 from wallet_kernel.batcher import Batcher, Pending, QueueFull
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
+from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.apps import SECRET_HEADER
 from wallet_kernel.runtime.healthcheck import STANDBY
 from wallet_kernel.topology import OtherTopology, Placement
@@ -34,6 +36,8 @@ READ_DEADLINE_S = 4.0
 _ADDRESSES_MAX = 4
 """How often a call is sent when other workers than the shard's writer answer; each time on a new connection, and so to
 the next of the addresses that the worker's name has."""
+
+_log = logging.getLogger(__name__)
 
 _OUTCOMES = Decoder(list[Outcome])
 _MISDIRECTED = Decoder(Misdirected)
@@ -78,6 +82,7 @@ class ShardClient:
         self.disagreement: OtherTopology | None = None
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._timing = CALL.labels(name)
+        self._outage = Outage(_log, name)
         self._reads = _bulkheads(placement.shard)
         self._batcher: Batcher[Step, Outcome] = Batcher(
             name, self._send, batch_max=batch_max, queue_max=queue_max
@@ -126,8 +131,15 @@ class ShardClient:
         await self._batcher.drain()
 
     async def _send(self, steps: Sequence[Step]) -> Sequence[Outcome | Exception]:
-        with self._timing.time():
-            outcomes = await self._routed(lambda: self._post("/steps", steps, _OUTCOMES))
+        try:
+            with self._timing.time():
+                outcomes = await self._routed(lambda: self._post("/steps", steps, _OUTCOMES))
+        except Overloaded:
+            raise
+        except (ShardUnavailable, OutcomeUnknown) as error:
+            self._outage.failed(error, len(steps))
+            raise
+        self._outage.ended()
         return list(map(_settled, outcomes))
 
     async def _routed(self, call: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge
 
 from wallet_kernel.batcher import Batcher, Pending, QueueFull
 from wallet_kernel.database import DATABASE_ERRORS, ReadOnlyDatabase
+from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
@@ -58,6 +59,7 @@ class ShardWriter:
         self._batcher: Batcher[Step, Outcome] = Batcher(
             "steps", self._apply, batch_max=batch_max, queue_max=queue_max
         )
+        self._outage = Outage(_log, "shard")
         self._takeovers = 0
         self._written_at = 0.0
         self._obstacle: str | None = "no batch yet"
@@ -153,10 +155,11 @@ class ShardWriter:
             if isinstance(error, _ROWS_AT_FAULT):
                 return await self._halves(steps)
             self._failed(error)
-            _log.warning("a batch was not committed", extra={"steps": len(steps), "cause": repr(error)})
+            self._outage.failed(error, len(steps))
             return [NOT_DONE] * len(steps)
         except Exception:  # noqa: BLE001 - a step that breaks a decision was rolled back with its batch
             return await self._halves(steps)
+        self._outage.ended()
         self._obstacle, self._written_at = None, monotonic()
         ACTIVE.set(1)
         await self._cache.show(shown, lease)
