@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.projection.cache import Cache
@@ -19,6 +19,7 @@ from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.readiness import ReadyCheck
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
+from wallet_kernel.tasks import end
 from wallet_kernel.topology_table import verify_if_reachable
 
 NAME = "projection"
@@ -62,10 +63,7 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
         tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
         yield Service(lifecycle, [own_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
         # Between two batches or in the middle of one: what is not acknowledged will come again.
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await end(*tasks)
 
 
 def _consumer(

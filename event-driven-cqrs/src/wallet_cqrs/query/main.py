@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
@@ -27,6 +27,7 @@ from wallet_kernel.runtime.listeners import own_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.readiness import ReadyCheck
 from wallet_kernel.runtime.server import Service, run
+from wallet_kernel.tasks import end
 from wallet_kernel.topology_table import verify_if_reachable
 
 NAME = "query"
@@ -69,10 +70,7 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
             ],
             settings.drain_timeout_s,
         )
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await end(*tasks)
 
 
 def document(currencies: Iterable[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 from wallet_cqrs.relay.log_tail import leading
@@ -16,6 +16,7 @@ from wallet_kernel.runtime.listeners import own_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
+from wallet_kernel.tasks import end
 from wallet_kernel.topology_table import verify_if_reachable
 
 NAME = "relay"
@@ -56,9 +57,7 @@ async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
     task = asyncio.create_task(running.run())
     yield Service(lifecycle, [own_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
     # What is not confirmed will be published again by the next one.
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await end(task)
 
 
 async def _compare(settings: RelaySettings) -> None:

@@ -8,7 +8,6 @@ pause between two sums grows with the time that a sum takes.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,6 +17,8 @@ from importlib.resources import files
 from typing import NamedTuple, NoReturn, Protocol
 
 from prometheus_client import Gauge
+
+from wallet_kernel.tasks import end
 
 IMBALANCE = Gauge(
     "wallet_books_imbalance_micros",
@@ -113,9 +114,7 @@ async def books_watched(shard: int, books: Books, interval_s: float, *looks: Loo
     try:
         yield
     finally:
-        watch.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watch
+        await end(watch)
 
 
 async def _watch(looks: Sequence[Look], interval_s: float) -> NoReturn:

@@ -4,7 +4,6 @@ Which architecture a series is of, Prometheus adds when it scrapes: a service ne
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -15,6 +14,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.http import Answer, Call, Handler
+from wallet_kernel.tasks import end
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside each counter, which nobody reads
 
@@ -90,9 +90,7 @@ async def loop_lag_watched() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        watch.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watch
+        await end(watch)
 
 
 async def _watch_loop_lag() -> None:

@@ -1,7 +1,6 @@
 """Ends the sagas that others left behind: claims them from every shard by lease, and drives them on."""
 
 import asyncio
-import contextlib
 import logging
 from collections import defaultdict
 from typing import NoReturn
@@ -9,6 +8,7 @@ from typing import NoReturn
 from msgspec.msgpack import Decoder
 from prometheus_client import Counter
 
+from wallet_kernel.tasks import end
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import resumed
 from wallet_saga.orchestrator.shard_client import ShardClient
@@ -47,11 +47,7 @@ class Recovery:
 
     async def close(self) -> None:
         """Stops; another orchestrator will claim what is unfinished."""
-        for loop in self._loops:
-            loop.cancel()
-        for loop in self._loops:
-            with contextlib.suppress(asyncio.CancelledError):
-                await loop
+        await end(*self._loops)
 
 
 class ShardRecovery:

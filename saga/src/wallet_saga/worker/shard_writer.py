@@ -1,7 +1,6 @@
 """The worker's one use case: a batch of steps becomes durable, then shows in the cache, then is answered."""
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter as Tally
 from collections.abc import AsyncIterator, Sequence
@@ -18,6 +17,7 @@ from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
+from wallet_kernel.tasks import end
 from wallet_saga.protocol import Done, NotDone, Outcome, Pass, Step, TurnedAway, Unknown, WalletState
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.keys import keys_of
@@ -105,9 +105,7 @@ class ShardWriter:
         try:
             yield
         finally:
-            keeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeping
+            await end(keeping)
             await self.drain()
 
     async def drain(self) -> None:

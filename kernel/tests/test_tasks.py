@@ -1,0 +1,37 @@
+"""Background tasks end when their service does."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from wallet_kernel.tasks import end
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_task_ends_although_its_cancellation_got_lost() -> None:
+    """A task that swallows a cancellation and goes on is cancelled again."""
+
+    async def loses_the_first() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(loses_the_first())
+    await asyncio.sleep(0)
+    ending = asyncio.create_task(end(task))
+    await asyncio.wait({ending}, timeout=10)
+    assert task.cancelled()
+
+
+async def test_what_a_task_raised_is_raised() -> None:
+    """A task that failed before its end does not fail silently."""
+
+    async def failing() -> None:
+        raise OSError("broken")
+
+    failed, other = asyncio.create_task(failing()), asyncio.create_task(asyncio.sleep(60))
+    await asyncio.sleep(0)
+    with pytest.raises(OSError, match="broken"):
+        await end(failed, other)
