@@ -20,8 +20,6 @@ const PROBLEMS = {
   'shard-unavailable': 'rejected',
   'position-not-reached': 'rejected',
   'outcome-unknown': 'unknown',
-  // k6's HTTP library sent the request again by itself (README.md, "Limits of k6"): the first one is still being decided.
-  'idempotency-in-progress': 'unknown',
 };
 
 export const REFUSALS = Object.keys(PROBLEMS).filter((name) => PROBLEMS[name] === 'refused');
@@ -57,7 +55,7 @@ function problem(answer, { type }) {
   return { kind: PROBLEMS[name] || 'error', what: name };
 }
 
-// Also a refused connection is unknown: it may be that of a second sending (see above).
+// A refused connection is unknown, too, because k6's HTTP library may have sent the request before (README.md, "Limits of k6").
 function unanswered({ error_code: code }) {
   if (code === 1050) return { kind: 'unknown', what: 'timeout' };
   return { kind: 'unknown', what: code >= 1100 && code < 1220 ? 'no-connection' : 'connection-lost' };

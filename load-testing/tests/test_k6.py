@@ -233,7 +233,6 @@ ANSWERS: list[tuple[int, str, str]] = [
     (409, problem("wallet-closed"), "refused:wallet-closed"),
     (409, problem("currency-mismatch"), "refused:currency-mismatch"),
     (409, problem("balance-limit"), "refused:balance-limit"),
-    (409, problem("idempotency-in-progress"), "unknown:idempotency-in-progress"),
     (422, problem("idempotency-key-reused"), "error:idempotency-key-reused"),
     (500, problem("internal-error"), "error:internal-error"),
     (503, problem("overloaded"), "rejected:overloaded"),

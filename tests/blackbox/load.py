@@ -101,7 +101,7 @@ class Book:
             self._check(answer.transaction_id is not None, record, answer)
             self._decide(record, Verdict.REFUSED, answer.problem, answer)
         else:
-            self._check(answer.status == 503 or answer.problem == "idempotency-in-progress", record, answer)
+            self._check(answer.status == 503, record, answer)
 
     def _note_identity(self, record: Record, answer: Answer) -> None:
         # An outcome that is not known may name a transaction that never came to be, so only decisions bind.

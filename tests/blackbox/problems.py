@@ -21,7 +21,6 @@ STATUS = {
     "currency-mismatch": 409,
     "insufficient-funds": 409,
     "balance-limit": 409,
-    "idempotency-in-progress": 409,
     "request-timeout": 408,
     "body-too-large": 413,
     "unsupported-media-type": 415,

@@ -19,7 +19,7 @@ from wallet_kernel.contract.schemas import (
 
 _ALWAYS = ("unauthorized", "overloaded", "draining", "shard-unavailable", "internal-error")
 _BODY = ("unsupported-media-type", "request-timeout", "body-too-large")
-_KEYED = ("idempotency-key-reused", "idempotency-in-progress", "outcome-unknown")
+_KEYED = ("idempotency-key-reused", "outcome-unknown")
 _PAYS_OR_IS_PAID = ("wallet-not-found", "wallet-closed", "wallet-frozen", "currency-mismatch")
 _WAITS = ("position-not-reached",)
 # PUT and DELETE of the path /wallets/balanceTransfer, whose account name is reserved.

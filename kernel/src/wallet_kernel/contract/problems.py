@@ -43,7 +43,6 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "currency-mismatch": ProblemType(409, "The wallet holds another currency"),
     "insufficient-funds": ProblemType(409, "The wallet does not hold enough"),
     "balance-limit": ProblemType(409, "The balance would pass its limit"),
-    "idempotency-in-progress": ProblemType(409, "The first request with this key is still running"),
     "method-not-implemented": ProblemType(501, "The server does not know this method"),
     "overloaded": ProblemType(503, "The service is overloaded"),
     "draining": ProblemType(503, "The service is shutting down"),
