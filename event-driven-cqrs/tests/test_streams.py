@@ -64,11 +64,12 @@ class Bench:
         self.told.do(OpenWallet("bob", 1, "USD"))
 
     @contextmanager
-    def viewing(self, account: str) -> Iterator[Viewer]:
-        """Inside, somebody has asked for the stream of this wallet."""
+    def viewing(self, account: str, method: str = "GET") -> Iterator[Viewer]:
+        """Inside, a client has asked for the stream of this wallet."""
         viewer = Viewer()
         scope = {
             "type": "http",
+            "method": method,
             "asgi": {"spec_version": "2.4"},
             "path": f"/wallets/{account}/balance/stream",
             "path_params": {"accountId": account},
@@ -168,3 +169,11 @@ async def test_streams_end_when_the_service_drains(bench: Bench) -> None:
         await until(lambda: b'"balance"' in viewer.body, 5, "alice's stream has begun")
         bench.lifecycle.draining = True
         await until(lambda: viewer.ended, 5, "the stream has ended")
+
+
+async def test_head_opens_no_stream(bench: Bench) -> None:
+    """HEAD has the head of a stream and ends with it, however many streams there may be."""
+    with contextlib.ExitStack() as opened:
+        viewers = [opened.enter_context(bench.viewing("alice", "HEAD")) for _ in range(10)]
+        await until(lambda: all(viewer.ended for viewer in viewers), 5, "all answers have ended")
+        assert [(viewer.status, viewer.body) for viewer in viewers] == [(200, b"")] * 10

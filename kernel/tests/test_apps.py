@@ -87,7 +87,7 @@ async def test_unknown_route_is_a_problem(exchange: Exchange, path: str) -> None
         ("PATCH", "/wallets/user1", "DELETE, PUT"),
         ("POST", "/wallets/user1/balance", "GET, HEAD"),
         ("DELETE", "/wallets/user1/balance", "GET, HEAD"),
-        ("DELETE", "/livez", "GET"),
+        ("DELETE", "/livez", "GET, HEAD"),
         ("GET", "/wallets/balanceTransfer", "POST"),
         ("PUT", "/wallets/balanceTransfer", "POST"),
         ("DELETE", "/wallets/balanceTransfer", "POST"),
@@ -101,6 +101,8 @@ async def test_wrong_method_says_which_are_right(
     reply = await exchange(public(), method, path)
     assert (reply.status, reply.document["type"]) == (405, "/problems/method-not-allowed")
     assert reply.headers["allow"] == allow
+    options = await exchange(public(), "OPTIONS", path)
+    assert (options.status, options.body, options.headers["allow"]) == (204, b"", allow)
 
 
 @pytest.mark.parametrize("host", ["[", "a b", "", "::", "example.com:99999999"])

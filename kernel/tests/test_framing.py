@@ -9,62 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.blackbox.wire import PATIENCE_S, Client, Reply, chunked, exchange, head
+from tests.blackbox.wire import (
+    BROKEN_CHUNKS,
+    OFFERS,
+    PATIENCE_S,
+    TWO_MEANINGS,
+    Client,
+    Reply,
+    chunked,
+    exchange,
+    head,
+)
 
 PROGRAM = Path(__file__).with_name("small_service.py")
 INNER = head("POST", "/wallets", 5, b"X-Echo: inner") + b"inner"
 """A body that is the text of a request."""
-
-OFFERS = [
-    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA",
-    b"Connection: keep-alive, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13",
-    b"Upgrade: TLS/1.0\r\nConnection: Upgrade",
-]
-NO_HTTP = [
-    b"Content-Length: 5\r\nTransfer-Encoding: chunked",
-    b"Transfer-Encoding: chunked\r\nContent-Length: 5",
-    b"Content-Length: 5\r\nContent-Length: 5",
-    b"Content-Length: 0\r\nContent-Length: 5",
-    *(
-        b"Content-Length: " + value
-        for value in (b"+5", b"-5", b"5, 5", b"5,6", b"0x5", b"5.0", b"5 5", b"", b"5;")
-    ),
-    b"Content-Length: 18446744073709551621",
-    *(
-        b"Transfer-Encoding: " + value
-        for value in (
-            b"xchunked",
-            b"chunked, identity",
-            b"identity, chunked",
-            b"gzip, chunked",
-            b"identity",
-            b"",
-        )
-    ),
-    b"Transfer-Encoding: x\r\nTransfer-Encoding: chunked",
-    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
-    b"Transfer-Encoding:\r\n chunked",
-    b"Transfer-Encoding : chunked",
-    b"Content-Length : 5",
-    b"X: a\r\n b\r\nContent-Length: 5",
-    b"X: a\nContent-Length: 5",
-    b"X: a\rContent-Length: 5",
-    b"X: a\0\r\nContent-Length: 5",
-]
-"""Headers by which two programs may find different ends of a request."""
-
-BROKEN_CHUNKS = [
-    b"0x5\r\nhello\r\n0\r\n\r\n",
-    b"+5\r\nhello\r\n0\r\n\r\n",
-    b"5\nhello\n0\n\n",
-    b"5;a\nhello\r\n0\r\n\r\n",
-    b"5 \r\nhello\r\n0\r\n\r\n",
-    b"5\r\nhelloX0\r\n\r\n",
-    b"4\r\nhello\r\n0\r\n\r\n",
-    b"10000000000000005\r\nhello\r\n0\r\n\r\n",
-    b"\r\nhello\r\n0\r\n\r\n",
-    b"5\r\nhello\r\n0\r\nX y\r\n\r\n",
-]
 
 
 @contextmanager
@@ -152,10 +111,12 @@ def test_offers_to_upgrade_in_a_pipeline_are_ignored(port: int) -> None:
     assert [reply.body for reply in replies[:-1]] == [b"a", b"b", b"c", b"b", b"a"]
 
 
-@pytest.mark.parametrize("header", NO_HTTP, ids=repr)
+@pytest.mark.parametrize("header", TWO_MEANINGS, ids=repr)
 def test_a_head_with_two_meanings_is_refused(port: int, header: bytes) -> None:
     """A request whose end is unclear gets one 400, and nothing after its head is taken for a request."""
-    replies = exchange(port, [head("POST", "/wallets", None, header), b"0\r\n\r\n" + INNER])
+    body = b"0\r\n\r\n" + INNER
+    header = header.replace(b"LENGTH", b"%d" % len(body))
+    replies = exchange(port, [head("POST", "/wallets", None, header), body])
     assert statuses(replies) == [400]
     assert replies[0].headers["connection"] == "close"
 
@@ -170,8 +131,6 @@ def test_broken_chunks_are_refused(port: int, body: bytes) -> None:
 @pytest.mark.parametrize(
     "start",
     [
-        b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"CONNECT /wallets HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"POST /wallets HTTP/2.0\r\nHost: a\r\n\r\n",
         b"POST /wallets HTTP/0.9\r\nHost: a\r\n\r\n",
@@ -181,8 +140,15 @@ def test_broken_chunks_are_refused(port: int, body: bytes) -> None:
     ids=repr,
 )
 def test_other_protocols_are_refused(port: int, start: bytes) -> None:
-    """Tunnels, other versions of HTTP and TLS get one 400, and nothing after them is taken for a request."""
+    """Other versions of HTTP, and TLS, get one 400, and nothing after them is taken for a request."""
     assert statuses(exchange(port, [start, INNER])) == [400]
+
+
+@pytest.mark.parametrize("target", [b"a:80", b"/wallets"])
+def test_a_tunnel_is_refused(port: int, target: bytes) -> None:
+    """CONNECT gets one 501, and nothing after it is taken for a request."""
+    start = b"CONNECT " + target + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+    assert statuses(exchange(port, [start, INNER])) == [501]
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "expect"])
@@ -223,7 +189,7 @@ def test_endless_trailers_are_not_collected(port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"\0\0\0", head("POST", "/wallets", None, NO_HTTP[0])], ids=["bytes", "head"]
+    "garbage", [b"\0\0\0", head("POST", "/wallets", None, TWO_MEANINGS[0])], ids=["bytes", "head"]
 )
 def test_what_follows_is_refused_after_the_answer(port: int, gate: Path, garbage: bytes) -> None:
     """A request is answered with its own outcome, also if what follows it on the connection is no HTTP."""

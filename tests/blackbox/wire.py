@@ -14,6 +14,69 @@ PAUSE_S = 0.02
 """Between two packets, so that the server reads them one by one."""
 
 
+OFFERS = [
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA",
+    b"Connection: keep-alive, upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13",
+    b"Upgrade: TLS/1.0\r\nConnection: Upgrade",
+]
+TWO_MEANINGS = [
+    b"Content-Length: LENGTH\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding: chunked\r\nContent-Length: LENGTH",
+    b"Content-Length: LENGTH\r\nContent-Length: LENGTH",
+    b"Content-Length: 0\r\nContent-Length: LENGTH",
+    *(
+        b"Content-Length: " + value
+        for value in (
+            b"+LENGTH",
+            b"-LENGTH",
+            b"LENGTH, LENGTH",
+            b"LENGTH,6",
+            b"0xLENGTH",
+            b"LENGTH.0",
+            b"LENGTH 0",
+            b"",
+            b"LENGTH;",
+        )
+    ),
+    b"Content-Length: 18446744073709551621",
+    *(
+        b"Transfer-Encoding: " + value
+        for value in (
+            b"xchunked",
+            b"chunked, identity",
+            b"identity, chunked",
+            b"gzip, chunked",
+            b"identity",
+            b"",
+        )
+    ),
+    b"Transfer-Encoding: x\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding:\r\n chunked",
+    b"Transfer-Encoding : chunked",
+    b"Content-Length : LENGTH",
+    b"X: a\r\n b\r\nContent-Length: LENGTH",
+    b"X: a\nContent-Length: LENGTH",
+    b"X: a\rContent-Length: LENGTH",
+    b"X: a\0\r\nContent-Length: LENGTH",
+]
+"""Headers by which two programs may find different ends of a request; LENGTH is the number of bytes after its head."""
+
+BROKEN_CHUNKS = [
+    b"0x5\r\nhello\r\n0\r\n\r\n",
+    b"+5\r\nhello\r\n0\r\n\r\n",
+    b"5\nhello\n0\n\n",
+    b"5;a\nhello\r\n0\r\n\r\n",
+    b"5 \r\nhello\r\n0\r\n\r\n",
+    b"5\r\nhelloX0\r\n\r\n",
+    b"4\r\nhello\r\n0\r\n\r\n",
+    b"10000000000000005\r\nhello\r\n0\r\n\r\n",
+    b"\r\nhello\r\n0\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nX y\r\n\r\n",
+]
+"""Chunked bodies of `hello`, each with a mistake."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """One answer."""
@@ -42,12 +105,18 @@ class Client:
             self._socket.sendall(packet)
             time.sleep(PAUSE_S)
 
+    def first_reply(self) -> Reply:
+        """The first answer, as soon as it has come."""
+        return _read_one(self._socket)
+
     def replies(self) -> list[Reply]:
         """All answers, once the server has closed the connection. Raises AssertionError if it does not."""
         received = b""
         try:
             while part := self._socket.recv(65536):
                 received += part
+        except ConnectionResetError:
+            pass  # it dropped what was sent after the last request it answered
         except TimeoutError:
             raise AssertionError(f"the server keeps the connection open; it sent {received!r}") from None
         return parsed(received)
@@ -65,11 +134,15 @@ def parsed(received: bytes) -> list[Reply]:
     """The answers in what a server sent."""
     stream, replies = _Stream(received), []
     while stream.tell() < len(received):
-        response = http.client.HTTPResponse(stream)  # type: ignore[arg-type]
-        response.begin()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        replies.append(Reply(response.status, headers, response.read()))
+        replies.append(_read_one(stream))
     return replies
+
+
+def _read_one(stream: "_Stream | socket.socket") -> Reply:
+    response = http.client.HTTPResponse(stream)  # type: ignore[arg-type]
+    response.begin()
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Reply(response.status, headers, response.read())
 
 
 class _Stream(io.BytesIO):

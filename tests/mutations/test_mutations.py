@@ -120,7 +120,7 @@ def fails_by_assertion(verdict: Verdict) -> bool:
 def test_without_its_safeguard_the_test_fails(mutation: Mutation, tmp_path: Path) -> None:
     """Given a copy without one safeguard, when its test runs on the copy, then it fails, by an assertion."""
     tmp_path.chmod(0o755)  # the services' sources, and a database's account may run some of them
-    is_the_labs = mutation.file.startswith(LAB[0])
+    is_the_labs = mutation.file.startswith(LAB)
     copy_sources(tmp_path, (*SOURCES, *LAB) if is_the_labs else SOURCES)
     mutate(tmp_path, mutation)
     verdict = run_on(tmp_path, mutation.fails)

@@ -95,12 +95,14 @@ class BalanceStreams:
         call = Call(scope)
         if self._open >= self._streams_max:
             await send_answer(_TOO_MANY.answer(call.path), send)
-            return
-        self._count(+1)
-        try:
+        elif scope["method"] == "HEAD":
             await self._serve(call, receive, send)
-        finally:
-            self._count(-1)
+        else:
+            self._count(+1)
+            try:
+                await self._serve(call, receive, send)
+            finally:
+                self._count(-1)
 
     def _count(self, change: int) -> None:
         self._open += change
@@ -112,8 +114,9 @@ class BalanceStreams:
         except Problem as problem:
             await send_answer(problem.answer(call.path), send)
             return
+        # The answer to HEAD ends with its head: a stream after it would hold up the connection's next request.
         events = StreamingResponse(
-            self._events(account_id, first),
+            self._events(account_id, first) if call.scope["method"] == "GET" else _no_events(),
             media_type="text/event-stream",
             headers={"cache-control": "no-store"},
         )
@@ -161,6 +164,11 @@ class BalanceStreams:
             return await self._balances.fresh(account_id, 0)
         except (*DATABASE_ERRORS, Problem):
             return None
+
+
+async def _no_events() -> AsyncIterator[bytes]:
+    return
+    yield
 
 
 def _event(entry: Entry) -> bytes:

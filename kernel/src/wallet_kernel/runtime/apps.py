@@ -47,7 +47,7 @@ def own_app(title: str, routes: Sequence[Route], lifecycle: Lifecycle, secret: s
     """The app of a service's own port: health, metrics, and internal routes that need the service secret."""
     answers = health(lifecycle, public=False)
     app = _app(title, routes, answers, openapi_url=None)
-    app.add_api_route("/metrics", _metrics(lifecycle), methods=["GET"])
+    app.add_api_route("/metrics", _metrics(lifecycle), methods=["GET", "HEAD"])
     _BUILD.info({"service": title, "version": version("wallet-kernel"), "python": platform.python_version()})
     served = _direct(health_lane(app, answers), routes)
     return lifecycle.guard(_authorised(served, _service_secret, [secret.encode()], OPEN_PATHS))
@@ -66,7 +66,7 @@ def _app(
         return _no_route(app, request)
 
     for path, answer in answers.items():
-        app.add_api_route(path, _framed(answer), methods=["GET"])
+        app.add_api_route(path, _framed(answer), methods=["GET", "HEAD"])
     app.add_exception_handler(HTTPException, no_route)
     return app
 
@@ -100,16 +100,10 @@ def _framed(answer: Callable[[], Awaitable[Answer]]) -> Callable[[], Awaitable[R
 
 
 def _no_route(app: FastAPI, request: Request) -> Response:
-    # A service may serve a part of the contract only; what a path of the contract takes is the same everywhere.
-    contract = CONTRACT if app.openapi_url else []
-    routes = [route for route in (*app.routes, *contract) if isinstance(route, Route)]
-    matching = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
-    if matching:
-        # The first one decides, as in the router: /wallets/balanceTransfer is a route, not the wallet of that name.
-        path = matching[0].path
-        allow = ", ".join(
-            sorted({m for route in matching if route.path == path for m in route.methods or ()})
-        )
+    allow = ", ".join(_methods(app, request))
+    if allow and request.method == "OPTIONS":
+        return Response(status_code=204, headers={"allow": allow})
+    if allow:
         problem = Problem("method-not-allowed", f"It takes {allow}.", headers=((b"allow", allow.encode()),))
     else:
         problem = Problem("not-found", "The public routes are listed in /openapi.json.")
@@ -119,6 +113,19 @@ def _no_route(app: FastAPI, request: Request) -> Response:
 def _response(answer: Answer) -> Response:
     headers = {name.decode(): value.decode() for name, value in answer.headers}
     return Response(answer.body, answer.status, headers, answer.content_type.decode())
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """The methods of the request's path, none if there is no such route."""
+    # A service may serve a part of the contract only; what a path of the contract takes is the same everywhere.
+    contract = CONTRACT if app.openapi_url else []
+    routes = [route for route in (*app.routes, *contract) if isinstance(route, Route)]
+    matching = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
+    if not matching:
+        return []
+    # The first one decides, as in the router: /wallets/balanceTransfer is a route, not the wallet of that name.
+    path = matching[0].path
+    return sorted({method for route in matching if route.path == path for method in route.methods or ()})
 
 
 def _cut_off_with_a_problem(app: App) -> App:

@@ -95,7 +95,8 @@ class Connection(HttpToolsProtocol):
 
     def _parse_again_without_the_offer(self) -> None:
         if self.parser.get_method() == b"CONNECT":
-            raise httptools.HttpParserError("a tunnel is not an offer: it has no body to go on with")
+            self._refuse(_UNKNOWN_METHOD.answer(self.url.decode("latin-1")))
+            raise httptools.HttpParserError("what follows is meant for a tunnel")
         version = self.parser.get_http_version().encode()
         head = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
         head += [name + b": " + value for name, value in self.headers if name != b"upgrade"]

@@ -47,4 +47,6 @@ def gateway(port: int, commands: Sequence[int], queries: Sequence[int]) -> Compo
 
 
 def _upstreams(ports: Sequence[int]) -> str:
-    return " ".join(["to", *(f"127.0.0.1:{port}" for port in ports)])
+    """The replicas, and how the gateway finds out which of them are alive."""
+    addresses = " ".join(f"127.0.0.1:{port}" for port in ports)
+    return f"to {addresses}\nhealth_uri /livez\nhealth_interval 200ms\nhealth_timeout 5s"

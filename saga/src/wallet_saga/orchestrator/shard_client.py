@@ -37,6 +37,9 @@ _ADDRESSES_MAX = 4
 """How often a call is sent when other workers than the shard's writer answer; each time on a new connection, and so to
 the next of the addresses that the worker's name has."""
 
+KEEP_ALIVE_S = 15.0
+"""How long an idle connection to a worker is kept. The worker keeps it longer, so that it resets no request."""
+
 _log = logging.getLogger(__name__)
 
 _OUTCOMES = Decoder(list[Outcome])
@@ -224,5 +227,7 @@ def open_session(secret: str) -> aiohttp.ClientSession:
     """The connections to all workers; every call shows the service secret."""
     # As many for each worker: one that keeps silent must not use up what the others need.
     # Containers that restart get new addresses, also each other's: an old one must not be remembered for long.
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=64, ttl_dns_cache=1)
+    connector = aiohttp.TCPConnector(
+        limit=0, limit_per_host=64, ttl_dns_cache=1, keepalive_timeout=KEEP_ALIVE_S
+    )
     return aiohttp.ClientSession(headers={SECRET_HEADER: secret}, connector=connector)

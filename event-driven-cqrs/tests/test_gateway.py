@@ -1,0 +1,170 @@
+"""The gateway: where a request ends, which clients' mistakes concern others, and what becomes of streams."""
+
+import http.client
+import json
+import re
+import threading
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from tests.blackbox.wire import Client, exchange, head
+
+from wallet_kernel.runtime.server import DRAIN_KEEP_ALIVE_S, KEEP_ALIVE_S
+from wallet_lab.home import checkout
+from wallet_lab.servers.caddy import CADDYFILE
+from wallet_lab.testing import RunningStack, running_stack
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+CHUNKED = b"Transfer-Encoding: chunked"
+PATIENCE_S = 20.0
+AT_ONCE_S = 5.0
+"""Far below the 15 s after which the gateway gives up on a service."""
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    """One stack for all of these."""
+    with running_stack("cqrs") as running:
+        yield running
+
+
+@pytest.fixture
+def port(stack: RunningStack) -> int:
+    """The gateway's."""
+    return port_of(stack.base_url)
+
+
+@pytest.fixture
+def wallet(port: int) -> str:
+    """A wallet that readers see."""
+    account = f"w-{uuid.uuid4()}"
+    status, document = call(port, "POST", "/wallets", account)
+    assert status == 201
+    assert call(port, "GET", f"/wallets/{account}/balance?min_position={document['position']}")[0] == 200
+    return account
+
+
+def port_of(url: str) -> int:
+    """The port in a URL."""
+    port = urlsplit(url).port
+    assert port is not None
+    return port
+
+
+def call(port: int, method: str, path: str, account: str | None = None) -> tuple[int, dict[str, object]]:
+    """One request on a connection of its own; with an account, one that opens it."""
+    body = None if account is None else json.dumps({"accountId": account, "currency": "USD"})
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+        response = connection.getresponse()
+        content = response.read()
+        return response.status, json.loads(content) if content else {}
+    finally:
+        connection.close()
+
+
+def streams(stack: RunningStack) -> int:
+    """How many streams the query service says it serves."""
+    (query,) = (part for part in stack.components if part.kind == "query")
+    with urllib.request.urlopen(f"{query.url}/metrics", timeout=PATIENCE_S) as answer:  # noqa: S310 - our own
+        found = re.search(r"^wallet_balance_streams (\S+)$", answer.read().decode(), re.MULTILINE)
+    assert found is not None
+    return int(float(found[1]))
+
+
+def wait_for_streams(stack: RunningStack, number: int) -> None:
+    """Returns when that many are served."""
+    end = time.monotonic() + AT_ONCE_S
+    while (served := streams(stack)) != number:
+        assert time.monotonic() < end, f"{served} streams are served, not {number}"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["length first", "coding first"])
+def test_gateway_closes_the_connection_after_a_chunked_request(port: int, order: int) -> None:
+    """What follows a chunked request is not executed, because another program may take it for a part of the body."""
+    account = f"w-{uuid.uuid4()}"
+    opening = json.dumps({"accountId": account, "currency": "USD"}).encode()
+    body = b"0\r\n\r\n" + head("POST", "/wallets", len(opening)) + opening
+    headers = [b"Content-Length: %d" % len(body), CHUNKED][::order]
+    replies = exchange(port, [head("POST", "/wallets/balanceTransfer", None, *headers), body])
+    assert [reply.status for reply in replies] == [422]
+    assert call(port, "POST", "/wallets", account)[0] == 201
+
+
+@contextmanager
+def clients_that_break_off(port: int) -> Iterator[None]:
+    """Requests whose bodies are cut off or no chunks, one after the other."""
+    stop = threading.Event()
+
+    def send() -> None:
+        while not stop.is_set():
+            for rest in (b"", b"zz\r\n"):
+                with Client(port) as client:
+                    client.send(head("POST", "/wallets", None, CHUNKED), b"5\r\nhello\r\n" + rest)
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_gateway_keeps_a_service_whose_clients_break_off(port: int) -> None:
+    """Clients that break off in their bodies do not make a service unavailable to others."""
+    with clients_that_break_off(port):
+        for _ in range(100):
+            assert call(port, "POST", "/wallets", f"w-{uuid.uuid4()}")[0] == 201
+
+
+def test_head_of_a_stream_takes_no_place(stack: RunningStack, port: int, wallet: str) -> None:
+    """HEAD of a stream is answered at once, holds no place among the streams, and stalls no other request."""
+    begin = time.monotonic()
+    for _ in range(30):
+        assert call(port, "HEAD", f"/wallets/{wallet}/balance/stream") == (200, {})
+        assert call(port, "GET", f"/wallets/{wallet}/balance")[0] == 200
+    assert streams(stack) == 0
+    assert time.monotonic() - begin < AT_ONCE_S
+
+
+def test_stream_frees_its_place_when_its_client_leaves(stack: RunningStack, port: int, wallet: str) -> None:
+    """A stream ends with its client's connection, also if the client had sent another request ahead."""
+    request = head("GET", f"/wallets/{wallet}/balance/stream", None)
+    with ExitStack() as clients:
+        for ahead in (b"", request):
+            clients.enter_context(Client(port)).send(request + ahead)
+        wait_for_streams(stack, 2)
+    wait_for_streams(stack, 0)
+
+
+def test_incomplete_requests_time_out_at_the_gateway(port: int) -> None:
+    """The gateway closes idle connections and half heads after 10 s; half a body is answered with 408."""
+    with (
+        Client(port) as idle,
+        Client(port) as half_head,
+        Client(port) as half_body,
+        Client(port) as half_chunk,
+    ):
+        half_head.send(b"POST /wallets HTTP/1.1\r\nHost")
+        half_body.send(head("POST", "/wallets", 100) + b"{")
+        half_chunk.send(head("POST", "/wallets", None, CHUNKED) + b"5\r\nhe")
+        assert idle.replies() == []
+        assert [reply.status for reply in half_head.replies()] in ([], [400], [408])
+        assert [reply.status for reply in half_chunk.replies()] == [408]
+        assert half_body.first_reply().status == 408
+
+
+def test_gateway_closes_idle_connections_before_the_service_does() -> None:
+    """A service that closed first would reset a request on its way."""
+    found = re.search(r"^\s*keepalive (\d+)s$", (checkout() / CADDYFILE).read_text(), re.MULTILINE)
+    assert found is not None
+    assert int(found[1]) < DRAIN_KEEP_ALIVE_S < KEEP_ALIVE_S
