@@ -510,6 +510,27 @@ async def test_a_look_at_the_past_waits_for_the_batch_in_progress(writer: ShardW
     assert (wallet.balance_micros, wallet.version) == (5, 2)
 
 
+SLOW_LOOK = """SELECT 'USD' AS currency, 'active' AS status, 0::bigint AS balance_micros, 1::bigint AS version,
+    $2::timestamptz AS at, $1::text, pg_advisory_xact_lock(4711)"""
+"""A look at the past that lasts as long as a test wants."""
+
+
+async def test_batch_does_not_wait_for_a_look_at_the_past(
+    writer: ShardWriter, store: Store, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the reading takes, a batch that begins after it is done before it."""
+    await writer.perform([opened("a", 0)])
+    monkeypatch.setattr(statements, "BALANCE_AT", SLOW_LOOK)
+    async with owner.transaction():
+        await owner.execute("SELECT pg_advisory_xact_lock(4711)")
+        looking = asyncio.create_task(store.balance_at("a", datetime.now(UTC)))
+        await asyncio.wait([looking], timeout=0.3)
+        [outcome] = await writer.perform([deposit("a")])
+        assert not looking.done()
+    await looking
+    assert isinstance(outcome, Done)
+
+
 # What it costs.
 
 

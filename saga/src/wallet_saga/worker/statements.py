@@ -28,5 +28,8 @@ this session commits, no other worker has followed up."""
 BEGIN_BATCH = "BEGIN; SELECT pg_advisory_xact_lock(1)"
 """Taken before the first read of a batch: a look at the past waits for the batch, and so does who loads a shard."""
 
-BEGIN_BETWEEN_BATCHES = "BEGIN READ ONLY; SELECT pg_advisory_xact_lock_shared(1)"
-"""A look at the past waits for the batch being written, whose postings may carry an earlier time than now."""
+NOW_BETWEEN_BATCHES = "SELECT statement_timestamp() FROM pg_advisory_xact_lock_shared(1)"
+"""A look at the past waits for the batch being written, whose postings may carry an earlier time than now.
+
+The lock ends with this statement, so the next batch does not wait for the reads that follow. Its postings are later
+than this time."""

@@ -185,12 +185,8 @@ class Store:
     async def balance_at(self, account_id: str, at: datetime) -> tuple[datetime, WalletState | None]:
         """The database's time, and the wallet as it was at that moment (None if it was not there yet)."""
         async with self._readers.acquire() as connection:
-            await connection.execute(statements.BEGIN_BETWEEN_BATCHES)
-            try:
-                now: datetime = await connection.fetchval("SELECT clock_timestamp()")
-                row = await connection.fetchrow(statements.BALANCE_AT, account_id, at)
-            finally:
-                await connection.execute("ROLLBACK")
+            now: datetime = await connection.fetchval(statements.NOW_BETWEEN_BATCHES)
+            row = await connection.fetchrow(statements.BALANCE_AT, account_id, at)
         if row is None:
             return now, None
         return now, WalletState(
