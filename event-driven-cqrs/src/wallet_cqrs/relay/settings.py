@@ -21,7 +21,7 @@ class RelaySettings(ServiceSettings):
         ge=0,
         description="How long after a group of ten events or more the next one may go.",
     )
-    heartbeat_s: float = Field(1.0, gt=0, description="How often an idle relay tells where the log ends.")
+    heartbeat_s: float = Field(1.0, gt=0, description="How often an idle relay publishes the end of the log.")
     confirm_timeout_s: float = Field(
         10.0, gt=0, description="How long the broker may take to confirm a group."
     )
