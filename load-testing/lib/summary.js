@@ -52,6 +52,8 @@ function summaryOf(scenario, { metrics, setup_data: setup }) {
     architecture: config.architecture,
     run: setup?.run,
     clients: vus || preAllocatedVUs || metrics.vus_max?.values.max,
+    // What k6 really had, whatever changed the options above.
+    clients_max: metrics.vus_max?.values.max ?? 0,
     rate: rate ?? null,
     // Without the opening of wallets; with the wait for the last answers.
     duration_s: setup ? (Date.now() - setup.begunAt) / 1000 : null,

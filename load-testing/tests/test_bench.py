@@ -2,6 +2,7 @@
 # ruff: noqa: S608 -- every statement is put together from what stands in this file
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,10 +22,12 @@ from wallet_lab.audit.questions import violations
 from wallet_lab.audit.saga import check_shards
 from wallet_lab.audit.sessions import looking_at
 from wallet_lab.bench.command import Results
+from wallet_lab.bench.k6 import run_k6
 from wallet_lab.bench.run import measure_delay, run_scenario, run_sweep
 from wallet_lab.bench.scenarios import find
 from wallet_lab.bench.seeding import seed
 from wallet_lab.cli import app
+from wallet_lab.errors import LabError
 from wallet_lab.report.model import Audit, Check, Run
 from wallet_lab.running.native import NativeStack, running_stack
 from wallet_lab.running.settling import settle
@@ -102,13 +105,33 @@ def test_a_run_of_cqrs_has_everything(cqrs_run: Run) -> None:
     assert 0 < cqrs_run.broker_messages_per_transfer < 2
 
 
-def test_noop_is_measured_and_not_audited() -> None:
-    """The ceiling: it has figures and no books."""
+@pytest.fixture(scope="module")
+def noop() -> Iterator[RunningStack]:
+    """The target without books."""
     with running_stack("noop") as stack:
-        run = run_scenario(stack, find("hot-pair").lasting(1), warm_up_s=0)
+        yield stack
+
+
+def test_noop_is_measured_and_not_audited(noop: RunningStack) -> None:
+    """The ceiling: it has figures and no books."""
+    run = run_scenario(noop, find("hot-pair").lasting(1), warm_up_s=0)
     assert (run.verdict, run.audit) == ("passed", None)
     assert run.server_cpu_ms_per_transfer is not None
-    assert run.server_cpu_ms_per_transfer.by_component.keys() == {"noop"}
+
+
+def test_k6_puts_on_the_load_that_was_asked_for_despite_the_users_settings(
+    noop: RunningStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither variables nor a configuration file of k6 change the number of clients or the duration."""
+    configuration = tmp_path / ".config" / "k6" / "config.json"
+    configuration.parent.mkdir(parents=True)
+    configuration.write_text('{"vus": 1, "duration": "1s"}')
+    for name, value in {"K6_VUS": "1", "K6_DURATION": "1s", "HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    asked = find("hot-pair").with_clients(8).lasting(2)
+    load = run_k6(asked, noop.base_url, run="asked", folder=tmp_path)
+    assert {call.key.split("-")[-2] for call in load.calls} == {str(number) for number in range(1, 9)}
+    assert load.elapsed_s > 2
 
 
 def test_a_sweep_and_a_delay(saga: RunningStack) -> None:
@@ -380,3 +403,19 @@ def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any]
 def test_a_wrong_word_is_explained(lab: Callable[..., Any], arguments: tuple[str, ...], said: str) -> None:
     """What there is instead is named."""
     assert said in str(lab(*arguments).exception)
+
+
+def test_an_audit_of_a_stack_whose_database_shuts_down_is_a_sentence(
+    saga: NativeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a Postgres that was sent SIGTERM, then `audit` says that it cannot be reached, without a traceback."""
+    monkeypatch.setenv("WALLET_LAB_HOME", str(saga.home))
+    saga.kill("postgres-0", signal.SIGTERM)  # it goes on until its clients leave, and accepts no new ones
+    try:
+        refused = CliRunner().invoke(app, ["audit", "saga"])
+    finally:
+        pid = saga.kill("postgres-0", signal.SIGINT)
+        saga.wait_restarted("postgres-0", pid)
+        saga.wait_ready(timeout_s=120)
+    assert isinstance(refused.exception, LabError)
+    assert "saga cannot be audited, because a database or the cache does not answer" in str(refused.exception)

@@ -8,7 +8,7 @@ import pytest
 
 from wallet_lab.bench.command import told
 from wallet_lab.bench.judging import judge, judge_delay, judge_steps
-from wallet_lab.bench.k6 import Load, Reads, Step, Summary, Visible
+from wallet_lab.bench.k6 import Load, Reads, Step, Summary, Visible, deviations
 from wallet_lab.bench.measuring import Measurement
 from wallet_lab.bench.run import answers
 from wallet_lab.bench.sampler import Usage
@@ -37,6 +37,9 @@ def measurement(scenario: str = "hot-pair") -> Measurement:
     keys = [f"r-sweep-{250 if n < 100 else 500}-1-{n}" for n in range(201)]
     calls = [Call(key, 10 * n, 4.0, "success", str(n)) for n, key in enumerate(keys)]
     summary = Summary(
+        clients_max=50,
+        duration_s=2.1,
+        iterations=201,
         outcomes=Outcomes(success=201),
         dropped_iterations=3,
         reads=Reads(success=1800),
@@ -136,3 +139,33 @@ def test_what_only_clients_could_see_is_part_of_the_audit() -> None:
     stale = dataclasses.replace(load, summary=msgspec.structs.replace(load.summary, crossed=crossed))
     assert answers([load]).passed
     assert (answers([load, stale]).passed, answers([load, stale]).found) == (False, 1)
+
+
+def as_asked(name: str, **measured: float) -> Summary:
+    """What k6 measures of ten seconds of this scenario, except for what is given."""
+    scenario = find(name)
+    counts = {"clients_max": scenario.clients_max, "iterations": int(scenario.arrivals or 9000)}
+    summary = measurement().load.summary
+    return msgspec.structs.replace(
+        summary, **{"duration_s": 10.2, "dropped_iterations": 0, **counts, **measured}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "measured", "said"),
+    [
+        ("hot-pair", {}, []),
+        ("hot-pair", {"clients_max": 1}, ["50 clients were asked for and 1 measured"]),
+        ("hot-pair", {"duration_s": 1.1}, ["10 s of load were asked for and 1.1 s measured"]),
+        ("hot-pair", {"duration_s": 70.0}, ["10 s of load were asked for and 70.0 s measured"]),
+        ("open", {"iterations": 3000, "dropped_iterations": 2000}, []),
+        ("open", {"iterations": 3000}, ["5000 arrivals were asked for and 3000 measured"]),
+        ("consistency", {}, []),
+        ("consistency", {"clients_max": 9}, ["1 clients were asked for and 9 measured"]),
+    ],
+)
+def test_a_load_that_differs_from_what_was_asked_is_named(
+    name: str, measured: dict[str, float], said: list[str]
+) -> None:
+    """A run whose clients, duration or arrivals are not those of its scenario has no figures."""
+    assert deviations(find(name), as_asked(name, **measured)) == said

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from wallet_lab.audit.books import audit_stack
+from wallet_lab.audit.sessions import NOT_ANSWERED
 from wallet_lab.audit.told import Told
 from wallet_lab.calls import read_calls
 from wallet_lab.errors import LabError
@@ -36,7 +37,13 @@ def audit(
 ) -> None:
     """Check the books against every promise, once nothing is under way; exits with 0 only if all are kept."""
     stack = _stack(architecture, on)
-    found = asyncio.run(_audit(stack, _told(calls)))
+    try:
+        found = asyncio.run(_audit(stack, _told(calls)))
+    except NOT_ANSWERED as error:
+        raise LabError(
+            f"{architecture} cannot be audited, because a database or the cache does not answer ({error}); "
+            f"'./lab status {architecture}' shows which"
+        ) from None
     if as_json:
         print(msgspec.json.encode(found).decode())  # noqa: T201 -- for programs: Rich would wrap it
     else:

@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
+from redis.exceptions import RedisError
 
+NOT_ANSWERED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError)
+"""What is raised when a database or the cache is gone, or on its way down."""
 _SETTINGS = {"application_name": "wallet-audit", "work_mem": "64MB", "jit": "off"}
 
 

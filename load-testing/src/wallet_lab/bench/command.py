@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from wallet_lab.bench.run import measure_delay, run_scenario, run_sweep
-from wallet_lab.bench.scenarios import Scenario, find
+from wallet_lab.bench.scenarios import BY_THE_CLOCK, Scenario, find
 from wallet_lab.errors import LabError
 from wallet_lab.interrupting import INTERRUPTED, interruptible
 from wallet_lab.report.model import Delay, Run
@@ -75,6 +75,12 @@ def _prepare(out: Path) -> None:
 
 
 def _changed(scenario: Scenario, duration: float | None, clients: int | None, rate: float | None) -> Scenario:
+    if rate and scenario.script not in BY_THE_CLOCK:
+        raise LabError(
+            f"--rate is for {' and '.join(BY_THE_CLOCK)}: in {scenario.name} clients wait for answers"
+        )
+    if clients and scenario.script == "consistency" and not rate:
+        raise LabError("consistency has one client; --clients is for the load beside it, which needs --rate")
     return replace(
         scenario,
         duration_s=duration or scenario.duration_s,

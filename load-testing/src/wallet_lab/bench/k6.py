@@ -17,6 +17,7 @@ from msgspec.json import decode
 
 from wallet_lab.bench.scenarios import WALLET_PREFIX, Scenario
 from wallet_lab.calls import Call, read_calls, total
+from wallet_lab.environment import BARE
 from wallet_lab.errors import LabError
 from wallet_lab.home import checkout
 from wallet_lab.logs import tail
@@ -26,6 +27,12 @@ from wallet_lab.supervision.process import die_with
 THRESHOLDS_CROSSED = 99
 """k6's exit code when the load went as planned and a threshold was missed: the summary says which."""
 STOP_TIMEOUT_S = 10.0
+ARRIVALS_TOLERANCE = 0.05
+LATE_START_S = 0.5
+"""k6's clients begin some tens of milliseconds late, on a busy machine more."""
+CLOCK_TOLERANCE_S = 0.5
+LAST_ANSWERS_S = 45.0
+"""An answer is waited for 20 s, and k6 gives clients 25 s to stop."""
 
 
 class Reads(Struct, kw_only=True, frozen=True):
@@ -55,6 +62,11 @@ class Visible(Latency, kw_only=True, frozen=True):
 class Summary(Struct, kw_only=True, frozen=True):
     """What the script writes at its end (load-testing/lib/summary.js), as far as it is used here."""
 
+    clients_max: int
+    """The most clients that k6 had at once."""
+    duration_s: float
+    """From the end of the preparation to the last answer."""
+    iterations: int
     outcomes: Outcomes
     dropped_iterations: int
     reads: Reads | None
@@ -103,9 +115,30 @@ def run_k6(scenario: Scenario, base_url: str, *, run: str, folder: Path) -> Load
     elapsed_s, cpu_s = time.monotonic() - started_s, _children_cpu_s() - cpu_before_s
     if code not in {0, THRESHOLDS_CROSSED}:
         raise LabError(f"k6 ended with status {code}:\n{tail(output, 10)}\n{tail(log, 10)}")
-    return Load(
-        run, started_at, elapsed_s, read_calls(log), decode(summary.read_bytes(), type=Summary), cpu_s
-    )
+    seen = decode(summary.read_bytes(), type=Summary)
+    if differences := deviations(scenario, seen):
+        raise LabError(f"k6 did not do what it was asked for: {'; '.join(differences)}")
+    return Load(run, started_at, elapsed_s, read_calls(log), seen, cpu_s)
+
+
+def deviations(scenario: Scenario, seen: Summary) -> list[str]:
+    """How the load that k6 measured differs from the scenario, a phrase for each difference."""
+    asked_s = scenario.duration_s * max(1, len(scenario.rates_per_s))
+    counted: list[tuple[str, float, float, float]] = [
+        ("clients", seen.clients_max, scenario.clients_max, 0.0)
+    ]
+    if scenario.arrivals is not None:
+        arrived = seen.iterations + seen.dropped_iterations
+        tolerance = ARRIVALS_TOLERANCE * scenario.arrivals + LATE_START_S * scenario.rate_max_per_s
+        counted.append(("arrivals", arrived, scenario.arrivals, tolerance))
+    found = [
+        f"{asked:g} {what} were asked for and {measured:g} measured"
+        for what, measured, asked, tolerance in counted
+        if abs(measured - asked) > tolerance
+    ]
+    if not asked_s - CLOCK_TOLERANCE_S <= seen.duration_s <= asked_s + LAST_ANSWERS_S:
+        found.append(f"{asked_s:g} s of load were asked for and {seen.duration_s:.1f} s measured")
+    return found
 
 
 def _environment(scenario: Scenario, base_url: str) -> dict[str, str]:
@@ -141,18 +174,15 @@ def _start(settings: Mapping[str, str], log: Path, output: IO[bytes]) -> "subpro
     ]
     return subprocess.Popen(
         argv,
-        # Its own settings and no others of the user's; not as arguments, which every user of the machine can see.
-        env={**{name: value for name, value in os.environ.items() if _is_k6s(name)}, **settings},
+        # Not as arguments, which every user of the machine can see. No variable of the user's, and no home with a
+        # configuration of k6: both could change the clients, the duration or the rate.
+        env={**BARE, "HOME": "/nonexistent", **settings},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C is for the lab, which stops k6 in its own way
         preexec_fn=die_with(os.getpid(), signal.SIGKILL),  # noqa: PLW1509 -- it calls one C function
     )
-
-
-def _is_k6s(name: str) -> bool:
-    return name.startswith("K6_") or name in {"PATH", "HOME"}
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> int:

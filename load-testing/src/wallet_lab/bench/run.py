@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import asyncpg
-
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.questions import check
+from wallet_lab.audit.sessions import NOT_ANSWERED
 from wallet_lab.audit.told import Told
 from wallet_lab.bench.judging import judge, judge_delay, judge_steps, not_run
 from wallet_lab.bench.k6 import Load, run_k6
@@ -25,7 +24,7 @@ from wallet_lab.running.stack import RunningStack
 BALANCE_MICROS = 10**12
 """What each wallet is opened with: more than any scenario moves."""
 WARM_UP_S = 3.0
-NOT_CARRIED_OUT = (LabError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+NOT_CARRIED_OUT = (LabError, *NOT_ANSWERED)
 """What is told as a run's reason, and no reason for the lab to end: k6 failed, or a database is gone."""
 
 

@@ -14,6 +14,9 @@ WALLET_PREFIX = "load-"
 CLIENTS_FOR_ARRIVALS = 100
 """At least so many for load that comes by the clock: one that finds no client free is dropped."""
 
+BY_THE_CLOCK = ("open", "consistency")
+"""The scripts with a rate of arrivals that can be chosen."""
+
 SWEEP_PER_S = (250, 500, 1000, 1500, 2000, 2500, 3000, 4000)
 
 Counted = Literal["transfers", "reads", "calls"]
@@ -49,6 +52,25 @@ class Scenario:
     def with_clients(self, clients: int) -> "Scenario":
         """The same with another number of clients."""
         return replace(self, clients=clients)
+
+    @property
+    def clients_max(self) -> int:
+        """How many clients k6 has at once: consistency has one of its own, and others only for the load beside."""
+        if self.script != "consistency":
+            return self.clients
+        return 1 if self.rate_per_s is None else 1 + self.clients
+
+    @property
+    def arrivals(self) -> float | None:
+        """How many transfers arrive by the clock; None where clients wait for answers."""
+        if self.script == "consistency" or not (self.rates_per_s or self.rate_per_s):
+            return None
+        return sum(self.rates_per_s or (self.rate_per_s or 0.0,)) * self.duration_s
+
+    @property
+    def rate_max_per_s(self) -> float:
+        """The highest rate of arrivals; 0 where clients wait for answers."""
+        return max((self.rate_per_s or 0.0, *self.rates_per_s))
 
     def at_rate(self, rate_per_s: float, name: str) -> "Scenario":
         """The same with arrivals at this rate (consistency: beside what is measured), under a name of its own."""

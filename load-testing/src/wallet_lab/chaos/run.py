@@ -8,7 +8,7 @@ from pathlib import Path
 from wallet_lab.audit.told import ACKNOWLEDGED
 from wallet_lab.bench.judging import first_violation, passed
 from wallet_lab.bench.k6 import calls_log, run_k6
-from wallet_lab.bench.run import audit, prepare
+from wallet_lab.bench.run import NOT_CARRIED_OUT, audit, prepare
 from wallet_lab.bench.scenarios import Scenario
 from wallet_lab.calls import count
 from wallet_lab.chaos.disturbance import disturbing
@@ -29,7 +29,7 @@ def run_fault(stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: 
     try:
         with tempfile.TemporaryDirectory(prefix="wallet-chaos-") as folder:
             return _run(stack, fault, scenario, repeat, Path(folder))
-    except LabError as error:
+    except NOT_CARRIED_OUT as error:
         return not_run(stack.architecture, fault, repeat, why=str(error))
 
 
