@@ -4,6 +4,11 @@
 # something; for this one install the answer is no, and whatever answered before answers again afterwards.
 set -eu
 
+# Two labs at once would take each other's answer for the one from before.
+if [ -z "${WALLET_INSTALL_LOCKED:-}" ]; then
+    WALLET_INSTALL_LOCKED=1 exec flock --close --wait 600 /run/lock/wallet-lab-install.lock /bin/sh "$0" "$@"
+fi
+
 package=$1
 shift
 policy=/usr/sbin/policy-rc.d
@@ -14,16 +19,15 @@ restore() {
     if [ -e "$aside" ]; then mv "$aside" "$policy"; fi
 }
 
+# An install that was killed could not put things back: what it left is not the answer from before.
+if grep -qs wallet-lab "$policy"; then restore; fi
 if [ -e "$policy" ]; then mv "$policy" "$aside"; fi
 trap restore EXIT
 trap 'exit 1' HUP INT TERM
-printf '#!/bin/sh\nexit 101\n' > "$policy"
+printf '#!/bin/sh\n# wallet-lab installs a package\nexit 101\n' > "$policy"
 chmod 755 "$policy"
 
-export DEBIAN_FRONTEND=noninteractive
-# Package lists may be missing or old on a fresh machine, so the first failure only means: fetch them.
-apt-get install -y -qq --no-install-recommends "$package" ||
-    { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$package"; }
+/bin/sh "$(dirname "$0")/apt_install.sh" "$package"
 
 # Installed is also enabled, for the next boot: not wanted either.
 for unit; do

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from wallet_lab.environment import of_installer
 from wallet_lab.errors import CommandFailedError, LabError
 from wallet_lab.stack import Command
 
@@ -27,11 +28,13 @@ async def ensure(program: Path, package: str, units: tuple[str, ...], run: Runne
     try:
         if shutil.which("apt-get") is None or (as_root and shutil.which("sudo") is None):
             raise CommandFailedError(name, "needs apt-get and root")
-        await run(Command(name=name, argv=(*as_root, "/bin/sh", str(INSTALL), package, *units)))
-    except CommandFailedError:
+        argv = (*as_root, "/bin/sh", str(INSTALL), package, *units)
+        await run(Command(name=name, argv=argv, env=of_installer(os.environ), bare=True))
+    except CommandFailedError as failed:
         raise LabError(
             f"{program.name} is missing: run 'sudo apt-get install {package}' and try again "
-            "(the lab runs one of its own, so you may disable the system's service)."
+            "(the lab runs one of its own, so you may disable the system's service). "
+            f"Its installation failed: {failed.reason}"
         ) from None
     if not os.access(program, os.X_OK):
         raise LabError(f"the package {package} is installed, but {program} is not there")

@@ -1,0 +1,120 @@
+"""The script `lab`, and the one that installs packages of the system, in surroundings that are not made for them."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+APT_INSTALL = ROOT / "load-testing/src/wallet_lab/servers/apt_install.sh"
+_STAMP = """
+cd "$1" && { printf '%s\\n' "$1"; cat "$1"/lab "$1"/requirements.lock "$1"/*/pyproject.toml; } | sha256sum
+"""
+
+
+def program(path: Path, text: str) -> None:
+    """A shell script that can be run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture(params=["plain", "with space", "50% é", "it's $HOME", "a*[b]", '"q"'])
+def checkout(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A checkout that is set up, whose Python prints the environment it gets."""
+    root: Path = tmp_path / request.param
+    program(root / ".lab/venv/bin/python", "env")
+    (root / "lab").write_bytes((ROOT / "lab").read_bytes())
+    (root / "lab").chmod(0o755)
+    (root / "requirements.lock").write_text("")
+    (root / "member").mkdir()
+    (root / "member" / "pyproject.toml").write_text("")
+    stamp = subprocess.run(["sh", "-c", _STAMP, "sh", str(root)], capture_output=True, text=True, check=True)
+    (root / ".lab" / "stamp").write_text(stamp.stdout)
+    return root
+
+
+def test_the_users_settings_of_python_pip_uv_and_the_linker_are_dropped(checkout: Path) -> None:
+    """Except for those that say how to reach a package index; from any path."""
+    dropped = {
+        "PYTHONPATH": "/x",
+        "PYTHONHOME": "/x",
+        "PIP_USER": "1",
+        "PIP_TARGET": "/x",
+        "UV_PYTHON": "3.8",
+    }
+    dropped |= {"LD_LIBRARY_PATH": "/x", "VIRTUAL_ENV": "/x", "PYTHONWARNINGS": "error"}
+    kept = {"PIP_INDEX_URL": "https://a.example", "UV_INDEX_URL": "https://a.example", "PIP_CERT": "/ca.pem"}
+    kept |= {"UV_INDEX_INTERNAL_PASSWORD": "x", "WALLET_API_KEYS": "key", "https_proxy": "http://p.example"}
+    ran = subprocess.run(
+        [str(checkout / "lab"), "status"],
+        env={"PATH": os.environ["PATH"], **dropped, **kept},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    names = {line.partition("=")[0] for line in ran.stdout.splitlines()}
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert names & dropped.keys() == set()
+    assert kept.keys() <= names
+
+
+def test_an_environment_of_another_user_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """Given a checkout in which nothing can be written, then one line says whose right is missing."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    tmp_path.chmod(0o755)
+    tmp_path.parent.chmod(0o755)
+    tmp_path.parent.parent.chmod(0o755)
+    (tmp_path / "lab").write_bytes((ROOT / "lab").read_bytes())
+    (tmp_path / "requirements.lock").write_text("")
+    (tmp_path / "member").mkdir()
+    (tmp_path / "member" / "pyproject.toml").write_text("")
+    for made in (False, True):
+        if made:
+            (tmp_path / ".lab").mkdir()
+        ran = subprocess.run(
+            ["sh", str(tmp_path / "lab"), "status"], user=65534, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 1
+        assert ran.stderr.count("\n") == 1
+        assert str(tmp_path / ".lab") in ran.stderr
+
+
+def apt(tmp_path: Path, text: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    """Install a package with an apt-get that does this; nothing sleeps."""
+    program(tmp_path / "apt-get", f'echo "$@" >> {tmp_path}/calls\n{text}')
+    program(tmp_path / "sleep", f"echo >> {tmp_path}/sleeps")
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    argv = ["/bin/sh", str(APT_INSTALL), "some-server"]
+    return subprocess.run(argv, env={"PATH": path, **env}, capture_output=True, text=True, check=False)
+
+
+LOCKED = 'echo "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt-get)" >&2; exit 100'
+
+
+def test_an_install_waits_for_another_one(tmp_path: Path) -> None:
+    """Given an apt that is busy twice, then the third try installs, and no lists are fetched in between."""
+    done = apt(tmp_path, f"[ $(wc -l < {tmp_path}/calls) -gt 2 ] || {{ {LOCKED}; }}")
+    assert done.returncode == 0, done.stdout
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert len(calls) == 3
+    assert all(call.endswith("install -y --no-install-recommends some-server") for call in calls)
+
+
+def test_an_install_gives_up_when_its_time_is_over(tmp_path: Path) -> None:
+    """Given an apt that stays busy, then it fails, and what apt said is passed on."""
+    done = apt(tmp_path, LOCKED, WALLET_APT_TIMEOUT_S="0")
+    assert done.returncode != 0
+    assert "It is held by process 7" in done.stdout
+
+
+def test_an_install_that_fails_for_another_reason_fetches_the_lists_once(tmp_path: Path) -> None:
+    """Given a package that is unknown, then lists are fetched, it is tried once more, and nothing waits."""
+    done = apt(
+        tmp_path, 'case "$*" in *update*) ;; *) echo "E: Unable to locate package" >&2; exit 100 ;; esac'
+    )
+    assert done.returncode != 0
+    assert len((tmp_path / "calls").read_text().splitlines()) == 3
+    assert not (tmp_path / "sleeps").exists()
