@@ -52,6 +52,11 @@ def execute(file: Path) -> None:
     _driver(op.get_bind()).run_async(lambda driver: driver.execute(file.read_text()))
 
 
+def option(path: Path) -> str:
+    """A path as a value in Alembic's configuration, where a percent sign begins a reference."""
+    return str(path).replace("%", "%%")
+
+
 async def _run(fill: Fill | None) -> None:
     connecting = partial(connect, MigrationSettings().database_url.get_secret_value())
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connecting)

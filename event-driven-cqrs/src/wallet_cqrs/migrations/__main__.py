@@ -6,6 +6,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
+from wallet_kernel.migrations import option
 from wallet_kernel.topology import OtherTopology
 
 _VERSIONS = Path(__file__).with_name("versions")
@@ -21,9 +22,9 @@ def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in known:
         raise SystemExit(f"say which schema: python -m wallet_cqrs.migrations {'|'.join(known)}")
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.set_main_option("path_separator", "os")
-    config.set_main_option("version_locations", str(_VERSIONS / sys.argv[1]))
+    config.set_main_option("script_location", option(Path(__file__).parent))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", option(_VERSIONS / sys.argv[1]))
     config.set_main_option("schema", sys.argv[1])
     try:
         command.upgrade(config, "head")

@@ -5,6 +5,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
+from wallet_kernel.migrations import option
 from wallet_kernel.topology import OtherTopology
 
 
@@ -14,7 +15,7 @@ def main() -> None:
     Exits with one sentence if the database belongs to another topology than WALLET_SHARD and WALLET_SHARDS say.
     """
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("script_location", option(Path(__file__).parent))
     try:
         command.upgrade(config, "head")
     except OtherTopology as error:
