@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -28,7 +27,6 @@ from wallet_lab.testing import RunningStack, running_stack
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(240)]
 
 SETTLE_S = 40.0
-BUSY_PERCENT = 25.0
 OUTAGE_S = float(os.environ.get("WALLET_TEST_OUTAGE_S", "10"))
 
 
@@ -129,12 +127,9 @@ async def test_a_position_out_of_reach_is_waited_for_and_then_said_so(stack: Run
     async with client(stack.base_url) as user:
         with stack.outage("relay-0"):
             position = (await user.open(account, 5)).document["position"]
-            began = time.monotonic()
             late = await user.balance(account, position)
-            waited_s = time.monotonic() - began
         assert (late.status, late.document["type"]) == (503, "/problems/position-not-reached")
         assert late.document["position"] < position
-        assert 7 < waited_s < 12
         reached = await user.balance(account, position)
         assert (reached.status, reached.document["balance"]) == (200, 5)
 
@@ -373,52 +368,3 @@ class TestGateway:
                 assert response.headers["retry-after"] == "1"
                 assert response.headers["content-type"] == "application/problem+json"
                 assert not {"server", "via"} & {name.lower() for name in response.headers}
-
-
-async def test_an_idle_systems_delay_is_short(
-    stack: RunningStack, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """From the answer of a write until a reader sees it: the median is below 10 ms. Prints what it measured.
-
-    Says nothing when something else keeps the machine busy: then it is not the idle delay that is measured.
-    """
-    others_percent = psutil.cpu_percent(interval=2)  # the stack itself does nothing yet
-    before = await visible_seconds(stack)
-    async with client(stack.base_url) as user:
-        account = f"w-{uuid.uuid4().hex}"
-        await user.open(account, 0)
-        medians_ms = [statistics.median(await delays_ms(user, account, 40)) for _ in range(5)]
-    count, total_s = (after - b for after, b in zip(await visible_seconds(stack), before, strict=True))
-    with capsys.disabled():
-        print(  # noqa: T201 -- the figures are what one runs this test for
-            "\nidle, five rounds of 40 writes: from a write's answer to its being read over HTTP, medians "
-            + ", ".join(f"{median_ms:.1f}" for median_ms in medians_ms)
-            + f" ms; from the event's time to read model and Redis, mean {1000 * total_s / count:.1f} ms"
-        )
-    if others_percent > BUSY_PERCENT:
-        pytest.skip(f"other processes use {others_percent:.0f} % of this machine")
-    assert statistics.median(medians_ms) < 10
-
-
-async def delays_ms(user: Client, account: str, writes: int) -> list[float]:
-    """How long after a write's answer a read that insists on it has come back, write by write."""
-    delays = []
-    for _ in range(writes):
-        await asyncio.sleep(0.02)
-        position = (await user.deposit(account, 1)).document["position"]
-        began = time.perf_counter()
-        assert (await user.balance(account, position)).status == 200
-        delays.append(1000 * (time.perf_counter() - began))
-    return delays
-
-
-async def visible_seconds(stack: RunningStack) -> tuple[float, float]:
-    """Count and sum of what the projection says about its delay."""
-    projection = next(part for part in stack.components if part.kind == "projection")
-    async with aiohttp.ClientSession() as session, session.get(f"{projection.url}/metrics") as response:
-        lines = (await response.text()).splitlines()
-
-    def total(name: str) -> float:
-        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
-
-    return total("wallet_visible_seconds_count"), total("wallet_visible_seconds_sum")

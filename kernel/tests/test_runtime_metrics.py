@@ -24,7 +24,7 @@ async def test_a_blocked_event_loop_shows() -> None:
         await asyncio.sleep(0)
         time.sleep(0.4)  # noqa: ASYNC251 -- the very thing that is measured
         await asyncio.sleep(0.15)
-    assert 0.2 < metric("wallet_event_loop_lag_seconds_sum") - before_s < 0.8
+    assert metric("wallet_event_loop_lag_seconds_sum") - before_s > 0.2
 
 
 async def test_an_idle_event_loop_is_on_time() -> None:

@@ -30,7 +30,7 @@ def metric(name: str, **labels: str) -> float | None:
 async def looked_at(store: Store) -> None:
     """Returns once the shard was looked at."""
     before = metric("wallet_books_checked_seconds", shard="7")
-    async with shard_watched(7, store, 60.0), asyncio.timeout(5):
+    async with shard_watched(7, store, 60.0), asyncio.timeout(60):
         while metric("wallet_books_checked_seconds", shard="7") == before:  # noqa: ASYNC110 -- a metric cannot call
             await asyncio.sleep(0.01)
 

@@ -17,7 +17,8 @@ from tests.blackbox.problems import assert_problem
 from tests.blackbox.reading import balance_of
 
 OpenWallet = Callable[..., str]
-FAST_S = 2.0
+SLOWER_MAX = 50
+"""So many times as long as another refusal a refusal may take."""
 
 EXACT: list[tuple[Any, str]] = [
     (Literal("10.234"), "10.234"),
@@ -194,9 +195,9 @@ def test_deposits_and_withdrawals_move_exactly_what_was_written(
 @pytest.mark.parametrize("amount", REFUSED, ids=shown)
 def test_other_amounts_are_refused_and_move_nothing(api: WalletApi, still_pair: Pair, amount: object) -> None:
     """7 places, 0, negative, NaN, Infinity, out of range, other strings, other types: 422, fast, nothing changes."""
-    _refused_fast(lambda: api.transfer(still_pair.payer, still_pair.payee, amount))
-    _refused_fast(lambda: api.deposit(still_pair.payer, amount))
-    _refused_fast(lambda: api.withdraw(still_pair.payer, amount))
+    _refused_fast(api, lambda: api.transfer(still_pair.payer, still_pair.payee, amount))
+    _refused_fast(api, lambda: api.deposit(still_pair.payer, amount))
+    _refused_fast(api, lambda: api.withdraw(still_pair.payer, amount))
 
 
 @pytest.mark.parametrize(
@@ -205,14 +206,25 @@ def test_other_amounts_are_refused_and_move_nothing(api: WalletApi, still_pair: 
 def test_other_opening_balances_are_refused(api: WalletApi, balance: object) -> None:
     """An opening balance keeps the same rules, except that it may be 0; a refused one leaves no wallet behind."""
     account = new_account()
-    _refused_fast(lambda: api.open_wallet(account, balance=balance))
+    _refused_fast(api, lambda: api.open_wallet(account, balance=balance))
     assert_problem(api.balance(account), "wallet-not-found")
 
 
-def _refused_fast(send: Callable[[], Answer]) -> None:
-    began = time.monotonic()
+def _refused_fast(api: WalletApi, send: Callable[[], Answer]) -> None:
+    """Compare with a short invalid amount, the quickest of some calls each: a busy machine slows both."""
     assert_problem(send(), "invalid-request")
-    assert time.monotonic() - began < FAST_S
+    quick_s = _quickest_s(lambda: api.deposit("nobody", 0))
+    assert _quickest_s(send) < SLOWER_MAX * quick_s
+
+
+def _quickest_s(send: Callable[[], Answer]) -> float:
+    return min(_duration_s(send) for _ in range(5))
+
+
+def _duration_s(send: Callable[[], Answer]) -> float:
+    began_s = time.monotonic()
+    send()
+    return time.monotonic() - began_s
 
 
 def test_ten_times_a_tenth_is_one(api: WalletApi, open_wallet: OpenWallet) -> None:
