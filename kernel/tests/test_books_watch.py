@@ -61,14 +61,14 @@ def _slices_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_books_are_checked_again_after_an_outage() -> None:
     """A look that fails leaves the last values with their age; the next look goes on."""
-    books = FakeBooks()
+    books, began_s = FakeBooks(), time.time()
     books.imbalance = 2
-    async with books_watched(3, books, 0.01), asyncio.timeout(5):
+    async with books_watched(3, books, 0.01), asyncio.timeout(60):
         while books.looks < 4:  # noqa: ASYNC110 -- the watch has no event for it
             await asyncio.sleep(0.01)
     assert metric("wallet_books_imbalance_micros", shard="3", currency="EUR") == 2
     assert metric("wallet_books_in_transit_micros", shard="3", currency="EUR") == 5
-    assert time.time() - metric("wallet_books_checked_seconds", shard="3") < 5
+    assert metric("wallet_books_checked_seconds", shard="3") >= began_s
 
 
 async def test_other_looks_are_taken_although_one_fails() -> None:
@@ -81,7 +81,7 @@ async def test_other_looks_are_taken_although_one_fails() -> None:
     async def look() -> None:
         taken.set()
 
-    async with books_watched(4, FakeBooks(), 0.01, fails, look), asyncio.timeout(5):
+    async with books_watched(4, FakeBooks(), 0.01, fails, look), asyncio.timeout(60):
         await taken.wait()
 
 

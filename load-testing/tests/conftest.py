@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wallet_lab.private_home import private_home
 from wallet_lab.testing import PostgresServer, RunningStack, running_postgres, running_stack
 
 FAKES = Path(__file__).parent / "fakes"
@@ -20,6 +21,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def fakes_env() -> dict[str, dict[str, str]]:
     """Makes every service a fake."""
     return {"*": {"PYTHONPATH": str(FAKES)}}
+
+
+@pytest.fixture(scope="session")
+def hostile_folder() -> Iterator[Path]:
+    """A folder with characters that shells, patterns, URLs and configuration files read in their own ways."""
+    with private_home(None) as place:
+        folder = place / "it's 50% é a*[b] #;&"
+        folder.mkdir(mode=0o755)
+        yield folder
 
 
 @pytest.fixture(scope="module")

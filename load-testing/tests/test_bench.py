@@ -129,7 +129,10 @@ def test_k6_puts_on_the_load_that_was_asked_for_despite_the_users_settings(
     for name, value in {"K6_VUS": "1", "K6_DURATION": "1s", "HOME": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     asked = find("hot-pair").with_clients(8).lasting(2)
-    load = run_k6(asked, noop.base_url, run="asked", folder=tmp_path)
+    try:
+        load = run_k6(asked, noop.base_url, run="asked", folder=tmp_path)
+    except LabError as error:
+        raise AssertionError(str(error)) from None
     assert {call.key.split("-")[-2] for call in load.calls} == {str(number) for number in range(1, 9)}
     assert load.elapsed_s > 2
 

@@ -252,12 +252,13 @@ def both_up(tmp_path: Path) -> Iterator[None]:
 _HOLDS_LOCKS = """
 import os, sys
 from pathlib import Path
-from wallet_lab.home import StackHome, take_lock
+from wallet_lab.home import STATE_VERSION, StackHome, take_lock
 homes = [StackHome(Path(sys.argv[1]), name) for name in ("saga", "cqrs")]
 locks = [take_lock(home) for home in homes]
 for home, name in zip(homes, ("worker-0", "query-0")):
     component = {"name": name, "kind": name[:-2], "pid": None, "port": 1}
-    home.write("state", {"supervisor": os.getpid(), "base_url": None, "components": [component]})
+    state = {"version": STATE_VERSION, "supervisor": os.getpid(), "base_url": None}
+    home.write("state", {**state, "components": [component]})
 print("held", flush=True)
 sys.stdin.read()
 """

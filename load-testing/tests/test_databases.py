@@ -18,10 +18,11 @@ from wallet_lab.accounts import (
     Account,
     can_enter,
     can_run,
-    quarters,
+    identity,
     runnable_copy,
     unprivileged_account,
 )
+from wallet_lab.belonging import quarters
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome
 from wallet_lab.servers import postgres
@@ -106,6 +107,41 @@ def test_data_of_an_older_lab_say_what_to_do(tmp_path: Path) -> None:
     with running_postgres(home=tmp_path) as server:
         assert query(server.service_url, "SELECT 1") == "1"
     StackHome(tmp_path, "postgres").wipe()
+
+
+@pytest.mark.parametrize("note", [None, "", "wallet 12"], ids=["missing", "empty", "cut off"])
+def test_a_cluster_is_not_made_again_when_its_note_is_damaged(tmp_path: Path, note: str | None) -> None:
+    """Given data whose note of how they were made is lost, then the data are there, under the passwords of now."""
+    home = StackHome(tmp_path, "postgres")
+    with running_postgres(home=tmp_path) as server:
+        query(server.owner_url, "CREATE TABLE kept AS SELECT 7 AS seven")
+    file = home.data() / "postgres.provisioned"
+    file.unlink() if note is None else file.write_text(note)
+    home.secrets.write_text("{}")
+    with running_postgres(home=tmp_path) as server:
+        assert query(server.owner_url, "SELECT seven FROM kept") == "7"
+    home.wipe()
+
+
+def test_a_server_starts_although_a_stranger_has_the_process_id_of_its_predecessor(tmp_path: Path) -> None:
+    """Given a postmaster.pid from before a reboot, whose id is another process of the same user now."""
+    home = StackHome(tmp_path, "postgres")
+    with (
+        subprocess.Popen(["sleep", "60"], **identity(unprivileged_account())) as stranger,
+        running_postgres(home=tmp_path) as server,
+    ):
+        file = home.data() / "postgres" / "postmaster.pid"
+        lines = file.read_text().splitlines()
+        server.kill()
+        file.write_text("\n".join([str(stranger.pid), *lines[1:], ""]))
+        try:
+            server.start()
+            assert query(server.service_url, "SELECT 1") == "1"
+        except LabError as error:
+            raise AssertionError(str(error)) from None
+        finally:
+            stranger.kill()
+    home.wipe()
 
 
 def test_copies_of_the_database_are_independent(database_server: PostgresServer) -> None:

@@ -1,11 +1,15 @@
 """Ports: the usual ones unless someone else has them."""
 
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from wallet_lab.ports import PortChooser, is_free
+from wallet_lab.supervision.listening import listens_alone
 
 
 @pytest.fixture
@@ -38,3 +42,46 @@ def test_no_port_is_given_twice() -> None:
     ports = PortChooser(usual=True)
     free = PortChooser(usual=False).choose(0)
     assert ports.choose(free) != ports.choose(free)
+
+
+def test_no_port_is_given_to_two_labs() -> None:
+    """A component listens only seconds after its port was chosen; until then the port is claimed."""
+    one, other = PortChooser(usual=True), PortChooser(usual=True)
+    free = PortChooser(usual=False).choose(0)
+    assert one.choose(free) == free
+    assert other.choose(free) != free
+    one.release()
+    assert PortChooser(usual=True).choose(free) == free
+
+
+def test_who_listens_is_known(taken_port: int) -> None:
+    """An answer on a port counts only if the component itself gave it."""
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        assert listens_alone(os.getpid(), taken_port)
+        assert not listens_alone(stranger.pid, taken_port)
+        stranger.kill()
+
+
+def test_a_port_that_is_shared_with_a_stranger_is_not_ones_own() -> None:
+    """With SO_REUSEPORT, half of the clients' calls would reach the other stack."""
+    program = """if True:
+        import socket, sys
+        shared = socket.socket()
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        shared.bind(("127.0.0.1", int(sys.argv[1])))
+        shared.listen()
+        print("listens", flush=True)
+        sys.stdin.read()
+    """
+    with socket.socket() as mine:
+        mine.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        mine.bind(("127.0.0.1", 0))
+        mine.listen()
+        port = mine.getsockname()[1]
+        argv = [sys.executable, "-c", program, str(port)]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert listens_alone(os.getpid(), port)  # the other one is a child, as a replica is
+            assert other.stdout is not None
+            other.stdout.readline()
+            assert not listens_alone(other.pid, port)
+            other.kill()

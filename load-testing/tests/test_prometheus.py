@@ -44,10 +44,13 @@ def test_targets_are_what_serves_metrics() -> None:
 @needs_prometheus
 def test_its_configuration_is_valid(tmp_path: Path) -> None:
     """By Prometheus' own judgement, also before any stack has left its targets."""
-    file = tmp_path / "prometheus.yml"
-    file.write_text(json.dumps(prometheus.configuration(tmp_path / "targets")))
+    prometheus.write_configuration(tmp_path, tmp_path / "nowhere")
     checked = subprocess.run(
-        ["promtool", "check", "config", str(file)], capture_output=True, text=True, check=False
+        ["promtool", "check", "config", "prometheus.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -55,7 +58,8 @@ def test_its_configuration_is_valid(tmp_path: Path) -> None:
 def test_components_are_told_apart_and_counted_whole(tmp_path: Path) -> None:
     """CPU time of a component is that of all its processes; one that is down has none, but its restarts count."""
     with subprocess.Popen(["/bin/sh", "-c", "python3 -c 'while 1: pass' & wait"]) as busy:
-        time.sleep(0.6)
+        while used_by(busy.pid)[0] <= 0.1:
+            time.sleep(0.05)
         home = StackHome(tmp_path, "saga")
         home.root.mkdir()
         parts = [
@@ -74,9 +78,9 @@ def test_components_are_told_apart_and_counted_whole(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @needs_prometheus
-def test_it_watches_its_stack() -> None:
+def test_it_watches_its_stack(hostile_folder: Path) -> None:
     """With `monitoring`, every service answers Prometheus, and the rules are in force; without, nothing is started."""
-    with running_stack("saga", monitoring=True) as stack:
+    with running_stack("saga", below=hostile_folder, monitoring=True) as stack:
         kinds = [part.kind for part in stack.components]
         assert kinds[-2:] == ["component-metrics", "prometheus"]
         assert stack.components[-1].healthy

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from wallet_lab.credentials import Credentials
+from wallet_lab.ports import PortChooser
 from wallet_lab.stack import Component, Stack
 from wallet_lab.stacks.request import Request
 from wallet_lab.stacks.saga import plan
@@ -14,7 +15,8 @@ SECRETS = Credentials("owner-word", "service-word", "redis-word", "shared-word",
 
 def described(**request: object) -> Stack:
     """A stack on free ports."""
-    return plan(Request.from_json({"usual_ports": False, **request}), SECRETS, Path("/data")).stack()
+    ports = PortChooser(usual=False)
+    return plan(Request.from_json(request), SECRETS, Path("/data"), ports).stack()
 
 
 def named(stack: Stack, name: str) -> Component:

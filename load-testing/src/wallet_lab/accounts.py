@@ -8,9 +8,9 @@ import functools
 import hashlib
 import os
 import pwd
-import secrets
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -98,24 +98,7 @@ def identity(account: Account | None) -> Identity:
     return {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
-def quarters(home: Path, account: Account | None) -> Path:
-    """Where the account's files of the stack at `home` live: `home` itself when the account can get there.
-
-    Otherwise a folder outside, whose name `home` keeps: a new clone at an old path does not find old data.
-    """
-    note = home / "outside"
-    if not note.exists():
-        if can_enter(home, account):
-            return home
-        note.write_text(f"{OUTSIDE / secrets.token_hex(8)}\n")
-    outside = _open_directory(Path(note.read_text().strip()))
-    (outside / "README").write_text(
-        f"Data of the wallet lab at {home}, which its database user cannot enter.\n"
-    )
-    return outside
-
-
-def _open_directory(path: Path) -> Path:
+def open_directory(path: Path) -> Path:
     """Make a directory below `OUTSIDE` that every account can enter, whatever the umask."""
     for directory in (*reversed(path.parents), path):
         if directory.is_relative_to(OUTSIDE):
@@ -150,23 +133,23 @@ def runnable_copy(program: Path, tree: tuple[Path, ...], account: Account | None
     """
     if can_run(program, account):
         return program
-    base = tree[0].parent
     # The folder's change time is another one after every installation: no old copy serves a new version.
     key = hashlib.sha256(str(tree[0]).encode()).hexdigest()[:16]
     copy = OUTSIDE / "programs" / f"{key}-{tree[0].stat().st_ctime_ns}"
-    if not copy.exists():
-        _copy_tree(tree, copy)
-        for outdated in set(copy.parent.glob(f"{key}-*")) - {copy}:
+    twin = copy / program.relative_to(tree[0].parent)
+    if not can_run(twin, account):  # there is no copy, or a power cut left an incomplete one
+        for outdated in copy.parent.glob(f"{key}-*"):
             shutil.rmtree(outdated, ignore_errors=True)
-    twin = copy / program.relative_to(base)
+        _copy_tree(tree, copy)
     if not can_run(twin, account):
         raise LabError(f"the user '{ACCOUNT_NAME}' can run neither {program} nor its copy {twin}")
     return twin
 
 
 def _copy_tree(tree: tuple[Path, ...], target: Path) -> None:
-    draft = target.with_name(f"draft-{os.getpid()}")
-    _open_directory(draft)
+    open_directory(target.parent)
+    draft = Path(tempfile.mkdtemp(prefix="draft-", dir=target.parent))
+    draft.chmod(0o755)
     for part in tree:
         copy = shutil.copytree if part.is_dir() else shutil.copy2
         copy(part, draft / part.name)

@@ -13,11 +13,13 @@ from wallet_lab.audit.command import audit
 from wallet_lab.bench.command import bench
 from wallet_lab.chaos.command import chaos
 from wallet_lab.compare.command import compare, report
+from wallet_lab.environment import clean_own, of_service
 from wallet_lab.errors import LabError
 from wallet_lab.home import supervisor_pid
 from wallet_lab.stacks import cqrs
 from wallet_lab.supervision.chosen import stack_home
 from wallet_lab.supervision.command import down, show_logs, status, up
+from wallet_lab.unforeseen import unforeseen
 
 app = typer.Typer(
     help="Run, watch and test the wallet's architectures on this machine.",
@@ -29,11 +31,15 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
-    """Run the command line; an error the user can act on is one message, not a traceback."""
+    """Run the command line; an error is one message, never a traceback."""
+    clean_own()
     try:
         app(prog_name="./lab")
     except LabError as error:
         errors.print(f"lab: {error}", markup=False)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 -- the last one to hear of it
+        errors.print(f"lab: {unforeseen(error)}", markup=False)
         sys.exit(1)
 
 
@@ -60,7 +66,7 @@ def _maintain(*, verify: bool) -> int:
     if supervisor_pid(home) is None:
         raise LabError("cqrs is not up; './lab up cqrs' starts it")
     command = cqrs.rebuild(home, verify=verify)
-    return subprocess.run(command.argv, env={**os.environ, **command.env}, check=False).returncode
+    return subprocess.run(command.argv, env={**of_service(os.environ), **command.env}, check=False).returncode
 
 
 app.command()(compare)

@@ -13,3 +13,7 @@ class CommandFailedError(LabError):
         super().__init__(f"{name} {reason}")
         self.name = name
         self.reason = reason
+
+
+class PortTakenError(CommandFailedError):
+    """A component could not have a port that it was given, because another program has it."""

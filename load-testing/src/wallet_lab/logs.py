@@ -32,16 +32,16 @@ def trim_logs(home: StackHome) -> None:
         trim(path)
 
 
-def tail(path: Path, lines: int = 20) -> str:
-    """The last lines of a log, at most 256 KiB; empty when there is none."""
-    return "\n".join(_last_lines(path, lines))
+def tail(path: Path, lines: int = 20, since: int = 0) -> str:
+    """The last lines of a log, at most 256 KiB, that come after its first `since` bytes; empty when there is none."""
+    return "\n".join(_last_lines(path, lines, since))
 
 
-def _last_lines(path: Path, count: int) -> list[str]:
+def _last_lines(path: Path, count: int, since: int = 0) -> list[str]:
     if not path.exists():
         return []
     with path.open("rb") as log:
-        log.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        log.seek(max(since, path.stat().st_size - TAIL_BYTES))
         return log.read().decode(errors="replace").splitlines()[-count:]
 
 

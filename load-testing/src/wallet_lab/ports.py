@@ -2,6 +2,7 @@
 
 import random
 import socket
+import weakref
 from collections.abc import Iterator
 
 # Below Linux's ephemeral range, whose ports any outgoing connection may take at any moment.
@@ -20,21 +21,42 @@ def is_free(port: int) -> bool:
 
 
 class PortChooser:
-    """Hands out every port at most once."""
+    """Hands out every port at most once, and none that another lab on this machine has chosen.
+
+    A component binds its port seconds after it was chosen, so each chosen port is claimed until the chooser is gone:
+    by an abstract Unix socket, whose name belongs to one process of this network namespace and vanishes with it.
+    """
 
     def __init__(self, *, usual: bool) -> None:
         """`usual` is False for a stack that must stay out of the way of the user's own."""
         self._usual = usual
-        self._taken: set[int] = set()
+        self._claims: list[socket.socket] = []
+        weakref.finalize(self, _close, self._claims)
 
     def choose(self, usual: int) -> int:
         """The usual port when it is free, else any free one."""
-        candidates = self._candidates(usual)
-        port = next(port for port in candidates if port not in self._taken and is_free(port))
-        self._taken.add(port)
-        return port
+        return next(port for port in self._candidates(usual) if self._claim(port))
+
+    def _claim(self, port: int) -> bool:
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            claim.bind(f"\0wallet-lab-port-{port}")
+        except OSError:
+            claim.close()
+            return False
+        self._claims.append(claim)
+        return is_free(port)
 
     def _candidates(self, usual: int) -> Iterator[int]:
         if self._usual:
             yield usual
         yield from random.sample(_SPARE, len(_SPARE))
+
+    def release(self) -> None:
+        """Give all ports back."""
+        _close(self._claims)
+
+
+def _close(claims: list[socket.socket]) -> None:
+    while claims:
+        claims.pop().close()

@@ -64,8 +64,11 @@ class Command:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     stdin: bytes = field(default=b"", repr=False)
+    cwd: Path = Path("/")
+    bare: bool = False
+    """Gets no variable of the user's; see `environment`."""
     unprivileged: bool = False
-    """Runs with a bare environment and, when the lab is root, as the lab's own system user."""
+    """Is bare and, when the lab is root, runs as the lab's own system user."""
     orphan_signal: signal.Signals = signal.SIGKILL
     """What the kernel sends it when the supervisor dies."""
 
@@ -79,6 +82,8 @@ class Component(Command):
     url: str
     probe: Probe
     shard: int | None = None
+    public_port: int | None = None
+    """Where clients call, if the component listens there by itself; its replicas share the port."""
     metrics_port: int | None = None
     """Where it serves Prometheus metrics under /metrics."""
     stop_signal: signal.Signals = signal.SIGTERM

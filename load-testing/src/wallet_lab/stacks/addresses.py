@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from wallet_lab import credentials
 from wallet_lab.errors import LabError
-from wallet_lab.home import StackHome
+from wallet_lab.home import StackHome, state_of
 from wallet_lab.servers import rabbitmq, redis
 
 Role = Literal["wallet_owner", "wallet_service"]
@@ -33,7 +33,7 @@ class Addresses:
     def __init__(self, home: StackHome) -> None:
         """`home` is that of a stack that is up."""
         self._home = home
-        self._credentials = credentials.load_or_create(home.secrets)
+        self._credentials = credentials.load(home.secrets)
 
     def database(self, component: str, role: Role) -> str:
         """A database as the owner (audits, migrations) or as the services see it."""
@@ -65,5 +65,5 @@ class Addresses:
         raise LabError(f"{self._home.architecture} has no {name}, or is not up")
 
     def _components(self) -> list[dict[str, Any]]:
-        components: list[dict[str, Any]] = self._home.read("state").get("components", [])
+        components: list[dict[str, Any]] = state_of(self._home).get("components", [])
         return components

@@ -138,9 +138,8 @@ def _module(name: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", name)
 
 
-def plan(request: Request, credentials: Credentials, data: Path) -> CqrsPlan:
+def plan(request: Request, credentials: Credentials, data: Path, ports: PortChooser) -> CqrsPlan:
     """Choose the ports of a stack whose databases live below `data`."""
-    ports = PortChooser(usual=request.usual_ports)
 
     def cluster(name: str, port: int) -> Cluster:
         return Cluster(name, database_of(name), data / name, ports.choose(port), credentials)

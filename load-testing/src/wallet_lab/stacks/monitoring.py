@@ -11,9 +11,8 @@ from wallet_lab.stack import Component, HttpProbe, Stack, Stage
 COMPONENT_METRICS_PORT = 9096
 
 
-def monitored(stack: Stack, home: StackHome, *, usual_ports: bool) -> Stack:
-    """The stack with its monitoring as the last stage. Choose its ports when the stack already has its own."""
-    ports = PortChooser(usual=usual_ports)
+def monitored(stack: Stack, home: StackHome, ports: PortChooser) -> Stack:
+    """The stack with its monitoring as the last stage."""
     watcher = _component_metrics(home, ports.choose(COMPONENT_METRICS_PORT))
     server = prometheus.server(home, ports.choose(prometheus.PORT))
     return replace(

@@ -40,11 +40,11 @@ class NoopPlan:
             port=self.port,
             url=f"http://127.0.0.1:{self.port}",
             probe=HttpProbe(self.port),
+            public_port=self.public_port,
         )
         return Stack("noop", f"http://127.0.0.1:{self.public_port}", (Stage((service,)),))
 
 
-def plan(request: Request, credentials: Credentials, _data: Path) -> NoopPlan:
+def plan(_request: Request, credentials: Credentials, _data: Path, ports: PortChooser) -> NoopPlan:
     """Choose the ports; there are no databases."""
-    ports = PortChooser(usual=request.usual_ports)
     return NoopPlan(credentials, ports.choose(PUBLIC_PORT), ports.choose(OWN_PORT))

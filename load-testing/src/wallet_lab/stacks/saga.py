@@ -1,7 +1,7 @@
 """The saga's stack: databases and cache, then migrations, then the workers, then the orchestrators."""
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wallet_lab.credentials import Credentials
@@ -75,7 +75,8 @@ class SagaPlan:
             "WALLET_WORKER_URLS": ",".join(f"http://127.0.0.1:{port}" for port in self.worker_ports),
             "WALLET_REDIS_URL": redis.client_url(self.redis_port, self.credentials.redis),
         }
-        return self._service("orchestrator", number, self.orchestrator_ports[number], env)
+        service = self._service("orchestrator", number, self.orchestrator_ports[number], env)
+        return replace(service, public_port=self.public_port)
 
     def _service(
         self, kind: str, number: int, port: int, env: dict[str, str], *, shard: int | None = None
@@ -108,9 +109,8 @@ def _module(name: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", name)
 
 
-def plan(request: Request, credentials: Credentials, data: Path) -> SagaPlan:
+def plan(request: Request, credentials: Credentials, data: Path, ports: PortChooser) -> SagaPlan:
     """Choose the ports of a stack whose databases live below `data`."""
-    ports = PortChooser(usual=request.usual_ports)
     clusters = tuple(
         Cluster(name, database_of(name), data / name, ports.choose(POSTGRES_PORT + shard), credentials)
         for shard in range(request.shards)

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from wallet_lab.errors import LabError
-from wallet_lab.home import StackHome, signal_supervisor, supervisor_pid
+from wallet_lab.home import StackHome, signal_supervisor, state_of, supervisor_pid
 from wallet_lab.logs import open_log
 from wallet_lab.stacks.request import Request
 from wallet_lab.supervision.supervisor import ALREADY_UP, RELEASE
@@ -105,10 +105,8 @@ def join(home: StackHome, watch: Watcher) -> dict[str, Any]:
     Raises:
         LabError: it did not come up, or is on its way down.
     """
-    while (pid := supervisor_pid(home)) is not None:
-        state = home.read("state")
-        if state.get("supervisor") != pid:
-            state = {}
+    while supervisor_pid(home) is not None:
+        state = state_of(home)
         if state.get("phase") == "ready":
             return state
         if state.get("phase") in {"stopping", "failed", "stopped"}:

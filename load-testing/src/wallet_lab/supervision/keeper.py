@@ -1,22 +1,25 @@
 """One component's life: started, watched, started again when it dies, stopped in the end."""
 
 import asyncio
+import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
 
-from wallet_lab.errors import CommandFailedError
-from wallet_lab.home import StackHome
+from wallet_lab.errors import CommandFailedError, PortTakenError
+from wallet_lab.home import StackHome, locking_pid
 from wallet_lab.logs import open_log, tail
 from wallet_lab.stack import Component
 from wallet_lab.supervision.process import clear_leftovers, end, exit_reason, exited, spawn
-from wallet_lab.supervision.readiness import until_ready
+from wallet_lab.supervision.readiness import shares_with_none, until_ready
 
 STOP_GRACE_S = 10.0
 STABLE_AFTER_S = 1.0
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
+_ADDRESS_IN_USE = re.compile("address (already )?in use|eaddrinuse", re.IGNORECASE)
 
 
 def backoff_s(quick_deaths: int) -> float:
@@ -34,6 +37,7 @@ class Keeper:
         self._on_change = on_change
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at_s = 0.0
+        self._log_began = 0
         self._restarts = 0
         self._watch: asyncio.Task[None] | None = None
 
@@ -42,17 +46,19 @@ class Keeper:
         component = self.component
         shard = {} if component.shard is None else {"shard": component.shard}
         pid = self._process.pid if self._process and self._process.returncode is None else None
+        public = {} if component.public_port is None else {"public_port": component.public_port}
         known = {"name": component.name, "kind": component.kind, "pid": pid, "port": component.port}
-        return {**known, "url": component.url, **shard, "restarts": self._restarts}
+        return {**known, "url": component.url, **shard, **public, "restarts": self._restarts}
 
     async def start(self, timeout_s: float) -> None:
         """Start the component and return once it is ready, watched from then on.
 
         Raises:
+            PortTakenError: another program has a port that it needs.
             CommandFailedError: it ended, or was not ready in time; the message ends with its last log lines.
         """
         process = await self._spawn()
-        ready = asyncio.create_task(until_ready(self.component.probe))
+        ready = asyncio.create_task(until_ready(self.component.probe, process.pid))
         ended = asyncio.create_task(exited(process))
         try:
             await asyncio.wait({ready, ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
@@ -63,20 +69,25 @@ class Keeper:
         self._watch = asyncio.create_task(self._keep(process))
 
     def _check_start(self, ready: "asyncio.Task[None]", ended: "asyncio.Task[int]", timeout_s: float) -> None:
-        # One that ended is judged first: another server's answer on its port must not make it look ready.
         if ended.done():
             reason = exit_reason(ended.result())
         elif not ready.done():
             reason = f"was not ready after {timeout_s:.0f} s"
+        elif not shares_with_none(self.component.public_port, os.getpid()):
+            raise PortTakenError(
+                self.component.name, f"shares port {self.component.public_port} with another program"
+            )
         else:
             return
-        log = self._home.log(self.component.name)
-        raise CommandFailedError(self.component.name, f"{reason}; its last lines:\n{tail(log)}")
+        written = tail(self._home.log(self.component.name), since=self._log_began)
+        failure = PortTakenError if _ADDRESS_IN_USE.search(written) else CommandFailedError
+        raise failure(self.component.name, f"{reason}; its last lines:\n{written}")
 
     async def _spawn(self) -> "subprocess.Popen[bytes]":
         if self.component.data_dir is not None:
             await clear_leftovers(self.component.data_dir)
         with open_log(self._home.log(self.component.name)) as log:
+            self._log_began = log.tell()
             self._process = spawn(self.component, log)
         self._started_at_s = time.monotonic()
         self._on_change()
@@ -105,7 +116,8 @@ class Keeper:
                 await asyncio.sleep(BACKOFF_MAX_S)
 
     async def _until_released(self) -> None:
-        while self._home.hold(self.component.name).exists():  # noqa: ASYNC110 -- another process makes it
+        # A lock, because its holder may be killed: a file would stay.
+        while locking_pid(self._home.hold(self.component.name)) is not None:  # noqa: ASYNC110 -- another process locks it
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:

@@ -12,12 +12,12 @@ from typing import IO
 import psutil
 
 from wallet_lab.accounts import identity, unprivileged_account
+from wallet_lab.environment import BARE, of_service
 from wallet_lab.errors import CommandFailedError
 from wallet_lab.stack import Command
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
-_BARE_ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
 def spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
@@ -29,7 +29,7 @@ def spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        cwd="/",
+        cwd=command.cwd,
         start_new_session=True,
         preexec_fn=die_with(os.getpid(), command.orphan_signal),  # noqa: PLW1509 -- no threads: see `exited`
         **identity(account),
@@ -40,7 +40,7 @@ def spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
 
 
 def _environment(command: Command) -> Mapping[str, str]:
-    base = _BARE_ENV if command.unprivileged else os.environ
+    base = BARE if command.bare or command.unprivileged else of_service(os.environ)
     return {**base, **command.env}
 
 
@@ -118,23 +118,38 @@ async def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, gra
 
 
 def at_work_in(directory: Path) -> list[psutil.Process]:
-    """The Postgres processes of the cluster in this directory: they all make it their current one."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            # By name as well: a user's shell may stand there too.
-            if process.name() == "postgres" and Path(process.cwd()) == directory:
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found
+    """The Postgres processes of the cluster in this directory."""
+    return [process for process in psutil.process_iter() if _is_at_work(process, directory)]
+
+
+def _is_at_work(process: psutil.Process, directory: Path) -> bool:
+    """By name and by current directory, because a user's shell may be there too."""
+    try:
+        return process.name() == "postgres" and Path(process.cwd()).samefile(directory)
+    except psutil.AccessDenied:
+        # In a container, root may not see where another account's process is; its server's command line says it.
+        return str(directory) in _command_lines(process)
+    except (psutil.Error, OSError):
+        return False
+
+
+def _command_lines(process: psutil.Process) -> list[str]:
+    try:
+        parent = process.parent()
+        return [*process.cmdline(), *(parent.cmdline() if parent else ())]
+    except psutil.Error:
+        return []
 
 
 async def clear_leftovers(directory: Path, patience_s: float = 5.0) -> None:
-    """Let what a crashed server left at work in its data directory finish, then kill the rest."""
+    """Let what a crashed server left at work in its data directory finish, then kill the rest; free the directory.
+
+    Postgres takes any live process with the id in `postmaster.pid` for its predecessor, after a reboot a stranger's.
+    """
     deadline = asyncio.get_running_loop().time() + patience_s
     while leftovers := at_work_in(directory):
         if asyncio.get_running_loop().time() > deadline:
             for process in leftovers:
                 process.kill()
         await asyncio.sleep(0.02)
+    (directory / "postmaster.pid").unlink(missing_ok=True)

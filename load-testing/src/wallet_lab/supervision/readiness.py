@@ -5,6 +5,7 @@ import re
 import struct
 
 from wallet_lab.stack import AmqpProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
+from wallet_lab.supervision.listening import listens_alone
 
 PROBE_TIMEOUT_S = 2.0
 
@@ -46,7 +47,17 @@ async def _answers(port: int, request: bytes, good: re.Pattern[bytes]) -> bool:
         writer.close()
 
 
-async def until_ready(probe: Probe, interval_s: float = 0.05) -> None:
-    """Return once the component is ready; bound it with a timeout."""
-    while not await is_ready(probe):  # noqa: ASYNC110 -- the component cannot tell us
+def shares_with_none(public_port: int | None, supervisor: int) -> bool:
+    """Whether only this supervisor's processes listen on the port that replicas share; True if there is none."""
+    return public_port is None or listens_alone(supervisor, public_port)
+
+
+async def until_ready(probe: Probe, pid: int, interval_s: float = 0.05) -> None:
+    """Return once the component with this process is ready; bound it with a timeout."""
+    while not await is_ready_itself(probe, pid):  # noqa: ASYNC110 -- the component cannot tell us
         await asyncio.sleep(interval_s)
+
+
+async def is_ready_itself(probe: Probe, pid: int) -> bool:
+    """Whether the component is ready, and it is this process that answers."""
+    return await is_ready(probe) and listens_alone(pid, probe.port)

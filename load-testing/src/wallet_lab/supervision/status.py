@@ -5,21 +5,18 @@ from typing import Any
 
 from wallet_lab import credentials
 from wallet_lab.blocking import run_blocking
-from wallet_lab.home import StackHome, supervisor_pid
+from wallet_lab.home import StackHome, state_of
 from wallet_lab.stack import AmqpProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
-from wallet_lab.supervision.readiness import is_ready
+from wallet_lab.supervision.readiness import is_ready_itself, shares_with_none
 
 _SHOWN = ("name", "kind", "pid", "port", "url", "shard")
 
 
 def read_status(home: StackHome) -> dict[str, Any]:
     """The stack as `./lab status --json` prints it; no components and no base URL when it is not up."""
-    pid = supervisor_pid(home)
-    state = home.read("state") if pid is not None else {}
-    if state.get("supervisor") != pid:
-        state = {}
+    state = state_of(home)
     components = state.get("components", [])
-    healthy = run_blocking(_ask_all(home, components))
+    healthy = run_blocking(_ask_all(home, state))
     shown = [
         {**{key: component[key] for key in _SHOWN if key in component}, "healthy": health}
         for component, health in zip(components, healthy, strict=True)
@@ -33,13 +30,16 @@ def is_healthy(status: dict[str, Any]) -> bool:
     return bool(components) and all(component["healthy"] for component in components)
 
 
-async def _ask_all(home: StackHome, components: list[dict[str, Any]]) -> list[bool]:
-    return list(await asyncio.gather(*(_ask(home, component) for component in components)))
+async def _ask_all(home: StackHome, state: dict[str, Any]) -> list[bool]:
+    asking = (_ask(home, component, state["supervisor"]) for component in state.get("components", []))
+    return list(await asyncio.gather(*asking))
 
 
-async def _ask(home: StackHome, component: dict[str, Any]) -> bool:
-    # Without a pid another server might be answering on its port.
-    return component["pid"] is not None and await is_ready(_probe(home, component))
+async def _ask(home: StackHome, component: dict[str, Any], supervisor: int) -> bool:
+    pid = component["pid"]
+    if pid is None or not await is_ready_itself(_probe(home, component), pid):
+        return False
+    return shares_with_none(component.get("public_port"), supervisor)
 
 
 def _probe(home: StackHome, component: dict[str, Any]) -> Probe:
@@ -47,7 +47,7 @@ def _probe(home: StackHome, component: dict[str, Any]) -> Probe:
         case "postgres":
             return PostgresProbe(component["port"])
         case "redis":
-            return RedisProbe(component["port"], credentials.load_or_create(home.secrets).redis)
+            return RedisProbe(component["port"], credentials.load(home.secrets).redis)
         case "rabbitmq":
             return AmqpProbe(component["port"])
         case "prometheus":

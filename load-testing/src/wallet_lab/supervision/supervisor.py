@@ -15,13 +15,14 @@ import sys
 import traceback
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from wallet_lab import credentials
 from wallet_lab.credentials import Credentials
-from wallet_lab.errors import CommandFailedError
-from wallet_lab.home import StackHome, take_lock, write_private
+from wallet_lab.errors import CommandFailedError, LabError, PortTakenError
+from wallet_lab.home import STATE_VERSION, StackHome, take_lock
 from wallet_lab.logs import open_log, tail, trim_logs
+from wallet_lab.ports import PortChooser
 from wallet_lab.servers import postgres, prometheus, rabbitmq
 from wallet_lab.stack import Command, Stack, Stage
 from wallet_lab.stacks import cqrs, noop, saga
@@ -30,16 +31,19 @@ from wallet_lab.stacks.monitoring import monitored
 from wallet_lab.stacks.noop import NoopPlan
 from wallet_lab.stacks.request import Request
 from wallet_lab.stacks.saga import SagaPlan
+from wallet_lab.state_files import replace_file
 from wallet_lab.supervision.keeper import Keeper
-from wallet_lab.supervision.process import run
+from wallet_lab.supervision.process import clear_leftovers, run
 
 RELEASE = b"r"
 START_TIMEOUT_S = 60.0
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 1.0
+PORT_TRIES_MAX = 3
 ALREADY_UP = 3
 
 
-_PLANS: dict[str, Callable[[Request, Credentials, Path], SagaPlan | CqrsPlan | NoopPlan]] = {
+Plan = SagaPlan | CqrsPlan | NoopPlan
+_PLANS: dict[str, Callable[[Request, Credentials, Path, PortChooser], Plan]] = {
     "saga": saga.plan,
     "cqrs": cqrs.plan,
     "noop": noop.plan,
@@ -49,15 +53,17 @@ _PLANS: dict[str, Callable[[Request, Credentials, Path], SagaPlan | CqrsPlan | N
 class Supervisor:
     """Brings one stack up, keeps it up and takes it down."""
 
-    def __init__(self, home: StackHome, request: Request) -> None:
-        """Nothing starts before `serve`."""
+    def __init__(self, home: StackHome, request: Request, lock: IO[str]) -> None:
+        """Nothing starts before `serve`; `lock` is the stack's, and locked."""
         self._home = home
+        self._lock = lock
         self._request = request
         self._keepers: list[Keeper] = []
         self._stack: Stack | None = None
         self._phase = "starting"
         self._waiting_for: list[str] = []
         self._error: str | None = None
+        self._ports: PortChooser | None = None
         self._stop = asyncio.Event()
 
     async def serve(self) -> int:
@@ -86,28 +92,48 @@ class Supervisor:
     def _explain(self, starting: asyncio.Task[None]) -> bool:
         error = starting.exception()
         if error is not None:
-            self._error = str(error) or repr(error)
+            self._error = str(error) if isinstance(error, LabError) else _unforeseen(error, self._home)
             traceback.print_exception(error)
         return error is None
 
     async def _start(self) -> None:
         self._report("starting", ["databases"])
         secrets = credentials.load_or_create(self._home.secrets)
-        plan = _PLANS[self._home.architecture](self._request, secrets, self._home.data())
         self._home.write("layout", {"shards": self._request.shards})
+        for tries_left in reversed(range(PORT_TRIES_MAX)):
+            ports = PortChooser(usual=self._request.usual_ports)
+            try:
+                await self._start_on(ports, secrets)
+            except PortTakenError as taken:
+                if not tries_left:
+                    raise
+                print(f"{taken}\nStarting again on other ports.", flush=True)  # noqa: T201 -- the supervisor's log
+                await self._stop_components()
+                self._keepers.clear()
+                ports.release()
+            else:
+                self._ports = ports  # its claims last as long as the stack
+                return
+
+    async def _start_on(self, ports: PortChooser, secrets: Credentials) -> None:
+        plan = _PLANS[self._home.architecture](self._request, secrets, self._home.data(), ports)
+        await self._provision(plan)
+        stack = plan.stack()
+        if self._request.monitoring:
+            stack = monitored(stack, self._home, ports)
+        self._stack = stack
+        for stage in stack.stages:
+            await self._start_stage(stage)
+        replace_file(self._home.targets, json.dumps(prometheus.targets(stack)), durable=False)
+
+    async def _provision(self, plan: Plan) -> None:
+        await _all_or_none([clear_leftovers(cluster.data_dir) for cluster in plan.clusters])
         provisions = [postgres.provision(cluster, self._run) for cluster in plan.clusters]
         if isinstance(plan, CqrsPlan):
             provisions.append(rabbitmq.provision(plan.broker, self._run))
         if self._request.monitoring:
             provisions.append(prometheus.provision(self._home, self._run))
         await _all_or_none(provisions)
-        self._stack = plan.stack()
-        for stage in self._stack.stages:
-            await self._start_stage(stage)
-        if self._request.monitoring:
-            self._stack = monitored(self._stack, self._home, usual_ports=self._request.usual_ports)
-            await self._start_stage(self._stack.stages[-1])
-        write_private(self._home.targets, json.dumps(prometheus.targets(self._stack)))
 
     async def _start_stage(self, stage: Stage) -> None:
         self._report("starting", [task.name for task in stage.tasks])
@@ -133,19 +159,33 @@ class Supervisor:
                 raise CommandFailedError(command.name, f"{error.reason}\n{tail(log)}") from None
 
     async def _look_after_files(self, stopping: "asyncio.Task[bool]") -> None:
-        # Without its files (`git clean`, a removed checkout) no `down` would ever find this stack.
-        while not stopping.done() and self._home.root.exists():
+        # Without its lock (`git clean`, a removed checkout) no `down` would ever find this stack.
+        while not stopping.done() and self._has_lock():
             trim_logs(self._home)
+            if (
+                self._home.read("state").get("supervisor") != os.getpid()
+            ):  # damaged by whatever else writes here
+                self._report_change()
             await asyncio.wait({stopping}, timeout=LOOK_EVERY_S)
+
+    def _has_lock(self) -> bool:
+        # Not by opening the file: closing it again would give the lock away.
+        try:
+            return os.path.samestat(os.fstat(self._lock.fileno()), (self._home.root / "lock").stat())
+        except OSError:
+            return False
 
     async def _wind_up(self, starting: "asyncio.Task[None]") -> None:
         starting.cancel()
         await asyncio.wait({starting})
         self._report("stopping")
         self._home.targets.unlink(missing_ok=True)
+        await self._stop_components()
+        self._report("failed" if self._error else "stopped")
+
+    async def _stop_components(self) -> None:
         for group in reversed(self._stages_of_keepers()):
             await asyncio.gather(*(keeper.stop() for keeper in group))
-        self._report("failed" if self._error else "stopped")
 
     def _stages_of_keepers(self) -> list[list[Keeper]]:
         stages = self._stack.stages if self._stack else ()
@@ -158,11 +198,12 @@ class Supervisor:
         self._phase = phase
         self._waiting_for = waiting_for or []
         with contextlib.suppress(FileNotFoundError):  # its files are gone: nobody is left to tell
-            self._home.write("state", self._state())
+            self._home.write("state", self._state(), durable=False)
 
     def _state(self) -> dict[str, Any]:
         stack = self._stack
         return {
+            "version": STATE_VERSION,
             "supervisor": os.getpid(),
             "phase": self._phase,
             "waiting_for": self._waiting_for,
@@ -172,6 +213,10 @@ class Supervisor:
             "notes": stack.notes if stack else [],
             "components": [keeper.describe() for keeper in self._keepers],
         }
+
+
+def _unforeseen(error: BaseException, home: StackHome) -> str:
+    return f"the supervisor failed: {type(error).__name__}: {error}. The details are in {home.log('supervisor')}."
 
 
 async def _all_or_none(work: Iterable[Coroutine[None, None, None]]) -> None:
@@ -199,7 +244,7 @@ def main() -> int:
     if lock is None:
         return ALREADY_UP
     with lock:
-        return asyncio.run(Supervisor(home, _read_request()).serve())
+        return asyncio.run(Supervisor(home, _read_request(), lock).serve())
 
 
 if __name__ == "__main__":

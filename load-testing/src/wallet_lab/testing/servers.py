@@ -48,7 +48,9 @@ class RunningServer:
         with open_log(self._log) as log:
             self._process = spawn(self._component, log)
         try:
-            run_blocking(asyncio.wait_for(until_ready(self._component.probe, 0.01), WAIT_S))
+            run_blocking(
+                asyncio.wait_for(until_ready(self._component.probe, self._process.pid, 0.01), WAIT_S)
+            )
         except TimeoutError:
             raise LabError(f"{self._component.name} did not start:\n{tail(self._log)}") from None
 
@@ -184,7 +186,8 @@ def running_postgres(
         stack_home = StackHome(root, "postgres")
         stack_home.prepare()
         secrets = secrets_of.credentials if secrets_of else credentials.load_or_create(stack_home.secrets)
-        port = PortChooser(usual=False).choose(0)
+        ports = PortChooser(usual=False)
+        port = ports.choose(0)
         cluster = Cluster(
             "postgres",
             DATABASE,
@@ -195,11 +198,13 @@ def running_postgres(
         )
         server = PostgresServer(cluster, stack_home.log("postgres"))
         try:
+            run_blocking(clear_leftovers(cluster.data_dir))
             run_blocking(postgres.provision(cluster, _run_quietly(stack_home)))
             server.start()
             yield server
         finally:
             server.stop()
+            ports.release()
             if home is None:
                 stack_home.wipe()
 
@@ -225,13 +230,15 @@ class RedisServer(RunningServer):
 def running_redis() -> Iterator[RedisServer]:
     """One Redis on a free port, empty; `kill` and `start` it to see what its loss does."""
     with private_home(None) as root:
-        port = PortChooser(usual=False).choose(0)
+        ports = PortChooser(usual=False)
+        port = ports.choose(0)
         server = RedisServer(port, "test", root / "redis.log")
         try:
             server.start()
             yield server
         finally:
             server.stop()
+            ports.release()
 
 
 class RabbitServer(RunningServer):
@@ -249,9 +256,11 @@ def running_rabbitmq() -> Iterator[RabbitServer]:
     with private_home(None) as root:
         home = StackHome(root, "rabbitmq")
         home.prepare()
-        choose = PortChooser(usual=False).choose
+        ports = PortChooser(usual=False)
         secrets = credentials.load_or_create(home.secrets)
-        broker = rabbitmq.Broker(home.data() / "rabbitmq", choose(0), choose(0), choose(0), secrets)
+        broker = rabbitmq.Broker(
+            home.data() / "rabbitmq", ports.choose(0), ports.choose(0), ports.choose(0), secrets
+        )
         server = RabbitServer(broker, home.log("rabbitmq"))
         try:
             run_blocking(rabbitmq.provision(broker, _run_quietly(home)))
@@ -259,4 +268,5 @@ def running_rabbitmq() -> Iterator[RabbitServer]:
             yield server
         finally:
             server.stop()
+            ports.release()
             home.wipe()

@@ -1,0 +1,141 @@
+"""Which folders the lab made: each has a marker with an identity, and the lab deletes nothing in any other.
+
+The identity also names the folder of a stack's data when the databases' account cannot enter the stack's own folder.
+So no file holds a path, and a damaged file can never lead a deletion elsewhere.
+"""
+
+import json
+import os
+import pwd
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+from wallet_lab.accounts import OUTSIDE, Account, can_enter, open_directory
+from wallet_lab.errors import LabError
+from wallet_lab.state_files import read_object, replace_file
+
+MARKER = "wallet-lab.json"
+_IDENTITY = re.compile(r"[0-9a-f]{32}")
+
+
+def claim(folder: Path) -> None:
+    """Mark an empty folder as the lab's; one that is marked already stays as it is.
+
+    Raises:
+        LabError: the folder has other content, is a symbolic link, or belongs to another user.
+    """
+    _require_real(folder)
+    if (folder / MARKER).exists():
+        identity_of(folder)
+        return
+    _require_empty(folder)
+    _mark(folder, secrets.token_hex(16), folder)
+
+
+def _mark(folder: Path, identity: str, stack: Path) -> None:
+    replace_file(folder / MARKER, json.dumps({"identity": identity, "stack": str(stack)}))
+
+
+def _require_real(folder: Path) -> None:
+    if folder.is_symlink() or not folder.is_dir():
+        raise LabError(f"{folder} is no folder of its own, so the lab does not use it: remove it")
+    if (owner := folder.stat().st_uid) != os.geteuid():
+        raise LabError(
+            f"{folder} belongs to the user {_name(owner)}: run ./lab as that user, "
+            "or set WALLET_LAB_HOME to a folder of your own"
+        )
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _require_empty(folder: Path) -> None:
+    # A second lab may be writing its marker, under another name first.
+    if any(not entry.name.startswith(MARKER) for entry in folder.iterdir()):
+        raise LabError(
+            f"{folder} has no {MARKER}, so this version of the lab did not make it: "
+            "move it away or delete it, and try again"
+        )
+
+
+def identity_of(folder: Path) -> str:
+    """The identity in a folder's marker: 32 hexadecimal digits.
+
+    Raises:
+        LabError: the folder has no marker, or a damaged one; or it is not the lab's in another way.
+    """
+    _require_real(folder)
+    identity = (read_object(folder / MARKER) or {}).get("identity")
+    if not isinstance(identity, str) or not _IDENTITY.fullmatch(identity):
+        raise LabError(f"{folder / MARKER} is missing or damaged: {_remedy(folder)}")
+    return identity
+
+
+def _remedy(stack: Path) -> str:
+    """Where a copy of the marker is: data outside have one."""
+    for copy in OUTSIDE.glob(f"*/{MARKER}"):
+        if (read_object(copy) or {}).get("stack") == str(stack):
+            return f"copy {copy} to it; or, to begin without the data, delete {stack} and {copy.parent}"
+    return f"move {stack} away, or delete it with all its data, and try again"
+
+
+def quarters(stack: Path, account: Account | None) -> Path:
+    """The folder for the account's files: `stack` if the account can enter it, else one under /var/lib/wallet-lab.
+
+    Raises:
+        LabError: it is not certain which of the two has the data.
+    """
+    outside = OUTSIDE / identity_of(stack)
+    if outside.is_dir():
+        _require_data_of(outside, stack)
+        return outside
+    if can_enter(stack, account):
+        return stack
+    if (stack / "data").exists():
+        raise LabError(
+            f"the databases are in {stack}, which their user can no longer enter: "
+            "give everybody the right to enter that folder and those above it (chmod a+x)"
+        )
+    open_directory(outside)
+    _mark(outside, outside.name, stack)
+    return outside
+
+
+def _require_data_of(outside: Path, stack: Path) -> None:
+    _require_real(outside)
+    content = read_object(outside / MARKER)
+    if content is None and not any(outside.iterdir()):  # a crash between its making and its marking
+        _mark(outside, outside.name, stack)
+        return
+    found = content or {}
+    if found.get("identity") != outside.name:
+        raise LabError(
+            f"{outside / MARKER} is missing or damaged: copy {stack / MARKER} to it if these are the data of that stack"
+        )
+    if found.get("stack") != str(stack):
+        raise LabError(
+            f"{outside} holds the data of {found.get('stack')}: if you moved that folder to {stack}, "
+            f"write the new path into {outside / MARKER}; if you copied it, delete the copy"
+        )
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete a folder below one that the lab made.
+
+    Raises:
+        LabError: it is a symbolic link, or something in it cannot be deleted.
+    """
+    if folder.is_symlink():
+        raise LabError(f"{folder} is a symbolic link, which the lab did not make: remove it")
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise LabError(f"{folder} cannot be deleted: {error}") from None

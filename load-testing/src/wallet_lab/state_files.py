@@ -1,0 +1,53 @@
+"""Files that hold the lab's state: replaced whole or not at all, and never trusted when they are read."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from wallet_lab.errors import LabError
+
+
+def replace_file(path: Path, text: str, *, durable: bool = True) -> None:
+    """Replace a file that only its owner may read; a crash leaves the old content or the new one.
+
+    Args:
+        path: the file.
+        text: its new content.
+        durable: also after a power cut. Leave it out for what a reboot makes worthless: it waits for the disk.
+    """
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    draft.replace(path)
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None when there is no file, or it holds anything else.
+
+    Raises:
+        LabError: the file belongs to another user.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        raise LabError(
+            f"{path} cannot be read ({error.strerror}): run ./lab as the user who brought the stack up"
+        ) from None
+    return content if isinstance(content, dict) else None

@@ -1,0 +1,303 @@
+"""Every file that the lab keeps may be empty, cut off, foreign or gone: no command deletes what is not the lab's."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from typer.testing import CliRunner, Result
+
+from wallet_lab.accounts import OUTSIDE, Account, unprivileged_account
+from wallet_lab.belonging import MARKER, claim, identity_of, quarters
+from wallet_lab.cli import app
+from wallet_lab.errors import LabError
+from wallet_lab.home import StackHome, supervisor_pid
+from wallet_lab.private_home import private_home
+from wallet_lab.stacks.layout import decide_shards
+from wallet_lab.supervision import control
+
+Damage = Callable[[Path], Any]
+
+DAMAGES: dict[str, Damage] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "garbage": lambda path: path.write_bytes(b"\xff\x00/../home\n"),
+    "foreign": lambda path: path.write_text('{"identity": "..", "shards": "all", "supervisor": "yes"}'),
+    "missing": lambda path: path.unlink(),
+}
+FILES = [
+    MARKER,
+    *("secrets", "layout.json", "state.json", "lock"),
+    *("../targets/saga.json", "holds/worker-0", "logs/worker-0.log"),
+    *("data/postgres-0.provisioned", "data/postgres-0/PG_VERSION"),
+]
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of the user's, which is the current one; in it the lab's home. The databases' user can enter it."""
+    with private_home(None) as place:
+        place.chmod(0o755)
+        (place / "mine").write_text("the user's")
+        monkeypatch.chdir(place)
+        yield place
+
+
+@pytest.fixture
+def home(place: Path, monkeypatch: pytest.MonkeyPatch) -> StackHome:
+    """A stack of one shard that is down, with every file that a stack leaves."""
+    monkeypatch.setenv("WALLET_LAB_HOME", str(place / "lab"))
+    home = StackHome(place / "lab", "saga")
+    home.prepare()
+    (home.data() / "postgres-0").mkdir(parents=True)
+    contents = {
+        "secrets": json.dumps({"redis": 32 * "a"}),
+        "layout.json": '{"shards": 1}',
+        "state.json": json.dumps({"version": 1, "supervisor": 1, "phase": "ready", "components": []}),
+        "lock": "",
+        "../targets/saga.json": "[]",
+        "holds/worker-0": "",
+        "logs/worker-0.log": "one line\n",
+        "data/postgres-0.provisioned": f"shard_0 {64 * 'a'}",
+        "data/postgres-0/PG_VERSION": "18\n",
+    }
+    for name, text in contents.items():
+        (home.root / name).write_text(text)
+    return home
+
+
+def lab(*arguments: str) -> Result:
+    """One command, to its end, in this process."""
+    return CliRunner().invoke(app, arguments)
+
+
+def assert_sentence(result: Result) -> None:
+    """It did what was asked, or says in a sentence why not."""
+    if result.exit_code == 0:
+        return
+    assert isinstance(result.exception, (LabError, SystemExit)), repr(result.exception)
+    if isinstance(result.exception, LabError):
+        assert 20 < len(str(result.exception)) < 500
+
+
+def users_files(place: Path) -> dict[str, str]:
+    """What is outside the lab's home."""
+    return {path.name: path.read_text() for path in place.iterdir() if path.name != "lab"}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("file", FILES)
+def test_a_command_works_or_says_why_in_a_sentence_with_any_file_damaged(
+    place: Path, home: StackHome, monkeypatch: pytest.MonkeyPatch, file: str, damage: str
+) -> None:
+    """Given a damaged file, no command ends in a traceback or touches what is not the lab's."""
+
+    def not_started(*_: object) -> None:
+        raise LabError("this test starts nothing, it looks at what comes before")
+
+    monkeypatch.setattr(control, "Owner", not_started)
+    DAMAGES[damage](home.root / file)
+    for arguments in (
+        ["status"],
+        ["logs"],
+        ["audit", "saga"],
+        ["down"],
+        ["up", "saga"],
+        ["up", "saga", "--fresh"],
+    ):
+        assert_sentence(lab(*arguments))
+        assert users_files(place) == {"mine": "the user's"}
+    assert home.root.exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_fresh_deletes_nothing_when_the_marker_is_damaged(home: StackHome, damage: str) -> None:
+    """Without the marker it is not certain whose folder it is, so the data stay, and a sentence names the file."""
+    DAMAGES[damage](home.root / MARKER)
+    refused = lab("up", "saga", "--fresh")
+    assert str(home.root / MARKER) in str(refused.exception)
+    assert (home.root / "data" / "postgres-0" / "PG_VERSION").exists()
+
+
+def test_a_folder_that_the_lab_did_not_make_is_left_alone(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a home in which the user has a folder `saga`, neither `up` nor --fresh touches it."""
+
+    def started(_: StackHome) -> None:
+        raise AssertionError("started")
+
+    monkeypatch.setattr(control, "_launch", started)
+    monkeypatch.setenv("WALLET_LAB_HOME", str(place))
+    (place / "saga" / "data").mkdir(parents=True)
+    (place / "saga" / "secrets").write_text("the user's")
+    for options in ([], ["--fresh"]):
+        refused = lab("up", "saga", *options)
+        assert refused.exit_code == 1
+        assert str(place / "saga") in str(refused.exception)
+    with pytest.raises(LabError, match="did not make it"):
+        StackHome(place, "saga").prepare()
+    assert (place / "saga" / "secrets").read_text() == "the user's"
+    assert (place / "saga" / "data").exists()
+    assert not (place / "saga" / "logs").exists()
+
+
+@pytest.mark.parametrize("link", ["", "data"], ids=["the stack's folder", "its data"])
+def test_fresh_does_not_follow_a_symbolic_link(place: Path, home: StackHome, link: str) -> None:
+    """Given a link to a folder of the user's, --fresh refuses and leaves what is behind it."""
+    target = place / "theirs"
+    (home.root / link).rename(target)
+    (home.root / link).symlink_to(target)
+    refused = lab("up", "saga", "--fresh")
+    assert refused.exit_code == 1
+    assert isinstance(refused.exception, LabError)
+    assert list(target.rglob("PG_VERSION"))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_number_of_shards_is_recounted_when_its_record_is_damaged(home: StackHome, damage: str) -> None:
+    """The databases themselves say how many shards there are; money on the third one stays reachable."""
+    for shard in (1, 2):
+        (home.data() / f"postgres-{shard}").mkdir()
+    home.write("layout", {"shards": 3})
+    DAMAGES[damage](home.root / "layout.json")
+    assert decide_shards(home, None) == 3
+    with pytest.raises(LabError, match="spread over 3 shards"):
+        decide_shards(home, 2)
+
+
+def test_a_record_with_fewer_shards_than_databases_is_not_believed(home: StackHome) -> None:
+    """Starting with fewer would hide the wallets of the others."""
+    (home.data() / "postgres-1").mkdir()
+    with pytest.raises(LabError, match=r"says 1 shards, but .* has 2"):
+        decide_shards(home, None)
+
+
+@pytest.fixture
+def account() -> Account:
+    """The databases' user."""
+    account = unprivileged_account()
+    if account is None:
+        pytest.skip("only a lab run as root has another user for its databases")
+    return account
+
+
+@pytest.fixture
+def outside(tmp_path: Path, account: Account) -> Iterator[tuple[Path, Path]]:
+    """A stack whose folder the databases' user cannot enter, and the folder that it has instead."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    stack = hidden / "saga"
+    stack.mkdir()
+    claim(stack)
+    elsewhere = quarters(stack, account)
+    yield stack, elsewhere
+    shutil.rmtree(elsewhere, ignore_errors=True)
+
+
+def test_data_outside_are_found_again_by_their_identity(outside: tuple[Path, Path], account: Account) -> None:
+    """No file holds a path that could be damaged; a right to enter that comes later changes nothing."""
+    stack, elsewhere = outside
+    assert elsewhere == OUTSIDE / identity_of(stack)
+    stack.parent.chmod(0o755)
+    assert quarters(stack, account) == elsewhere
+
+
+def test_a_copied_stack_does_not_take_the_data_of_the_original(
+    outside: tuple[Path, Path], account: Account
+) -> None:
+    """Two stacks on one database would both write to it."""
+    stack, _ = outside
+    copy = shutil.copytree(stack, stack.with_name("copy"))
+    with pytest.raises(LabError, match=f"holds the data of {stack}"):
+        quarters(copy, account)
+
+
+def test_a_lost_marker_says_where_its_copy_is(outside: tuple[Path, Path], account: Account) -> None:
+    """The folder outside has the same marker, so nothing is lost."""
+    stack, elsewhere = outside
+    (stack / MARKER).write_text("")
+    with pytest.raises(LabError, match=f"copy {elsewhere / MARKER} to it"):
+        quarters(stack, account)
+    shutil.copy(elsewhere / MARKER, stack / MARKER)
+    assert quarters(stack, account) == elsewhere
+
+
+def test_data_do_not_vanish_when_their_user_can_no_longer_enter(place: Path, account: Account) -> None:
+    """An empty system elsewhere would look as if all money were gone."""
+    stack = place / "saga"
+    stack.mkdir()
+    claim(stack)
+    (stack / "data").mkdir()
+    stack.chmod(0o700)
+    with pytest.raises(LabError, match="can no longer enter"):
+        quarters(stack, account)
+
+
+FAKES = Path(__file__).parent / "fakes"
+
+
+def typed(home: StackHome, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """One command as a user types it, with fakes for services."""
+    env = {**os.environ, "WALLET_LAB_HOME": str(home.home), "PYTHONPATH": str(FAKES)}
+    argv = [sys.executable, "-m", "wallet_lab", *arguments]
+    return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.slow
+def test_up_recreates_every_file_that_can_be_recreated(place: Path) -> None:
+    """Given all of them damaged at once, `up` finds the same data, and everything is healthy."""
+    home = StackHome(place / "lab", "saga")
+    try:
+        assert typed(home, "up", "saga", "--shards", "1").returncode == 0
+        version = home.data() / "postgres-0" / "PG_VERSION"
+        made_at_ns = version.stat().st_mtime_ns
+        for damage in map(DAMAGES.get, ("empty", "garbage", "missing")):
+            assert damage is not None
+            assert typed(home, "down", "saga").returncode == 0
+            for file in (*FILES[1:6], "data/postgres-0.provisioned"):
+                path = home.root / file
+                if not path.exists():
+                    path.write_text("{}")
+                damage(path)
+            up = typed(home, "up", "saga")
+            assert (up.returncode, up.stderr.count("Traceback")) == (0, 0), up.stderr
+            assert typed(home, "status").returncode == 0
+            assert version.stat().st_mtime_ns == made_at_ns
+    finally:
+        typed(home, "down")
+        home.wipe()
+
+
+@pytest.mark.slow
+def test_a_stack_that_is_up_repairs_its_record_and_stops_without_its_lock(place: Path) -> None:
+    """Given a damaged state.json, it is written again; given no lock, the stack stops before a second one starts."""
+    home = StackHome(place / "lab", "saga")
+    try:
+        assert typed(home, "up", "saga", "--shards", "1").returncode == 0
+        (home.root / "state.json").write_text("")
+        until(lambda: bool(home.read("state")))
+        assert typed(home, "status").returncode == 0
+        (home.root / "secrets").write_text("")
+        damaged = typed(home, "status")
+        assert f"{home.secrets} is missing or damaged" in damaged.stderr
+        pid = supervisor_pid(home)
+        assert pid is not None
+        (home.root / "lock").unlink()
+        until(lambda: not psutil.pid_exists(pid))
+    finally:
+        typed(home, "down")
+        home.wipe()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until it holds, however slow the machine is; the test's own time limit ends a wait in vain."""
+    while not condition():
+        time.sleep(0.05)
