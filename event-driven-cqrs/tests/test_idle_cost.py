@@ -20,7 +20,7 @@ STREAMS = 900
 WALLETS = [f"idle-{number}" for number in range(STREAMS)]
 SHARD_0 = next(name for name in WALLETS if partition_of(name, 2) == 0)
 OPEN = "INSERT INTO read_model.wallets SELECT name, 'USD', 'active', 1, 1, now() FROM unnest($1::text[]) name"
-WATCHED_S = 5.0
+WATCHED_S = 3.0
 UNREACHABLE = 10**9
 
 
@@ -36,6 +36,7 @@ async def query_service(
         "event_store_url": event_store.service,
         "read_urls": ",".join(urls.service for urls in read_shards),
         "redis_url": redis.url,
+        "position_timeout_s": str(WATCHED_S),
     }
     with running_service("query", log, **settings) as service:
         await service.until_ready()
@@ -77,9 +78,9 @@ async def test_waiting_for_an_unreachable_position_costs_next_to_nothing(
         used_s = cpu_s(service) - used_s
         looks = await transactions(read_shards[0]) - before
     with capsys.disabled():
-        print(f"\n3 readers wait 5 s: {used_s / 5:.1%} of a core, {looks} transactions")  # noqa: T201 -- its figures
+        print(f"\n3 readers wait: {used_s / WATCHED_S:.1%} of a core, {looks} transactions")  # noqa: T201 -- its figures
     assert statuses == [503, 503, 503]
-    assert looks < 200
+    assert looks < 40 * WATCHED_S
 
 
 async def test_idle_streams_cost_little(
@@ -94,12 +95,12 @@ async def test_idle_streams_cost_little(
         responses = await asyncio.gather(*[user.get(f"/wallets/{name}/balance/stream") for name in WALLETS])
         for response in responses:
             await response.content.readuntil(b"\n\n")
-        await asyncio.sleep(2)  # Redis has all subscriptions by then
+        await asyncio.sleep(1)  # Redis has all subscriptions by then
         used_s = cpu_s(service)
         await asyncio.sleep(WATCHED_S)
         share = (cpu_s(service) - used_s) / WATCHED_S
         for response in responses:
-            assert b": alive\n\n" in response.content.read_nowait()
+            await response.content.readuntil(b": alive\n\n")
             response.close()
     with capsys.disabled():
         print(f"\n{STREAMS} idle streams: {share:.1%} of a core")  # noqa: T201 -- the figure to look at

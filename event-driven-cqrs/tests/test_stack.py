@@ -275,7 +275,7 @@ def replay(stack: RunningStack, partition: int) -> "subprocess.CompletedProcess[
 
 
 async def test_lookups_of_a_paused_event_store_do_not_take_balances_down(stack: RunningStack) -> None:
-    """Lookups end within their own deadline, so the gateway never takes the query replica for dead."""
+    """Lookups end within their own deadline, and the gateway does not take the query replica for dead."""
     async with client(stack.base_url) as user, client(stack.base_url) as other:
         account = f"w-{uuid.uuid4().hex}"
         await user.open(account, 5)
@@ -295,7 +295,7 @@ async def test_lookups_of_a_paused_event_store_do_not_take_balances_down(stack: 
 
 
 GATEWAY_PATIENCE_S = 15
-"""How long the gateway waits for an answer until it leaves a replica out."""
+"""How long the gateway waits for an answer."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A read shard's checkpoint as its projection notifies it: with every commit, so nobody has to ask."""
+"""A read shard's checkpoint, followed by the notifications that the projection sends with every commit."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 async def follow_checkpoint(url: str, positions: Positions) -> None:
-    """Tells `positions` of every commit of the projection, until cancelled; outages only pause it."""
+    """Advances `positions` with every commit of the projection, until cancelled; after an outage it reconnects."""
     backoff_s = BACKOFF_FIRST_S
     while True:
         try:
