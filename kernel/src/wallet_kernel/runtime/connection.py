@@ -113,9 +113,12 @@ class Connection(HttpToolsProtocol):
         """A header, or a trailer: what comes after the head is no part of it (RFC 9110 §6.5.1)."""
         if not self._in_head:
             return
-        if name.lower() == b"transfer-encoding" and value.strip(b" \t").lower() != b"chunked":
+        name = name.lower()
+        if name == b"transfer-encoding" and value.strip(b" \t").lower() != b"chunked":
             raise httptools.HttpParserError("a transfer coding that is not understood (RFC 9112 §6.1)")
-        super().on_header(name, value)
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """A request's head has come."""
