@@ -43,7 +43,7 @@ def test_killing_everything_loses_nothing(faults: Stack, accounts: Opened) -> No
 
 
 def test_stopping_politely_loses_nothing(faults: Stack, accounts: Opened, drained_kind: str) -> None:
-    """SIGTERM under load: what was accepted finishes, others are told 503 or find no connection, nothing is lost."""
+    """SIGTERM under load: what was accepted finishes, new connections are refused, nothing is lost."""
     drained = [part.name for part in of_kind(faults, drained_kind)]
     assert drained, f"the stack has no {drained_kind}"
 
