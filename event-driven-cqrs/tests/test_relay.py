@@ -298,7 +298,7 @@ async def test_a_relay_that_lost_its_lock_stops(event_store: DatabaseUrls) -> No
             """SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database
                WHERE locktype = 'advisory' AND datname = current_database()""",
         )
-        async with asyncio.timeout(2), leading(event_store.service, 0.05) as other:
+        async with asyncio.timeout(60), leading(event_store.service, 0.05) as other:
             assert await other.start() == 0
         with pytest.raises(Exception, match="holds the lock"):
             await log.after(0, 1)

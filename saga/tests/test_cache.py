@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 
 LEASE_S = 1.0
 TIMEOUT_S = 0.3
-SLACK_S = 0.8
+SLACK_S = 20.0
 """By how much a busy machine may be late."""
 
 
@@ -205,7 +205,7 @@ async def test_a_dead_redis_costs_one_lease_once(server: RedisServer, cache: Bal
     server.kill()
     first_s, then_s = await time_to_show(cache, 2), await time_to_show(cache, 3)
     assert LEASE_S <= first_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
-    assert then_s < SLACK_S
+    assert then_s < first_s / 2, "the second one waited, too"
 
 
 @pytest.mark.slow
@@ -217,7 +217,7 @@ async def test_a_redis_that_hangs_costs_one_lease_and_one_timeout(
     with paused(server):
         first_s, then_s = await time_to_show(cache, 2), await time_to_show(cache, 3)
     assert LEASE_S <= first_s < LEASE_S + TIMEOUT_S + CLOCK_SKEW_MAX_S + SLACK_S
-    assert then_s < SLACK_S
+    assert then_s < first_s / 2, "the second one waited, too"
 
 
 REFUSALS = {
@@ -319,8 +319,9 @@ async def test_a_new_worker_sits_out_its_predecessors_leases(server: RedisServer
     with paused(server):
         cache = BalanceCache(client(server), LEASE_S, TIMEOUT_S)
         await cache.start()
-        assert LEASE_S <= await time_to_show(cache, 1) < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
-        assert await time_to_show(cache, 2) < SLACK_S
+        first_s, then_s = await time_to_show(cache, 1), await time_to_show(cache, 2)
+    assert LEASE_S <= first_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
+    assert then_s < first_s / 2, "the second one waited, too"
     await cache.close()
 
 
