@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from wallet_lab.private_home import private_home
+
 ROOT = Path(__file__).resolve().parents[2]
 APT_INSTALL = ROOT / "load-testing/src/wallet_lab/servers/apt_install.sh"
 _STAMP = """
@@ -60,26 +62,23 @@ def test_the_users_settings_of_python_pip_uv_and_the_linker_are_dropped(checkout
     assert kept.keys() <= names
 
 
-def test_an_environment_of_another_user_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_an_environment_of_another_user_is_said_in_a_sentence() -> None:
     """Given a checkout in which nothing can be written, then one line says whose right is missing."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
-    tmp_path.chmod(0o755)
-    tmp_path.parent.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
-    (tmp_path / "lab").write_bytes((ROOT / "lab").read_bytes())
-    (tmp_path / "requirements.lock").write_text("")
-    (tmp_path / "member").mkdir()
-    (tmp_path / "member" / "pyproject.toml").write_text("")
-    for made in (False, True):
-        if made:
-            (tmp_path / ".lab").mkdir()
-        ran = subprocess.run(
-            ["sh", str(tmp_path / "lab"), "status"], user=65534, capture_output=True, text=True, check=False
-        )
-        assert ran.returncode == 1
-        assert ran.stderr.count("\n") == 1
-        assert str(tmp_path / ".lab") in ran.stderr
+    with private_home(None) as place:
+        (place / "lab").write_bytes((ROOT / "lab").read_bytes())
+        (place / "requirements.lock").write_text("")
+        (place / "member").mkdir()
+        (place / "member" / "pyproject.toml").write_text("")
+        for made in (False, True):
+            if made:
+                (place / ".lab").mkdir()
+            argv = ["sh", str(place / "lab"), "status"]
+            ran = subprocess.run(argv, user=65534, capture_output=True, text=True, check=False)
+            assert ran.returncode == 1
+            assert ran.stderr.count("\n") == 1
+            assert str(place / ".lab") in ran.stderr
 
 
 def apt(tmp_path: Path, text: str, **env: str) -> "subprocess.CompletedProcess[str]":
