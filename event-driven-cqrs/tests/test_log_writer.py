@@ -390,7 +390,7 @@ async def set_back(event_store: DatabaseUrls, position: int) -> None:
 
 async def test_a_command_the_store_cannot_take_fails_alone(event_store: DatabaseUrls) -> None:
     """One that breaks the append is found by halving; the others of its batch are done."""
-    broken = replace(transfer("alice", "bob", 1), fingerprint="not bytes")
+    broken = replace(transfer("alice", "bob", 1), key="no text\0")
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         items = [transfer("alice", "bob", 1) for _ in range(20)]

@@ -336,9 +336,10 @@ async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
 
     A partition: readers reach Redis, and what the worker writes is lost.
     """
-    await cache.outlive_predecessor()
     writer = ShardWriter(store, cache, 1000, 20_000)
     await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
+    await cache.outlive_predecessor()
+    await writer.perform([Read("a")])
     step = Deposit(uuid4(), "a", 1, "USD", None, None)
     monkeypatch.setattr(cache, "_show", _is_lost)
     answer = asyncio.create_task(writer.perform([step]))

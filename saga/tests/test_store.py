@@ -230,6 +230,21 @@ async def test_a_step_that_the_database_refuses_fails_alone(writer: ShardWriter)
     assert (await _wallet(writer, "a")).balance_micros == 2**9 - 1
 
 
+async def test_systematic_error_costs_one_transaction(
+    database: DatabaseUrls, no_cache: BalanceCache, owner: asyncpg.Connection
+) -> None:
+    """What every part of a batch would meet is no reason to halve it: the batch is not done, and sent again."""
+    async with _store(database.service) as store:
+        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        await writer.perform([opened("a")])
+        await owner.execute("ALTER TABLE ledger RENAME COLUMN at TO renamed")
+        begun = list[str]()
+        assert store._writer._connection is not None
+        store._writer._connection.add_query_logger(lambda record: begun.append(record.query))
+        assert await writer.perform([deposit("a") for _ in range(50)]) == [NotDone()] * 50
+        assert begun.count(statements.BEGIN_BATCH) == 1
+
+
 async def test_two_claimers_never_get_the_same_saga(database: DatabaseUrls, no_cache: BalanceCache) -> None:
     """Orchestrators that recover at once share the abandoned sagas; each has its own."""
     async with _store(database.service, lease_s=-1) as store:
@@ -338,16 +353,14 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def test_nothing_is_answered_before_its_commit(database: DatabaseUrls, no_cache: BalanceCache) -> None:
     """While the database has not confirmed the commit, the step has no answer."""
     async with Wire(database.service) as wire, _store(wire.url) as store:
-        writer = ShardWriter(store, no_cache, 1000, 20_000)
-        await writer.perform([opened("a", 0)])
         wire.disturb(b"COMMIT", "hold")
-        step = deposit("a")
-        answer = asyncio.create_task(writer.perform([step]))
+        step = opened("a", 0)
+        answer = asyncio.create_task(ShardWriter(store, no_cache, 1000, 20_000).perform([step]))
         await wire.arrived.wait()
         await asyncio.wait([answer], timeout=0.2)
         answered_early = answer.done()
         wire.released.set()
-        assert await answer == [Done()]
+        assert isinstance((await answer)[0], WalletState)
         assert await store.transfer(step.transfer_id) is not None
         assert not answered_early, "answered before it was durable"
 

@@ -51,6 +51,12 @@ class LabStack:
             for part in self._running.components
         ]
 
+    @property
+    def database_urls(self) -> Sequence[str]:
+        """Every shard's database, and the event store."""
+        log = [self._running.event_store_url] if self.architecture == "cqrs" else []
+        return [*self._running.database_urls, *log]
+
     def kill(self, name: str, sig: int) -> None:
         """Send a signal; what dies of it is waited for by ``wait_ready``."""
         pid = self._running.kill(name, signal.Signals(sig))

@@ -43,6 +43,10 @@ class Stack(Protocol):
     def components(self) -> Sequence[Component]:
         """The processes that may be signalled; empty when the stack is not ours."""
 
+    @property
+    def database_urls(self) -> Sequence[str]:
+        """Every database of the wallets, as its owner; empty when the stack is not ours."""
+
     def kill(self, name: str, sig: int) -> None:
         """Send a signal to the process of this component."""
 
@@ -64,6 +68,11 @@ class AttachedStack:
     def __init__(self, architecture: str, base_url: str) -> None:
         self.architecture = architecture
         self.base_url = base_url
+
+    @property
+    def database_urls(self) -> Sequence[str]:
+        """Not ours to change."""
+        return ()
 
     def kill(self, name: str, sig: int) -> None:
         """Not ours to kill."""

@@ -5,7 +5,6 @@ import time
 from collections import Counter as Tally
 from collections.abc import Sequence
 
-import asyncpg
 from prometheus_client import Counter, Gauge
 
 from wallet_cqrs.command.batch import Batch
@@ -20,8 +19,11 @@ from wallet_cqrs.command.submissions import (
     accounts_of,
 )
 from wallet_cqrs.command.wallet_cache import WalletCache
+from wallet_cqrs.domain.wallet import ImpossibleEvent
+from wallet_cqrs.events import UndecodableEvent
 from wallet_kernel.batcher import Batcher, Pending
 from wallet_kernel.database import DATABASE_ERRORS
+from wallet_kernel.halving import ItemAtFault, halved, is_of_a_row
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.traces import trace_step
@@ -47,7 +49,7 @@ UNKNOWN = Unknown()
 
 _log = logging.getLogger(__name__)
 
-_ROWS_AT_FAULT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+_STREAM_AT_FAULT = (UndecodableEvent, ImpossibleEvent)
 
 Item = Submission | StatusCommand
 
@@ -96,6 +98,9 @@ class LogWriter:
         await self._batcher.drain()
 
     async def _apply(self, items: Sequence[Item]) -> Sequence[Outcome]:
+        return await halved(items, self._attempt, NOT_DONE)
+
+    async def _attempt(self, items: Sequence[Item]) -> Sequence[Outcome]:
         begin_ns = time.time_ns()
         try:
             with TRANSACTION.time():
@@ -108,14 +113,19 @@ class LogWriter:
             _log.exception("a batch may not have been committed", extra={"commands": len(items)})
             self._cache.forget()
             return [UNKNOWN] * len(items)
-        except DATABASE_ERRORS as error:
-            if isinstance(error, _ROWS_AT_FAULT):
-                return await self._halves(items)
-            self._outage.failed(error, len(items))
+        except ItemAtFault:
+            _log.exception("a batch was rolled back", extra={"commands": len(items)})
             self._cache.forget()
+            raise
+        except Exception as error:  # whatever it is: nothing was appended, and it would meet each half alike
+            self._cache.forget()
+            if isinstance(error, _STREAM_AT_FAULT) or is_of_a_row(error):
+                raise ItemAtFault(repr(error)) from error
+            if isinstance(error, DATABASE_ERRORS):
+                self._outage.failed(error, len(items))
+            else:
+                _log.exception("a batch was not appended", extra={"commands": len(items)})
             return [NOT_DONE] * len(items)
-        except Exception:  # noqa: BLE001 -- a command that breaks a decision was rolled back with its batch
-            return await self._halves(items)
         self._outage.ended()
         self._committed(batch)
         _count(items, outcomes)
@@ -139,7 +149,7 @@ class LogWriter:
             await self._catch_up(turn, catch_up_max)
             known = await turn.known(items)
             batch = Batch(self._cache.wallets, turn.head, turn.now, known, self._snapshots.every)
-            outcomes = [batch.decide(item) for item in items]
+            outcomes = _decide_all(batch, items)
             await turn.commit(batch)
         return batch, outcomes
 
@@ -173,14 +183,12 @@ class LogWriter:
             self._cache.catch_up(turn.head, await turn.appended(position))
             CAUGHT_UP.inc(turn.head - position)
 
-    async def _halves(self, items: Sequence[Item]) -> Sequence[Outcome]:
-        """A command that cannot be decided or appended must not fail the others: halves the batch until it is alone."""
-        _log.exception("a batch was rolled back", extra={"commands": len(items)})
-        self._cache.forget()
-        if len(items) == 1:
-            return [NOT_DONE]
-        middle = len(items) // 2
-        return [*await self._apply(items[:middle]), *await self._apply(items[middle:])]
+
+def _decide_all(batch: Batch, items: Sequence[Item]) -> list[Outcome]:
+    try:
+        return [batch.decide(item) for item in items]
+    except Exception as error:
+        raise ItemAtFault(repr(error)) from error
 
 
 def _count(items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:

@@ -20,7 +20,7 @@ APPENDS = (
 )
 """Whether that transaction is not over yet."""
 
-DECISION = "SELECT * FROM decisions WHERE transaction_id = $1"
+DECISION = _read("decision")
 TIMELINE = "SELECT type, at FROM events WHERE position BETWEEN $1 AND $2 ORDER BY position"
 SNAPSHOT = """SELECT state FROM snapshots
 WHERE stream_id = $1 AND version <= $2 AND schema_version = $3 ORDER BY version DESC LIMIT 1"""

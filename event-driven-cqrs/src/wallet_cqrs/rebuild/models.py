@@ -129,8 +129,10 @@ class TwinModels:
 
     async def _differences(self, observer: asyncpg.Connection) -> list[str]:
         found: list[str] = []
-        for table, keys in statements.TABLES.items():
-            sql = statements.DIFFERENCES.format(table=table, keys=keys, live=LIVE_SCHEMA, fresh=FRESH_SCHEMA)
+        for table, (keys, others) in statements.TABLES.items():
+            sql = statements.DIFFERENCES.format(
+                table=table, keys=keys, others=others, live=LIVE_SCHEMA, fresh=FRESH_SCHEMA
+            )
             rows = await observer.fetch(sql)
             found += [f"{table}: live {row['live']}, from the events {row['fresh']}" for row in rows]
         return found

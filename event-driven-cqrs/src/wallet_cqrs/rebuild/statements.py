@@ -14,16 +14,20 @@ DROP_TABLE = "DROP TABLE IF EXISTS {schema}.{table}"
 DROP_SCHEMA = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
 TABLES = {
-    "wallets": "account_id",
-    "postings": "account_id, version",
-    "system_accounts": "name, currency",
+    "wallets": ("account_id", "currency, status, balance_micros, version, updated_at"),
+    "postings": (
+        "account_id, version",
+        "kind, transaction_id, amount_micros, balance_micros, counterparty, at",
+    ),
+    "system_accounts": ("name, currency", "balance_micros"),
 }
-"""Every table of a read model but its checkpoint, and its key."""
+"""Every table of a read model but its checkpoint: its key, and the other columns that this version writes."""
 
 DIFFERENCES = """
 SELECT CASE WHEN l IS NULL THEN 'nothing' ELSE row_to_json(l)::text END AS live,
        CASE WHEN f IS NULL THEN 'nothing' ELSE row_to_json(f)::text END AS fresh
-FROM {live}.{table} AS l FULL JOIN {fresh}.{table} AS f USING ({keys})
+FROM (SELECT {keys}, {others} FROM {live}.{table}) AS l
+FULL JOIN (SELECT {keys}, {others} FROM {fresh}.{table}) AS f USING ({keys})
 WHERE to_jsonb(l) IS DISTINCT FROM to_jsonb(f)
 LIMIT 20
 """

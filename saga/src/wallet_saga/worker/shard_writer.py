@@ -8,21 +8,22 @@ from contextlib import asynccontextmanager
 from time import monotonic, time_ns
 from typing import NoReturn
 
-import asyncpg
 from prometheus_client import Counter, Gauge
 
 from wallet_kernel.batcher import Batcher, Pending, QueueFull
 from wallet_kernel.database import DATABASE_ERRORS, ReadOnlyDatabase
+from wallet_kernel.halving import ItemAtFault, halved, is_of_a_row
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
 from wallet_kernel.tasks import end
 from wallet_saga.protocol import Done, NotDone, Outcome, Pass, Step, TurnedAway, Unknown, WalletState
+from wallet_saga.worker.books import Books
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.keys import keys_of
 from wallet_saga.worker.steps import decide
-from wallet_saga.worker.store import CommitUnknown, NotTheOnlyWriter, Standby, Store
+from wallet_saga.worker.store import CommitUnknown, Standby, Store
 
 STEPS = Counter("wallet_saga_steps", "Steps by what came of them.", ["step", "outcome"])
 ACTIVE = Gauge(
@@ -34,8 +35,7 @@ SAYS_SOMETHING_S = 1.0
 
 _log = logging.getLogger(__name__)
 
-_ROWS_AT_FAULT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
-_NOT_COMMITTED = (*DATABASE_ERRORS, ReadOnlyDatabase, NotTheOnlyWriter)
+_OUTAGE = (*DATABASE_ERRORS, ReadOnlyDatabase)
 
 QUEUE_TIMEOUT_S = 1.5
 """A step that no batch took by then is answered as not done. Its orchestrator waits a little longer for the answer
@@ -136,6 +136,9 @@ class ShardWriter:
         return outcomes + [TURNED_AWAY] * (len(steps) - len(futures))
 
     async def _apply(self, steps: Sequence[Step]) -> Sequence[Outcome]:
+        return await halved(steps, self._attempt, NOT_DONE)
+
+    async def _attempt(self, steps: Sequence[Step]) -> Sequence[Outcome]:
         begin_ns = time_ns()
         lease = self._cache.lease()  # runs from before the database is read
         try:
@@ -149,14 +152,18 @@ class ShardWriter:
             _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
             await self._cache.sit_out()  # if it was committed after all, the log tells so from now on
             return [UNKNOWN] * len(steps)
-        except _NOT_COMMITTED as error:
-            if isinstance(error, _ROWS_AT_FAULT):
-                return await self._halves(steps)
+        except ItemAtFault:
+            _log.exception("a batch was rolled back", extra={"steps": len(steps)})
+            raise
+        except Exception as error:  # whatever it is: nothing was committed, and it would meet each half alike
+            if is_of_a_row(error):
+                raise ItemAtFault(repr(error)) from error
             self._failed(error)
-            self._outage.failed(error, len(steps))
+            if isinstance(error, _OUTAGE):
+                self._outage.failed(error, len(steps))
+            else:
+                _log.exception("a batch was not committed", extra={"steps": len(steps)})
             return [NOT_DONE] * len(steps)
-        except Exception:  # noqa: BLE001 - a step that breaks a decision was rolled back with its batch
-            return await self._halves(steps)
         self._outage.ended()
         self._obstacle, self._written_at = None, monotonic()
         ACTIVE.set(1)
@@ -173,8 +180,8 @@ class ShardWriter:
         keys = keys_of(steps)
         async with self._store.books(keys) as books:
             self._inherit_from_predecessor()
-            outcomes = [decide(books, step) for step in steps]
-        shown = [books.wallets[account].state() for account in keys.shown if account in books.wallets]
+            outcomes = _decide_all(books, steps)
+            shown = [books.wallets[account].state() for account in keys.shown if account in books.wallets]
         return outcomes, shown
 
     def _inherit_from_predecessor(self) -> None:
@@ -183,13 +190,12 @@ class ShardWriter:
             self._takeovers = self._store.takeovers
             self._cache.inherit()
 
-    async def _halves(self, steps: Sequence[Step]) -> Sequence[Outcome]:
-        """A step that cannot be decided or written must not fail the others: halves the batch until it is alone."""
-        _log.exception("a batch was rolled back", extra={"steps": len(steps)})
-        if len(steps) == 1:
-            return [NOT_DONE]
-        middle = len(steps) // 2
-        return [*await self._apply(steps[:middle]), *await self._apply(steps[middle:])]
+
+def _decide_all(books: Books, steps: Sequence[Step]) -> list[Outcome]:
+    try:
+        return [decide(books, step) for step in steps]
+    except Exception as error:
+        raise ItemAtFault(repr(error)) from error
 
 
 def _withdraw(futures: Sequence[Pending[Outcome]]) -> None:

@@ -12,6 +12,8 @@ def _read(name: str) -> str:
 LOAD = _read("load")
 WRITE = _read("write")
 CLAIM = _read("claim")
+TRANSFER = _read("transfer")
+CREDIT = _read("credit")
 OPEN_SAGAS = _read("open_sagas")
 BALANCE_AT = _read("balance_at")
 STATEMENT = _read("statement")

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from wallet_kernel.database import PrimaryConnection, columns, open_pool, writing
+from wallet_kernel.database import PrimaryConnection, ReadOnlyDatabase, columns, open_pool, writing
 from wallet_kernel.runtime.books_watch import TOTALS, TRANSIT, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import watch_pool
 from wallet_kernel.topology import Placement
@@ -24,7 +24,7 @@ from wallet_saga.protocol import (
 from wallet_saga.worker import statements
 from wallet_saga.worker.books import Books
 from wallet_saga.worker.keys import BatchKeys
-from wallet_saga.worker.rows import credit_of, credit_row, ledger_row, transfer_of, transfer_row, wallet_row
+from wallet_saga.worker.rows import credit_of, transfer_of
 
 STATEMENT_TIMEOUT_S = 5.0
 
@@ -160,12 +160,12 @@ class Store:
 
     async def transfer(self, transfer_id: UUID) -> TransferRecord | None:
         """The saga log's row, or None."""
-        row = await self._readers.fetchrow("SELECT * FROM transfers WHERE transfer_id = $1", transfer_id)
+        row = await self._readers.fetchrow(statements.TRANSFER, transfer_id)
         return transfer_of(row) if row else None
 
     async def credit(self, transfer_id: UUID) -> CreditRecord | None:
         """The credit barrier's row, or None."""
-        row = await self._readers.fetchrow("SELECT * FROM credits WHERE transfer_id = $1", transfer_id)
+        row = await self._readers.fetchrow(statements.CREDIT, transfer_id)
         return credit_of(row) if row else None
 
     async def wallet_exists(self, account_id: str) -> bool:
@@ -224,6 +224,8 @@ class Store:
             [key for _, key in keys.idempotency],
             list(keys.credits),
         )
+        if row["read_only"]:  # also a batch that only reads: a demoted primary is behind
+            raise ReadOnlyDatabase(ReadOnlyDatabase.__doc__)
         return Books.of(
             row["now"],
             self._lease,
@@ -245,14 +247,22 @@ async def _write(connection: asyncpg.Connection, books: Books) -> None:
     opened = [wallet for wallet in books.wallets.values() if not wallet.loaded_version]
     moved = await connection.fetchval(
         statements.WRITE,
-        list(map(wallet_row, changed)),
-        *columns(changed, "loaded_version balance_delta in_flight_delta"),
-        list(map(wallet_row, opened)),
-        list(map(ledger_row, books.new_entries)),
-        list(map(transfer_row, books.new_transfers.values())),
+        *columns(
+            changed, "account_id status version updated_at loaded_version balance_delta in_flight_delta"
+        ),
+        *columns(opened, "account_id currency status balance_micros in_flight_micros version updated_at"),
+        *columns(
+            books.new_entries,
+            "account_id version kind transfer_id amount_micros balance_micros counterparty at",
+        ),
+        *columns(
+            books.new_transfers.values(),
+            "transfer_id kind state from_account to_account amount_micros currency key fingerprint reason"
+            " started_at ended_at",
+        ),
         books.now + books.lease,
         *columns(books.ended_transfers.values(), "transfer_id state reason ended_at"),
-        list(map(credit_row, books.new_credits)),
+        *columns(books.new_credits, "transfer_id reason at"),
         [name for name, _ in books.system_changes],
         [currency for _, currency in books.system_changes],
         list(books.system_changes.values()),

@@ -11,4 +11,5 @@ FROM (
     FOR UPDATE SKIP LOCKED
 ) AS abandoned
 WHERE t.transfer_id = abandoned.transfer_id
-RETURNING t.*
+RETURNING t.transfer_id, t.kind, t.state, t.from_account, t.to_account, t.amount_micros, t.currency, t.idempotency_key,
+          t.fingerprint, t.reason, t.started_at, t.ended_at

@@ -1,17 +1,28 @@
 -- Everything a batch of steps works on, in one round trip, read after the writer's lock was taken.
 -- $1 accounts, $2 transfer ids to find in the saga log, $3/$4 owners and their idempotency keys,
 -- $5 transfer ids to find in the credit barrier.
+-- Every column is named, in the order in which rows.py takes them: a column that a later version adds changes nothing.
 SELECT
     clock_timestamp() AS now,
+    current_setting('transaction_read_only') = 'on' AS read_only,
     ARRAY(
-        SELECT w FROM wallets w WHERE w.account_id = ANY($1::text[])
+        SELECT ROW(account_id, currency, status, balance_micros, in_flight_micros, version, updated_at)
+        FROM wallets
+        WHERE account_id = ANY($1::text[])
     ) AS wallets,
     ARRAY(
-        SELECT t FROM transfers t WHERE t.transfer_id = ANY($2::uuid[])
+        SELECT ROW(transfer_id, kind, state, from_account, to_account, amount_micros, currency, idempotency_key,
+                   fingerprint, reason, started_at, ended_at)
+        FROM transfers
+        WHERE transfer_id = ANY($2::uuid[])
         UNION ALL
-        SELECT t FROM unnest($3::text[], $4::text[]) AS k(owner, key)
+        SELECT ROW(t.transfer_id, t.kind, t.state, t.from_account, t.to_account, t.amount_micros, t.currency,
+                   t.idempotency_key, t.fingerprint, t.reason, t.started_at, t.ended_at)
+        FROM unnest($3::text[], $4::text[]) AS k(owner, key)
         JOIN transfers t ON t.owner = k.owner AND t.idempotency_key = k.key
     ) AS transfers,
     ARRAY(
-        SELECT c FROM credits c WHERE c.transfer_id = ANY($5::uuid[])
+        SELECT ROW(transfer_id, reason, at)
+        FROM credits
+        WHERE transfer_id = ANY($5::uuid[])
     ) AS credits

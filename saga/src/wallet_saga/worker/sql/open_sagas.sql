@@ -1,3 +1,6 @@
 -- Up to $2 unfinished sagas of payer $1. Reads all unfinished sagas of the shard by their index: an index of its own
 -- would cost every debit more than it saves the few closings that need it.
-SELECT * FROM transfers WHERE state = 'debited' AND from_account = $1 LIMIT $2
+SELECT transfer_id, kind, state, from_account, to_account, amount_micros, currency, idempotency_key,
+       fingerprint, reason, started_at, ended_at
+FROM transfers
+WHERE state = 'debited' AND from_account = $1 LIMIT $2

@@ -1,0 +1,56 @@
+"""A batch with items at fault."""
+
+from collections.abc import Sequence
+
+import asyncpg
+import pytest
+
+from wallet_kernel.halving import ATTEMPTS_MAX, ItemAtFault, halved, is_of_a_row
+
+pytestmark = pytest.mark.anyio
+
+
+class Attempts:
+    """Doubles numbers, and refuses every part that holds one of those at fault."""
+
+    def __init__(self, at_fault: set[int]) -> None:
+        self._at_fault = at_fault
+        self.count = 0
+
+    async def __call__(self, part: Sequence[int]) -> list[int]:
+        """One transaction."""
+        self.count += 1
+        if self._at_fault & set(part):
+            raise ItemAtFault
+        return [2 * item for item in part]
+
+
+@pytest.mark.parametrize("at_fault", [set(), {0}, {999}, {17, 18, 500}])
+async def test_items_at_fault_fail_alone(at_fault: set[int]) -> None:
+    """All others have their results, in the order of the items."""
+    results = await halved(range(1000), Attempts(at_fault), -1)
+    assert results == [-1 if item in at_fault else 2 * item for item in range(1000)]
+
+
+async def test_batch_whose_items_are_all_at_fault_costs_a_bounded_number_of_transactions() -> None:
+    """A systematic error does not multiply the transactions by the size of the batch."""
+    attempts = Attempts(set(range(1000)))
+    assert await halved(range(1000), attempts, -1) == [-1] * 1000
+    assert attempts.count == ATTEMPTS_MAX
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (asyncpg.UniqueViolationError, True),
+        (asyncpg.CheckViolationError, True),
+        (asyncpg.CharacterNotInRepertoireError, True),
+        (asyncpg.NotNullViolationError, False),
+        (asyncpg.UndefinedColumnError, False),
+        (asyncpg.InvalidCachedStatementError, False),
+        (TypeError, False),
+    ],
+)
+def test_only_errors_about_values_are_of_a_row(error: type[Exception], *, expected: bool) -> None:
+    """What every batch would meet is no row's fault."""
+    assert is_of_a_row(error("")) is expected
