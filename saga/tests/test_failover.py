@@ -1,0 +1,62 @@
+"""A shard's worker when its database refuses writes for a while, or another server becomes the primary."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from saga_support.scene import ONE_SHARD
+
+from wallet_kernel.runtime.readiness import NotReady
+from wallet_lab.testing import PostgresServer, running_postgres
+from wallet_saga.protocol import Deposit, Done, NotDone, Open, Read
+from wallet_saga.worker.cache import BalanceCache
+from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.store import Store
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """A cluster that the tests may set to read-only."""
+    with running_postgres() as running:
+        running.migrate()
+        yield running
+
+
+@pytest.fixture
+async def worker(server: PostgresServer, no_cache: BalanceCache) -> AsyncIterator[ShardWriter]:
+    """A worker that has written."""
+    async with Store(server.service_url, timedelta(minutes=1), ONE_SHARD) as store:
+        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        await writer.perform([Open(uuid4(), "a", 0, "USD", None, None)])
+        yield writer
+    server.set_read_only(is_read_only=False)
+
+
+def deposit() -> Deposit:
+    return Deposit(uuid4(), "a", 1, "USD", None, None)
+
+
+async def test_worker_writes_again_after_its_database_refused_writes(
+    server: PostgresServer, worker: ShardWriter
+) -> None:
+    """While the database refuses writes nothing is done and the worker is not ready; then it writes by itself."""
+    server.set_read_only(is_read_only=True)
+    for _ in range(3):  # the first may meet the session that was ended
+        assert await worker.perform([deposit()]) == [NotDone()]
+    with pytest.raises(NotReady):
+        await worker.check()
+    server.set_read_only(is_read_only=False, ends_sessions=False)
+    async with asyncio.timeout(10):
+        while await worker.perform([deposit()]) != [Done()]:
+            await asyncio.sleep(0.05)
+    await worker.check()
+
+
+async def test_nothing_is_read_from_a_demoted_primary(server: PostgresServer, worker: ShardWriter) -> None:
+    """A session that outlives its server's demotion answers no read, because the new primary may know better."""
+    server.set_read_only(is_read_only=True, ends_sessions=False)
+    assert await worker.perform([Read("a")]) == [NotDone()]
