@@ -127,9 +127,11 @@ def test_a_server_starts_although_a_stranger_has_the_process_id_of_its_predecess
     """Given a postmaster.pid from before a reboot, whose id is another process of the same user now."""
     home = StackHome(tmp_path, "postgres")
     with (
+        contextlib.ExitStack() as at_the_end,
         subprocess.Popen(["sleep", "60"], **identity(unprivileged_account())) as stranger,
         running_postgres(home=tmp_path) as server,
     ):
+        at_the_end.callback(home.wipe)
         file = home.data() / "postgres" / "postmaster.pid"
         lines = file.read_text().splitlines()
         server.kill()
@@ -141,7 +143,6 @@ def test_a_server_starts_although_a_stranger_has_the_process_id_of_its_predecess
             raise AssertionError(str(error)) from None
         finally:
             stranger.kill()
-    home.wipe()
 
 
 def test_copies_of_the_database_are_independent(database_server: PostgresServer) -> None:
