@@ -130,11 +130,12 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(size=st.integers(1, 5))
     def publish(self, size: int) -> None:
         """The relay publishes the next group: a message to each partition."""
-        events = self._run(self._events.read(self._published, 2**62, size))
+        epoch = self._run(self._events.state(None)).epoch
+        events = self._run(self._events.read(epoch, self._published, 2**62, size))
         after, head = self._published, events[-1].position if events else self._published
         for partition in range(PARTITIONS):
             mine = [event for event in events if partition_of(event.stream_id, PARTITIONS) == partition]
-            self._queues[partition].append(Group(after, head, mine))
+            self._queues[partition].append(Group(after, head, mine, epoch))
         self._published = head
 
     @rule(back=st.integers(1, 10))

@@ -190,7 +190,6 @@ def buried() -> float:
 
 FOREIGN = {
     "undecodable": b"\xc1 no message",
-    "of the future": messages.encode(Group(10**9, 10**9, [])),
     "of another partition": messages.encode(Group(0, 10**9, [OTHERS_EVENT])),
 }
 

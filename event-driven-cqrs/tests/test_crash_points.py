@@ -363,7 +363,7 @@ async def test_a_wallet_with_a_million_events_loads_in_milliseconds(event_store:
     """From its newest snapshot and the events after it, by a replica that has just started."""
     await query(event_store.owner, _MILLION_EVENTS, MILLION)
     async with replica(event_store.service) as warm:
-        assert await warm.store.load(["nobody"]) == {"nobody": initial_state("nobody")}  # plans are made
+        assert await warm.wallets(["nobody"]) == {"nobody": initial_state("nobody")}  # plans are made
         durations = []
         for _ in range(5):
             begin = asyncio.get_running_loop().time()

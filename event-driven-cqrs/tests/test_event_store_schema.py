@@ -49,6 +49,22 @@ def test_a_wallets_nth_event_happens_once(event_store: DatabaseUrls) -> None:
         as_role(event_store.service, twice)
 
 
+def test_a_head_that_is_set_back_begins_an_epoch(event_store: DatabaseUrls) -> None:
+    """Whoever sets the head back, the log then says that it shares no more than that with earlier readers."""
+
+    async def set_back(connection: asyncpg.Connection) -> None:
+        await connection.execute("UPDATE log_head SET position = 9")
+        before = await connection.fetchval("SELECT epoch FROM continue_log()")
+        assert await connection.fetchval("SELECT log_shared_with($1)", before) == 9
+        await connection.execute("UPDATE log_head SET position = 4")
+        await connection.execute("UPDATE log_head SET position = 20")
+        assert await connection.fetchval("SELECT epoch FROM log_state") not in (None, before)
+        assert await connection.fetchval("SELECT log_shared_with($1)", before) == 4
+        assert await connection.fetchval("SELECT log_shared_with(gen_random_uuid())") is None
+
+    as_role(event_store.service, set_back)
+
+
 def test_the_log_has_one_head(event_store: DatabaseUrls) -> None:
     """There is exactly one row to lock, and the service can neither add nor remove any."""
 

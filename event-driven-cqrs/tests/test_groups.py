@@ -1,11 +1,14 @@
 """Following the log: whatever comes late, twice, out of order or not at all, each event counts once and in order."""
 
+from uuid import uuid4
+
 from cqrs_support.histories import groups, story
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wallet_cqrs.messages import Group
-from wallet_cqrs.projection.groups import Gap, Stretch, follow
+from wallet_cqrs.projection.groups import Gap, OtherLog, Stretch, follow
+from wallet_cqrs.read_model import Checkpoint
 
 EVENTS = story(60, 5).events
 GROUPS = groups(EVENTS, 0)
@@ -15,29 +18,44 @@ HEAD = EVENTS[-1].position
 
 def test_what_follows_is_taken() -> None:
     """The groups of a log, one after the other, are its events."""
-    assert follow(0, GROUPS) == Stretch(HEAD, MINE)
+    assert follow(Checkpoint(0), GROUPS) == Stretch(HEAD, MINE)
 
 
 def test_what_the_checkpoint_covers_is_skipped() -> None:
     """A duplicate has no effect."""
-    assert follow(HEAD, GROUPS) == Stretch(HEAD, [])
+    assert follow(Checkpoint(HEAD), GROUPS) == Stretch(HEAD, [])
 
 
 def test_a_group_is_taken_from_where_the_checkpoint_stands() -> None:
     """A group that overlaps the checkpoint counts only beyond it."""
     whole = Group(0, HEAD, MINE)
     middle = MINE[len(MINE) // 2].position
-    assert follow(middle, [whole]) == Stretch(HEAD, [event for event in MINE if event.position > middle])
+    assert follow(Checkpoint(middle), [whole]) == Stretch(
+        HEAD, [event for event in MINE if event.position > middle]
+    )
 
 
 def test_a_missing_group_is_a_gap() -> None:
     """What is in between must be read from the event store first."""
-    assert follow(GROUPS[0].head, GROUPS[2:3]) == Gap(GROUPS[0].head, GROUPS[2].after)
+    assert follow(Checkpoint(GROUPS[0].head), GROUPS[2:3]) == Gap(GROUPS[0].head, GROUPS[2].after)
 
 
 def test_a_heartbeat_tells_of_a_gap_too() -> None:
     """Also the last message of all may be the one that was lost."""
-    assert follow(HEAD - 1, [Group(HEAD, HEAD, [])]) == Gap(HEAD - 1, HEAD)
+    assert follow(Checkpoint(HEAD - 1), [Group(HEAD, HEAD, [])]) == Gap(HEAD - 1, HEAD)
+
+
+def test_group_of_another_epoch_is_not_followed() -> None:
+    """A group says in which epoch of the log it was read; in another one its positions mean other events."""
+    before, now = uuid4(), uuid4()
+    checkpoint = Checkpoint(0, before)
+    assert follow(checkpoint, [Group(0, HEAD, MINE, now)]) == OtherLog(checkpoint)
+    assert follow(checkpoint, [Group(0, HEAD, MINE, before)]) == Stretch(HEAD, MINE)
+
+
+def test_heartbeat_below_the_checkpoint_is_not_followed() -> None:
+    """A log that ends before what was read of it has lost events."""
+    assert follow(Checkpoint(HEAD), [Group(HEAD - 1, HEAD - 1, [])]) == OtherLog(Checkpoint(HEAD))
 
 
 @given(st.lists(st.sampled_from(GROUPS), max_size=30), st.data())
@@ -47,9 +65,10 @@ def test_any_delivery_comes_to_the_same(delivered: list[Group], data: st.DataObj
     while delivered:
         size = data.draw(st.integers(1, len(delivered)))
         batch, delivered = delivered[:size], delivered[size:]
-        while isinstance(following := follow(position, batch), Gap):
+        while isinstance(following := follow(Checkpoint(position), batch), Gap):
             assert following.after == position < following.until
             applied += [event for event in MINE if following.after < event.position <= following.until]
             position = following.until
+        assert isinstance(following, Stretch)
         position, applied = following.head, applied + following.events
     assert applied == [event for event in MINE if event.position <= position]

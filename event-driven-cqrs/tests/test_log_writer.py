@@ -360,10 +360,11 @@ async def test_outage_of_the_event_store_is_one_line_in_the_log(caplog: pytest.L
 
 
 async def test_a_log_that_was_set_back_is_not_appended_to_from_memory(event_store: DatabaseUrls) -> None:
-    """A replica that outlives the restoring of a backup decides on what is in the log, not on what it remembers."""
+    """A replica decides on what is in the log, not on what it remembers, though no new epoch says that they differ."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         await one.perform(transfer("alice", "bob", 40))
+        await query(event_store.owner, "ALTER TABLE log_head DISABLE TRIGGER USER")
         await set_back(event_store, 2)
         paid = transfer("alice", "bob", 100)
         assert await one.perform(paid) == NotDone()
@@ -372,6 +373,62 @@ async def test_a_log_that_was_set_back_is_not_appended_to_from_memory(event_stor
         assert (decided.reason, decided.first_position) == (None, 3)
         assert (await one.wallet("bob")).balance_micros == 100
     assert await assert_log_is_whole(event_store.service) == 4
+
+
+async def test_a_replica_does_not_decide_from_a_log_that_was_set_back_and_grew_again(
+    event_store: DatabaseUrls,
+) -> None:
+    """A replica whose wallets are of another epoch drops them, also if the log is longer than it was."""
+    async with replica(event_store.service) as stale, replica(event_store.service) as other:
+        await stale.perform_all([opening("alice", 100), opening("bob")])
+        await stale.perform(transfer("alice", "bob", 90))
+        await set_back(event_store, 2)
+        await other.perform_all([opening(f"other-{n}") for n in range(4)])
+        back = transfer("bob", "alice", 50)
+        assert await stale.perform(back) == NotDone()
+        decided = await stale.perform(back)
+    assert isinstance(decided, Decided)
+    assert decided.reason is Refusal.INSUFFICIENT_FUNDS
+    assert await assert_log_is_whole(event_store.service) == 6
+
+
+async def test_wallets_are_dropped_with_the_connection_they_came_by(event_store: DatabaseUrls) -> None:
+    """A new connection may lead to another server with an older log, so no wallet outlives its connection."""
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        known = one.cache.origin
+        await query(
+            event_store.service,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wallet-command'"
+            " AND datname = current_database()",
+        )
+        paid = transfer("alice", "bob", 1)
+        while not isinstance(decided := await one.perform(paid), Decided):
+            assert decided == NotDone()
+        assert one.cache.origin != known
+    assert decided.reason is None
+
+
+async def test_a_snapshot_of_a_lost_event_is_not_read(event_store: DatabaseUrls) -> None:
+    """A snapshot that was left behind must not bring lost money back."""
+    async with replica(event_store.service, snapshot_every=2) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        await one.perform(transfer("alice", "bob", 90))
+        await one.snapshots.drain()
+        await set_back(event_store, 2)
+        assert (await one.wallet("bob")).balance_micros == 0
+
+
+async def test_a_snapshot_of_a_lost_event_is_not_written(event_store: DatabaseUrls) -> None:
+    """Snapshots are written late, perhaps after the log has lost their events."""
+    async with replica(event_store.service) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        await one.perform(transfer("alice", "bob", 90))
+        late = await one.wallet("bob")
+        await set_back(event_store, 2)
+        await one.store.add_snapshots([late, await one.wallet("alice")])
+    rows = await query(event_store.service, "SELECT stream_id, version FROM snapshots")
+    assert [tuple(row) for row in rows] == [("alice", 1)]
 
 
 async def set_back(event_store: DatabaseUrls, position: int) -> None:
@@ -459,6 +516,6 @@ async def test_a_bounded_cache_forgets_wallets_and_loads_them_again(event_store:
         pairs = [chance.sample(names, 2) for _ in range(500)]
         await one.perform_all([transfer(payer, payee, 1) for payer, payee in pairs])
         assert len(one.cache.wallets) <= 3
-        wallets = await one.store.load(names)
+        wallets = await one.wallets(names)
     assert sum(wallet.balance_micros for wallet in wallets.values()) == 5000
     await assert_log_is_whole(event_store.service)

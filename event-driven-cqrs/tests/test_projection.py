@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -17,6 +18,7 @@ from wallet_cqrs.messages import EventMessage, Group, partition_of
 from wallet_cqrs.projection.cache import Cache
 from wallet_cqrs.projection.projector import Poison, Projector, UnusableMessage
 from wallet_cqrs.projection.store import Store
+from wallet_cqrs.read_model import Checkpoint
 from wallet_lab.testing import DatabaseUrls, RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -45,7 +47,8 @@ class Bench:
         """Version and position of a wallet's entry in Redis."""
         raw = await self.redis.get(cache_key(account))
         assert isinstance(raw, bytes)
-        return parse_entry(raw)[:2]
+        entry = parse_entry(raw)
+        return entry.version, entry.position
 
 
 @asynccontextmanager
@@ -165,8 +168,10 @@ async def test_a_group_of_the_future_is_unusable(event_store: DatabaseUrls, a_be
     """A gap up to a position that the log has not reached cannot be filled, and is not passed over."""
     told = story()
     await append(event_store.owner, told.events)
+    await a_bench.projector.project([Group(1, 1, [])])
+    epoch = (await a_bench.store.checkpoint()).epoch
     with pytest.raises(UnusableMessage):
-        await a_bench.projector.project([Group(10**9, 10**9, [])])
+        await a_bench.projector.project([Group(10**9, 10**9, [], epoch)])
     assert (await a_bench.store.progress())[0] <= told.events[-1].position
 
 
@@ -175,6 +180,40 @@ async def test_a_group_of_another_partition_is_unusable(a_bench: Bench) -> None:
     with pytest.raises(UnusableMessage):
         await a_bench.projector.project(groups(story().events, 1))
     assert (await a_bench.store.progress())[0] == 0
+
+
+async def test_heartbeat_below_the_checkpoint_stops_the_partition_if_the_log_ends_there(
+    event_store: DatabaseUrls, a_bench: Bench
+) -> None:
+    """A late heartbeat changes nothing; but a log that ends before the checkpoint has lost events."""
+    told = story()
+    await append(event_store.owner, told.events)
+    head = told.events[-1].position
+    await a_bench.projector.project([Group(head, head, [])])
+    epoch = (await a_bench.store.checkpoint()).epoch
+    await a_bench.projector.project([Group(head - 1, head - 1, [], epoch)])
+    await a_bench.projector.check()
+    connection = await asyncpg.connect(event_store.owner)
+    await connection.execute(
+        "ALTER TABLE log_head DISABLE TRIGGER USER; UPDATE log_head SET position = position - 1"
+    )
+    await connection.close()
+    with pytest.raises(Poison, match="was restored"):
+        await a_bench.projector.project([Group(head - 1, head - 1, [], epoch)])
+    with pytest.raises(Poison):
+        await a_bench.projector.check()
+
+
+async def test_entry_of_a_lost_log_is_replaced(a_bench: Bench) -> None:
+    """After a restore a wallet may have a lower version than Redis holds of the log before."""
+    told = Story()
+    told.do(OpenWallet("w", 5, "USD"))
+    new = told.wallet("w")
+    told.do(Deposit("w", 1, "USD"))
+    writer = CacheWriter(a_bench.redis, 60, announce=False)
+    await writer.write([told.wallet("w")], Checkpoint(9, uuid4()))
+    await writer.write([new], Checkpoint(1, uuid4()))
+    assert await a_bench.entry("w") == (1, 1)
 
 
 @pytest.mark.parametrize("damage", ["type", "version", "overdraft"])
@@ -266,8 +305,8 @@ async def test_an_older_version_never_replaces_a_newer_one(a_bench: Bench) -> No
     old = told.wallet("w")
     told.do(Deposit("w", 1, "USD"))
     writer = CacheWriter(a_bench.redis, 60, announce=False)
-    await writer.write([told.wallet("w")], 2)
-    await writer.write([old], 1)
+    await writer.write([told.wallet("w")], Checkpoint(2))
+    await writer.write([old], Checkpoint(1))
     assert await a_bench.entry("w") == (2, 2)
 
 

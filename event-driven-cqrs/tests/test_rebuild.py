@@ -14,7 +14,7 @@ from cqrs_support.histories import Story, append, groups, project, story
 
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import Group
-from wallet_cqrs.projection.groups import Gap, follow
+from wallet_cqrs.projection.groups import Stretch, follow
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.rebuild.models import RebuildFailed, TwinModels
 from wallet_lab.testing import DatabaseUrls
@@ -112,6 +112,26 @@ async def test_a_planted_difference_is_found(
     assert run(event_store, live, "--verify").returncode == 0
 
 
+async def test_rebuild_refuses_a_log_that_ends_before_the_live_model(
+    event_store: DatabaseUrls, live: list[DatabaseUrls], log: EventLog, told: Story
+) -> None:
+    """Only an operator who begins a new epoch can say that the log is the right one though it is shorter."""
+    for shard in live:
+        async with Store(shard.service) as store:
+            await store.adopt((await log.state(None)).epoch, 10**9)
+        await value(shard, "UPDATE read_model.checkpoint SET position = position + 50")
+    head = told.events[-1].position
+    for arguments in ((), ("--verify",)):
+        refused = run(event_store, live, *arguments)
+        assert (refused.returncode, "./lab new-epoch" in refused.stderr) == (1, True), refused
+        assert await value(live[0], "SELECT position FROM read_model.checkpoint") == head + 50
+    assert f"after position {head}" in run(event_store, live, "--new-epoch").stdout
+    assert run(event_store, live, "--verify").returncode == 1
+    assert run(event_store, live).returncode == 0
+    assert await value(live[0], "SELECT position FROM read_model.checkpoint") == head
+    assert run(event_store, live, "--verify").returncode == 0
+
+
 async def test_nothing_is_left_behind(event_store: DatabaseUrls, live: list[DatabaseUrls]) -> None:
     """Neither by a rebuild nor by a comparison."""
     run(event_store, live)
@@ -159,7 +179,7 @@ async def test_services_go_on_across_a_swap(
         statement = await reader.prepare("SELECT count(*), (SELECT position FROM checkpoint) FROM wallets")
         before = await statement.fetchrow()
         async with TwinModels(0, read_shards[0].owner) as shard:
-            await shard.begin()
+            await shard.begin((await log.state(None)).epoch)
             await _build_half(log, shard)
             await asyncio.gather(shard.swap(log, 2), _apply(store, made[half : half + 3]))
             after = await statement.fetchrow()
@@ -174,8 +194,8 @@ async def test_services_go_on_across_a_swap(
 async def _apply(store: Store, made: list[Group]) -> None:
     for group in made:
         async with store.transaction() as transaction:
-            following = follow(transaction.position, [group])
-            if isinstance(following, Gap):
+            following = follow(transaction.checkpoint, [group])
+            if not isinstance(following, Stretch):
                 continue
             fold = await transaction.fold({event.stream_id for event in following.events})
             fold.play(following.events)
@@ -185,7 +205,8 @@ async def _apply(store: Store, made: list[Group]) -> None:
 
 async def _build_half(log: EventLog, shard: TwinModels) -> None:
     """What `build` does, for one of two shards."""
-    async for reached, events in log.chunks(0, await log.head(), 10):
+    epoch, head, _ = await log.state(None)
+    async for reached, events in log.chunks(epoch, 0, head, 10):
         await shard.apply(events, reached, 2)
 
 
@@ -194,7 +215,7 @@ async def test_a_swap_waits_for_the_projection(
 ) -> None:
     """What a transaction of the projection is writing is in the model it will be looked for in."""
     async with TwinModels(0, live[0].owner) as shard:
-        await shard.begin()
+        await shard.begin((await log.state(None)).epoch)
         await _build_half(log, shard)
         async with Store(live[0].service) as store, store.transaction():
             swapping = asyncio.create_task(shard.swap(log, 2))

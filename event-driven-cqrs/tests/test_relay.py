@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from functools import partial
 from pathlib import Path
 from typing import Self
+from uuid import UUID
 
 import aio_pika
 import pytest
@@ -17,6 +18,7 @@ from cqrs_support.services import RunningService, running_service
 from cqrs_support.waiting import until
 
 from wallet_cqrs import broker as broker_names
+from wallet_cqrs.command.submissions import NotDone
 from wallet_cqrs.events import decode
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, EventMessage, Group, partition_of, queue_name
 from wallet_cqrs.relay.log_tail import GapInLog, leading
@@ -80,7 +82,7 @@ async def append(one: Replica, transfers: int) -> int:
         await one.perform_all([opening(name, 1000) for name in NAMES])
     ring = zip(itertools.cycle(NAMES), itertools.cycle(NAMES[1:] + NAMES[:1]), strict=False)
     await one.perform_all([transfer(payer, payee, 1) for payer, payee in itertools.islice(ring, transfers)])
-    return await one.store.head()
+    return (await one.store.head())[1]
 
 
 async def checkpoint(event_store: DatabaseUrls) -> int:
@@ -140,7 +142,8 @@ async def test_an_idle_relay_tells_where_the_log_ends(
         await until_checkpoint(event_store, head)
         async with listening(broker.url) as listener:
             await until(lambda: len(listener.groups[0]) > 1, 5, "something after the events")
-            assert listener.groups[0][-1] == Group(head, head, [])
+            last = listener.groups[0][-1]
+            assert last == Group(head, head, [], last.epoch)
 
 
 class Withheld:
@@ -150,7 +153,7 @@ class Withheld:
         self.taken: list[tuple[int, int]] = []
         self.confirm = asyncio.Event()
 
-    async def publish(self, after: int, head: int, events: Sequence[EventMessage]) -> None:
+    async def publish(self, _: UUID, after: int, head: int, events: Sequence[EventMessage]) -> None:
         assert len(events) == head - after
         self.taken.append((after, head))
         await self.confirm.wait()
@@ -258,7 +261,7 @@ async def test_a_queue_that_is_gone_is_declared_again(
         await until_checkpoint(event_store, await append(one, 3))
         async with await aio_pika.connect(broker.url) as connection:
             await (await connection.channel()).queue_delete(queue_name(0))
-        before = await one.store.head()
+        _, before = await one.store.head()
         head = await append(one, 20)
         await until_checkpoint(event_store, head)
         async with await aio_pika.connect(broker.url) as connection:
@@ -267,6 +270,24 @@ async def test_a_queue_that_is_gone_is_declared_again(
             queue = await channel.get_queue(queue_name(0))
             assert queue.declaration_result.message_count
     assert head > before
+
+
+async def test_relay_begins_again_in_a_new_epoch(event_store: DatabaseUrls, broker: BrokerServer) -> None:
+    """A relay that is ahead of a restored log publishes what comes after the restore, in the new epoch."""
+    async with (
+        replica(event_store.service) as one,
+        listening(broker.url) as listener,
+        relaying(event_store, broker),
+    ):
+        await until_checkpoint(event_store, await append(one, 10))
+        old = listener.groups[0][-1].epoch
+        await query(event_store.service, "UPDATE relay_checkpoint SET position = 1000")
+        await query(event_store.owner, "SELECT begin_epoch('a test')")
+        while isinstance(await one.perform(transfer(NAMES[0], NAMES[1], 1)), NotDone):
+            pass
+        _, head = await one.store.head()
+        await until(lambda: listener.groups[0][-1].head == head, 10, "the new event is published")
+    assert listener.groups[0][-1].epoch not in (None, old)
 
 
 async def test_a_gap_in_the_log_is_never_published_over(

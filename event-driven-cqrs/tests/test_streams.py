@@ -19,6 +19,7 @@ from wallet_cqrs.query.checkpoint_news import follow_checkpoint
 from wallet_cqrs.query.read_shard import open_read_pool
 from wallet_cqrs.query.stream_route import BalanceStreams
 from wallet_cqrs.query.streams import Announcements, Heartbeats
+from wallet_cqrs.read_model import Checkpoint
 from wallet_kernel.http import Scope
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_lab.testing import DatabaseUrls, RedisServer
@@ -85,7 +86,7 @@ class Bench:
     async def show(self) -> None:
         """Brings the read model up to what has been told, and announces it, as the projection does."""
         await project(self.shard, groups(self.told.events, 0, 1))
-        await self._announced.write(self.told.wallets.values(), len(self.told.events))
+        await self._announced.write(self.told.wallets.values(), Checkpoint(len(self.told.events)))
 
 
 @pytest.fixture

@@ -287,3 +287,37 @@ def test_any_arrival_pattern_runs_every_item_once_in_order(
         assert max(map(len, batches)) <= batch_max
 
     asyncio.run(scenario())
+
+
+async def test_item_cancelled_while_its_batch_is_prepared_is_not_run() -> None:
+    """Preparing has no effect, so an item is taken only when it has ended; the others of its batch run."""
+    store, prepared = Store(), asyncio.Event()
+    store.gate.set()
+
+    async def prepare(items: Sequence[int]) -> None:
+        await prepared.wait()
+
+    batcher: Batcher[int, int] = Batcher("test", store.run, batch_max=9, queue_max=9, prepare=prepare)
+    gone, stays = batcher.submit_all([1, 2])
+    await turns()
+    assert not gone.is_taken
+    gone.cancel()
+    prepared.set()
+    assert await stays == 20
+    assert store.batches == [[2]]
+
+
+async def test_failed_preparation_is_raised_to_every_caller() -> None:
+    """Nobody waits for ever for a batch that could not be prepared, and the next batch runs."""
+    store = Store()
+    store.gate.set()
+
+    async def prepare(items: Sequence[int]) -> None:
+        if 1 in items:
+            raise ValueError("no")
+
+    batcher: Batcher[int, int] = Batcher("test", store.run, batch_max=1, queue_max=9, prepare=prepare)
+    bad, good = batcher.submit_all([1, 2])
+    with pytest.raises(RuntimeError, match="nothing of it was run"):
+        await bad
+    assert await good == 20

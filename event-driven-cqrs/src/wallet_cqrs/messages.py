@@ -38,12 +38,19 @@ class EventMessage(Struct, frozen=True, array_like=True, gc=False):
 class Group(Struct, frozen=True, array_like=True):
     """One partition's events with `after` < position <= `head`, in order: all there are of that partition.
 
-    A heartbeat has `after` == `head` and no events.
+    A heartbeat has `after` == `head` and no events. `epoch` is the log's epoch that the group was read in; relays of
+    before there were epochs name none.
     """
 
     after: int
     head: int
     events: list[EventMessage]
+    epoch: UUID | None = None
+
+    @property
+    def is_heartbeat(self) -> bool:
+        """Whether the group only says where the log ends."""
+        return self.after == self.head
 
 
 class UndecodableMessage(Exception):

@@ -6,7 +6,7 @@ The projection and the rebuild fold with the same function, so that both come to
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
@@ -22,6 +22,13 @@ TRANSIT = "@transit"
 """The other side of transfers: each read shard has one, and over all of them it holds nothing."""
 
 Kind = Literal["opening", "transfer", "deposit", "withdrawal"]
+
+
+class Checkpoint(NamedTuple):
+    """How far a read model has read the log, and in which epoch; None is before there were epochs."""
+
+    position: int
+    epoch: UUID | None = None
 
 
 class Posting(Struct, frozen=True, gc=False):

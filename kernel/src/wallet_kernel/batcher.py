@@ -40,7 +40,7 @@ class Batcher(Generic[Item, Result]):
     `run` gets the items in the order they came and returns one result for each; an exception in place of a
     result is raised to that item's caller, an exception from `run` to all of them. An item whose caller is
     cancelled while it waits in the queue is withdrawn, because its caller would not learn of its effect; one that
-    a batch took is run.
+    a batch took is run. `prepare` does what must precede `run` and has no effect; items wait until it has ended.
     """
 
     def __init__(
@@ -51,8 +51,10 @@ class Batcher(Generic[Item, Result]):
         batch_max: int,
         queue_max: int,
         in_flight_max: int = 1,
+        prepare: Callable[[Sequence[Item]], Awaitable[None]] | None = None,
     ) -> None:
         self._run = run
+        self._prepare = prepare
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._idle = in_flight_max
@@ -96,7 +98,7 @@ class Batcher(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._queue:
-                if batch := self._next_batch():
+                if batch := await self._taken(self._next_batch()):
                     await self._run_batch(batch)
         finally:
             self._idle += 1
@@ -106,8 +108,22 @@ class Batcher(Generic[Item, Result]):
         while self._queue and len(batch) < self._batch_max:
             item, future = self._queue.popleft()
             if not future.cancelled():
-                future.is_taken = True
                 batch.append((item, future))
+        return batch
+
+    async def _taken(self, batch: list[tuple[Item, Pending[Result]]]) -> list[tuple[Item, Pending[Result]]]:
+        """Prepares a batch, and takes those of its items that still wait."""
+        if self._prepare is not None and batch:
+            try:
+                await self._prepare([item for item, _ in batch])
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- every caller gets it
+                lost = RuntimeError("the batch could not be prepared; nothing of it was run")
+                lost.__cause__ = error
+                for _, future in batch:
+                    _settle(future, lost)
+        batch = [entry for entry in batch if not entry[1].done()]
+        for _, future in batch:
+            future.is_taken = True
         return batch
 
     async def _run_batch(self, batch: list[tuple[Item, Pending[Result]]]) -> None:

@@ -147,6 +147,11 @@ class PrimaryConnection:
         self._prepare = prepare
         self._connection: asyncpg.Connection | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next use takes the connection of the last one, as far as this process knows."""
+        return self._connection is not None and not self._connection.is_closed()
+
     @asynccontextmanager
     async def use(self) -> AsyncIterator[asyncpg.Connection]:
         """The connection, for one user at a time. If its use raises, the transaction is rolled back.
@@ -167,7 +172,7 @@ class PrimaryConnection:
             await connection.close()
 
     async def _connected(self) -> asyncpg.Connection:
-        if self._connection is None or self._connection.is_closed():
+        if self._connection is None or not self.is_open:
             connection = await connect(
                 self._url, command_timeout=self._statement_timeout_s, server_settings=self._session
             )

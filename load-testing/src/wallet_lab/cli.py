@@ -52,20 +52,26 @@ app.command("logs")(show_logs)
 @app.command()
 def rebuild() -> None:
     """Build the read model of cqrs anew from the events, beside the live one, and swap; clients notice nothing."""
-    raise typer.Exit(_maintain(verify=False))
+    raise typer.Exit(_maintain())
 
 
 @app.command()
 def verify() -> None:
     """Compare the read model of cqrs with the events, row by row; exits with 0 only if they are equal."""
-    raise typer.Exit(_maintain(verify=True))
+    raise typer.Exit(_maintain("--verify"))
 
 
-def _maintain(*, verify: bool) -> int:
+@app.command()
+def new_epoch() -> None:
+    """Begin a new epoch of cqrs' log, after a restore of the event store that './lab rebuild' refuses."""
+    raise typer.Exit(_maintain("--new-epoch"))
+
+
+def _maintain(*arguments: str) -> int:
     home = stack_home("cqrs")
     if supervisor_pid(home) is None:
         raise LabError("cqrs is not up; './lab up cqrs' starts it")
-    command = cqrs.rebuild(home, verify=verify)
+    command = cqrs.rebuild(home, *arguments)
     return subprocess.run(command.argv, env={**of_service(os.environ), **command.env}, check=False).returncode
 
 

@@ -43,6 +43,10 @@ def status_answer(outcome: Standing | Refused) -> Answer:
 
 def no_outcome(error: NoOutcome) -> Problem:
     """A command without an outcome within the deadline: certainly not done, or perhaps done."""
+    if error.is_loading and not error.may_be_done:
+        return Problem(
+            "overloaded", "The wallets are still being loaded. Nothing was done; send it again later."
+        )
     if not error.may_be_done:
         return Problem(
             "shard-unavailable", "The event store did not take it in time. Nothing was done; send it again."

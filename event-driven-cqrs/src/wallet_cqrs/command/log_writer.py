@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from prometheus_client import Counter, Gauge
 
 from wallet_cqrs.command.batch import Batch
+from wallet_cqrs.command.loading import Loaded, Loader
 from wallet_cqrs.command.snapshots import SnapshotKeeper
 from wallet_cqrs.command.store import CommitUnknown, Store, Turn
 from wallet_cqrs.command.submissions import (
     NotDone,
+    NotLoaded,
     Outcome,
     StatusCommand,
     Submission,
@@ -45,6 +47,7 @@ CATCH_UP_MAX = 20_000
 sent again."""
 
 NOT_DONE = NotDone()
+NOT_LOADED = NotLoaded()
 UNKNOWN = Unknown()
 
 _log = logging.getLogger(__name__)
@@ -55,7 +58,7 @@ Item = Submission | StatusCommand
 
 
 class OutOfStep(Exception):
-    """The log is too far ahead to be caught up with under the lock, or it was set back; nothing was done."""
+    """The log is too far ahead to be caught up with under the lock, or another one; nothing was done."""
 
 
 class Behind(Exception):
@@ -82,12 +85,14 @@ class LogWriter:
         self._cache = cache
         self._snapshots = snapshots
         self._outage = Outage(_log, "event-store")
+        self._loader = Loader(store, cache, snapshots)
+        self._loaded = Loaded()
         self._batcher: Batcher[Item, Outcome] = Batcher(
-            "commands", self._apply, batch_max=batch_max, queue_max=queue_max
+            "commands", self._apply, prepare=self._load, batch_max=batch_max, queue_max=queue_max
         )
 
     def submit(self, item: Item) -> Pending[Outcome]:
-        """Its outcome: durable, or NotDone or Unknown. Raises QueueFull, and then nothing was done.
+        """Its outcome: durable, or NotDone, NotLoaded or Unknown. Raises QueueFull, and then nothing was done.
 
         If it is cancelled before a batch took the command, nothing is done.
         """
@@ -97,10 +102,37 @@ class LogWriter:
         """Waits for what was submitted."""
         await self._batcher.drain()
 
+    async def _load(self, items: Sequence[Item]) -> None:
+        """Before the lock: however long a wallet takes to load, no other replica waits for it."""
+        if not self._store.continues(self._cache.origin):
+            self._cache.forget()
+        missing = self._cache.missing(accounts_of(items))
+        self._loaded = await self._loader.load(missing) if missing else Loaded()
+        if self._loaded.error is not None:
+            self._outage.failed(self._loaded.error, len(items))
+
     async def _apply(self, items: Sequence[Item]) -> Sequence[Outcome]:
         return await halved(items, self._attempt, NOT_DONE)
 
     async def _attempt(self, items: Sequence[Item]) -> Sequence[Outcome]:
+        """Appends the commands whose wallets are in memory. Raises ItemAtFault."""
+        if self._cache.position is None and self._loaded.error is None:  # dropped with a command at fault
+            await self._load(items)
+        if not self._loaded.missing:
+            return await self._append(items)
+        failed = {number: why for number, item in enumerate(items) if (why := self._why_not(item))}
+        ready = [item for number, item in enumerate(items) if number not in failed]
+        outcomes = iter(await self._append(ready) if ready else ())
+        return [failed.get(number) or next(outcomes) for number in range(len(items))]
+
+    def _why_not(self, item: Item) -> NotDone | NotLoaded | None:
+        accounts = accounts_of([item])
+        if accounts.isdisjoint(self._loaded.missing):
+            return None
+        is_hopeless = self._loaded.error is not None or not accounts.isdisjoint(self._loaded.broken)
+        return NOT_DONE if is_hopeless else NOT_LOADED
+
+    async def _append(self, items: Sequence[Item]) -> Sequence[Outcome]:
         begin_ns = time.time_ns()
         try:
             with TRANSACTION.time():
@@ -118,12 +150,13 @@ class LogWriter:
             self._cache.forget()
             raise
         except Exception as error:  # whatever it is: nothing was appended, and it would meet each half alike
-            self._cache.forget()
             if isinstance(error, _STREAM_AT_FAULT) or is_of_a_row(error):
+                self._cache.forget()
                 raise ItemAtFault(repr(error)) from error
-            if isinstance(error, DATABASE_ERRORS):
+            if isinstance(error, DATABASE_ERRORS):  # rolled back, so no wallet in memory has changed
                 self._outage.failed(error, len(items))
             else:
+                self._cache.forget()
                 _log.exception("a batch was not appended", extra={"commands": len(items)})
             return [NOT_DONE] * len(items)
         self._outage.ended()
@@ -135,8 +168,6 @@ class LogWriter:
         return outcomes
 
     async def _transact(self, items: Sequence[Item]) -> tuple[Batch, list[Outcome]]:
-        accounts = accounts_of(items)
-        await self._load(self._cache.missing(accounts))
         for _ in range(CATCH_UPS_MAX):
             try:
                 return await self._take_turn(items, CATCH_UP_LOCKED_MAX)
@@ -159,13 +190,6 @@ class LogWriter:
         EVENTS.inc(len(batch.rows))
         HEAD.set(batch.position)
 
-    async def _load(self, accounts: Sequence[str]) -> None:
-        """Before the lock: however long a wallet takes to load, no other replica waits for it."""
-        if self._cache.position is None:
-            self._cache.begin(await self._store.head())
-        if accounts:
-            self._cache.add(await self._store.load(accounts))
-
     async def _catch_up_unlocked(self, head: int) -> None:
         """Others append meanwhile. If the log became another one, the next turn notices it."""
         position = self._cache.position
@@ -174,7 +198,11 @@ class LogWriter:
 
     async def _catch_up(self, turn: Turn, events_max: int) -> None:
         position = self._cache.position
-        # A log that ends before what is known here was set back, to a backup say: what is known may not be in it.
+        # Under another origin the log may have been set back, to a backup say: what is known may not be in it.
+        if turn.origin != self._cache.origin:
+            raise OutOfStep(
+                f"the log is of {turn.origin}, this replica's wallets are of {self._cache.origin}"
+            )
         if position is None or not 0 <= turn.head - position <= CATCH_UP_MAX:
             raise OutOfStep(f"the log is at {turn.head}, this replica at {position}")
         if turn.head - position > events_max:

@@ -13,6 +13,7 @@ from wallet_cqrs.command.submissions import (
     KeyReused,
     MoneyCommand,
     NotDone,
+    NotLoaded,
     Outcome,
     Standing,
     StatusCommand,
@@ -33,20 +34,25 @@ BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 0.5
 
 
-class NoOutcome(Exception):
-    """The deadline came first; `may_be_done` tells whether the command may be in the log."""
-
-    def __init__(self, transaction_id: UUID | None, *, may_be_done: bool) -> None:
-        super().__init__(str(transaction_id))
-        self.transaction_id = transaction_id
-        self.may_be_done = may_be_done
-
-
 @dataclass(slots=True)
 class Attempt:
-    """What is known of a command while it has no outcome: whether a batch took it and may have committed it."""
+    """What is known of a command while it has no outcome.
+
+    `may_be_done`: a batch took it and may have committed it. `is_loading`: its wallets were not in memory yet.
+    """
 
     may_be_done: bool = False
+    is_loading: bool = False
+
+
+class NoOutcome(Exception):
+    """The deadline came first; `may_be_done` and `is_loading` are what is known of the command."""
+
+    def __init__(self, transaction_id: UUID | None, attempt: Attempt) -> None:
+        super().__init__(str(transaction_id))
+        self.transaction_id = transaction_id
+        self.may_be_done = attempt.may_be_done
+        self.is_loading = attempt.is_loading
 
 
 class Payments:
@@ -111,13 +117,13 @@ class Payments:
             async with asyncio.timeout(self._deadline_s):
                 return await self._until_known(item, attempt)
         except TimeoutError:
-            raise NoOutcome(transaction_id, may_be_done=attempt.may_be_done) from None
+            raise NoOutcome(transaction_id, attempt) from None
 
     async def _until_known(self, item: Submission | StatusCommand, attempt: Attempt) -> Outcome:
         backoff_s = BACKOFF_FIRST_S
         while True:
             outcome = await self._send(item, attempt)
-            if not isinstance(outcome, NotDone | Unknown):
+            if not isinstance(outcome, NotDone | NotLoaded | Unknown):
                 return outcome
             if isinstance(item, Submission) and attempt.may_be_done:
                 item = replace(item, resent=True)
@@ -139,6 +145,7 @@ class Payments:
             attempt.may_be_done |= future.is_taken
             raise
         attempt.may_be_done |= isinstance(outcome, Unknown)
+        attempt.is_loading = isinstance(outcome, NotLoaded)
         return outcome
 
 

@@ -18,4 +18,4 @@ class CommandSettings(PublicSettings):
     batch_max: int = Field(1000, gt=0, description="Commands in one transaction at most.")
     queue_max: int = Field(20_000, gt=0, description="Commands that may wait; above that, 503.")
     wallets_max: int = Field(200_000, gt=0, description="Folded wallets kept in memory, about 0.5 KiB each.")
-    snapshot_every: int = Field(500, gt=0, description="Versions of a wallet between two snapshots.")
+    snapshot_every: int = Field(100, gt=0, description="Versions of a wallet between two snapshots.")

@@ -7,13 +7,13 @@ def _read(name: str) -> str:
     return (files("wallet_cqrs.command") / "sql" / f"{name}.sql").read_text()
 
 
-SNAPSHOTS = _read("snapshots")
+STREAMS = _read("streams")
 TAILS = _read("tails")
 CATCH_UP = _read("catch_up")
 KNOWN = _read("known")
 ADD_SNAPSHOTS = _read("add_snapshots")
 
-HEAD = "SELECT position, clock_timestamp() AS now FROM log_head"
+HEAD = "SELECT epoch, position, clock_timestamp() AS now FROM log_state"
 
 BEGIN_APPENDING = "BEGIN; SELECT FROM log_head FOR UPDATE"
 """Whoever appends waits here for its turn. What it reads afterwards, in statements of their own and so from

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import asyncpg
 from msgspec.json import Decoder, encode
@@ -11,15 +11,14 @@ from msgspec.json import Decoder, encode
 from wallet_cqrs.command import statements
 from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.submissions import Decided, StatusCommand, Submission, owner_of
-from wallet_cqrs.command.wallet_cache import StreamEvent, fold_all
+from wallet_cqrs.command.wallet_cache import Origin, StreamEvent
 from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, initial_state
+from wallet_cqrs.event_log import CONTINUE
 from wallet_kernel.database import PrimaryConnection, open_pool, require_writable, writing
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.metrics import watch_pool
 
 STATEMENT_TIMEOUT_S = 5.0
-TAIL_EVENTS_MAX = 2000
-"""Events of one stream that are read at once."""
 
 _SESSION = {
     "application_name": "wallet-command",
@@ -63,6 +62,14 @@ _DECISION_COLUMNS = (
 _WALLET = Decoder(Wallet)
 
 
+class Tail(NamedTuple):
+    """The events of a stream with `after` < version <= `until`."""
+
+    account_id: str
+    after: int
+    until: int
+
+
 class CommitUnknown(Exception):
     """COMMIT was sent and not answered: nobody knows whether it was done."""
 
@@ -74,7 +81,10 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self._primary = PrimaryConnection(url, _SESSION, statement_timeout_s=STATEMENT_TIMEOUT_S)
+        self._primary = PrimaryConnection(
+            url, _SESSION, statement_timeout_s=STATEMENT_TIMEOUT_S, prepare=self._begin_session
+        )
+        self._sessions = 0
         self._aside = open_pool(url, _SESSION, connections_max=2, statement_timeout_s=STATEMENT_TIMEOUT_S)
 
     async def __aenter__(self) -> Self:
@@ -90,16 +100,32 @@ class Store:
         async with writing(self._aside) as connection:
             await require_writable(connection)
 
-    async def head(self) -> int:
-        """The last position that is committed."""
-        async with self._primary.use() as connection:
-            row = await connection.fetchrow(statements.HEAD)
-        return int(row["position"])
+    def continues(self, origin: Origin | None) -> bool:
+        """Whether the session of this origin still lasts, as far as this process knows."""
+        return origin is not None and origin.session == self._sessions and self._primary.is_open
 
-    async def load(self, accounts: Sequence[str]) -> dict[str, Wallet]:
-        """These wallets as they stand: newest snapshot and the events after it. Takes no lock."""
+    async def head(self) -> tuple[Origin, int]:
+        """Where what is read from now on comes from, and the last position that is committed.
+
+        Begins an epoch of the log if none has begun on this server.
+        """
         async with self._primary.use() as connection:
-            return await _load(connection, accounts)
+            epoch, position = await connection.fetchrow(CONTINUE)
+        return Origin(self._sessions, epoch), position
+
+    async def streams(self, accounts: Sequence[str]) -> tuple[dict[str, Wallet], list[Tail]]:
+        """These wallets as of their newest snapshots, and the tails of those with later events. Takes no lock."""
+        async with self._primary.use() as connection:
+            rows = await connection.fetch(statements.STREAMS, accounts, STATE_SCHEMA)
+        wallets = {name: _WALLET.decode(state) if state else initial_state(name) for name, _, state in rows}
+        tails = [Tail(name, wallets[name].version, version) for name, version, _ in rows]
+        return wallets, [tail for tail in tails if tail.after < tail.until]
+
+    async def events(self, tails: Sequence[Tail]) -> list[StreamEvent]:
+        """The events of these tails, each stream in order. Takes no lock."""
+        async with self._primary.use() as connection:
+            rows = await connection.fetch(statements.TAILS, *zip(*tails, strict=True))
+        return [StreamEvent(*row) for row in rows]
 
     async def appended(self, after: int, until: int) -> list[StreamEvent]:
         """What was appended with `after` < position <= `until`, in order. Takes no lock."""
@@ -113,7 +139,7 @@ class Store:
         async with self._primary.use() as connection:
             await connection.execute(statements.BEGIN_APPENDING)
             row = await connection.fetchrow(statements.HEAD)
-            yield Turn(connection, row["position"], row["now"])
+            yield Turn(connection, Origin(self._sessions, row["epoch"]), row["position"], row["now"])
 
     async def add_snapshots(self, wallets: Sequence[Wallet]) -> None:
         """Keeps these states of wallets, beside the appending connection."""
@@ -127,15 +153,20 @@ class Store:
                 [encode(wallet) for wallet in wallets],
             )
 
+    async def _begin_session(self, _: asyncpg.Connection) -> None:
+        self._sessions += 1
+
 
 class Turn:
     """An appending transaction, on one connection from its beginning to its end: if that is lost, so is the turn.
 
-    `head` is the last position given out, `now` the database's time; both read under the lock.
+    `origin` is the session and the log's epoch, `head` the last position given out, `now` the database's time; all
+    read under the lock.
     """
 
-    def __init__(self, connection: asyncpg.Connection, head: int, now: datetime) -> None:
+    def __init__(self, connection: asyncpg.Connection, origin: Origin, head: int, now: datetime) -> None:
         self._connection = connection
+        self.origin = origin
         self.head = head
         self.now = now
 
@@ -165,24 +196,6 @@ class Turn:
             await self._connection.execute(statements.COMMIT_AT % batch.position if batch.rows else "COMMIT")
         except Exception as error:  # whatever it is: it was sent
             raise CommitUnknown(repr(error)) from error
-
-
-async def _load(connection: asyncpg.Connection, accounts: Sequence[str]) -> dict[str, Wallet]:
-    wallets = {account: initial_state(account) for account in accounts}
-    for (state,) in await connection.fetch(statements.SNAPSHOTS, accounts, STATE_SCHEMA):
-        wallet = _WALLET.decode(state)
-        wallets[wallet.account_id] = wallet
-    unfinished = list(accounts)
-    while unfinished:
-        versions = [wallets[account].version for account in unfinished]
-        rows = await connection.fetch(statements.TAILS, unfinished, versions, TAIL_EVENTS_MAX)
-        fold_all(wallets, (StreamEvent(*row) for row in rows))
-        unfinished = [
-            account
-            for account, version in zip(unfinished, versions, strict=True)
-            if wallets[account].version - version == TAIL_EVENTS_MAX
-        ]
-    return wallets
 
 
 def _decision_row(decided: Decided) -> tuple[Any, ...]:

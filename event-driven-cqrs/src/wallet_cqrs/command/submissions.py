@@ -71,11 +71,15 @@ class NotDone(Struct, frozen=True, gc=False):
     """The event store could not take it, and certainly has not."""
 
 
+class NotLoaded(Struct, frozen=True, gc=False):
+    """Its wallets are not in memory yet, so nothing was sent to the event store. Send it again: loading goes on."""
+
+
 class Unknown(Struct, frozen=True, gc=False):
     """The event store did not say whether it was committed. Send it again, as resent."""
 
 
-Outcome = Decided | KeyReused | Standing | Refused | NotDone | Unknown
+Outcome = Decided | KeyReused | Standing | Refused | NotDone | NotLoaded | Unknown
 
 
 class Movement(NamedTuple):

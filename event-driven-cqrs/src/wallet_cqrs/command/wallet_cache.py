@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from prometheus_client import Gauge
 
-from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet, evolve, initial_state
+from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet, evolve
 from wallet_cqrs.events import decode
 
 CACHED = Gauge("wallet_cached_wallets", "Wallets the command service holds in memory.")
@@ -23,17 +24,28 @@ class StreamEvent(NamedTuple):
     at: datetime
 
 
+class Origin(NamedTuple):
+    """Where folded wallets come from: the session with the event store, counted, and the log's epoch.
+
+    A wallet says nothing about a log of another origin: the session may have led to another server, with an older log.
+    """
+
+    session: int
+    epoch: UUID | None
+
+
 class WalletCache:
     """Up to about `wallets_max` wallets, also such as do not exist; those that changed last stay longest.
 
-    `position` is None while nothing is known. A wallet may be newer than the position, never older: what it knows
-    already is left out when the cache catches up.
+    `position` and `origin` are None while nothing is known. A wallet may be newer than the position, never older: what
+    it knows already is left out when the cache catches up.
     """
 
     def __init__(self, wallets_max: int) -> None:
         self._wallets_max = wallets_max
         self._wallets: dict[str, Wallet] = {}
         self.position: int | None = None
+        self.origin: Origin | None = None
         CACHED.set_function(lambda: len(self._wallets))
 
     @property
@@ -45,15 +57,15 @@ class WalletCache:
         """Which of these accounts have to be loaded."""
         return [account for account in accounts if account not in self._wallets]
 
-    def begin(self, position: int) -> None:
-        """Begins anew at a position of the log that has been committed, knowing no wallet."""
+    def begin(self, origin: Origin, position: int) -> None:
+        """Begins again at a position of the log that has been committed, without any wallet."""
         self._wallets.clear()
-        self.position = position
+        self.origin, self.position = origin, position
 
     def forget(self) -> None:
-        """Nothing is known any more."""
+        """Drops everything."""
         self._wallets.clear()
-        self.position = None
+        self.origin = self.position = None
 
     def add(self, loaded: Mapping[str, Wallet]) -> None:
         """Takes in wallets that were loaded at this position or later."""
@@ -84,9 +96,3 @@ def fold(wallet: Wallet, stored: StreamEvent) -> Wallet:
             f"version {stored.version} of {stored.stream_id} after version {wallet.version}"
         )
     return evolve(wallet, decode(stored.type, stored.schema_version, stored.data), stored.at)
-
-
-def fold_all(wallets: dict[str, Wallet], events: Iterable[StreamEvent]) -> None:
-    """Folds events of these wallets, each stream in order, into them."""
-    for event in events:
-        wallets[event.stream_id] = fold(wallets.get(event.stream_id) or initial_state(event.stream_id), event)

@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter
 from wallet_cqrs.domain.wallet import Wallet
+from wallet_cqrs.read_model import Checkpoint
 from wallet_kernel.cache import Breaker
 from wallet_kernel.runtime.metrics import CACHE_FAILURES
 
@@ -17,7 +18,7 @@ class Cache:
         self._writer = CacheWriter(redis, ttl_s, announce=True)
         self._breaker = Breaker(timeout_s, CACHE_FAILURES)
 
-    async def show(self, wallets: Sequence[Wallet], position: int) -> None:
-        """Shows these wallets as they were at a position. Never raises, never takes longer than the timeout."""
+    async def show(self, wallets: Sequence[Wallet], checkpoint: Checkpoint) -> None:
+        """Shows these wallets as they were at a checkpoint. Never raises, never takes longer than the timeout."""
         if wallets:
-            await self._breaker.call(lambda: self._writer.write(wallets, position))
+            await self._breaker.call(lambda: self._writer.write(wallets, checkpoint))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from wallet_cqrs.messages import EventMessage, Group
+from wallet_cqrs.read_model import Checkpoint
 
 
 class Stretch(NamedTuple):
@@ -20,12 +21,26 @@ class Gap(NamedTuple):
     until: int
 
 
-def follow(position: int, groups: Sequence[Group]) -> Stretch | Gap:
+class OtherLog(NamedTuple):
+    """A group is of another epoch, or says that the log ends before the checkpoint: the event store must be asked."""
+
+    checkpoint: Checkpoint
+
+
+def follow(checkpoint: Checkpoint, groups: Sequence[Group]) -> Stretch | Gap | OtherLog:
     """What follows a checkpoint. What it already covers is skipped, event by event."""
-    head, events = position, list[EventMessage]()
+    if not all(continues(checkpoint, group) for group in groups):
+        return OtherLog(checkpoint)
+    head, events = checkpoint.position, list[EventMessage]()
     for group in groups:
         if group.after > head:
-            return Gap(position, max(group.after for group in groups))
+            return Gap(checkpoint.position, max(group.after for group in groups))
         events += [event for event in group.events if event.position > head]
         head = max(head, group.head)
     return Stretch(head, events)
+
+
+def continues(checkpoint: Checkpoint, group: Group) -> bool:
+    """Whether the group is of the log that the checkpoint is of, as far as the group can say."""
+    ends_before = group.is_heartbeat and group.head < checkpoint.position
+    return group.epoch == checkpoint.epoch and not ends_before

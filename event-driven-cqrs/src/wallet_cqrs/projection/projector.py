@@ -8,13 +8,13 @@ import asyncpg
 from prometheus_client import Counter, Gauge
 
 from wallet_cqrs.domain.wallet import ImpossibleEvent
-from wallet_cqrs.event_log import EventLog
+from wallet_cqrs.event_log import AnotherEpoch, EventLog, LogState
 from wallet_cqrs.events import UndecodableEvent
 from wallet_cqrs.messages import Group, partition_of
 from wallet_cqrs.projection.cache import Cache
-from wallet_cqrs.projection.groups import Gap, Stretch, follow
+from wallet_cqrs.projection.groups import Gap, OtherLog, Stretch, continues, follow
 from wallet_cqrs.projection.store import Store, Transaction
-from wallet_cqrs.read_model import Fold
+from wallet_cqrs.read_model import Checkpoint, Fold
 from wallet_kernel.runtime.metrics import VISIBLE
 from wallet_kernel.runtime.traces import trace_step
 
@@ -67,10 +67,8 @@ class Projector:
 
         Raises UnusableMessage, and then nothing of these groups was applied; Poison; or what asyncpg raises.
         """
-        while gap := await self._applied(groups):
-            if gap.until > await self._log.head():
-                raise UnusableMessage(f"a group follows position {gap.until}, which the log has not reached")
-            await self._fill(gap)
+        while missing := await self._applied(groups):
+            groups = await self._resynchronise(missing, groups)
 
     async def stop(self, reason: str) -> None:
         """Stands still, also after a restart, until someone resumes the partition."""
@@ -86,20 +84,20 @@ class Projector:
         if stopped is not None:
             raise Poison(stopped)
 
-    async def _applied(self, groups: Sequence[Group]) -> Gap | None:
+    async def _applied(self, groups: Sequence[Group]) -> Gap | OtherLog | None:
         try:
             return await self._apply(groups)
         except _POISON as error:
             raise UnusableMessage(f"{type(error).__name__}: {error}") from error
 
-    async def _apply(self, groups: Sequence[Group]) -> Gap | None:
+    async def _apply(self, groups: Sequence[Group]) -> Gap | OtherLog | None:
         begin_ns = time.time_ns()
         async with self._store.transaction() as transaction:
             self._note(transaction.stopped)
             if transaction.stopped is not None:
                 return None  # when it goes on, the event store has what is passed by here
-            following = follow(transaction.position, groups)
-            if isinstance(following, Gap):
+            following = follow(transaction.checkpoint, groups)
+            if not isinstance(following, Stretch):
                 return following
             self._duplicates.inc(sum(group.head <= transaction.position for group in groups if group.events))
             # Also what is skipped is shown: whoever applied it may have died before it was.
@@ -111,15 +109,59 @@ class Projector:
         trace_step("project", (event.transaction_id for event in following.events), begin_ns)
         return None
 
-    async def _fill(self, gap: Gap) -> None:
+    async def _resynchronise(self, missing: Gap | OtherLog, groups: Sequence[Group]) -> Sequence[Group]:
+        """Reads what is missing from the event store; returns the groups that are of the same log."""
+        checkpoint = await self._store.checkpoint()
+        state = await self._log.state(checkpoint.epoch)
+        if checkpoint.position > state.shared:
+            raise await self._diverged(checkpoint, state)
+        if checkpoint.epoch != state.epoch:
+            await self._adopt(checkpoint, state)
+        checkpoint = Checkpoint(checkpoint.position, state.epoch)
+        same_log = [group for group in groups if continues(checkpoint, group)]
+        if isinstance(missing, OtherLog) or len(same_log) < len(groups):
+            missing = Gap(checkpoint.position, state.head)  # what the dropped groups held is read from there
+        await self._fill(state, missing)
+        return same_log
+
+    async def _adopt(self, checkpoint: Checkpoint, state: LogState) -> None:
+        """The log began an epoch after the checkpoint: all that the model has is in the log still."""
+        _log.warning("another epoch", extra=self._where(checkpoint, state))
+        await self._store.adopt(state.epoch, state.shared)
+
+    async def _diverged(self, checkpoint: Checkpoint, state: LogState) -> Poison:
+        """Stops the partition for good: what the model shows is not in the log."""
+        _log.error("the log lost events that are in the read model", extra=self._where(checkpoint, state))
+        reason = f"{diverged(self.partition, checkpoint, state)}; rebuild the read model"
+        await self._store.diverge(checkpoint, reason)
+        return Poison(reason)
+
+    def _where(self, checkpoint: Checkpoint, state: LogState) -> dict[str, object]:
+        return {
+            "partition": self.partition,
+            "checkpoint": checkpoint.position,
+            "checkpoint_epoch": str(checkpoint.epoch),
+            "head": state.head,
+            "epoch": str(state.epoch),
+            "shared": state.shared,
+        }
+
+    async def _fill(self, state: LogState, gap: Gap) -> None:
+        if gap.until > state.head:
+            raise UnusableMessage(f"a group follows position {gap.until}, which the log has not reached")
+        if gap.until <= gap.after:
+            return
         _log.warning("gap", extra={"partition": self.partition, "after": gap.after, "until": gap.until})
         self._gaps.inc()
-        async for reached, events in self._log.chunks(gap.after, gap.until, self._chunk_max):
-            group = Group(gap.after, reached, [e for e in events if self._is_mine(e.stream_id)])
-            try:
-                await self._apply([group])
-            except _POISON as error:
-                raise Poison(f"{type(error).__name__}: {error}") from error
+        try:
+            async for reached, events in self._log.chunks(state.epoch, gap.after, gap.until, self._chunk_max):
+                mine = [event for event in events if self._is_mine(event.stream_id)]
+                if await self._apply([Group(gap.after, reached, mine, state.epoch)]):
+                    return
+        except AnotherEpoch as error:  # the groups are followed once more, and meet it
+            _log.warning("gap not filled", extra={"partition": self.partition, "cause": repr(error)})
+        except _POISON as error:
+            raise Poison(f"{type(error).__name__}: {error}") from error
 
     async def _write(self, transaction: Transaction, stretch: Stretch, accounts: set[str]) -> Fold:
         fold = await transaction.fold(accounts)
@@ -138,7 +180,7 @@ class Projector:
 
     async def _show(self, fold: Fold, transaction: Transaction) -> None:
         self._position.set(transaction.position)
-        await self._cache.show(fold.wallets, transaction.position)
+        await self._cache.show(fold.wallets, transaction.checkpoint)
 
     def _refuse_those_of_other_partitions(self, accounts: Collection[str]) -> None:
         for account in accounts:
@@ -150,3 +192,12 @@ class Projector:
 
     def _note(self, stopped: str | None) -> None:
         self._is_stopped.set(stopped is not None)
+
+
+def diverged(partition: int, checkpoint: Checkpoint, state: LogState) -> str:
+    """Says what a read model has that the log does not have."""
+    return (
+        f"the read model of partition {partition} is at position {checkpoint.position}, but only its first"
+        f" {state.shared} events are in the log, which ends at {state.head}: the event store was restored to an older"
+        " state"
+    )

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Self
+from uuid import UUID
 
 import asyncpg
 
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.projection import statements
-from wallet_cqrs.read_model import LIVE_SCHEMA, Fold
+from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint, Fold
 from wallet_kernel.database import Prepare, PrimaryConnection, columns, connect, require_writable
 from wallet_kernel.runtime.books_watch import TOTALS, TRANSIT, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import TRANSACTION
@@ -32,12 +33,17 @@ _SESSION = {
 
 
 class Transaction:
-    """A transaction that holds the checkpoint: `position` and `stopped` are what it says."""
+    """A transaction that holds the checkpoint: `checkpoint` and `stopped` are what it says."""
 
-    def __init__(self, connection: asyncpg.Connection, position: int, stopped: str | None) -> None:
+    def __init__(self, connection: asyncpg.Connection, checkpoint: Checkpoint, stopped: str | None) -> None:
         self._connection = connection
-        self.position = position
+        self.checkpoint = checkpoint
         self.stopped = stopped
+
+    @property
+    def position(self) -> int:
+        """How far the model is, with what this transaction wrote."""
+        return self.checkpoint.position
 
     async def fold(self, accounts: Collection[str]) -> Fold:
         """The wallets of these accounts, ready for events to be played on."""
@@ -58,7 +64,7 @@ class Transaction:
             list(fold.system_changes.values()),
             head,
         )
-        self.position = head
+        self.checkpoint = self.checkpoint._replace(position=head)
 
 
 class Store:
@@ -89,7 +95,7 @@ class Store:
             with TRANSACTION.time():
                 await connection.execute("BEGIN")
                 row = await connection.fetchrow(statements.LOCK_CHECKPOINT)
-                yield Transaction(connection, row["position"], row["stopped"])
+                yield Transaction(connection, Checkpoint(row["position"], row["epoch"]), row["stopped"])
                 await connection.execute("COMMIT")
 
     async def ping(self) -> None:
@@ -102,6 +108,22 @@ class Store:
         async with self._one_at_a_time, self._primary.use() as connection:
             row = await connection.fetchrow(statements.PROGRESS)
         return row["position"], row["stopped"]
+
+    async def checkpoint(self) -> Checkpoint:
+        """How far the model is, and in which epoch of the log."""
+        async with self._one_at_a_time, self._primary.use() as connection:
+            row = await connection.fetchrow(statements.PROGRESS)
+        return Checkpoint(row["position"], row["epoch"])
+
+    async def adopt(self, epoch: UUID, shared: int) -> None:
+        """Goes on in another epoch of the log, unless the model is further than `shared` by now."""
+        async with self._one_at_a_time, self._primary.use() as connection:
+            await connection.execute(statements.ADOPT, epoch, shared)
+
+    async def diverge(self, checkpoint: Checkpoint, reason: str) -> None:
+        """Stops the partition and its reads: the model holds events that the log lost, and must be rebuilt."""
+        async with self._one_at_a_time, self._primary.use() as connection:
+            await connection.execute(statements.DIVERGE, reason, *checkpoint)
 
     async def stop(self, reason: str) -> None:
         """Notes that the partition is stopped."""

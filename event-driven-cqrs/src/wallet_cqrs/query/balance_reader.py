@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
+from uuid import UUID
 
 from redis.asyncio import Redis
 
@@ -11,6 +11,7 @@ from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.positions import not_reached
 from wallet_cqrs.query.read_shard import ReadShard
+from wallet_cqrs.read_model import Checkpoint
 from wallet_kernel.batcher import Batcher, QueueFull
 from wallet_kernel.cache import Breaker
 from wallet_kernel.runtime.metrics import CACHE_READS
@@ -36,7 +37,7 @@ class BalanceReader:
         self._shards = shards
         self._writer = CacheWriter(redis, cache_ttl_s, announce=False)
         self._breaker = Breaker(cache_timeout_s)
-        self._fills: list[tuple[Wallet, int]] = []
+        self._fills: list[tuple[Wallet, Checkpoint]] = []
         self._filler: asyncio.Task[None] | None = None
         self._hits, self._misses = CACHE_READS.labels("hit"), CACHE_READS.labels("miss")
         self._batcher: Batcher[str, Entry | None] = Batcher(
@@ -49,7 +50,11 @@ class BalanceReader:
         Raises Problem if the position is not reached in time, QueueFull, BulkheadFull, or what asyncpg raises.
         """
         entry = await self._cached(account_id)
-        if entry is not None and entry.position >= min_position:
+        if (
+            entry is not None
+            and entry.position >= min_position
+            and entry.epoch == self._shard(account_id).epoch
+        ):
             self._hits.inc()
             return entry
         self._misses.inc()
@@ -57,16 +62,19 @@ class BalanceReader:
 
     async def fresh(self, account_id: str, min_position: int) -> Entry | None:
         """The same, whatever Redis has."""
-        shard = self._shards[partition_of(account_id, len(self._shards))]
+        shard = self._shard(account_id)
         if min_position:
             await shard.positions.reach(min_position)
-        wallet, position = await shard.balance(account_id)
-        if position < min_position:  # the read model was set back to an older one
-            raise not_reached(position, min_position)
+        wallet, checkpoint = await shard.balance(account_id)
+        if checkpoint.position < min_position:  # the read model was set back to an older one
+            raise not_reached(checkpoint.position, min_position)
         if wallet is None:
             return None
-        self._fill(wallet, position)
-        return entry_of(wallet, position)
+        self._fill(wallet, checkpoint)
+        return entry_of(wallet, checkpoint)
+
+    def _shard(self, account_id: str) -> ReadShard:
+        return self._shards[partition_of(account_id, len(self._shards))]
 
     def checkpoint(self, account_id: str) -> int | None:
         """The position of the wallet's read model as the projection notified it; None while it does not."""
@@ -83,17 +91,21 @@ class BalanceReader:
         found = await self._breaker.call(lambda: self._redis.mget(keys)) or [None] * len(keys)
         return [parse_entry(raw) if isinstance(raw, bytes) else None for raw in found]
 
-    def _fill(self, wallet: Wallet, position: int) -> None:
+    def _fill(self, wallet: Wallet, checkpoint: Checkpoint) -> None:
         """Puts a wallet that Redis did not have back, off the reader's path."""
         if len(self._fills) < FILLS_MAX and not self._breaker.is_open:
-            self._fills.append((wallet, position))
+            self._fills.append((wallet, checkpoint))
             if self._filler is None or self._filler.done():
                 self._filler = asyncio.create_task(self._write_fills())
 
     async def _write_fills(self) -> None:
         while self._fills:
             fills, self._fills = self._fills, []
-            # The lowest of their positions holds for all of them.
-            position = min(position for _, position in fills)
-            write = partial(self._writer.write, [wallet for wallet, _ in fills], position)
-            await self._breaker.call(write)
+            for epoch in {checkpoint.epoch for _, checkpoint in fills}:
+                await self._write_epoch(epoch, [fill for fill in fills if fill[1].epoch == epoch])
+
+    async def _write_epoch(self, epoch: UUID | None, fills: Sequence[tuple[Wallet, Checkpoint]]) -> None:
+        # The lowest of their positions holds for all of them.
+        checkpoint = Checkpoint(min(checkpoint.position for _, checkpoint in fills), epoch)
+        wallets = [wallet for wallet, _ in fills]
+        await self._breaker.call(lambda: self._writer.write(wallets, checkpoint))

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from wallet_cqrs.balance_cache import epoch_word
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
-from wallet_cqrs.read_model import LIVE_SCHEMA, Posting
+from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint, Posting
 from wallet_kernel.batcher import Batcher
 from wallet_kernel.bulkhead import Bulkhead
+from wallet_kernel.contract.problems import Problem
 from wallet_kernel.database import Prepare, open_pool, reading
 from wallet_kernel.runtime.metrics import TRANSACTION, watch_pool
 
@@ -20,6 +22,10 @@ STATEMENTS_MAX = 3
 STATEMENTS_WAITING_MAX = 200
 CONNECTIONS_MAX = BATCHES_MAX + STATEMENTS_MAX + 2
 """The last two look at the position: one for readers that wait, one for readiness."""
+
+DIVERGED = (
+    "The wallet's read model holds changes that the restored event store does not have. It must be rebuilt."
+)
 
 _SESSION = {
     "application_name": "wallet-query",
@@ -34,8 +40,8 @@ _SESSION = {
     "jit": "off",
 }
 
-Found = tuple[Wallet | None, int]
-"""A wallet, if there is one, and the position that this reflects."""
+Found = tuple[Wallet | None, Checkpoint]
+"""A wallet, if there is one, and the checkpoint that this reflects."""
 
 
 def open_read_pool(url: str, prepare: Prepare | None = None) -> asyncpg.Pool:
@@ -51,7 +57,12 @@ def open_read_pool(url: str, prepare: Prepare | None = None) -> asyncpg.Pool:
 
 
 class ReadShard:
-    """A partition's read model."""
+    """A partition's read model.
+
+    `epoch` is the log's epoch of the last balances that were read, as entries in Redis name it; None before the first.
+    """
+
+    epoch: bytes | None = None
 
     def __init__(
         self,
@@ -87,7 +98,10 @@ class ReadShard:
         await self._position()
 
     async def balance(self, account_id: str) -> Found:
-        """A wallet as it is now. Raises QueueFull, TimeoutError, or what asyncpg raises."""
+        """A wallet as it is now.
+
+        Raises QueueFull, TimeoutError, Problem if the model must be rebuilt, or what asyncpg raises.
+        """
         async with asyncio.timeout(self._timeout_s):
             return await self._batcher.submit(account_id)
 
@@ -107,4 +121,9 @@ class ReadShard:
         with TRANSACTION.time():
             async with asyncio.timeout(self._timeout_s), reading(self._pool) as connection:
                 rows = await connection.fetch(statements.BALANCES, accounts)
-        return [(Wallet(*row[1:]) if row[1] else None, row[0]) for row in rows]
+        diverged, position, epoch, *_ = rows[0]
+        if diverged:
+            raise Problem("shard-unavailable", DIVERGED)
+        self.epoch = epoch_word(epoch)
+        checkpoint = Checkpoint(position, epoch)
+        return [(Wallet(*row[3:]) if row["account_id"] else None, checkpoint) for row in rows]

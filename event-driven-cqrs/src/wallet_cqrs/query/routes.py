@@ -67,7 +67,7 @@ class PublicRoutes:
         shard = self._shards[partition_of(page.account_id, len(self._shards))]
         await shard.positions.reach(min_position)
         # The wallet first: the page is at least as new as the position that goes with it.
-        wallet, position = await shard.balance(page.account_id)
+        wallet, (position, _) = await shard.balance(page.account_id)
         if position < min_position:  # the read model was set back to an older one
             raise not_reached(position, min_position)
         if wallet is None:

@@ -22,7 +22,7 @@ APPENDS = (
 
 DECISION = _read("decision")
 TIMELINE = "SELECT type, at FROM events WHERE position BETWEEN $1 AND $2 ORDER BY position"
-SNAPSHOT = """SELECT state FROM snapshots
-WHERE stream_id = $1 AND version <= $2 AND schema_version = $3 ORDER BY version DESC LIMIT 1"""
+SNAPSHOT = """SELECT state FROM snapshots JOIN events USING (stream_id, version, at)
+WHERE stream_id = $1 AND version <= $2 AND snapshots.schema_version = $3 ORDER BY version DESC LIMIT 1"""
 EVENTS = """SELECT type, schema_version, data, at FROM events
 WHERE stream_id = $1 AND version > $2 AND version <= $3 ORDER BY version"""

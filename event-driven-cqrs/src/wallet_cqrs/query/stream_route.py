@@ -150,7 +150,7 @@ class BalanceStreams:
                 entry = looked = await self._look(account_id) or looked
             else:
                 entry = await listener.next() or shown
-            if entry.version > shown.version:
+            if entry.replaces(shown):
                 shown = entry
                 yield _event(entry)
             elif listener.is_due:

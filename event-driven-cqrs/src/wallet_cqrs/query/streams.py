@@ -33,8 +33,8 @@ class Listener:
         self.is_due = False
 
     def hear(self, entry: Entry) -> None:
-        """Keeps an entry unless a newer one is kept already."""
-        if self._newest is None or entry.version >= self._newest.version:
+        """Keeps an entry unless a newer one of its epoch is kept already."""
+        if self._newest is None or entry.replaces(self._newest) or entry.version == self._newest.version:
             self._newest = entry
         self._news.set()
 

@@ -5,7 +5,8 @@ import asyncio
 import sys
 from contextlib import AsyncExitStack
 
-from wallet_cqrs.event_log import EventLog, open_pool
+from wallet_cqrs.event_log import AnotherEpoch, EventLog, open_pool
+from wallet_cqrs.rebuild import statements
 from wallet_cqrs.rebuild.models import Comparison, RebuildFailed, TwinModels
 from wallet_cqrs.rebuild.rebuild import build
 from wallet_cqrs.rebuild.settings import RebuildSettings
@@ -17,13 +18,24 @@ from wallet_kernel.topology import OtherTopology
 def main() -> None:
     """Exits with 0 when the models were swapped, or are equal; with 1 and the differences or the reason otherwise."""
     parser = argparse.ArgumentParser(prog="python -m wallet_cqrs.rebuild", description=__doc__)
-    parser.add_argument("--verify", action="store_true", help="compare with the live read model, do not swap")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--verify", action="store_true", help="compare with the live read model, do not swap"
+    )
+    instead.add_argument(
+        "--new-epoch",
+        action="store_true",
+        help="begin a new epoch of the log, do not rebuild; after a restore that the services did not notice",
+    )
     arguments = parser.parse_args()
     settings = RebuildSettings()
     configure_logs("rebuild", settings.log_level)
     try:
+        if arguments.new_epoch:
+            asyncio.run(_begin_epoch(settings))
+            return
         is_good = asyncio.run(_run(settings, verify=arguments.verify))
-    except (RebuildFailed, OtherTopology) as error:
+    except (RebuildFailed, OtherTopology, AnotherEpoch) as error:
         sys.exit(str(error))
     sys.exit(0 if is_good else 1)
 
@@ -40,7 +52,9 @@ async def _run(settings: RebuildSettings, *, verify: bool) -> bool:
         ]
         position = await build(log, shards, settings.chunk_max)
         if not verify:
-            await asyncio.gather(*(shard.swap(log, len(shards)) for shard in shards))
+            for lost in await asyncio.gather(*(shard.swap(log, len(shards)) for shard in shards)):
+                if lost:
+                    _say(f"replaced: {lost}")
             _say(f"rebuilt {len(shards)} shards from {position} events; the fresh read models are live")
             return True
         timeout_s = settings.catch_up_timeout_s
@@ -52,6 +66,15 @@ async def _run(settings: RebuildSettings, *, verify: bool) -> bool:
 
 def _models(number: int, url: str, settings: RebuildSettings) -> TwinModels:
     return TwinModels(number, url, verify_read_shard(number, len(settings.read_urls)))
+
+
+async def _begin_epoch(settings: RebuildSettings) -> None:
+    async with open_pool(settings.event_store_url.get_secret_value(), "rebuild") as pool:
+        epoch = await pool.fetchval(statements.BEGIN_EPOCH)
+        position = await EventLog(pool).head()
+    _say(
+        f"epoch {epoch} of the log began after position {position}; now rebuild the read model: ./lab rebuild"
+    )
 
 
 def _report(number: int, comparison: Comparison) -> None:

@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
+from uuid import UUID
 
 import asyncpg
 
-from wallet_cqrs.event_log import EventLog
+from wallet_cqrs.event_log import AnotherEpoch, EventLog
 from wallet_cqrs.messages import EventMessage, partition_of
+from wallet_cqrs.projection.projector import diverged
 from wallet_cqrs.projection.store import Store
-from wallet_cqrs.read_model import LIVE_SCHEMA
+from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint
 from wallet_cqrs.rebuild import statements
 from wallet_kernel.database import Prepare, connect
 from wallet_kernel.topology import OtherTopology
@@ -66,11 +68,12 @@ class TwinModels:
         finally:
             await self._owner.close()
 
-    async def begin(self) -> None:
-        """An empty model, in place of what an interrupted rebuild may have left."""
+    async def begin(self, epoch: UUID) -> None:
+        """Creates an empty model that reads this epoch of the log, in place of what an interrupted rebuild left."""
         await self._drop(RETIRED_SCHEMA)
         await self._drop(FRESH_SCHEMA)
         await self._owner.execute(statements.CREATE, FRESH_SCHEMA)
+        await self._owner.execute(statements.BEGIN_READING.format(schema=FRESH_SCHEMA), epoch)
 
     async def apply(self, events: Sequence[EventMessage], reached: int, partitions: int) -> None:
         """Applies those of the log's events that are this shard's, as the projection does."""
@@ -80,22 +83,28 @@ class TwinModels:
             fold.play(mine)
             await transaction.write(fold, reached)
 
-    async def swap(self, log: EventLog, partitions: int) -> None:
-        """Makes the fresh model the live one. Readers notice nothing; the projection waits for some milliseconds."""
-        async with self._projection_paused(log, partitions):
+    async def swap(self, log: EventLog, partitions: int) -> str | None:
+        """Makes the fresh model the live one. Readers notice nothing; the projection waits for some milliseconds.
+
+        Returns what is wrong with the retired model if the log lost events that are in it. Raises RebuildFailed.
+        """
+        async with self._projection_paused(log, partitions) as lost:
             await self._owner.execute(statements.RENAME.format(old=LIVE_SCHEMA, new=RETIRED_SCHEMA))
             await self._owner.execute(statements.RENAME.format(old=FRESH_SCHEMA, new=LIVE_SCHEMA))
         await self._drop(RETIRED_SCHEMA)
+        return lost
 
     async def compare(self, log: EventLog, partitions: int, timeout_s: float) -> Comparison:
         """Compares the models row by row at one position, while the live one goes on."""
+        self._refuse(await self._lost(log, await self._checkpoint(LIVE_SCHEMA)))
         await self._until_live_is_there(timeout_s)
         observer = await connect(self._url)
         try:
             async with observer.transaction(isolation="repeatable_read", readonly=True):
-                async with self._projection_paused(log, partitions):
+                async with self._projection_paused(log, partitions) as lost:
+                    self._refuse(lost)
                     # The first look fixes what this transaction sees; both models are at one position now.
-                    position = await observer.fetchval(statements.POSITION.format(schema=FRESH_SCHEMA))
+                    position = await observer.fetchval(statements.CHECKPOINT.format(schema=FRESH_SCHEMA))
                 return Comparison(position, await self._differences(observer))
         finally:
             await observer.close()
@@ -106,21 +115,51 @@ class TwinModels:
         return self._connection
 
     @asynccontextmanager
-    async def _projection_paused(self, log: EventLog, partitions: int) -> AsyncIterator[None]:
-        """Inside, the live model does not move, and the fresh one is at least as far."""
+    async def _projection_paused(self, log: EventLog, partitions: int) -> AsyncIterator[str | None]:
+        """Inside, the live model does not move, and the fresh one is at least as far.
+
+        If the log lost events that are in the live model, yields that as a sentence; the fresh one has the log's.
+        """
         async with self._owner.transaction():
             await self._owner.execute(statements.PAUSE_PROJECTION.format(schema=LIVE_SCHEMA))
-            live = await self._owner.fetchval(statements.POSITION.format(schema=LIVE_SCHEMA))
-            fresh, _ = await self._fresh.progress()
-            async for reached, events in log.chunks(fresh, live, CHUNK_MAX):
-                await self.apply(events, reached, partitions)
-            yield
+            live = await self._checkpoint(LIVE_SCHEMA)
+            lost = await self._lost(log, live)
+            if not lost:
+                await self._catch_up(log, live.position, partitions)
+            yield lost
+
+    async def _lost(self, log: EventLog, live: Checkpoint) -> str | None:
+        state, fresh = await log.state(live.epoch), await self._fresh.checkpoint()
+        if state.epoch != fresh.epoch:
+            raise AnotherEpoch(AnotherEpoch.__doc__)
+        if live.position <= state.shared:
+            return None
+        if live.epoch == state.epoch:
+            raise RebuildFailed(
+                f"the live read model of shard {self._number} is at {live.position}, but the log ends at {state.head}."
+                " If the event store was restored, begin a new epoch of the log (./lab new-epoch), then rebuild;"
+                " if not, this is not the event store of these read shards."
+            )
+        return diverged(self._number, live, state)
+
+    def _refuse(self, lost: str | None) -> None:
+        if lost:
+            raise RebuildFailed(f"{lost}; rebuild the read model (./lab rebuild)")
+
+    async def _catch_up(self, log: EventLog, until: int, partitions: int) -> None:
+        position, epoch = await self._fresh.checkpoint()
+        assert epoch is not None, "a fresh model has the epoch it is built in"
+        async for reached, events in log.chunks(epoch, position, until, CHUNK_MAX):
+            await self.apply(events, reached, partitions)
+
+    async def _checkpoint(self, schema: str) -> Checkpoint:
+        return Checkpoint(*await self._owner.fetchrow(statements.CHECKPOINT.format(schema=schema)))
 
     async def _until_live_is_there(self, timeout_s: float) -> None:
         """Waits until the live model is as far as the fresh one, which has read the log itself."""
         fresh, _ = await self._fresh.progress()
         deadline = time.monotonic() + timeout_s
-        while (live := await self._owner.fetchval(statements.POSITION.format(schema=LIVE_SCHEMA))) < fresh:
+        while (live := (await self._checkpoint(LIVE_SCHEMA)).position) < fresh:
             if time.monotonic() > deadline:
                 raise RebuildFailed(
                     f"the live read model of shard {self._number} is at {live}, not at {fresh}"

@@ -4,7 +4,9 @@ TRY_ALONE = "SELECT pg_try_advisory_lock(3)"
 """Held by the session: one rebuild of a shard at a time."""
 
 CREATE = "SELECT create_read_model($1)"
-POSITION = "SELECT position FROM {schema}.checkpoint"
+CHECKPOINT = "SELECT position, epoch FROM {schema}.checkpoint"
+BEGIN_READING = "UPDATE {schema}.checkpoint SET epoch = $1"
+BEGIN_EPOCH = "SELECT begin_epoch('an operator began it')"
 
 PAUSE_PROJECTION = "LOCK TABLE {schema}.checkpoint IN EXCLUSIVE MODE"
 """Waits for the projection's transaction and keeps the next one out; readers are let through."""

@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import asyncpg
 
+from wallet_cqrs.event_log import CONTINUE, events_of
 from wallet_cqrs.messages import EventMessage
 from wallet_kernel.database import Prepare, connect
 
@@ -32,8 +34,10 @@ _SESSION = {
     "tcp_keepalives_count": "3",
 }
 _AFTER = """
-SELECT position, stream_id, version, type, schema_version, transaction_id, data, at
-FROM events WHERE position > $1 ORDER BY position LIMIT $2
+SELECT l.epoch, e.* FROM log_state l LEFT JOIN LATERAL (
+    SELECT position, stream_id, version, type, schema_version, transaction_id, data, at
+    FROM events WHERE position > $1 ORDER BY position LIMIT $2
+) e ON true ORDER BY e.position
 """
 
 
@@ -46,7 +50,12 @@ class NotActive(Exception):
 
 
 class LogTail:
-    """Reads what was appended, and keeps how far the relay is. `leader` is the session that holds the lock."""
+    """Reads what was appended, and keeps how far the relay is. `leader` is the session that holds the lock.
+
+    `epoch` is the one that the log is read in; `start` sets it.
+    """
+
+    epoch: UUID
 
     def __init__(self, leader: asyncpg.Connection, reader: asyncpg.Connection) -> None:
         self._leader = leader
@@ -57,19 +66,24 @@ class LogTail:
         self._used_at = time.monotonic()
 
     async def start(self) -> int:
-        """Begins to listen, and returns the checkpoint."""
+        """Begins to listen, and returns the checkpoint; of a log that ends before it, the log's end.
+
+        What is left out so is read by the projections themselves, which meet the gap.
+        """
         await self._reader.add_listener(_CHANNEL, lambda *_: self._appended.set())
+        row = await self._leader.fetchrow(CONTINUE)
+        self.epoch = row["epoch"]
         self._written = await self._leader.fetchval("SELECT position FROM relay_checkpoint")
-        return self._written
+        return min(self._written, int(row["position"]))
 
     async def after(self, position: int, limit: int) -> list[EventMessage]:
-        """The next events, without a gap. Raises GapInLog, NotActive."""
+        """The next events, without a gap. Raises GapInLog, NotActive, AnotherEpoch."""
         if self._leader.is_closed():
             raise NotActive(NotActive.__doc__)
         if time.monotonic() - self._used_at > SAYS_SOMETHING_S:
             await self._use("SELECT 1")
         self._appended.clear()
-        events = [EventMessage(*row) for row in await self._reader.fetch(_AFTER, position, limit)]
+        events = events_of(self.epoch, await self._reader.fetch(_AFTER, position, limit))
         return _without_gap(position, events)
 
     async def wait(self, timeout_s: float) -> bool:

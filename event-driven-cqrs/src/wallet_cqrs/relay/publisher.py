@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from uuid import UUID
 
 import aio_pika
 from aio_pika import DeliveryMode, Message
@@ -107,14 +108,14 @@ class Publisher:
         self._lanes = [Lane(connection, partition, confirm_timeout_s) for partition in range(partitions)]
         self._confirm_timeout_s = confirm_timeout_s
 
-    async def publish(self, after: int, head: int, events: Sequence[EventMessage]) -> None:
+    async def publish(self, epoch: UUID, after: int, head: int, events: Sequence[EventMessage]) -> None:
         """Returns when the broker has every partition's message, those aside that stand still.
 
         They are those whose queue is full and refuses, or keeps silent while another one confirms. Such a message is
         not sent again: a partition that stands still must not hold up the others, and when it goes on it notices the
         gap and reads what it missed from the event store. Raises TimeoutError when no queue confirms.
         """
-        bodies = bodies_of(after, head, events, len(self._lanes))
+        bodies = bodies_of(epoch, after, head, events, len(self._lanes))
         sending = {lane: lane.offer(body) for lane, body in zip(self._lanes, bodies, strict=True)}
         waited_for = [lane for lane in self._lanes if lane.prompt] or self._lanes
         with BROKER.time():
@@ -135,9 +136,11 @@ class Publisher:
             task.result()
 
 
-def bodies_of(after: int, head: int, events: Sequence[EventMessage], partitions: int) -> list[bytes]:
+def bodies_of(
+    epoch: UUID, after: int, head: int, events: Sequence[EventMessage], partitions: int
+) -> list[bytes]:
     """Each partition's message of a group: its own events, and where the group begins and ends."""
-    groups = [Group(after, head, []) for _ in range(partitions)]
+    groups = [Group(after, head, [], epoch) for _ in range(partitions)]
     for event in events:
         groups[partition_of(event.stream_id, partitions)].events.append(event)
     return [encode(group) for group in groups]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn, Protocol
+from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
@@ -38,8 +39,8 @@ _log = logging.getLogger(__name__)
 class Publisher(Protocol):
     """Where groups go."""
 
-    async def publish(self, after: int, head: int, events: Sequence[EventMessage]) -> None:
-        """Returns when the group is safe."""
+    async def publish(self, epoch: UUID, after: int, head: int, events: Sequence[EventMessage]) -> None:
+        """Returns when the group, read in this epoch of the log, is safe."""
 
 
 class Relay:
@@ -85,7 +86,7 @@ class Relay:
         async with self._lead() as log, self._connect() as publisher:
             position = await log.start()
             ACTIVE.set(1)
-            _log.info("active", extra={"checkpoint": position})
+            _log.info("active", extra={"checkpoint": position, "epoch": str(log.epoch)})
             while True:
                 begin_s = asyncio.get_running_loop().time()
                 after, position = position, await self._publish_next(log, publisher, position)
@@ -101,7 +102,7 @@ class Relay:
                 return position
         head = position + len(events)
         begin_ns = time.time_ns()
-        await publisher.publish(position, head, events)
+        await publisher.publish(log.epoch, position, head, events)
         trace_step("publish", (event.transaction_id for event in events), begin_ns)
         self._obstacle, self._backoff_s = None, BACKOFF_FIRST_S
         await log.advance(head, at_once=False)

@@ -19,7 +19,7 @@ from wallet_cqrs.domain.decisions import Refused, decide
 from wallet_cqrs.domain.wallet import Wallet, evolve, initial_state
 from wallet_cqrs.events import encode
 from wallet_cqrs.messages import EventMessage, Group, partition_of
-from wallet_cqrs.projection.groups import Gap, follow
+from wallet_cqrs.projection.groups import Stretch, follow
 from wallet_cqrs.projection.store import Store
 from wallet_kernel.ids import new_transaction_id
 from wallet_lab.testing import DatabaseUrls
@@ -134,8 +134,8 @@ async def project(shard: DatabaseUrls, made: list[Group]) -> None:
     async with Store(shard.service) as store:
         for group in made:
             async with store.transaction() as transaction:
-                following = follow(transaction.position, [group])
-                assert not isinstance(following, Gap)
+                following = follow(transaction.checkpoint, [group])
+                assert isinstance(following, Stretch)
                 fold = await transaction.fold({event.stream_id for event in following.events})
                 fold.play(following.events)
                 await transaction.write(fold, following.head)

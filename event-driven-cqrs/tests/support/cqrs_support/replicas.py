@@ -12,7 +12,7 @@ from wallet_cqrs.command.log_writer import LogWriter
 from wallet_cqrs.command.snapshots import SnapshotKeeper
 from wallet_cqrs.command.store import Store
 from wallet_cqrs.command.submissions import MoneyCommand, Outcome, StatusCommand, Submission, owner_of
-from wallet_cqrs.command.wallet_cache import WalletCache
+from wallet_cqrs.command.wallet_cache import WalletCache, fold
 from wallet_cqrs.domain.commands import OpenWallet, TransferMoney
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_kernel.idempotency import fingerprint
@@ -40,7 +40,14 @@ class Replica:
 
     async def wallet(self, account_id: str) -> Wallet:
         """A wallet as the event store has it."""
-        return (await self.store.load([account_id]))[account_id]
+        return (await self.wallets([account_id]))[account_id]
+
+    async def wallets(self, accounts: Sequence[str]) -> dict[str, Wallet]:
+        """Wallets as the event store has them."""
+        wallets, tails = await self.store.streams(accounts)
+        for event in await self.store.events(tails) if tails else ():
+            wallets[event.stream_id] = fold(wallets[event.stream_id], event)
+        return wallets
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ NAME = "the cache shows what is true"
 _PAGE = 5000
 _SECOND_LOOK_AFTER_S = 0.5
 _FOR_EVER = -1
+_KEYS = ("wallet:*", "balance:*")
 _ENTRY = re.compile(rb'(\d+) .*"balance":(\d+)(?:\.(\d+))?[,}]', re.DOTALL)
 
 
@@ -31,7 +32,7 @@ async def check_cache(redis_url: str, truth: Truth, *, old_for_s: float = 0.0) -
         old_for_s: an older one passes if it runs out within this time: what a cache promises that is only a hint.
     """
     async with Redis.from_url(redis_url) as redis:
-        keys = sorted({key async for key in redis.scan_iter(match="wallet:*", count=_PAGE)})
+        keys = sorted({key for kind in _KEYS async for key in redis.scan_iter(match=kind, count=_PAGE)})
         wrong = await _wrong(redis, keys, truth)
         if wrong:
             # It is written just after the commit, which may have been the last thing before the audit.
@@ -85,7 +86,7 @@ def _pages(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 def _account(key: bytes) -> str:
-    return key.decode().removeprefix("wallet:")
+    return key.decode().partition(":")[2]
 
 
 def _shown(entry: bytes) -> Standing | None:

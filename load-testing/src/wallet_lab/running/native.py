@@ -82,7 +82,7 @@ class NativeStack(RunningStack):
 
     def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
         """Rebuild the read model of cqrs, or compare it with the events; returns what it said."""
-        command = cqrs.rebuild(self._home, verify=verify)
+        command = cqrs.rebuild(self._home, *(["--verify"] if verify else []))
         env = {**of_service(os.environ), **command.env}
         return subprocess.run(command.argv, env=env, capture_output=True, text=True, check=False)
 

@@ -120,17 +120,18 @@ class CqrsPlan:
         return {**extra.get("*", {}), **extra.get(kind, {}), **extra.get(name, {})}
 
 
-def rebuild(home: StackHome, *, verify: bool) -> Command:
-    """Builds a fresh read model beside the live one of a running stack; then swaps, or with `verify` compares them."""
+def rebuild(home: StackHome, *arguments: str) -> Command:
+    """Builds a fresh read model beside the live one of a running stack; then swaps, or with `--verify` compares them.
+
+    With `--new-epoch` it begins a new epoch of the log instead.
+    """
     addresses = Addresses(home)
     env = {
         "WALLET_EVENT_STORE_URL": addresses.database(EVENT_STORE, "wallet_service"),
         # It makes and renames schemas, so it is the one command that comes as the owner.
         "WALLET_READ_URLS": ",".join(addresses.read_shards("wallet_owner")),
     }
-    arguments = ("--verify",) if verify else ()
-    argv = (*_module("wallet_cqrs.rebuild"), *arguments)
-    return Command(name="verify" if verify else "rebuild", argv=argv, env=env)
+    return Command(name="rebuild", argv=(*_module("wallet_cqrs.rebuild"), *arguments), env=env)
 
 
 def _module(name: str) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
--- Snapshots that are there already, say from another replica, stay as they are: they say the same.
+-- Snapshots that are there already, say from another replica, stay as they are: they say the same. A snapshot whose
+-- event is not in the log is left out: the log was restored since.
 INSERT INTO snapshots (stream_id, version, schema_version, at, state)
 SELECT s.stream_id, s.version, $3, s.at, s.state
 FROM unnest($1::text[], $2::bigint[], $4::timestamptz[], $5::bytea[]) AS s(stream_id, version, at, state)
+JOIN events AS e ON e.stream_id = s.stream_id AND e.version = s.version AND e.at = s.at
 ON CONFLICT (stream_id, version) DO NOTHING

@@ -1,10 +1,8 @@
--- Of each stream in $1 up to $3 events after its version in $2; each stream in order.
+-- Of each stream in $1 the events after its version in $2 up to its version in $3; each stream in order.
 SELECT e.stream_id, e.version, e.type, e.schema_version, e.data, e.at
-FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS stream(id, version, n)
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS stream(id, after, until, n)
 CROSS JOIN LATERAL (
     SELECT stream_id, version, type, schema_version, data, at FROM events
-    WHERE stream_id = stream.id AND version > stream.version
-    ORDER BY version
-    LIMIT $3
+    WHERE stream_id = stream.id AND version > stream.after AND version <= stream.until
 ) AS e
 ORDER BY stream.n, e.version

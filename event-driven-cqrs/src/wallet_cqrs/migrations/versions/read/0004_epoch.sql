@@ -1,0 +1,63 @@
+-- A read model keeps the epoch of the log that it was derived from, so that it notices a log that was restored.
+CREATE OR REPLACE FUNCTION create_read_model(name text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    path text := current_setting('search_path');
+BEGIN
+    EXECUTE format('CREATE SCHEMA %I', name);
+    PERFORM set_config('search_path', quote_ident(name), true);
+
+    -- Wallets after the last event of theirs up to the checkpoint.
+    CREATE TABLE wallets (
+        account_id text COLLATE "C" PRIMARY KEY,
+        currency text NOT NULL,
+        status text NOT NULL CHECK (status IN ('active', 'frozen', 'closed')),
+        balance_micros bigint NOT NULL CHECK (balance_micros >= 0),
+        version bigint NOT NULL CHECK (version >= 1),
+        updated_at timestamptz NOT NULL,
+        CHECK (status <> 'closed' OR balance_micros = 0)
+    ) WITH (fillfactor = 70); -- room for updates in place
+
+    -- What statements list. The key also refuses an event that would be applied twice.
+    CREATE TABLE postings (
+        account_id text COLLATE "C" NOT NULL,
+        version bigint NOT NULL CHECK (version >= 1),
+        kind text NOT NULL CHECK (kind IN ('opening', 'transfer', 'deposit', 'withdrawal')),
+        transaction_id uuid NOT NULL,
+        amount_micros bigint NOT NULL CHECK (amount_micros <> 0),
+        balance_micros bigint NOT NULL CHECK (balance_micros >= 0),
+        counterparty text NOT NULL,
+        at timestamptz NOT NULL,
+        PRIMARY KEY (account_id, version)
+    );
+
+    -- The other side of every posting, so that the books of each read shard sum to zero: @external for openings, deposits
+    -- and withdrawals; @transit for transfers, which over all read shards at one position sum to zero.
+    CREATE TABLE system_accounts (
+        name text NOT NULL CHECK (name IN ('@external', '@transit')),
+        currency text NOT NULL,
+        balance_micros numeric(38) NOT NULL, -- the external account knows no limit
+        PRIMARY KEY (name, currency)
+    );
+
+    -- How far the log has been read, in one row; it moves in the transaction that applies what was read.
+    CREATE TABLE checkpoint (
+        only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+        position bigint NOT NULL CHECK (position >= 0),
+        stopped text, -- why this partition stands still: an event that cannot be applied
+        epoch uuid, -- the epoch of the log that was read; null before the first
+        -- The log lost events that are in this model: it must be rebuilt, and is not read until then.
+        diverged boolean NOT NULL DEFAULT false
+    ) WITH (fillfactor = 10);
+    INSERT INTO checkpoint (position) VALUES (0);
+
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO wallet_service', name);
+    GRANT SELECT, INSERT, UPDATE ON wallets, system_accounts TO wallet_service;
+    GRANT SELECT, INSERT ON postings TO wallet_service;
+    GRANT SELECT, UPDATE ON checkpoint TO wallet_service;
+    PERFORM set_config('search_path', path, true);
+END $$;
+
+-- The live model gets what new ones are made with.
+ALTER TABLE read_model.checkpoint
+    ADD COLUMN epoch uuid,
+    ADD COLUMN diverged boolean NOT NULL DEFAULT false;
