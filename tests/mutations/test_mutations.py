@@ -1,4 +1,4 @@
-"""Every safeguard is needed: with it taken out of a copy of the sources, a named test fails (and it passes with it)."""
+"""Every safeguard is needed: if it is removed from a copy of the sources, a named test fails."""
 
 import os
 import re
@@ -17,10 +17,11 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SOURCES = ("kernel/src", "saga/src", "event-driven-cqrs/src")
 LAB = ("load-testing/src", "kernel/containers")
-"""Copied only for a safeguard in what starts the services."""
+"""Copied only if the safeguard is in the code that starts the services."""
 TIMEOUT_S = 120
 
-# Appended to every package of the copy: whoever imports it says so, a started service too.
+# Appended to every package of the copy. Each process that imports it, also a service, writes its command
+# line.
 WITNESS = """
 import os as _os, sys as _sys
 with open(_os.environ["WALLET_MUTATION_WITNESS"], "a") as _witness:
@@ -30,7 +31,7 @@ with open(_os.environ["WALLET_MUTATION_WITNESS"], "a") as _witness:
 
 @dataclass(frozen=True)
 class Mutation:
-    """A safeguard taken out: in `file` the snippet `replace` gives way to `by`, and the test `fails`."""
+    """A removed safeguard: in `file`, `by` replaces the snippet `replace`, and the test `fails` must fail."""
 
     name: str
     file: str
@@ -44,14 +45,14 @@ class Mutation:
 
 
 def mutations() -> Iterator[Mutation]:
-    """All mutations, of every architecture."""
+    """All mutations of all architectures."""
     for table in sorted(HERE.glob("*.toml")):
         for name, columns in tomllib.loads(table.read_text()).items():
             yield Mutation(name, **columns)
 
 
 def copy_sources(target: Path, sources: tuple[str, ...] = SOURCES) -> None:
-    """The sources as they are, each package with a witness."""
+    """Copies the sources, with a witness in each package."""
     for source in sources:
         shutil.copytree(ROOT / source, target / source, ignore=shutil.ignore_patterns("__pycache__"))
     for package in target.glob("*/src/*/__init__.py"):
@@ -60,21 +61,21 @@ def copy_sources(target: Path, sources: tuple[str, ...] = SOURCES) -> None:
 
 
 def mutate(sources: Path, mutation: Mutation) -> None:
-    """Takes the safeguard out of the copy."""
+    """Removes the safeguard from the copy."""
     file = sources / mutation.file
     text = file.read_text()
     found = text.count(mutation.replace)
     if found != 1:
         pytest.fail(
-            f"{mutation}: its snippet stands {found} times in {mutation.file}, not once;"
-            f" adapt the table to the code:\n{mutation.replace}"
+            f"{mutation}: its snippet occurs {found} times in {mutation.file}, not once."
+            f" Change the table in tests/mutations to match the code:\n{mutation.replace}"
         )
     file.write_text(text.replace(mutation.replace, mutation.by))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of the one test: who imported the copy, how the test ended, and all it printed."""
+    """The result of one test: the processes that imported the copy, the failures, the counts and the output."""
 
     witnesses: list[str]
     failures: list[str]
@@ -84,7 +85,7 @@ class Verdict:
 
 
 def run_on(sources: Path, test: str) -> Verdict:
-    """Runs one test with the copy first on the path, also of the services that it starts."""
+    """Runs one test with the copy first on the import path, also in the services that it starts."""
     report, witness = sources / "report.xml", sources / "witness"
     witness.touch()
     env = {
@@ -110,7 +111,7 @@ def run_on(sources: Path, test: str) -> Verdict:
 
 
 def fails_by_assertion(verdict: Verdict) -> bool:
-    """Whether the one test failed because of what it asserts, and for no other reason."""
+    """Whether the only test failed by an assertion, without any error."""
     messages = [re.match(r"AssertionError|assert |Failed: DID NOT RAISE", text) for text in verdict.failures]
     return verdict.tests == 1 and not verdict.errors and len(messages) == 1 and messages[0] is not None
 
@@ -118,19 +119,19 @@ def fails_by_assertion(verdict: Verdict) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("mutation", list(mutations()), ids=str)
 def test_without_its_safeguard_the_test_fails(mutation: Mutation, tmp_path: Path) -> None:
-    """Given a copy without one safeguard, when its test runs on the copy, then it fails, by an assertion."""
-    tmp_path.chmod(0o755)  # the services' sources, and a database's account may run some of them
+    """A test fails by an assertion when its safeguard is removed from a copy of the sources."""
+    tmp_path.chmod(0o755)  # other accounts read the sources: those of the services, and the database's
     is_the_labs = mutation.file.startswith(LAB)
     copy_sources(tmp_path, (*SOURCES, *LAB) if is_the_labs else SOURCES)
     mutate(tmp_path, mutation)
     verdict = run_on(tmp_path, mutation.fails)
-    assert any(mutation.process in line for line in verdict.witnesses), "the copy was not what ran"
+    assert any(mutation.process in line for line in verdict.witnesses), "the test did not run the copy"
     assert fails_by_assertion(verdict), verdict.output
 
 
 @pytest.mark.slow
 def test_on_an_untouched_copy_a_test_passes(tmp_path: Path) -> None:
-    """What fails above fails because of the mutation, not because it runs on a copy."""
+    """On an unchanged copy the test passes, so failures above come from the mutation and not from the copy."""
     copy_sources(tmp_path)
     verdict = run_on(tmp_path, "saga/tests/test_steps.py::test_credit_gives_the_money_once")
     assert (verdict.tests, verdict.errors, verdict.failures) == (1, 0, [])
@@ -138,10 +139,10 @@ def test_on_an_untouched_copy_a_test_passes(tmp_path: Path) -> None:
 
 
 def test_a_snippet_that_is_gone_is_said_clearly(tmp_path: Path) -> None:
-    """A mutation that no longer fits the code must not pass for one that was tried."""
+    """A mutation whose snippet does not occur exactly once fails with a clear message."""
     (tmp_path / "module.py").write_text("there = there\n")
     for snippet, times in (("gone", 0), ("there", 2)):
-        with pytest.raises(pytest.fail.Exception, match=f"stands {times} times in module.py, not once"):
+        with pytest.raises(pytest.fail.Exception, match=f"occurs {times} times in module.py, not once"):
             mutate(tmp_path, Mutation("example", "module.py", snippet, "", "no test"))
 
 
@@ -158,5 +159,5 @@ def test_a_snippet_that_is_gone_is_said_clearly(tmp_path: Path) -> None:
     ids=["assertion", "not raised", "passed", "import error", "and an error", "collection error"],
 )
 def test_only_an_assertion_counts(verdict: Verdict, *, judged: bool) -> None:
-    """A test that breaks instead of failing proves nothing."""
+    """Only a failed assertion counts; an error proves nothing."""
     assert fails_by_assertion(verdict) is judged
