@@ -1,1 +1,1 @@
-"""The workspace's own tests: black box (conformance, invariants) and house rules."""
+"""Tests of the whole workspace: black box (conformance, invariants), documentation and house rules."""

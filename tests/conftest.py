@@ -1,4 +1,4 @@
-"""Where the suites meet the system under test: ``--arch`` starts a stack, ``--base-url`` attaches to one."""
+"""Options and fixtures that select the system under test: ``--arch`` starts a stack, ``--base-url`` uses one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OpenWallet = Callable[..., str]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The ways to choose what is tested."""
+    """Add the options that select the system under test."""
     group = parser.getgroup("wallet black box")
     group.addoption("--arch", choices=sorted(FAULT_KINDS), default="saga", help="the architecture under test")
     group.addoption(
@@ -32,17 +32,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--on", choices=("native", "docker"), default="native", help="where the stack of this run is started"
     )
     group.addoption(
-        "--service-path", help="a folder the services import from first, such as a mutated copy of saga/src"
+        "--service-path",
+        help="a folder that the services import from first, such as a mutated copy of saga/src",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Markers used here."""
+    """Register the markers."""
     config.addinivalue_line("markers", "slow: takes more than five seconds or a stack of its own")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One crash test per kind of process the chosen architecture has."""
+    """Parametrize fault tests with the kinds of process that the chosen architecture has."""
     architecture, on = metafunc.config.getoption("--arch"), metafunc.config.getoption("--on")
     for fixture, kinds in (
         ("victim_kind", FAULT_KINDS_ON_DOCKER if on == "docker" else FAULT_KINDS),
@@ -55,7 +56,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The system under test: attached to with ``--base-url``, started and stopped by the lab otherwise."""
+    """The system under test: the running stack at ``--base-url``, or one that the lab starts and stops."""
     architecture, base_url = request.config.getoption("--arch"), request.config.getoption("--base-url")
     if base_url:
         yield AttachedStack(architecture, base_url)
@@ -72,16 +73,16 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 @pytest.fixture
 def faults(stack: Stack) -> Iterator[Stack]:
-    """The stack, for tests that break it; whole again before the next test starts."""
+    """The stack, for tests that inject faults. It is ready again before the next test starts."""
     if not stack.components:
-        pytest.skip("needs faults, and a stack given with --base-url is not ours to break")
+        pytest.skip("needs faults, which this run injects only into a stack that it started (not --base-url)")
     yield stack
     stack.wait_ready()
 
 
 @pytest.fixture(scope="session")
 def api(stack: Stack) -> Iterator[WalletApi]:
-    """A client of the public port that reads its own writes."""
+    """A client of the public port whose reads see its own writes."""
     client = WalletApi(stack.base_url)
     yield client
     client.close()
@@ -89,7 +90,7 @@ def api(stack: Stack) -> Iterator[WalletApi]:
 
 @pytest.fixture(scope="session")
 def open_wallet(api: WalletApi) -> OpenWallet:
-    """Opens a wallet nobody used before and returns its name: ``open_wallet("10.5", "EUR", slots=FAR)``."""
+    """Opens a new wallet and returns its name: ``open_wallet("10.5", "EUR", slots=FAR)``."""
 
     def opened(balance: str | int = 0, currency: str = "USD", slots: range = range(1024), **then: str) -> str:
         account = new_account(slots)

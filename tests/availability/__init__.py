@@ -1,1 +1,1 @@
-"""What clients see while parts of a stack restart or are slow; with stacks of its own."""
+"""The effect on clients while replicas restart or while many clients read. These tests start their own stacks."""

@@ -1,4 +1,4 @@
-"""What these tests share."""
+"""Shared helpers of the availability tests."""
 
 from __future__ import annotations
 

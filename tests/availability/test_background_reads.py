@@ -1,4 +1,4 @@
-"""Clients that read without a pause: transfers go on."""
+"""Transfers keep their throughput while many clients read continuously."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ READERS = 200
 PAYERS = 10
 MEASURED_S = 2.0
 SHARE_MIN = 0.25
-"""Of their throughput alone. Without bulkheads, transfers kept less than 0.1."""
+"""Share of the throughput without readers. Without bulkheads, transfers kept less than 0.1."""
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def saga() -> Iterator[Stack]:
-    """A saga with one orchestrator."""
+    """Starts a saga with one orchestrator."""
     with lab_stack("saga") as started:
         yield started
 
 
 async def pay(base_url: str, accounts: Sequence[str], number: int, stop: asyncio.Event) -> int:
-    """One client that pays until `stop`; how many of its transfers succeeded."""
+    """Runs one client that pays until `stop` is set. Returns the number of its successful transfers."""
     connection, succeeded = KeptConnection(base_url), 0
     for turn in itertools.count(1):
         if stop.is_set():
@@ -46,7 +46,7 @@ async def pay(base_url: str, accounts: Sequence[str], number: int, stop: asyncio
 
 
 async def transfers(base_url: str, accounts: Sequence[str]) -> int:
-    """How many transfers succeed in a while."""
+    """The number of transfers that succeed in the measured time."""
     stop = asyncio.Event()
     payers = [asyncio.create_task(pay(base_url, accounts, number, stop)) for number in range(PAYERS)]
     await asyncio.sleep(MEASURED_S)
@@ -56,7 +56,7 @@ async def transfers(base_url: str, accounts: Sequence[str]) -> int:
 
 @asynccontextmanager
 async def read_without_pause(base_url: str, path: str) -> AsyncIterator[None]:
-    """Inside, many clients read this path, each again as soon as it has an answer."""
+    """Within the context, many clients read this path, each again as soon as it has an answer."""
 
     async def read() -> None:
         connection = KeptConnection(base_url)
@@ -79,12 +79,12 @@ async def read_without_pause(base_url: str, path: str) -> AsyncIterator[None]:
 async def share_kept(base_url: str, accounts: Sequence[str], path: str) -> float:
     """The share of their throughput that transfers keep while many clients read this path."""
     async with read_without_pause(base_url, path):
-        beside = await transfers(base_url, accounts)
-    return beside / await transfers(base_url, accounts)
+        loaded = await transfers(base_url, accounts)
+    return loaded / await transfers(base_url, accounts)
 
 
 def test_readers_leave_transfers_their_throughput(saga: Stack) -> None:
-    """Two hundred clients that ask for readiness, or look up a transfer, or read a statement, without a pause."""
+    """While 200 clients read readiness, a transfer or a statement, transfers keep a quarter of their throughput."""
     accounts = opened(saga.base_url, 20)
 
     async def shares() -> dict[str, float]:

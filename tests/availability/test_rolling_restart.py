@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(params=sorted(REPLICATED))
 def replicated(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """A stack of its own with two replicas of every service that may have them."""
+    """Starts a stack with two replicas of every service that can have them."""
     from tests.blackbox.lab_stack import docker_stack, lab_stack  # noqa: PLC0415 -- --base-url works without the lab
 
     replicas = dict.fromkeys(REPLICATED[request.param], 2)
@@ -43,7 +43,7 @@ async def roll(stack: Stack) -> None:
 
 
 async def used_while_rolled(stack: Stack, accounts: Sequence[str]) -> Usage:
-    """What clients were answered during a rolling restart."""
+    """The answers that clients got during a rolling restart."""
     usage, stop = Usage(), asyncio.Event()
     clients = [
         asyncio.create_task(use_wallets(stack.base_url, accounts, number, usage, stop))
@@ -58,7 +58,7 @@ async def used_while_rolled(stack: Stack, accounts: Sequence[str]) -> Usage:
 
 
 def test_rolling_restart_fails_no_request(replicated: Stack) -> None:
-    """SIGTERM to each replica in turn, under load on kept connections: every request gets its answer."""
+    """If each replica in turn gets SIGTERM under load, every request on a kept connection gets its answer."""
     usage = asyncio.run(used_while_rolled(replicated, opened(replicated.base_url, CLIENTS)))
     assert usage.failed == {}
     assert sum(usage.served.values()) > 10 * CLIENTS, usage

@@ -1,1 +1,1 @@
-"""What the black-box suites share: an exact HTTP client, the stack under test, load and its bookkeeping."""
+"""Code shared by the black-box suites: an exact HTTP client, the stack under test, load and the record of answers."""

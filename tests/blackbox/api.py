@@ -1,7 +1,7 @@
-"""A client of the wallet contract: one vocabulary of calls, sent synchronously or with asyncio.
+"""A client of the wallet contract. The same calls are sent synchronously or with asyncio.
 
-Reads carry ``min_position`` as soon as a write has answered a ``position``, so the same test reads its
-own writes on an architecture that projects and on one that does not.
+As soon as a write has answered a ``position``, reads carry ``min_position``. So the same test reads its own writes with
+both architectures.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Reply = TypeVar("Reply")
 
 @dataclass(frozen=True)
 class Call:
-    """One request, before it is sent. ``body`` is the exact bytes; ``reads`` says it wants its own writes."""
+    """One request before it is sent. ``body`` is the exact bytes; ``reads`` adds ``min_position``."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """One response, its body kept as bytes so that numbers can be read exactly."""
+    """One response. The body is kept as bytes, so that numbers can be read exactly."""
 
     status: int
     headers: httpx.Headers
@@ -52,42 +52,42 @@ class Answer:
 
     @property
     def problem(self) -> str | None:
-        """The name in the problem's ``type``, or None when this is no problem document."""
+        """The name in the problem's ``type``, or None if the response is not a problem document."""
         if not self.headers.get("content-type", "").startswith("application/problem+json"):
             return None
         return str(self.document["type"]).removeprefix("/problems/")
 
     @property
     def replayed(self) -> bool:
-        """Whether the service says that this is the first answer over again."""
+        """Whether the service marks this answer as an idempotent replay."""
         return str(self.headers.get("idempotent-replayed")) == "true"
 
     @property
     def transaction_id(self) -> str | None:
-        """The transaction this answer names, if it names one."""
+        """The transaction id in this answer, or None."""
         found = self.document.get("transactionId")
         return found if isinstance(found, str) else None
 
     def money(self, member: str) -> str:
-        """How the one number called ``member`` was written."""
+        """The exact text of the only number called ``member``."""
         (text,) = exact.number_texts(self.content, member)
         return text
 
 
 class Calls(Generic[Reply]):
-    """The calls of the contract; a subclass decides how one is sent."""
+    """The calls of the contract. A subclass implements ``send``."""
 
     def send(self, call: Call) -> Reply:
         """Send one call."""
         raise NotImplementedError
 
     def read(self, path: str, **query: str | int | None) -> Reply:
-        """A GET that sees what this client has written; a query member that is None is left out."""
+        """Send a GET that sees this client's writes. Query members that are None are left out."""
         given = {name: str(value) for name, value in query.items() if value is not None}
         return self.send(Call("GET", path, given, reads=True))
 
     def write(self, method: str, path: str, body: object, key: str | bytes | None = None) -> Reply:
-        """A request with a JSON body, and an Idempotency-Key if one is given."""
+        """Send a request with a JSON body, and an Idempotency-Key if one is given."""
         headers: dict[str, str | bytes] = {**JSON}
         if key is not None:
             headers["Idempotency-Key"] = key
@@ -96,7 +96,7 @@ class Calls(Generic[Reply]):
     def open_wallet(
         self, account: object, currency: object = "USD", balance: object = None, key: str | None = None
     ) -> Reply:
-        """POST /wallets; without a balance the member is left out."""
+        """POST /wallets. If ``balance`` is None, the member is left out."""
         body = {"accountId": account, "currency": currency}
         return self.write("POST", "/wallets", body if balance is None else {**body, "balance": balance}, key)
 
@@ -146,7 +146,7 @@ class Calls(Generic[Reply]):
 
 
 def wallet_path(account: str) -> str:
-    """The path of one wallet, whatever its name is made of."""
+    """The path of one wallet, percent-encoded."""
     return f"/wallets/{quote(account, safe='')}"
 
 
@@ -156,7 +156,7 @@ def money(amount: object, currency: object) -> dict[str, Any]:
 
 
 class _ReadYourWrites:
-    """Remembers the newest position a write answered, and asks reads to wait for it."""
+    """Remembers the newest position that a write has answered, and makes reads wait for it."""
 
     def __init__(self) -> None:
         self.position: int | None = None
@@ -186,14 +186,14 @@ def _encoded(query: Mapping[str, str]) -> str:
 
 
 class WalletApi(Calls[Answer]):
-    """The calls, answered one after the other."""
+    """The synchronous client."""
 
     def __init__(self, base_url: str, api_key: str | None = None) -> None:
         self._client = httpx.Client(base_url=base_url, timeout=TIMEOUT_S, headers=_authorization(api_key))
         self._fresh = _ReadYourWrites()
 
     def send(self, call: Call) -> Answer:
-        """Send one call and read the whole answer; redirects are not followed."""
+        """Send one call and read the whole answer. Redirects are not followed."""
         response = self._client.request(**self._fresh.prepared(call))
         return self._fresh.noted(call, Answer(response.status_code, response.headers, response.content))
 
@@ -203,10 +203,10 @@ class WalletApi(Calls[Answer]):
 
 
 class AsyncWalletApi(Calls[Awaitable[Answer]]):
-    """The calls with asyncio, at most ``concurrency`` of them under way at any time.
+    """The asyncio client, with at most ``concurrency`` calls in flight.
 
-    Every connection has an httpx client of its own: a pool looks at all its connections several times a request, which
-    at fifty of them costs the load generator more than the server's whole answer.
+    Every connection has its own httpx client, because a pool scans all its connections several times per request. With
+    50 connections that costs the load generator more CPU than the server's whole answer.
     """
 
     def __init__(self, base_url: str, concurrency: int = 50, timeout_s: float = TIMEOUT_S) -> None:
@@ -218,7 +218,7 @@ class AsyncWalletApi(Calls[Awaitable[Answer]]):
         self._concurrency = concurrency
 
     async def send(self, call: Call) -> Answer:
-        """Send one call as soon as a connection is free. Raises ``httpx.TransportError`` when no answer came."""
+        """Send one call as soon as a connection is free. Raises ``httpx.TransportError`` if no answer comes."""
         client = await self._idle.get()
         try:
             response = await client.request(**self._fresh.prepared(call))

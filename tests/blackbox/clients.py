@@ -1,4 +1,4 @@
-"""HTTP clients that behave as RFC 9112 asks and retry nothing, so that every request that fails is counted."""
+"""HTTP clients that follow RFC 9112 and never retry, so that the tests count every request that fails."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Document = dict[str, object]
 class KeptConnection:
     """One client's connection, kept open between requests.
 
-    It is opened again where the last answer said `Connection: close`, or where the server has closed it by the time of
-    the next request. A request that was sent is never sent again: only a client that knows it to be idempotent may.
+    The client reconnects if the last answer said `Connection: close`, or if the server has closed the connection before
+    the next request. It never sends a request twice, because only the caller knows whether the request is idempotent.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -29,7 +29,7 @@ class KeptConnection:
         self._writer: asyncio.StreamWriter | None = None
 
     async def send(self, method: str, path: str, document: Document | None = None) -> tuple[int, bytes]:
-        """The status and the body of the answer. Raises OSError or EOFError when there is none."""
+        """Sends a request. Returns the answer's status and body. Raises OSError or EOFError if there is none."""
         writer = await self._opened()
         body = b"" if document is None else msgspec.json.encode(document)
         kind = "" if document is None else "Content-Type: application/json\r\n"
@@ -65,7 +65,7 @@ class KeptConnection:
 
 @dataclass
 class Usage:
-    """What clients that use the wallets in every way were answered: how often, and what failed."""
+    """Counts of the answers and failures that clients got from all kinds of calls."""
 
     served: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
@@ -74,7 +74,7 @@ class Usage:
 async def use_wallets(
     base_url: str, accounts: Sequence[str], number: int, usage: Usage, stop: asyncio.Event
 ) -> None:
-    """One client: it pays, reads what it wrote, looks the transfer up, reads statements; every fourth one pauses."""
+    """Runs one client: it pays, reads its writes, looks transfers up, reads statements. Every fourth client pauses."""
     connection, turns = KeptConnection(base_url), itertools.count(1)
     payer = accounts[number % len(accounts)]
 

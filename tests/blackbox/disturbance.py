@@ -1,4 +1,4 @@
-"""A load that goes on while something is done to the stack, and the proof that nothing came of it."""
+"""Loads the stack while a fault is injected, and proves that every transfer ends as it was answered."""
 
 from __future__ import annotations
 
@@ -20,27 +20,30 @@ Disturb = Callable[[], Awaitable[None]]
 
 
 async def kill_and_recover(stack: Stack, names: list[str], sig: int) -> None:
-    """Signal these components, all at once, and wait until the stack is whole again."""
+    """Send a signal to all these components at once, and wait until the stack is ready again."""
     for name in names:
         stack.kill(name, sig)
     await asyncio.to_thread(stack.wait_ready, READY_WITHIN_S)
 
 
 def survives(stack: Stack, opened: dict[str, Decimal], disturb: Disturb, seed: int) -> None:
-    """Disturb the stack under load; afterwards every transfer ends, without anybody's help, as it was answered.
+    """Disturb the stack under load, then check that every transfer ends without help, as it was answered.
 
-    All wallets can pay, so a transfer to one of them must succeed in the end, and one to a stranger must be refused.
+    All wallets have enough money. So a transfer between them must succeed in the end, and a transfer to an unknown
+    account must be refused.
     """
     strangers = [new_account(slots) for slots in (NEAR, FAR)]
 
     async def scene(api: AsyncWalletApi) -> None:
         book = await _disturbed(api, random_orders(list(opened), strangers, seed), disturb)
-        assert book.of(Verdict.ACKNOWLEDGED), "the load must have had an effect before it can have lost one"
+        assert book.of(Verdict.ACKNOWLEDGED), (
+            "no transfer succeeded, so the test proves nothing about lost effects"
+        )
         await come_to_rest(api, opened, SETTLED_WITHIN_S)
         await settle(api, book, SETTLED_WITHIN_S)
         assert await violations(api, opened, book) == []
         refused = [record.order.payee in strangers for record in book.of(Verdict.REFUSED)]
-        assert all(refused), "a timeout was taken for a refusal"
+        assert all(refused), "a transfer was refused because of a timeout"
         assert [record for record in book.of(Verdict.ACKNOWLEDGED) if record.order.payee in strangers] == []
 
     with_client(stack.base_url, scene, WITHIN_S)

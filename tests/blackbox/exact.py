@@ -1,4 +1,4 @@
-"""JSON whose numbers never pass through a binary float, in either direction."""
+"""JSON encoding and decoding that never passes a number through a binary float."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Literal(str):
 
 
 def encode(value: object) -> bytes:
-    """The JSON text of a value; decimals as plain digits, literals untouched."""
+    """The JSON text of a value. Decimals become plain digits; literals stay as they are."""
     return _text(value).encode()
 
 
@@ -34,11 +34,11 @@ def _text(value: object) -> str:
 
 
 def decode(content: bytes) -> object:
-    """The value of a JSON text, fractions as ``Decimal``."""
+    """The value of a JSON text. Fractions become ``Decimal``."""
     return json.loads(content, parse_float=Decimal)
 
 
 def number_texts(content: bytes, member: str) -> list[str]:
-    """How the numbers of every member of this name were written, which a parsed value no longer tells."""
+    """The exact texts of all numbers under this member name, which a parsed value no longer shows."""
     pattern = rf'"{re.escape(member)}"\s*:\s*([^\s,}}\]]+)'
     return re.findall(pattern, content.decode())

@@ -1,4 +1,4 @@
-"""The stack the lab starts, seen through our own protocol: the only place that knows ``wallet_lab``."""
+"""Adapts the lab's stack to the tests' ``Stack`` protocol. No other module of the black box imports ``wallet_lab``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class LabStack:
 
     @property
     def base_url(self) -> str:
-        """Where the public contract is served."""
+        """The base URL of the public contract."""
         return self._running.base_url
 
     @property
@@ -58,7 +58,7 @@ class LabStack:
         return [*self._running.database_urls, *log]
 
     def kill(self, name: str, sig: int) -> None:
-        """Send a signal; what dies of it is waited for by ``wait_ready``."""
+        """Send a signal to a component. ``wait_ready`` then waits for the restart of a process that it killed."""
         pid = self._running.kill(name, signal.Signals(sig))
         if sig in MORTAL:
             self._killed[name] = pid
@@ -66,7 +66,7 @@ class LabStack:
             _signal_children(pid, sig)
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Return when what was killed has a successor and everything is healthy."""
+        """Return when every killed process has a successor and everything is healthy."""
         deadline = time.monotonic() + timeout_s
         while self._killed:
             name, pid = self._killed.popitem()
@@ -74,17 +74,17 @@ class LabStack:
         self._running.wait_ready(deadline - time.monotonic())
 
     def flush_cache(self) -> None:
-        """FLUSHALL."""
+        """Send FLUSHALL to Redis."""
         with redis.Redis.from_url(self._running.redis_url) as client:
             client.flushall()
 
     def audit(self) -> list[str]:
-        """What the databases say."""
+        """Run the architecture's audit of its databases."""
         return violations(asyncio.run(audit_stack(self._running)))
 
 
 def _signal_children(pid: int, sig: int) -> None:
-    # A stopped postmaster alone would leave the sessions it has at work.
+    # If only the postmaster stopped, its open sessions would go on working.
     for child in psutil.Process(pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             child.send_signal(sig)
@@ -99,9 +99,9 @@ def lab_stack(
     api_keys: Sequence[str] = (),
     service_path: str | None = None,
 ) -> Iterator[LabStack]:
-    """A stack on free ports, gone afterwards; its services import from ``service_path`` first.
+    """Start a stack on free ports and delete it afterwards. Its services import from ``service_path`` first.
 
-    ``replicas`` says of a kind of service how many there are, where one is not enough.
+    ``replicas`` gives the number of replicas per kind of service; the default is one.
     """
     extra = {"WALLET_API_KEYS": ",".join(api_keys), "PYTHONPATH": service_path}
     env = {name: value for name, value in extra.items() if value}
@@ -114,7 +114,7 @@ def lab_stack(
 def docker_stack(
     architecture: str, *, scale: Mapping[str, int] | None = None, api_keys: Sequence[str] = ()
 ) -> Iterator[LabStack]:
-    """The same from the compose file, ``scale`` replicas of some services; a skip where there is no Docker."""
+    """Start the stack from its compose file, with ``scale`` replicas per service. Skips the test without Docker."""
     if reason := why_no_docker():
         pytest.skip(reason)
     with running_on_docker(architecture, scale=scale, env={"WALLET_API_KEYS": ",".join(api_keys)}) as running:

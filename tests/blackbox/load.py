@@ -1,4 +1,4 @@
-"""Transfers by the hundred, and a book of what each of them was answered."""
+"""Sends hundreds of transfers, and records the answer to each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 
 class Verdict(Enum):
-    """What is known of a transfer: open means that it may or may not have happened."""
+    """The known outcome of a transfer. Open means that the transfer may or may not have happened."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -41,7 +41,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Order:
-    """A transfer that was asked for; its key is its identity."""
+    """A transfer to send. Its idempotency key identifies it."""
 
     payer: str
     payee: str
@@ -51,7 +51,7 @@ class Order:
 
 @dataclass
 class Record:
-    """What a transfer was answered so far."""
+    """The answers to one order so far."""
 
     order: Order
     verdict: Verdict = Verdict.OPEN
@@ -60,14 +60,14 @@ class Record:
 
 
 class Book:
-    """Every order with its verdict, and every answer that contradicts an earlier one or the contract."""
+    """Every order with its verdict, and every answer that contradicts the contract or an earlier answer."""
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         self.breaches: list[str] = []
 
     def note(self, order: Order, answer: Answer | None) -> Verdict:
-        """Enter an answer, or None when none came; returns what is known of the order now."""
+        """Record an answer, or None if there was none. Returns the verdict on the order so far."""
         record = self.records.setdefault(order.key, Record(order))
         if answer is not None:
             self._note_answer(record, answer)
@@ -104,7 +104,8 @@ class Book:
             self._check(answer.status == 503, record, answer)
 
     def _note_identity(self, record: Record, answer: Answer) -> None:
-        # An outcome that is not known may name a transaction that never came to be, so only decisions bind.
+        # Only decisions must name the same transaction each time, because an unknown outcome may name one
+        # that was never stored.
         if record.verdict is not Verdict.OPEN or (
             answer.status in (201, 202) and record.transaction_id is None
         ):
@@ -123,7 +124,7 @@ class Book:
 
 
 async def answered(sent: Awaitable[Answer]) -> Answer | None:
-    """The answer, or None when the connection or the time ran out."""
+    """The answer, or None if the connection failed or timed out."""
     try:
         return await sent
     except httpx.TransportError:
@@ -131,21 +132,21 @@ async def answered(sent: Awaitable[Answer]) -> Answer | None:
 
 
 async def place(api: AsyncWalletApi, book: Book, order: Order) -> Answer | None:
-    """Send one order and enter what came of it."""
+    """Send one order and record its answer."""
     answer = await answered(api.transfer(order.payer, order.payee, order.amount, key=order.key))
     book.note(order, answer)
     return answer
 
 
 async def place_all(api: AsyncWalletApi, book: Book, orders: Iterable[Order]) -> list[Answer | None]:
-    """Send all orders at once, as far as the client's concurrency goes."""
+    """Send all orders at once, limited only by the client's concurrency."""
     return list(await asyncio.gather(*(place(api, book, order) for order in orders)))
 
 
 async def keep_placing(
     api: AsyncWalletApi, book: Book, orders: Iterator[Order], stop: asyncio.Event, clients: int
 ) -> None:
-    """A closed loop: each client places one order after the other until told to stop, pausing after a failure."""
+    """A closed loop: each client sends one order after another until `stop` is set, and pauses after a failure."""
 
     async def client() -> None:
         while not stop.is_set():
@@ -157,7 +158,7 @@ async def keep_placing(
 
 
 async def settle(api: AsyncWalletApi, book: Book, within_s: float) -> None:
-    """Retry every open order with its own key until it is decided; then ask each once more whether that stands."""
+    """Retry every open order with its own key until it is decided. Then send these orders once more and compare."""
     asked_again = [record.order for record in book.of(Verdict.OPEN)]
     async with asyncio.timeout(within_s):
         while still_open := book.of(Verdict.OPEN):
@@ -168,7 +169,7 @@ async def settle(api: AsyncWalletApi, book: Book, within_s: float) -> None:
 
 
 def random_orders(accounts: Sequence[str], strangers: Sequence[str], seed: int) -> Iterator[Order]:
-    """Endless orders of 0.01 between accounts, every fifth to one that does not exist; a seed draws the same ones."""
+    """Endless orders of 0.01 between accounts, every fifth to an unknown account. The seed makes them repeatable."""
     draw = random.Random(seed)
     for number in itertools.count(1):
         payer, payee = draw.sample(accounts, 2)
@@ -176,14 +177,14 @@ def random_orders(accounts: Sequence[str], strangers: Sequence[str], seed: int) 
 
 
 def run(scenario: Coroutine[Any, Any, Result], within_s: float) -> Result:
-    """Run a scenario to its end; a test that would hang fails with ``TimeoutError`` instead."""
+    """Run a scenario to its end. Raises ``TimeoutError`` instead of hanging."""
     return asyncio.run(asyncio.wait_for(scenario, within_s))
 
 
 def with_client(
     base_url: str, scenario: Callable[[AsyncWalletApi], Coroutine[Any, Any, Result]], within_s: float
 ) -> Result:
-    """Run a scenario with a client of its own."""
+    """Run a scenario with its own client."""
 
     async def scene() -> Result:
         async with AsyncWalletApi(base_url, CONCURRENCY, REQUEST_TIMEOUT_S) as api:

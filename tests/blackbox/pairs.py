@@ -1,4 +1,4 @@
-"""Two wallets, once on one shard and once on two."""
+"""Pairs of wallets: on the same shard, and on two shards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NEAR_AND_FAR = [pytest.param(NEAR, id="same-shard"), pytest.param(FAR, id="other
 
 @dataclass(frozen=True)
 class Pair:
-    """Two wallets in USD, 100 and 50 in them."""
+    """Two USD wallets that hold 100 and 50."""
 
     payer: str
     payee: str

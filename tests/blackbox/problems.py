@@ -1,4 +1,4 @@
-"""The problem documents of the contract: every type with its status, and what makes one complete."""
+"""The contract's problem types with their statuses, and the check that a problem document is complete."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STATUS = {
 
 
 def assert_complete(answer: Answer) -> None:
-    """Fail unless the answer is a whole RFC 9457 document of a known type, with the status it was sent with."""
+    """Fail unless the answer is a complete RFC 9457 document of a known type with the right status."""
     media_type = answer.headers.get("content-type", "").partition(";")[0]
     assert media_type == "application/problem+json", (answer.status, answer.headers, answer.content[:500])
     for member in ("type", "title", "detail", "instance"):

@@ -1,4 +1,4 @@
-"""What must be true of the wallets after any load: each statement explained, each order there as it was answered."""
+"""Rules that hold after any load: every statement adds up, and every order has exactly the effect that was answered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATUS = {Verdict.ACKNOWLEDGED: "success", Verdict.REFUSED: "refused"}
 
 
 async def read(ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """The answer to a read, asked again while it is "not now": these proofs are of the money, not of availability."""
+    """Send a read, and retry while the answer means "not now", because these proofs test money, not availability."""
     for _ in range(READ_ATTEMPTS - 1):
         answer = await ask()
         if answer.status != 503:
@@ -48,15 +48,15 @@ async def states_of(api: AsyncWalletApi, accounts: Mapping[str, Decimal]) -> dic
 
 
 async def come_to_rest(api: AsyncWalletApi, opened: Mapping[str, Decimal], within_s: float) -> None:
-    """Wait, without retrying anything, until no money of these wallets is in flight; every transfer ends by itself."""
+    """Wait, without retries, until no money of these wallets is in flight. Every transfer must end by itself."""
     deadline = time.monotonic() + within_s
     while found := _unconserved(opened, await states_of(api, opened)):
-        assert time.monotonic() < deadline, f"after {within_s} s money is still in flight, or lost: {found}"
+        assert time.monotonic() < deadline, f"after {within_s} s money is still in flight or lost:  {found}"
         await asyncio.sleep(0.2)
 
 
 async def violations(api: AsyncWalletApi, opened: Mapping[str, Decimal], book: Book) -> list[str]:
-    """Every rule the settled wallets break, given what each was opened with; they must be touched by the book alone."""
+    """Every rule that the settled wallets break, given their opening balances. Only the book may touch them."""
     states = await states_of(api, opened)
     statements = dict(
         zip(opened, await asyncio.gather(*(statement_of(api, account) for account in opened)), strict=True)
@@ -81,7 +81,7 @@ def _unconserved(opened: Mapping[str, Decimal], states: Mapping[str, WalletState
 
 
 def _misposted(statements: Mapping[str, list[Entry]], book: Book) -> list[str]:
-    """Orders whose postings are not what they were answered, and postings nobody ordered."""
+    """Orders whose postings contradict their answer, and postings without an order."""
     postings: dict[str, Counter[tuple[str, str, Decimal]]] = defaultdict(Counter)
     for account, entries in statements.items():
         for entry in entries:
@@ -93,12 +93,13 @@ def _misposted(statements: Mapping[str, list[Entry]], book: Book) -> list[str]:
         if record.verdict is not Verdict.OPEN and posted not in _allowed(record):
             found.append(f"{record} is in the ledgers as {dict(posted)}")
     return found + [
-        f"nobody ordered {transaction}: {dict(posted)}" for transaction, posted in postings.items()
+        f"{transaction} was posted without an order: {dict(posted)}"
+        for transaction, posted in postings.items()
     ]
 
 
 def _allowed(record: Record) -> list[Counter[tuple[str, str, Decimal]]]:
-    """An acknowledged transfer is there exactly once; a refused one not at all, or as a debit and its refund."""
+    """The postings that the verdict allows: one transfer if acknowledged; nothing, or debit and refund, if refused."""
     order = record.order
     debit, refund = (order.payer, "transfer", -order.amount), (order.payer, "refund", order.amount)
     if record.verdict is Verdict.ACKNOWLEDGED:
@@ -107,7 +108,7 @@ def _allowed(record: Record) -> list[Counter[tuple[str, str, Decimal]]]:
 
 
 async def _misdocumented(api: AsyncWalletApi, book: Book) -> list[str]:
-    """Refused orders, and every tenth acknowledged one, whose document tells another story."""
+    """Refused orders, and every tenth acknowledged one, whose transfer document contradicts the answer."""
     looked_up = book.of(Verdict.REFUSED) + book.of(Verdict.ACKNOWLEDGED)[::10]
     answers = await asyncio.gather(
         *(api.transfer_document(record.transaction_id or "") for record in looked_up)
@@ -120,7 +121,7 @@ async def _misdocumented(api: AsyncWalletApi, book: Book) -> list[str]:
 
 
 def audited_at_rest(stack: Stack, within_s: float = AUDIT_WITHIN_S) -> list[str]:
-    """The guarantees that the databases violate, also after background work has had its time to come to rest."""
+    """The guarantees that the databases violate after background work has had time to finish."""
     deadline = time.monotonic() + within_s
     while (found := stack.audit()) and time.monotonic() < deadline:
         time.sleep(0.5)

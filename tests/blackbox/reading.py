@@ -1,4 +1,4 @@
-"""What tests ask of a wallet again and again: its state, its whole statement, its net movement."""
+"""Common reads of a wallet: its state, its whole statement, its net movement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class WalletState:
-    """What a balance read tells; two states compare equal when nothing happened in between."""
+    """The state that a balance read shows. Two states are equal if nothing happened between them."""
 
     balance: Decimal
     version: int
@@ -29,17 +29,17 @@ def state_of(answer: Answer) -> WalletState:
 
 
 def wallet_state(api: WalletApi, account: str) -> WalletState:
-    """The state of a wallet now."""
+    """The current state of a wallet."""
     return state_of(api.balance(account))
 
 
 def balance_of(api: WalletApi, account: str) -> Decimal:
-    """The balance of a wallet now."""
+    """The current balance of a wallet."""
     return wallet_state(api, account).balance
 
 
 def whole_statement(api: WalletApi, account: str, limit: int = 500) -> list[Entry]:
-    """Every posting of a wallet, newest first, page by page."""
+    """Every posting of a wallet, newest first, collected page by page."""
     entries: list[Entry] = []
     cursor: str | None = None
     while True:
@@ -48,7 +48,7 @@ def whole_statement(api: WalletApi, account: str, limit: int = 500) -> list[Entr
         cursor = page.get("nextCursor")
         if cursor is None:
             return entries
-        assert page["items"], "a page that promises another one is not empty"
+        assert page["items"], "a page with a nextCursor must not be empty"
 
 
 def page_of(answer: Answer) -> Entry:
@@ -58,14 +58,14 @@ def page_of(answer: Answer) -> Entry:
 
 
 def net_effect(entries: list[Entry], transaction_id: str) -> Decimal:
-    """What one transaction did to the wallet whose statement this is."""
+    """The net effect of one transaction on the wallet of this statement."""
     return sum(
         (Decimal(entry["amount"]) for entry in entries if entry["transactionId"] == transaction_id), Decimal()
     )
 
 
 def unexplained(entries: list[Entry], balance: Decimal) -> list[str]:
-    """Where a statement fails to add up to the balance, entry by entry; empty is good."""
+    """The entries of a statement that do not add up to the balance. An empty list is good."""
     newest = Decimal(entries[0]["balance"]) if entries else Decimal()
     found = [] if newest == balance else [f"the balance is {balance}, the newest entry says {newest}"]
     for newer, older in pairwise([*entries, {"balance": 0, "version": 0, "amount": 0}]):

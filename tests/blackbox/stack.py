@@ -1,4 +1,4 @@
-"""The system under test as the suites see it: a base URL, and a handle on its parts when we started them."""
+"""The system under test for the suites: a base URL, and control of its components if this run started them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FAULT_KINDS = {
     "cqrs": ("gateway", "command", "relay", "projection", "query", "postgres", "redis", "rabbitmq"),
 }
 FAULT_KINDS_ON_DOCKER = {"saga": ("gateway", *FAULT_KINDS["saga"]), "cqrs": FAULT_KINDS["cqrs"]}
-"""The saga has a gateway there, because its replicas share no port."""
+"""On Docker the saga has a gateway, because its replicas cannot share a port."""
 FREEZE_KINDS = {"saga": ("postgres", "worker"), "cqrs": ("postgres", "command", "projection")}
 REPLICATED = {"saga": ("orchestrator",), "cqrs": ("command", "query", "relay", "projection")}
 DRAIN_KINDS = {"saga": ("orchestrator", "worker"), "cqrs": ("command", "query")}
@@ -20,7 +20,7 @@ DRAIN_KINDS = {"saga": ("orchestrator", "worker"), "cqrs": ("command", "query")}
 
 @dataclass(frozen=True)
 class Component:
-    """One process of a stack. ``url`` is its own port's base URL (services only); ``shard`` counts from 0."""
+    """One process of a stack. ``url`` is the base URL of its own port (services only); ``shard`` counts from 0."""
 
     name: str
     kind: str
@@ -29,7 +29,7 @@ class Component:
 
 
 class Stack(Protocol):
-    """What a test may know of, and do to, the running system."""
+    """The running system: what a test may read from it and do to it."""
 
     @property
     def architecture(self) -> str:
@@ -37,11 +37,11 @@ class Stack(Protocol):
 
     @property
     def base_url(self) -> str:
-        """Where the public contract is served."""
+        """The base URL of the public contract."""
 
     @property
     def components(self) -> Sequence[Component]:
-        """The processes that may be signalled; empty when the stack is not ours."""
+        """The processes that a test may signal. Empty if this run did not start the stack."""
 
     @property
     def database_urls(self) -> Sequence[str]:
@@ -51,17 +51,17 @@ class Stack(Protocol):
         """Send a signal to the process of this component."""
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Return when every component that was killed is back and everything is healthy; raise after the timeout."""
+        """Return when every killed component is back and everything is healthy. Raises after the timeout."""
 
     def flush_cache(self) -> None:
-        """Drop everything Redis holds."""
+        """Delete everything in Redis."""
 
     def audit(self) -> list[str]:
-        """The guarantees that the databases of a quiet stack violate, a sentence each; empty is good."""
+        """The guarantees that the databases of a quiet stack violate, one sentence each. An empty list is good."""
 
 
 class AttachedStack:
-    """A stack somebody else started: only its public port is ours."""
+    """A stack that this run did not start. Tests use only its public port."""
 
     components: Sequence[Component] = ()
 
@@ -75,21 +75,23 @@ class AttachedStack:
         return ()
 
     def kill(self, name: str, sig: int) -> None:
-        """Not ours to kill."""
-        raise PermissionError(f"signal {sig} is not for {name}: this run did not start that stack")
+        """Raises PermissionError, because this run did not start the stack."""
+        raise PermissionError(
+            f"signal {sig} was not sent to {name}, because this run did not start the stack"
+        )
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Nothing was broken, so there is nothing to wait for."""
+        """Returns at once, because tests cannot break this stack."""
 
     def flush_cache(self) -> None:
-        """Not ours to flush."""
-        raise PermissionError("the cache belongs to a stack this run did not start")
+        """Raises PermissionError, because this run did not start the stack."""
+        raise PermissionError("the cache was not flushed, because this run did not start the stack")
 
     def audit(self) -> list[str]:
-        """Its databases are out of reach; what the public API can prove is asserted by the tests themselves."""
+        """Returns no violations, because the databases are out of reach. The tests check the public API themselves."""
         return []
 
 
 def of_kind(stack: Stack, kind: str) -> list[Component]:
-    """The components of one kind, in the order of their names."""
+    """The components of one kind, sorted by name."""
     return sorted((part for part in stack.components if part.kind == kind), key=lambda part: part.name)

@@ -1,4 +1,4 @@
-"""Requests as bytes, in packets of the test's choosing, and the answers to them."""
+"""Sends requests as raw bytes, split into packets by the test, and parses the answers."""
 
 import http.client
 import io
@@ -11,7 +11,7 @@ from typing import Self
 
 PATIENCE_S = 15
 PAUSE_S = 0.02
-"""Between two packets, so that the server reads them one by one."""
+"""Pause between two packets, so that the server reads them separately."""
 
 
 OFFERS = [
@@ -60,7 +60,7 @@ TWO_MEANINGS = [
     b"X: a\rContent-Length: LENGTH",
     b"X: a\0\r\nContent-Length: LENGTH",
 ]
-"""Headers by which two programs may find different ends of a request; LENGTH is the number of bytes after its head."""
+"""Headers that two programs may read as different request lengths. LENGTH is the number of bytes after the head."""
 
 BROKEN_CHUNKS = [
     b"0x5\r\nhello\r\n0\r\n\r\n",
@@ -74,7 +74,7 @@ BROKEN_CHUNKS = [
     b"\r\nhello\r\n0\r\n\r\n",
     b"5\r\nhello\r\n0\r\nX y\r\n\r\n",
 ]
-"""Chunked bodies of `hello`, each with a mistake."""
+"""Chunked bodies of `hello`, each with one mistake."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Reply:
 
 
 class Client:
-    """A connection that sends what it is given and nothing else."""
+    """A connection that sends exactly the given bytes."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
@@ -100,30 +100,30 @@ class Client:
         self._socket.close()
 
     def send(self, *packets: bytes) -> None:
-        """Sends packets, with a pause after each."""
+        """Sends the packets, with a pause after each."""
         for packet in packets:
             self._socket.sendall(packet)
             time.sleep(PAUSE_S)
 
     def first_reply(self) -> Reply:
-        """The first answer, as soon as it has come."""
+        """Returns the first answer as soon as it has arrived."""
         return _read_one(self._socket)
 
     def replies(self) -> list[Reply]:
-        """All answers, once the server has closed the connection. Raises AssertionError if it does not."""
+        """All answers, once the server has closed the connection. Raises AssertionError if the server keeps it open."""
         received = b""
         try:
             while part := self._socket.recv(65536):
                 received += part
         except ConnectionResetError:
-            pass  # it dropped what was sent after the last request it answered
+            pass  # the server dropped the bytes after the last request that it answered
         except TimeoutError:
             raise AssertionError(f"the server keeps the connection open; it sent {received!r}") from None
         return parsed(received)
 
 
 def exchange(port: int, packets: Sequence[bytes]) -> list[Reply]:
-    """The answers to these packets; a last request asks the server to close the connection."""
+    """The answers to these packets. A last request asks the server to close the connection."""
     with Client(port) as client:
         with suppress(OSError):  # the server may close before the last request
             client.send(*packets, head("GET", "/livez", None, b"Connection: close"))
@@ -131,7 +131,7 @@ def exchange(port: int, packets: Sequence[bytes]) -> list[Reply]:
 
 
 def parsed(received: bytes) -> list[Reply]:
-    """The answers in what a server sent."""
+    """The answers in the received bytes."""
     stream, replies = _Stream(received), []
     while stream.tell() < len(received):
         replies.append(_read_one(stream))
@@ -150,18 +150,18 @@ class _Stream(io.BytesIO):
         return self
 
     def close(self) -> None:
-        """Stays open for the next answer."""
+        """Does nothing, so that the next answer can be read."""
 
 
 def chunked(body: bytes, trailers: bytes = b"") -> bytes:
-    """The body in two chunks."""
+    """The body, encoded in two chunks."""
     half = len(body) // 2
     chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:half], body[half:]) if part]
     return b"".join([*chunks, b"0\r\n", trailers, b"\r\n"])
 
 
 def head(method: str, path: str, length: int | None, *headers: bytes) -> bytes:
-    """A request's head; without a length the body, if any, is framed by one of the headers."""
+    """A request head. If ``length`` is None, one of the headers must frame the body, if any."""
     lines = [f"{method} {path} HTTP/1.1\r\nHost: a".encode(), b"Content-Type: application/json", *headers]
     if length is not None:
         lines.append(b"Content-Length: %d" % length)

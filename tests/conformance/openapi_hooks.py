@@ -1,11 +1,12 @@
-"""What an OpenAPI document cannot say: requests that fit it and that the service still refuses, or answers late.
+"""Hooks for rules that an OpenAPI document cannot express.
 
-The fuzzer schemathesis loads these hooks (schemathesis.toml). They change requests that fit the document:
+The fuzzer schemathesis loads them (schemathesis.toml). They change requests that match the document and that the
+service would refuse or answer late:
 
-- an Idempotency-Key belongs to its first request, so every request gets a fresh key;
-- payer and payee differ, so the payee of a transfer from a wallet to itself gets another name;
-- a past moment is not in the future, so a future `at` becomes a past one;
-- a read waits 5 s for a position that the log has not reached, so `min_position` is at most 1.
+- An Idempotency-Key belongs to its first request, so every request gets a new key.
+- Payer and payee must differ, so a transfer from a wallet to itself gets another payee.
+- `at` must not be in the future, so a future `at` is replaced by a past one.
+- A read waits 5 s for a position that the log has not reached, so `min_position` is at most 1.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PAST = "2026-01-31T12:00:00Z"
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    """Change what only the service can judge, in a request that fits the document."""
+    """Change the values that the schema allows and the service would refuse."""
     if case.query:
         _do_not_wait(case.query)
     if case.meta is None or not case.meta.generation.mode.is_positive:

@@ -1,4 +1,4 @@
-"""API keys: when some are set, public calls need one of them."""
+"""API keys: if keys are set, public calls need one of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A small stack of its own that was given keys."""
+    """Starts a small stack with API keys."""
     if request.config.getoption("--base-url"):
         pytest.skip("needs a stack with keys, and the one given with --base-url has none")
     from tests.blackbox.lab_stack import docker_stack, lab_stack  # noqa: PLC0415 -- --base-url works without the lab
@@ -32,7 +32,7 @@ def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_each_key_opens_the_door(base_url: str, key: str) -> None:
-    """``Authorization: Bearer <key>`` with any of the keys is let in; a wallet of one is seen with the other."""
+    """Any configured key in ``Authorization: Bearer <key>`` is accepted, and all keys see the same wallets."""
     account, writer = new_account(), WalletApi(base_url, key)
     assert writer.open_wallet(account).status == 201
     for other in KEYS:
@@ -60,7 +60,7 @@ CREDENTIALS = [
 
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=lambda text: repr(text)[:30])
 def test_any_other_credentials_are_unauthorized(base_url: str, credentials: str | None) -> None:
-    """No key, a wrong one or another scheme is a 401 problem on every route, before anything else is looked at."""
+    """A missing key, a wrong key or another scheme is a 401 problem on every route, before any other check."""
     account = new_account()
     headers: dict[str, str | bytes] = {**JSON}
     if credentials is not None:
@@ -80,14 +80,14 @@ def test_any_other_credentials_are_unauthorized(base_url: str, credentials: str 
 
 
 def test_the_challenge_names_the_scheme(base_url: str) -> None:
-    """A 401 says how to authenticate (RFC 9110 §11.6.1): ``WWW-Authenticate: Bearer``."""
+    """A 401 has the header ``WWW-Authenticate: Bearer`` (RFC 9110 §11.6.1)."""
     answer = WalletApi(base_url).balance("a")
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR"])
 def test_key_is_accepted_whatever_the_case_of_the_scheme(base_url: str, scheme: str) -> None:
-    """The name of an authentication scheme has no case (RFC 9110 §11.1)."""
+    """The name of the authentication scheme is case-insensitive (RFC 9110 §11.1)."""
     headers = {"Authorization": f"{scheme} {KEYS[0]}"}
     answer = WalletApi(base_url).send(Call("GET", f"/wallets/{new_account()}/balance", headers=headers))
     assert_problem(answer, "wallet-not-found")
@@ -95,5 +95,5 @@ def test_key_is_accepted_whatever_the_case_of_the_scheme(base_url: str, scheme: 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/docs/swagger-ui.js", "/openapi.json"])
 def test_health_and_docs_need_no_key(base_url: str, path: str) -> None:
-    """Health and docs need none."""
+    """Health and documentation routes need no key."""
     assert WalletApi(base_url).read(path).status == 200

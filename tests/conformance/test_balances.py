@@ -1,4 +1,4 @@
-"""GET /wallets/{accountId}/balance, now and at any past moment."""
+"""GET /wallets/{accountId}/balance, now and at past times."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def moment(text: str) -> datetime:
-    """The time in an answer."""
+    """Parse the time in an answer."""
     return datetime.fromisoformat(text)
 
 
 def test_the_wallets_own_currency_may_be_asked_for(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """``?currency=`` that is the wallet's own changes nothing."""
+    """``?currency=`` with the wallet's own currency changes nothing."""
     account = open_wallet(5, "EUR")
     assert api.balance(account, currency="EUR").document == api.balance(account).document
 
 
 def test_another_currency_is_a_mismatch(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """``?currency=`` that differs from the wallet's is a 409."""
+    """``?currency=`` with another currency than the wallet's is a 409."""
     account = open_wallet(5, "EUR")
     assert_problem(api.balance(account, currency="USD"), "currency-mismatch")
     assert_problem(
@@ -40,14 +40,14 @@ def test_another_currency_is_a_mismatch(api: WalletApi, open_wallet: OpenWallet)
 
 
 def test_no_currency_of_the_setting_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """``?currency=`` that is no currency is refused, as a mismatch or as invalid."""
+    """``?currency=`` with an unknown currency is refused as a mismatch or as invalid."""
     account = open_wallet(5)
     for currency in ("XXX", "usd", ""):
         assert_problem(api.balance(account, currency=currency), "currency-mismatch", "invalid-request")
 
 
 def test_every_past_version_can_be_reproduced(api: WalletApi, pair: Pair) -> None:
-    """``?at=`` the time of any posting, inclusive, answers the balance and version right after it."""
+    """``?at=`` the time of a posting returns the balance and version right after that posting."""
     for turn in range(1, 5):
         api.transfer(pair.payer, pair.payee, turn)
         api.deposit(pair.payer, Decimal("0.000001"))
@@ -64,12 +64,12 @@ def test_every_past_version_can_be_reproduced(api: WalletApi, pair: Pair) -> Non
 
 
 def _newest_per_moment(entries: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Of postings at the very same time, the last one counts; statements come newest first."""
+    """The last posting of each distinct time. Statements list the newest posting first."""
     return list({entry["at"]: entry for entry in reversed(entries)}.values())
 
 
 def test_a_moment_between_two_postings_shows_the_earlier(api: WalletApi, pair: Pair) -> None:
-    """A microsecond before a posting the balance is still the one before it."""
+    """A microsecond before a posting, ``?at=`` returns the balance before it."""
     api.transfer(pair.payer, pair.payee, 10)
     for account, before in ((pair.payer, 100), (pair.payee, 50)):
         at = moment(whole_statement(api, account)[0]["at"]) - MICROSECOND
@@ -78,7 +78,7 @@ def test_a_moment_between_two_postings_shows_the_earlier(api: WalletApi, pair: P
 
 
 def test_the_past_stays_as_it_was(api: WalletApi, pair: Pair) -> None:
-    """The balance at a moment does not change by what happens after it."""
+    """Later postings do not change the balance at a past time."""
     api.transfer(pair.payer, pair.payee, 10)
     at = whole_statement(api, pair.payer)[0]["at"]
     first = api.balance(pair.payer, at=at).document
@@ -89,7 +89,7 @@ def test_the_past_stays_as_it_was(api: WalletApi, pair: Pair) -> None:
 
 
 def test_a_compensated_transfer_leaves_the_past_explained(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """Whatever a refused transfer left in the ledger, the balance at each of its moments is that entry's."""
+    """After a refused and compensated transfer, the balance at each posting's time equals that entry's balance."""
     payer = open_wallet(100, slots=NEAR)
     api.transfer(payer, open_wallet(0, "EUR", slots=FAR), 10)
     for entry in _newest_per_moment(whole_statement(api, payer)):
@@ -97,7 +97,7 @@ def test_a_compensated_transfer_leaves_the_past_explained(api: WalletApi, open_w
 
 
 def test_times_never_run_backwards_within_a_wallet(api: WalletApi, pair: Pair) -> None:
-    """The time of a posting is the database's, and grows with the version; lastUpdated is the newest one's."""
+    """The database sets the times of postings. They grow with the version, and lastUpdated is the newest."""
     for _ in range(10):
         api.transfer(pair.payer, pair.payee, 1)
     for account in (pair.payer, pair.payee):
@@ -107,7 +107,7 @@ def test_times_never_run_backwards_within_a_wallet(api: WalletApi, pair: Pair) -
 
 
 def test_any_zone_will_do(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """The same instant in another zone is the same moment."""
+    """``?at=`` accepts any time zone: the same instant gives the same balance."""
     account = open_wallet(5)
     at = moment(api.balance(account).document["lastUpdated"])
     api.deposit(account, 1)
@@ -118,7 +118,7 @@ def test_any_zone_will_do(api: WalletApi, open_wallet: OpenWallet) -> None:
 
 
 def test_before_the_wallet_there_is_none(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """``?at=`` before the wallet was opened is a 404, however little before."""
+    """``?at=`` before the wallet was opened is a 404, even by a microsecond."""
     account = open_wallet(5)
     opened = moment(whole_statement(api, account)[0]["at"])
     for at in (opened - MICROSECOND, opened - timedelta(days=1), datetime(1970, 1, 1, tzinfo=UTC)):
@@ -126,7 +126,7 @@ def test_before_the_wallet_there_is_none(api: WalletApi, open_wallet: OpenWallet
 
 
 def test_an_empty_wallet_has_a_past_too(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """A wallet opened with nothing, and so without a posting, had balance 0 from then on."""
+    """A wallet opened with balance 0 has no posting, and its past balance is 0 from its opening on."""
     account = open_wallet(0)
     opened = moment(api.balance(account).document["lastUpdated"])
     assert api.balance(account, at=opened.isoformat()).document["balance"] == 0
@@ -136,7 +136,7 @@ def test_an_empty_wallet_has_a_past_too(api: WalletApi, open_wallet: OpenWallet)
 
 
 def test_the_future_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """``?at=`` in the future is a 422: what a balance will be is not known."""
+    """``?at=`` in the future is a 422."""
     account = open_wallet(5)
     for ahead in (timedelta(minutes=5), timedelta(days=3650)):
         assert_problem(api.balance(account, at=(datetime.now(UTC) + ahead).isoformat()), "invalid-request")
@@ -177,7 +177,7 @@ def test_the_future_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
     ids=lambda at: repr(at)[:30],
 )
 def test_other_times_are_invalid(api: WalletApi, still_pair: Pair, at: str) -> None:
-    """``?at=`` is RFC 3339 with a zone; anything else is a 422."""
+    """``?at=`` must be RFC 3339 with a zone; anything else is a 422."""
     assert_problem(api.balance(still_pair.payer, at=at), "invalid-request")
 
 
@@ -196,14 +196,14 @@ def test_other_times_are_invalid(api: WalletApi, still_pair: Pair, at: str) -> N
     ],
 )
 def test_times_at_the_edge_do_no_harm(api: WalletApi, still_pair: Pair, at: str) -> None:
-    """Years 0, 1 and 9999, leap seconds, nanoseconds: before the wallet, in the future or invalid, never a failure."""
+    """Extreme times (years 0, 1 and 9999, leap seconds, nanoseconds) get a 404 or a 422, never a 500."""
     answer = api.balance(still_pair.payer, at=at)
     assert answer.status in (404, 422), answer
     assert_complete(answer)
 
 
 def test_a_plus_sign_left_unencoded_is_never_another_time(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """A ``+`` in a query means a space: a zone sent so is understood or a 422, never taken for another time."""
+    """A ``+`` in a query means a space. A zone sent this way is understood or refused, never read as another time."""
     account = open_wallet(5)
     at = (
         moment(api.balance(account).document["lastUpdated"])
@@ -217,7 +217,7 @@ def test_a_plus_sign_left_unencoded_is_never_another_time(api: WalletApi, open_w
 
 
 def test_the_past_of_two_wallets_adds_up(api: WalletApi, pair: Pair) -> None:
-    """Once a transfer is acknowledged, its money is on one side or the other at every moment after its last entry."""
+    """From a transfer's last entry on, the past balances of payer and payee have the same sum as before."""
     for _ in range(3):
         api.transfer(pair.payer, pair.payee, 10)
         at = max(whole_statement(api, account)[0]["at"] for account in (pair.payer, pair.payee))

@@ -1,4 +1,4 @@
-"""POST /wallets/{accountId}/deposits and /withdrawals: money from and to the outside."""
+"""POST /wallets/{accountId}/deposits and /withdrawals: money that enters or leaves the system."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OpenWallet = Callable[..., str]
 def test_money_comes_and_goes_against_the_external_account(
     api: WalletApi, open_wallet: OpenWallet, method: str, kind: str, after: Decimal
 ) -> None:
-    """201 ``{status: "success", transactionId}``; one posting against ``@external``, one version further."""
+    """Success is a 201 ``{status: "success", transactionId}``, one posting against ``@external`` and one version."""
     account = open_wallet(10, "EUR")
     answer = getattr(api, method)(account, Decimal("5.5"), "EUR")
     assert answer.status == 201
@@ -35,7 +35,7 @@ def test_money_comes_and_goes_against_the_external_account(
 
 @pytest.mark.parametrize("method", ["deposit", "withdraw"])
 def test_what_the_answer_tells_is_true(api: WalletApi, open_wallet: OpenWallet, method: str) -> None:
-    """If the answer tells the wallet's name, currency, balance or version, it is as it is after this posting."""
+    """A wallet's name, currency, balance or version in the answer is as of right after this posting."""
     account = open_wallet(10)
     answer = getattr(api, method)(account, 1)
     truth = api.balance(account).document
@@ -44,7 +44,7 @@ def test_what_the_answer_tells_is_true(api: WalletApi, open_wallet: OpenWallet, 
 
 
 def test_a_wallet_cannot_be_overdrawn(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """A withdrawal beyond the balance is a 409, even by a millionth; down to 0 is fine."""
+    """A withdrawal above the balance is a 409, even by a millionth. A withdrawal of the whole balance succeeds."""
     account = open_wallet(10)
     assert_problem(api.withdraw(account, 10 + MICRO), "insufficient-funds")
     assert api.withdraw(account, 10).status == 201
@@ -53,7 +53,7 @@ def test_a_wallet_cannot_be_overdrawn(api: WalletApi, open_wallet: OpenWallet) -
 
 
 def test_a_wallet_cannot_be_overfilled(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """A deposit that would pass 9223372036854.775807 is a 409; up to it is fine."""
+    """A deposit that would exceed 9223372036854.775807 is a 409. A deposit up to exactly that limit succeeds."""
     account = open_wallet(str(MONEY_MAX - 1))
     assert_problem(api.deposit(account, 1 + MICRO), "balance-limit")
     assert_problem(api.deposit(account, MONEY_MAX), "balance-limit")
@@ -78,7 +78,7 @@ def test_a_wallet_cannot_be_overfilled(api: WalletApi, open_wallet: OpenWallet) 
 def test_refusals_change_nothing(
     api: WalletApi, open_wallet: OpenWallet, method: str, wallet: dict[str, str], reason: str
 ) -> None:
-    """A frozen or closed wallet, or one in another currency, takes and gives nothing: 409, no version."""
+    """Deposits and withdrawals with a frozen, closed or other-currency wallet are a 409 and take no version."""
     account = open_wallet(**wallet)
     before = wallet_state(api, account)
     assert_problem(getattr(api, method)(account, 1), reason)

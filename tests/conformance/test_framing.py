@@ -1,6 +1,6 @@
-"""Where a request ends, through everything that stands between a client and the service: no body becomes a request.
+"""Request framing between client and service: the bytes of a body are never executed as a request.
 
-A bystander uses the same port all the time, and every answer it gets must be its own.
+A bystander uses the same port all the time, and must get only the answers to its own requests.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REFUSED = {400, 413, 417, 422, 501, 503, 505}
 
 
 class Bystander(threading.Thread):
-    """Opens wallets and reads them on one connection, and notes every answer that is another's."""
+    """Opens wallets and reads them on one connection, and records every answer that belongs to another request."""
 
     def __init__(self, port: int, stop: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -43,7 +43,7 @@ class Bystander(threading.Thread):
         self.strange: list[str] = []
 
     def run(self) -> None:
-        """Until it is stopped."""
+        """Run until the test stops it."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
         while not self._stop_event.is_set():
             account = new_account()
@@ -62,7 +62,7 @@ class Bystander(threading.Thread):
 
 @contextmanager
 def bystanders(port: int) -> Iterator[None]:
-    """Some that use the port meanwhile; every answer they got was their own."""
+    """Run bystanders on the same port, and check that every answer they got was their own."""
     stop = threading.Event()
     threads = [Bystander(port, stop) for _ in range(BYSTANDERS)]
     for thread in threads:
@@ -79,7 +79,7 @@ def bystanders(port: int) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def port(stack: Stack) -> Iterator[int]:
-    """The public port, with bystanders."""
+    """The public port, with bystanders running."""
     number = urlsplit(stack.base_url).port
     assert number is not None
     with bystanders(number):
@@ -88,7 +88,7 @@ def port(stack: Stack) -> Iterator[int]:
 
 @pytest.fixture
 def smuggled(api: WalletApi) -> Iterator[bytes]:
-    """The text of a request that opens a wallet; at the end there is no such wallet."""
+    """The bytes of a request that opens a wallet. At the end the fixture checks that the wallet does not exist."""
     account = new_account()
     body = json.dumps({"accountId": account, "currency": "USD"}).encode()
     yield head("POST", "/wallets", len(body)) + body
@@ -96,7 +96,7 @@ def smuggled(api: WalletApi) -> Iterator[bytes]:
 
 
 def refused_once(replies: list[Reply]) -> bool:
-    """Whether the first request was refused, and only the last one, which asks for the end, was answered after it."""
+    """Whether the first request was refused, and at most the last request was answered after it."""
     statuses = [reply.status for reply in replies if reply.status != 100]
     return statuses[0] in REFUSED and statuses[1:] in ([], [200])
 
@@ -104,7 +104,7 @@ def refused_once(replies: list[Reply]) -> bool:
 @pytest.mark.parametrize("packets", [1, 2])
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
 def test_java_can_post(api: WalletApi, pair: Pair, port: int, is_chunked: bool, packets: int) -> None:
-    """A transfer whose client offers HTTP/2, as Java's HttpClient does, is a 201, however it is framed and split."""
+    """A transfer that offers an upgrade to HTTP/2, as Java's HttpClient does, is a 201 in any framing and split."""
     body = json.dumps(
         {"fromAccount": pair.payer, "toAccount": pair.payee, "amount": 1, "currency": "USD"}
     ).encode()
@@ -121,7 +121,7 @@ def test_java_can_post(api: WalletApi, pair: Pair, port: int, is_chunked: bool, 
 def test_a_body_after_an_offer_to_upgrade_is_a_body(
     port: int, smuggled: bytes, offer: bytes, is_chunked: bool
 ) -> None:
-    """A body that comes some milliseconds after a head that offers an upgrade is never a request."""
+    """A body that arrives milliseconds after a head with an upgrade offer is never executed as a request."""
     framing = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: %d" % len(smuggled)
     start = head("POST", "/wallets/balanceTransfer", None, offer, framing)
     for _ in range(5):
@@ -130,7 +130,7 @@ def test_a_body_after_an_offer_to_upgrade_is_a_body(
 
 @pytest.mark.parametrize("header", TWO_MEANINGS, ids=repr)
 def test_a_head_with_two_meanings_smuggles_nothing(port: int, smuggled: bytes, header: bytes) -> None:
-    """However the length of a request is said, what is within it is not executed."""
+    """In whatever way the headers state the length, the body is not executed as a request."""
     body = b"0\r\n\r\n" + smuggled
     header = header.replace(b"LENGTH", b"%d" % len(body))
     assert refused_once(exchange(port, [head("POST", "/wallets/balanceTransfer", None, header), body]))
@@ -138,7 +138,7 @@ def test_a_head_with_two_meanings_smuggles_nothing(port: int, smuggled: bytes, h
 
 @pytest.mark.parametrize("body", BROKEN_CHUNKS, ids=repr)
 def test_broken_chunks_smuggle_nothing(port: int, smuggled: bytes, body: bytes) -> None:
-    """Nothing that follows a chunked body is executed if the body is broken."""
+    """If a chunked body is malformed, the bytes after it are not executed."""
     start = head("POST", "/wallets/balanceTransfer", None, b"Transfer-Encoding: chunked")
     assert refused_once(exchange(port, [start, body + smuggled]))
 
@@ -147,7 +147,7 @@ def test_broken_chunks_smuggle_nothing(port: int, smuggled: bytes, body: bytes) 
     "start", [b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", b"CONNECT /wallets HTTP/1.1\r\nHost: a\r\n\r\n"]
 )
 def test_a_tunnel_smuggles_nothing(port: int, smuggled: bytes, start: bytes) -> None:
-    """What follows a CONNECT is not executed."""
+    """The bytes after a CONNECT request are not executed."""
     assert refused_once(exchange(port, [start, smuggled]))
 
 
@@ -164,7 +164,7 @@ def test_a_tunnel_smuggles_nothing(port: int, smuggled: bytes, start: bytes) -> 
 def test_a_body_that_is_not_read_smuggles_nothing(
     port: int, smuggled: bytes, method: str, path: str, expect: bytes
 ) -> None:
-    """The body of a request that is answered without it, and may be answered before it, is not executed."""
+    """If a request is answered before its body arrives, the body is not executed as a request."""
     headers = [expect] if expect else []
     replies = exchange(port, [head(method, path, len(smuggled), *headers), smuggled])
     statuses = [reply.status for reply in replies if reply.status != 100]
@@ -173,7 +173,7 @@ def test_a_body_that_is_not_read_smuggles_nothing(
 
 @pytest.mark.parametrize("rest", [b"", b"zz\r\n"], ids=["cut off", "broken"])
 def test_a_broken_body_harms_no_one_else(api: WalletApi, port: int, rest: bytes) -> None:
-    """A client that breaks off in its body, or sends nonsense, does not make the service unavailable to others."""
+    """A client that disconnects within its body, or sends garbage, does not make the service unavailable to others."""
     start = head("POST", "/wallets/balanceTransfer", None, b"Transfer-Encoding: chunked")
     for _ in range(20):
         with Client(port) as client:

@@ -1,4 +1,4 @@
-"""Requests nobody would write by hand: never a failure, never money out of nowhere."""
+"""Random requests: no server error, and no money created or lost."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ BODIES = st.binary(max_size=40) | st.text(max_size=40).map(str.encode) | ANYTHIN
 
 
 def spoiled(members: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """Bodies with mostly the right members, now and then one missing, one too many or one of the wrong kind."""
+    """Bodies that mostly have the right members; sometimes one is missing, extra or of the wrong type."""
     whole = st.fixed_dictionaries(members)
     strange = st.dictionaries(st.sampled_from([*members, "note", "balance"]), ANYTHING, max_size=2)
     return st.one_of(whole, whole, st.builds(lambda body, extra: body | extra, whole, strange), strange)
@@ -55,17 +55,17 @@ def spoiled(members: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dic
 
 @pytest.fixture(scope="module")
 def wallets(open_wallet: Callable[..., str]) -> Pair:
-    """Two wallets the fuzz may use up."""
+    """Two wallets that only the fuzz tests use."""
     return Pair(open_wallet(1000, slots=NEAR), open_wallet(1000, slots=FAR))
 
 
 def total(api: WalletApi, wallets: Pair) -> Decimal:
-    """All the money of the two wallets."""
+    """The sum of the two wallets' balances."""
     return balance_of(api, wallets.payer) + balance_of(api, wallets.payee)
 
 
 def checked(answer: Answer) -> Answer:
-    """An answer that is either a success or a complete problem below 500."""
+    """Fail unless the answer is a success or a complete problem with a status below 500."""
     assert answer.status < 500, answer
     if answer.status >= 400:
         assert_complete(answer)
@@ -75,7 +75,7 @@ def checked(answer: Answer) -> Answer:
 @BOUNDED
 @given(data=st.data())
 def test_fuzzed_transfers_conserve_money(api: WalletApi, wallets: Pair, data: st.DataObject) -> None:
-    """Whatever is posted as a transfer, no failure, and the two wallets' sum stays what it was."""
+    """A random transfer body causes no server error, and keeps the sum of the two wallets."""
     before = total(api, wallets)
     accounts = (
         st.sampled_from([wallets.payer, wallets.payer, wallets.payee, "nobody", "@external"]) | ANYTHING
@@ -96,7 +96,7 @@ def test_fuzzed_transfers_conserve_money(api: WalletApi, wallets: Pair, data: st
 def test_fuzzed_deposits_and_withdrawals_move_what_they_say(
     api: WalletApi, wallets: Pair, data: st.DataObject, method: str
 ) -> None:
-    """Whatever is posted as a deposit or withdrawal, no failure; only a first 201 moves money, by its amount."""
+    """A random deposit or withdrawal causes no server error; only a new 201 moves money, by its amount."""
     before = total(api, wallets)
     body = data.draw(
         spoiled({"amount": AMOUNTS, "currency": st.sampled_from(["USD", "USD", "EUR"]) | ANYTHING})
@@ -109,7 +109,7 @@ def test_fuzzed_deposits_and_withdrawals_move_what_they_say(
 @BOUNDED
 @given(data=st.data())
 def test_fuzzed_creations_open_what_they_say(api: WalletApi, data: st.DataObject) -> None:
-    """Whatever is posted as a creation, no failure; a 201 tells the wallet asked for, to the micro."""
+    """A random creation causes no server error; a 201 returns the requested wallet, exact to the micro."""
     members = {
         "accountId": st.builds(new_account) | ANYTHING,
         "currency": st.sampled_from(["USD", "EUR"]) | ANYTHING,
@@ -136,7 +136,7 @@ def test_fuzzed_creations_open_what_they_say(api: WalletApi, data: st.DataObject
     ),
 )
 def test_fuzzed_bytes_are_never_a_failure(api: WalletApi, wallets: Pair, body: bytes, path: str) -> None:
-    """Whatever bytes are sent as JSON to any route that takes a body, the answer is no failure and the sum stays."""
+    """Random bytes sent as JSON to any route cause no server error, and keep the sum."""
     before = total(api, wallets)
     checked(
         api.send(
@@ -157,7 +157,7 @@ def test_fuzzed_bytes_are_never_a_failure(api: WalletApi, wallets: Pair, body: b
 def test_fuzzed_reads_are_never_a_failure(
     api: WalletApi, wallets: Pair, query: dict[str, str], path: str, account: str | None
 ) -> None:
-    """Whatever is asked of a read, the answer is no failure."""
+    """A random read causes no server error."""
     name = (
         wallets.payer
         if account is None

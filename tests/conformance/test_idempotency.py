@@ -1,4 +1,4 @@
-"""Idempotency-Key: one effect, and the first answer over again."""
+"""Idempotency-Key: one effect, and every retry gets the first answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OpenWallet = Callable[..., str]
 
 
 def assert_replay(first: Answer, again: Answer) -> None:
-    """The second answer is the first one, and says that it is a replay."""
+    """Fail unless the second answer equals the first one and is marked as a replay."""
     assert not first.replayed
     assert again.replayed, again
     assert (again.status, again.document) == (first.status, first.document)
@@ -27,7 +27,7 @@ def assert_replay(first: Answer, again: Answer) -> None:
 
 
 def test_a_transfer_with_the_same_key_happens_once(api: WalletApi, pair: Pair) -> None:
-    """The same key and body replay the first answer, marked ``Idempotent-Replayed: true``, as often as one asks."""
+    """Every retry with the same key and body gets the first answer with ``Idempotent-Replayed: true``."""
     key = new_key()
     first = api.transfer(pair.payer, pair.payee, 10, key=key)
     for _ in range(3):
@@ -39,7 +39,7 @@ def test_a_transfer_with_the_same_key_happens_once(api: WalletApi, pair: Pair) -
 def test_deposits_and_withdrawals_with_the_same_key_happen_once(
     api: WalletApi, pair: Pair, method: str
 ) -> None:
-    """Deposits and withdrawals take keys too; the replay tells the balance as it was then."""
+    """Deposits and withdrawals accept keys. The replay contains the balance right after the first request."""
     key, call = new_key(), getattr(api, method)
     first = call(pair.payer, 10, key=key)
     api.deposit(pair.payer, 1)
@@ -48,7 +48,7 @@ def test_deposits_and_withdrawals_with_the_same_key_happen_once(
 
 
 def test_a_creation_with_the_same_key_happens_once(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """Creation takes keys, scoped to the accountId: the retry gets the wallet as it was created, not a 409."""
+    """Creation accepts keys, scoped to the accountId: a retry gets the wallet as created, not a 409."""
     account, key = new_account(), new_key()
     first = api.open_wallet(account, balance=100, key=key)
     api.transfer(account, open_wallet(), 30)
@@ -61,7 +61,7 @@ def test_a_creation_with_the_same_key_happens_once(api: WalletApi, open_wallet: 
     "amount", ["10.00", "10", Literal("10.0"), Literal("1e1"), Literal("100e-1"), "10.0000000"], ids=repr
 )
 def test_bodies_are_equal_by_meaning(api: WalletApi, pair: Pair, amount: object) -> None:
-    """10, "10.00" and 1e1 are the same body to a key."""
+    """10, "10.00" and 1e1 are the same amount in the comparison of bodies."""
     key = new_key()
     assert_replay(
         api.transfer(pair.payer, pair.payee, 10, key=key),
@@ -71,7 +71,7 @@ def test_bodies_are_equal_by_meaning(api: WalletApi, pair: Pair, amount: object)
 
 
 def test_the_order_of_members_has_no_meaning(api: WalletApi, pair: Pair) -> None:
-    """The same members in another order, or with spaces between them, are the same body."""
+    """Members in another order or with spaces between them are the same body."""
     key = new_key()
     first = api.transfer(pair.payer, pair.payee, 10, key=key)
     body = (
@@ -92,7 +92,7 @@ def test_an_opening_balance_of_nothing_is_the_same_as_none(api: WalletApi) -> No
 def test_a_key_reused_for_another_body_is_refused(
     api: WalletApi, pair: Pair, open_wallet: OpenWallet
 ) -> None:
-    """The same key with another amount, payee or currency is a 422 and moves nothing; the first answer stays."""
+    """The same key with another amount, payee or currency is a 422 that moves nothing. The first answer stays."""
     key = new_key()
     first = api.transfer(pair.payer, pair.payee, 10, key=key)
     others = [
@@ -116,7 +116,7 @@ def test_a_key_reused_for_another_creation_is_refused(api: WalletApi) -> None:
 
 
 def test_a_key_reused_for_another_operation_is_refused(api: WalletApi, pair: Pair) -> None:
-    """A key belongs to one request of its wallet: a withdrawal, transfer or creation with a deposit's key is a 422."""
+    """A key belongs to one request of its wallet, so another kind of request with a deposit's key is a 422."""
     key = new_key()
     api.deposit(pair.payer, 10, key=key)
     for answer in (
@@ -129,7 +129,7 @@ def test_a_key_reused_for_another_operation_is_refused(api: WalletApi, pair: Pai
 
 
 def test_keys_are_scoped_to_the_paying_wallet(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """The same key and payee for two payers are two transfers; nor do deposits to two wallets share a key."""
+    """Keys are scoped to the payer or the wallet: two payers, or two wallets, may use the same key."""
     key, payee = new_key(), open_wallet(slots=FAR)
     payers = [open_wallet(10, slots=slots) for slots in (NEAR, NEAR, FAR)]
     answers = [api.transfer(payer, payee, 10, key=key) for payer in payers]
@@ -140,7 +140,7 @@ def test_keys_are_scoped_to_the_paying_wallet(api: WalletApi, open_wallet: OpenW
 
 
 def test_a_payees_key_is_free(api: WalletApi, pair: Pair) -> None:
-    """A key used by the payer says nothing about the payee's own requests."""
+    """A key that the payer has used is free for the payee's own requests."""
     key = new_key()
     assert api.transfer(pair.payer, pair.payee, 10, key=key).status == 201
     back = api.transfer(pair.payee, pair.payer, 10, key=key)
@@ -148,14 +148,14 @@ def test_a_payees_key_is_free(api: WalletApi, pair: Pair) -> None:
 
 
 def test_keys_differ_by_case(api: WalletApi, pair: Pair) -> None:
-    """Keys are compared exactly."""
+    """Keys are compared exactly, including case."""
     key = new_key()
     answers = [api.transfer(pair.payer, pair.payee, 1, key=text) for text in (f"{key}a", f"{key}A")]
     assert [answer.replayed for answer in answers] == [False, False]
 
 
 def test_a_refusal_for_want_of_funds_replays(api: WalletApi, pair: Pair) -> None:
-    """Refusals replay too: money that arrives later does not turn the same request into a success."""
+    """Refusals replay too: money that arrives later does not turn a retry into a success."""
     key = new_key()
     first = api.transfer(pair.payer, pair.payee, 1000, key=key)
     assert_problem(first, "insufficient-funds")
@@ -166,7 +166,7 @@ def test_a_refusal_for_want_of_funds_replays(api: WalletApi, pair: Pair) -> None
 
 @pytest.mark.parametrize("slots", [NEAR, FAR], ids=["same-shard", "other-shard"])
 def test_a_compensated_refusal_replays(api: WalletApi, open_wallet: OpenWallet, slots: range) -> None:
-    """A refusal by the payee replays, and is not compensated twice, also when the payee exists by now."""
+    """A refusal by the payee replays and is not compensated twice, even if the payee exists by then."""
     payer, payee, key = open_wallet(100, slots=NEAR), new_account(slots), new_key()
     first = api.transfer(payer, payee, 10, key=key)
     assert_problem(first, "wallet-not-found")
@@ -178,7 +178,7 @@ def test_a_compensated_refusal_replays(api: WalletApi, open_wallet: OpenWallet, 
 
 
 def test_a_refusal_of_an_unknown_payer_replays(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """The scope is the payer's name, so its refusal replays even though no wallet of that name existed."""
+    """A refusal for an unknown payer replays, even if the payer's wallet has been opened since."""
     payer, payee, key = new_account(), open_wallet(), new_key()
     first = api.transfer(payer, payee, 10, key=key)
     assert_problem(first, "wallet-not-found")
@@ -191,7 +191,7 @@ def test_a_refusal_of_an_unknown_payer_replays(api: WalletApi, open_wallet: Open
 def test_refused_deposits_and_withdrawals_replay(
     api: WalletApi, open_wallet: OpenWallet, method: str
 ) -> None:
-    """What a frozen wallet refused under a key stays refused under it when the wallet thaws."""
+    """A refusal for a frozen wallet replays after the wallet is unfrozen."""
     account, key = open_wallet(10, status="frozen"), new_key()
     first = getattr(api, method)(account, 5, key=key)
     assert_problem(first, "wallet-frozen")
@@ -201,7 +201,7 @@ def test_refused_deposits_and_withdrawals_replay(
 
 
 def test_validation_failures_are_not_remembered(api: WalletApi, pair: Pair) -> None:
-    """A 4xx before any decision leaves the key free: the mended request is a first one."""
+    """A 4xx before a decision does not use up the key: the corrected request counts as the first one."""
     key = new_key()
     assert_problem(api.transfer(pair.payer, pair.payee, -10, key=key), "invalid-request")
     assert_problem(api.transfer(pair.payer, pair.payee, 10, "XXX", key), "invalid-request")
@@ -209,8 +209,8 @@ def test_validation_failures_are_not_remembered(api: WalletApi, pair: Pair) -> N
     assert_problem(
         api.send(Call("POST", "/wallets/balanceTransfer", headers=text, body=b"{}")), "unsupported-media-type"
     )
-    mended = api.transfer(pair.payer, pair.payee, 10, key=key)
-    assert (mended.status, mended.replayed) == (201, False)
+    corrected = api.transfer(pair.payer, pair.payee, 10, key=key)
+    assert (corrected.status, corrected.replayed) == (201, False)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_validation_failures_are_not_remembered(api: WalletApi, pair: Pair) -> N
     ids=lambda key: key[:20],
 )
 def test_keys_of_visible_ascii_are_taken(api: WalletApi, pair: Pair, key: str) -> None:
-    """A key is 1 to 255 visible ASCII characters, whichever."""
+    """A key is 1 to 255 visible ASCII characters."""
     key = key.replace(" ", "")
     assert_replay(
         api.transfer(pair.payer, pair.payee, 1, key=key), api.transfer(pair.payer, pair.payee, 1, key=key)
@@ -242,7 +242,7 @@ INVALID_KEYS = [
 
 @pytest.mark.parametrize("key", INVALID_KEYS, ids=lambda key: repr(key[:12]))
 def test_other_keys_are_invalid(api: WalletApi, still_pair: Pair, key: bytes) -> None:
-    """An empty key, one over 255 characters, and one with a space or anything beyond visible ASCII are a 422."""
+    """An empty key, one over 255 characters, or one with a space or non-ASCII characters is a 422."""
     paths = [
         "/wallets/balanceTransfer",
         f"/wallets/{still_pair.payer}/deposits",
@@ -263,7 +263,7 @@ def test_other_keys_are_invalid(api: WalletApi, still_pair: Pair, key: bytes) ->
 def test_keys_with_control_characters_never_reach_a_decision(
     api: WalletApi, still_pair: Pair, character: str
 ) -> None:
-    """Control characters in a key are a 422, unless the HTTP parser has refused the header itself: 400, or hung up."""
+    """Control characters in a key are a 422, or the HTTP parser rejects the header with a 400 or by closing."""
     with contextlib.suppress(httpx.TransportError):
         answer = api.transfer(still_pair.payer, still_pair.payee, 1, key=f"a{character}b")
         assert answer.status in (400, 422), answer

@@ -1,4 +1,4 @@
-"""Money in and money out: exact, bounded, never through a binary float."""
+"""Amounts in requests and responses: exact, bounded, never through a binary float."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ REFUSED = INEXACT + NOT_POSITIVE + OUT_OF_RANGE + HUGE + NOT_A_NUMBER
 
 
 def shown(amount: object) -> str:
-    """A short test id that tells a literal from a string."""
+    """A short test id that shows whether the value is a literal or a string."""
     text = str(amount) if isinstance(amount, Literal) else repr(amount)
     return text if len(text) <= 32 else f"{text[:12]}…{len(text)}"
 
@@ -160,7 +160,7 @@ def shown(amount: object) -> str:
 def test_a_transfer_moves_exactly_what_was_written(
     api: WalletApi, open_wallet: OpenWallet, amount: object, moved: str
 ) -> None:
-    """Amounts are JSON numbers or digit strings of at most 6 places in value; that value moves, to the micro."""
+    """An amount is a JSON number or digit string with at most 6 decimal places, and exactly that value moves."""
     payer, payee = open_wallet(str(MONEY_MAX), slots=NEAR), open_wallet(0, slots=FAR)
     answer = api.transfer(payer, payee, amount)
     assert answer.status == 201, answer
@@ -171,7 +171,7 @@ def test_a_transfer_moves_exactly_what_was_written(
 
 @pytest.mark.parametrize(("amount", "moved"), EXACT, ids=[shown(given) for given, _ in EXACT])
 def test_balances_are_written_exactly(api: WalletApi, amount: object, moved: str) -> None:
-    """Money out is a JSON number: exact, no exponent, no trailing zeros, at most 6 places."""
+    """A balance in a response is an exact JSON number without exponent or trailing zeros, with at most 6 places."""
     account = new_account()
     created = api.open_wallet(account, balance=amount)
     assert created.status == 201, created
@@ -184,7 +184,7 @@ def test_balances_are_written_exactly(api: WalletApi, amount: object, moved: str
 def test_deposits_and_withdrawals_move_exactly_what_was_written(
     api: WalletApi, open_wallet: OpenWallet, amount: object, moved: str
 ) -> None:
-    """Deposits and withdrawals take the same amounts as transfers."""
+    """Deposits and withdrawals accept the same amounts as transfers."""
     account = open_wallet("0.000001")
     assert api.deposit(account, amount).status == 201
     assert balance_of(api, account) == Decimal(moved) + MICRO
@@ -194,7 +194,7 @@ def test_deposits_and_withdrawals_move_exactly_what_was_written(
 
 @pytest.mark.parametrize("amount", REFUSED, ids=shown)
 def test_other_amounts_are_refused_and_move_nothing(api: WalletApi, still_pair: Pair, amount: object) -> None:
-    """7 places, 0, negative, NaN, Infinity, out of range, other strings, other types: 422, fast, nothing changes."""
+    """Any other amount (7 places, 0, negative, NaN, too large, other type) is a quick 422 that changes nothing."""
     _refused_fast(api, lambda: api.transfer(still_pair.payer, still_pair.payee, amount))
     _refused_fast(api, lambda: api.deposit(still_pair.payer, amount))
     _refused_fast(api, lambda: api.withdraw(still_pair.payer, amount))
@@ -204,7 +204,7 @@ def test_other_amounts_are_refused_and_move_nothing(api: WalletApi, still_pair: 
     "balance", INEXACT + NOT_POSITIVE[7:] + OUT_OF_RANGE + HUGE + NOT_A_NUMBER, ids=shown
 )
 def test_other_opening_balances_are_refused(api: WalletApi, balance: object) -> None:
-    """An opening balance keeps the same rules, except that it may be 0; a refused one leaves no wallet behind."""
+    """An opening balance follows the same rules but may be 0. A refused creation leaves no wallet."""
     account = new_account()
     _refused_fast(api, lambda: api.open_wallet(account, balance=balance))
     assert_problem(api.balance(account), "wallet-not-found")
@@ -236,7 +236,7 @@ def test_ten_times_a_tenth_is_one(api: WalletApi, open_wallet: OpenWallet) -> No
 
 
 def test_the_missions_example_is_exact(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """10.234 stays 10.234: the example of the mission, from 10000 and from 10013.9659."""
+    """A transfer of 10.234 moves exactly that from balances of 10000 and 10013.9659."""
     payer, payee = open_wallet(10000, slots=NEAR), open_wallet("10013.9659", slots=FAR)
     assert api.transfer(payer, payee, Literal("10.234")).status == 201
     assert api.balance(payer).money("balance") == "9989.766"
@@ -249,6 +249,6 @@ def test_the_missions_example_is_exact(api: WalletApi, open_wallet: OpenWallet) 
     "micros", [1, 10, 100_000, 999_999, 1_000_000, 1_000_001, 10**12, 10**18, 2**53 + 1, 2**62 + 1, 2**63 - 1]
 )
 def test_every_magnitude_is_written_plainly(api: WalletApi, micros: int) -> None:
-    """From a millionth to the limit, a balance is digits, at most one point, nothing else."""
+    """Balances from a millionth to the limit consist of digits and at most one decimal point."""
     plain = format(Decimal(micros).scaleb(-6).normalize(), "f")
     assert api.open_wallet(new_account(), balance=Decimal(micros).scaleb(-6)).money("balance") == plain

@@ -24,9 +24,9 @@ TIMEOUT_S = 300
 def test_fuzzer_finds_no_contradiction_to_the_document(stack: Stack, api: WalletApi, tmp_path: Path) -> None:
     """Schemathesis accepts every answer to valid, invalid and linked requests, with all its checks.
 
-    Valid requests that no schema can tell from refused ones are changed by openapi_hooks.py, which lists them.
+    The hooks in openapi_hooks.py change valid requests that the schema cannot distinguish from refused ones.
     """
-    for account in ("user1", "user2"):  # the accounts of the document's examples
+    for account in ("user1", "user2"):  # the accounts in the document's examples
         assert api.open_wallet(account, balance=1000).status in (201, 409)
     argv = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"]
     argv += [f"{stack.base_url}/openapi.json"]

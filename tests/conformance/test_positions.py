@@ -1,4 +1,4 @@
-"""Read your writes where reads are projected: ``position`` and ``min_position`` (CQRS only)."""
+"""Read-your-writes with projected reads: ``position`` and ``min_position`` (CQRS only)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ OpenWallet = Callable[..., str]
 
 @pytest.fixture(autouse=True)
 def projected(stack: Stack) -> None:
-    """These rules hold for the architecture whose reads lag behind."""
+    """Skip unless the architecture's reads can lag behind its writes."""
     if stack.architecture != "cqrs":
-        pytest.skip("positions exist only where reads are projected")
+        pytest.skip("only cqrs has positions")
 
 
 def test_every_write_answers_its_position(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """Every successful POST, PUT and DELETE answers ``position``, growing with each that changes something."""
+    """Every successful POST, PUT and DELETE returns a ``position``, which grows with each change."""
     account, other = new_account(), open_wallet()
     answers = [
         api.open_wallet(account, balance=10),
@@ -37,7 +37,7 @@ def test_every_write_answers_its_position(api: WalletApi, open_wallet: OpenWalle
 
 
 def test_a_read_answers_the_position_it_reflects(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """A balance read with ``min_position`` reflects at least that position, and says which."""
+    """A balance read with ``min_position`` shows at least that position, and returns the position it shows."""
     account = open_wallet(5)
     for turn in range(1, 20):
         position = api.deposit(account, 1).document["position"]
@@ -46,7 +46,7 @@ def test_a_read_answers_the_position_it_reflects(api: WalletApi, open_wallet: Op
 
 
 def test_any_position_can_be_waited_for_anywhere(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """Positions are global: a write elsewhere can be waited for on a wallet where nothing happened."""
+    """Positions are global: a read of an unchanged wallet can wait for a write to another wallet."""
     quiet, busy = open_wallet(1), open_wallet(1)
     position = api.deposit(busy, 1).document["position"]
     read = api.send(Call("GET", f"/wallets/{quiet}/balance", {"min_position": str(position)}))
@@ -59,7 +59,7 @@ def test_any_position_can_be_waited_for_anywhere(api: WalletApi, open_wallet: Op
     ["/wallets/{}/balance", "/wallets/{}/transactions", "/transfers/00000000-0000-0000-0000-000000000000"],
 )
 def test_a_position_not_reached_is_said_so(api: WalletApi, open_wallet: OpenWallet, path: str) -> None:
-    """A position beyond the head is waited for at most 5 s, then a 503 with Retry-After says how far reads are."""
+    """A read waits at most 5 s for a position beyond the head, then gets a 503 with Retry-After and its position."""
     account = open_wallet(1)
     answer = api.send(Call("GET", path.format(account), {"min_position": str(10**15)}))
     assert_problem(answer, "position-not-reached")
@@ -67,6 +67,6 @@ def test_a_position_not_reached_is_said_so(api: WalletApi, open_wallet: OpenWall
 
 @pytest.mark.parametrize("position", ["-1", "abc", "1.5", "", "99999999999999999999999", "1e3"])
 def test_other_positions_are_invalid(api: WalletApi, open_wallet: OpenWallet, position: str) -> None:
-    """``min_position`` is a whole number; anything else is a 422."""
+    """``min_position`` must be a whole number; anything else is a 422."""
     answer = api.send(Call("GET", f"/wallets/{open_wallet(1)}/balance", {"min_position": position}))
     assert_problem(answer, "invalid-request")

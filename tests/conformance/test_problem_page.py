@@ -1,4 +1,4 @@
-"""docs/problems.md explains every problem type, with an example that is true to the contract."""
+"""docs/problems.md explains every problem type with an example that follows the contract."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "problems.md"
 
 
 def section(name: str) -> str:
-    """The text under the heading of one type."""
+    """The text below the heading of one type."""
     found = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     assert found, f"{PAGE} has no section for {name}"
     return found.group(1)
@@ -30,7 +30,7 @@ def test_every_type_is_explained(name: str) -> None:
 
 @pytest.mark.parametrize("name", STATUS)
 def test_every_example_is_a_complete_document(name: str) -> None:
-    """The example of a type is JSON, complete, of that type, with its status."""
+    """The example of a type is complete JSON with that type and its status."""
     (example,) = re.findall(r"```json\n(.*?)```", section(name), re.DOTALL)
     document = json.loads(example)
     assert {"type", "title", "status", "detail", "instance"} <= set(document)
@@ -38,5 +38,5 @@ def test_every_example_is_a_complete_document(name: str) -> None:
 
 
 def test_nothing_else_is_explained() -> None:
-    """The page has no section for a type nobody sends."""
+    """The page has no section for a type that the services never send."""
     assert set(re.findall(r"^## (.+)$", PAGE.read_text(), re.MULTILINE)) == set(STATUS)

@@ -1,4 +1,4 @@
-"""Transfers that are refused: a reason, a document to look up, and no net effect."""
+"""Refused transfers: each has a reason, a document, and no net effect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OpenWallet = Callable[..., str]
 
 @dataclass(frozen=True)
 class Case:
-    """A transfer of 10 USD (unless said otherwise) that must be refused for the reason given."""
+    """A transfer (10 USD by default) that must be refused for the given reason."""
 
     reason: str
     payer: dict[str, str] | None
@@ -67,7 +67,7 @@ ALL = BY_PAYER | BY_PAYEE | ORDER
 
 @dataclass(frozen=True)
 class Refused:
-    """A refused transfer and its two sides."""
+    """A refused transfer with its payer and payee."""
 
     payer: str
     payee: str
@@ -79,7 +79,7 @@ class Refused:
 def refuse(
     request: pytest.FixtureRequest, api: WalletApi, open_wallet: OpenWallet
 ) -> Callable[[Case], Refused]:
-    """Sets a case up, once on one shard and once on two, and sends its transfer."""
+    """Prepares a case, first on one shard, then on two, and sends its transfer."""
 
     def refused(case: Case) -> Refused:
         payer = new_account(NEAR) if case.payer is None else open_wallet(slots=NEAR, **case.payer)
@@ -99,7 +99,7 @@ def refuse(
 def test_a_refusal_names_its_reason_and_moves_nothing(
     api: WalletApi, refuse: Callable[[Case], Refused], case: Case
 ) -> None:
-    """Each reason, checked in the order not found, closed, frozen, currency, funds or limit; no net effect."""
+    """Reasons are checked in the order not found, closed, frozen, currency, funds or limit. There is no net effect."""
     refused = refuse(case)
     assert_problem(refused.answer, case.reason)
     transaction = refused.answer.transaction_id
@@ -115,7 +115,7 @@ def test_a_refusal_names_its_reason_and_moves_nothing(
 def test_a_refused_transfer_can_be_looked_up(
     api: WalletApi, refuse: Callable[[Case], Refused], case: Case
 ) -> None:
-    """Every transfer past validation can be looked up: it is ``refused``, and the reason is the problem's type."""
+    """A transfer that passed validation can be looked up: it is ``refused``, and its reason is the problem's type."""
     refused = refuse(case)
     found = api.transfer_document(refused.answer.transaction_id or "")
     assert found.status == 200, found
@@ -133,9 +133,9 @@ def test_a_refused_transfer_can_be_looked_up(
 def test_a_compensated_transfer_shows_debit_and_refund(
     api: WalletApi, stack: Stack, refuse: Callable[[Case], Refused], case: Case
 ) -> None:
-    """A refused saga that had been debited shows debit and refund, in the timeline and in the payer's statement."""
+    """If the saga debits and then refuses, the timeline and the payer's statement show debit and refund."""
     if stack.architecture != "saga":
-        pytest.skip("only a saga compensates; elsewhere the refusal is one decision")
+        pytest.skip("only a saga compensates; in cqrs a refusal is a single decision")
     refused = refuse(case)
     transaction = refused.answer.transaction_id or ""
     steps = [step["step"] for step in api.transfer_document(transaction).document["timeline"]]
@@ -151,7 +151,7 @@ def test_a_compensated_transfer_shows_debit_and_refund(
 def test_a_payers_refusal_leaves_no_posting(
     api: WalletApi, refuse: Callable[[Case], Refused], case: Case
 ) -> None:
-    """What the payer's wallet refuses touches no wallet at all: no entry, no version."""
+    """If the payer's wallet refuses a transfer, neither wallet gets an entry or a version."""
     refused = refuse(case)
     for account in refused.known:
         ids = [entry["transactionId"] for entry in whole_statement(api, account)]
@@ -159,14 +159,14 @@ def test_a_payers_refusal_leaves_no_posting(
 
 
 def test_a_wallet_cannot_pay_itself(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """FromAccount and toAccount must differ: 422, and the wallet stays as it was."""
+    """FromAccount and toAccount must differ: otherwise 422, and the wallet does not change."""
     account = open_wallet(100)
     assert_problem(api.transfer(account, account, 1), "invalid-request")
     assert api.balance(account).document["version"] == 1
 
 
 def test_a_refused_payee_is_not_opened_by_being_named(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """Naming an unknown account in a transfer does not bring it into being."""
+    """A transfer to or from an unknown account does not create the account."""
     account = new_account(FAR)
     assert_problem(api.transfer(open_wallet(100, slots=NEAR), account, 1), "wallet-not-found")
     assert_problem(api.balance(account), "wallet-not-found")
@@ -174,7 +174,7 @@ def test_a_refused_payee_is_not_opened_by_being_named(api: WalletApi, open_walle
 
 
 def test_a_wallet_filled_to_the_limit_can_still_pay(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """The limit is inclusive: a credit may reach it exactly, and the wallet works on."""
+    """The limit is inclusive: a credit may reach it exactly, and the wallet still works."""
     payer, payee = open_wallet(10, slots=NEAR), open_wallet(str(MONEY_MAX - 10), slots=FAR)
     assert api.transfer(payer, payee, 10).status == 201
     assert api.balance(payee).money("balance") == str(MONEY_MAX)

@@ -1,4 +1,4 @@
-"""Requests that are no requests: wrong media types, too large, malformed, with members nobody knows."""
+"""Invalid requests: wrong media type, too large, malformed, or with unknown members."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUTES = ["create", "transfer", "deposit", "withdraw", "status"]
 
 
 def request_for(route: str, pair: Pair) -> tuple[str, str, dict[str, Any]]:
-    """Method, path and a good body for one of the routes that take one."""
+    """Method, path and a valid body for a route that takes one."""
     wallet, amount = wallet_path(pair.payer), {"amount": 1, "currency": "USD"}
     transfer = {"fromAccount": pair.payer, "toAccount": pair.payee, **amount}
     requests: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -35,7 +35,7 @@ def request_for(route: str, pair: Pair) -> tuple[str, str, dict[str, Any]]:
 
 @pytest.fixture(params=ROUTES)
 def good(request: pytest.FixtureRequest, still_pair: Pair) -> tuple[str, str, dict[str, Any]]:
-    """A request that would succeed if the test did not spoil it."""
+    """A request that is valid until a test changes it."""
     return request_for(request.param, still_pair)
 
 
@@ -45,7 +45,7 @@ def send(
     body: bytes | Iterable[bytes],
     headers: dict[str, str | bytes] | None = None,
 ) -> Answer:
-    """The good request's method and path with another body."""
+    """The valid request with another body."""
     return api.send(Call(good[0], good[1], headers={**JSON} if headers is None else headers, body=body))
 
 
@@ -69,7 +69,7 @@ def send(
 def test_other_media_types_are_unsupported(
     api: WalletApi, good: tuple[str, str, Any], media_type: str
 ) -> None:
-    """A Content-Type other than JSON is a 415, whatever the body says."""
+    """A Content-Type other than JSON is a 415 for any body."""
     assert_problem(
         send(api, good, exact.encode(good[2]), {"Content-Type": media_type}), "unsupported-media-type"
     )
@@ -90,7 +90,7 @@ def test_a_missing_media_type_is_unsupported(api: WalletApi, good: tuple[str, st
     ],
 )
 def test_parameters_and_case_of_the_media_type_do_not_matter(api: WalletApi, media_type: str) -> None:
-    """``application/json`` is JSON in any case and with a charset parameter."""
+    """``application/json`` is accepted in any case and with a charset parameter."""
     body = exact.encode({"accountId": new_account(), "currency": "USD"})
     answer = api.send(Call("POST", "/wallets", headers={"Content-Type": media_type}, body=body))
     assert answer.status == 201, answer
@@ -98,18 +98,18 @@ def test_parameters_and_case_of_the_media_type_do_not_matter(api: WalletApi, med
 
 @pytest.mark.parametrize("size", [LIMIT_BYTES + 1, 2 * LIMIT_BYTES, 1_000_000])
 def test_bodies_over_the_limit_are_too_large(api: WalletApi, good: tuple[str, str, Any], size: int) -> None:
-    """A body over 64 KiB is a 413, even one that is only longer by spaces."""
+    """A body over 64 KiB is a 413, even if only spaces exceed the limit."""
     assert_problem(send(api, good, exact.encode(good[2]).ljust(size)), "body-too-large")
 
 
 def test_the_limit_holds_without_a_content_length(api: WalletApi, good: tuple[str, str, Any]) -> None:
-    """A body sent in chunks that grows over 64 KiB is a 413 too."""
+    """A chunked body that grows over 64 KiB is a 413."""
     chunks = [exact.encode(good[2]), *[b" " * 4096] * 20]
     assert_problem(send(api, good, iter(chunks)), "body-too-large")
 
 
 def test_a_body_of_exactly_the_limit_is_read(api: WalletApi) -> None:
-    """64 KiB are allowed, with a Content-Length and in chunks."""
+    """A body of exactly 64 KiB is accepted, with Content-Length or chunked."""
     for in_chunks in (False, True):
         body = exact.encode({"accountId": new_account(), "currency": "USD"}).ljust(LIMIT_BYTES)
         answer = api.send(Call("POST", "/wallets", headers=JSON, body=iter([body]) if in_chunks else body))
@@ -156,7 +156,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize("body", MALFORMED, ids=lambda body: repr(body[:16]))
 def test_malformed_json_is_invalid(api: WalletApi, good: tuple[str, str, Any], body: bytes) -> None:
-    """A body that is not JSON in UTF-8 is a 422, however deep or broken it is."""
+    """A body that is not JSON in UTF-8 is a 422, even if it is deeply nested or truncated."""
     assert_problem(send(api, good, body), "invalid-request")
 
 
@@ -164,7 +164,7 @@ def test_malformed_json_is_invalid(api: WalletApi, good: tuple[str, str, Any], b
 def test_json_in_another_encoding_is_invalid(
     api: WalletApi, good: tuple[str, str, Any], encoding: str
 ) -> None:
-    """A good body that is not in UTF-8 (RFC 8259 §8.1) is a 422."""
+    """A valid body in an encoding other than UTF-8 (RFC 8259 §8.1) is a 422."""
     assert_problem(send(api, good, exact.encode(good[2]).decode().encode(encoding)), "invalid-request")
 
 
@@ -174,7 +174,7 @@ def test_json_in_another_encoding_is_invalid(
 def test_json_that_is_not_the_object_is_invalid(
     api: WalletApi, good: tuple[str, str, Any], body: bytes
 ) -> None:
-    """A body must be the object of its route: any other JSON value, and the empty object, are a 422."""
+    """A body must be the object of its route. Any other JSON value, and the empty object, is a 422."""
     assert_problem(send(api, good, body), "invalid-request")
 
 
@@ -187,12 +187,12 @@ def test_json_that_is_not_the_object_is_invalid(
 def test_unknown_members_are_invalid(
     api: WalletApi, good: tuple[str, str, Any], extra: str, value: object
 ) -> None:
-    """A member the route does not know is a 422."""
+    """A member that the route does not know is a 422."""
     assert_problem(send(api, good, exact.encode({**good[2], extra: value})), "invalid-request")
 
 
 def test_repeated_members_are_invalid(api: WalletApi, good: tuple[str, str, Any]) -> None:
-    """A body that has a member twice is a 422, even when both say the same."""
+    """A body with a duplicate member is a 422, even if both values are equal."""
     for member in good[2]:
         body = exact.encode(good[2])
         repeated = body[:-1] + b"," + exact.encode({member: good[2][member]})[1:]
@@ -200,7 +200,7 @@ def test_repeated_members_are_invalid(api: WalletApi, good: tuple[str, str, Any]
 
 
 def test_missing_members_are_invalid(api: WalletApi, good: tuple[str, str, Any]) -> None:
-    """A member the route needs and does not get is a 422."""
+    """A missing required member is a 422."""
     for member in good[2]:
         rest = {name: value for name, value in good[2].items() if name != member}
         assert_problem(send(api, good, exact.encode(rest)), "invalid-request")
@@ -214,13 +214,13 @@ def test_missing_members_are_invalid(api: WalletApi, good: tuple[str, str, Any])
 def test_members_of_the_wrong_type_are_invalid(
     api: WalletApi, good: tuple[str, str, Any], value: object
 ) -> None:
-    """A member that is not what it should be is a 422, one member at a time."""
+    """A single member with an invalid value is a 422."""
     for member in good[2]:
         assert_problem(send(api, good, exact.encode({**good[2], member: value})), "invalid-request")
 
 
 def test_a_member_given_twice_is_never_a_surprise(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """A body with one member twice is either a 422 or means one of the two; it never fails, never means both."""
+    """A duplicate member is a 422 or one of its two values applies. It never causes a server error or both effects."""
     payer, payee = open_wallet(10), open_wallet(0)
     body = f'{{"fromAccount":"{payer}","toAccount":"{payee}","amount":1,"currency":"USD","amount":2}}'
     answer = api.send(Call("POST", "/wallets/balanceTransfer", headers=JSON, body=body.encode()))
@@ -232,7 +232,7 @@ def test_a_member_given_twice_is_never_a_surprise(api: WalletApi, open_wallet: O
 
 
 def test_spaces_and_order_in_json_do_not_matter(api: WalletApi) -> None:
-    """JSON is JSON: whitespace, escapes and the order of members change nothing."""
+    """Whitespace, escapes and member order do not change the meaning of a body."""
     account = new_account()
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in account)
     body = f'\r\n\t {{ "currency" :\n"USD" , "account\\u0049d" : "{escaped}" }} '

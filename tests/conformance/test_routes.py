@@ -1,4 +1,4 @@
-"""The public port: which routes it has, and what it says about all others."""
+"""The routes of the public port, and the answers to all other paths and methods."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ WEIRD = [
 
 @pytest.mark.parametrize("path", UNKNOWN, ids=repr)
 def test_other_paths_are_not_found(api: WalletApi, path: str) -> None:
-    """An unknown route is a 404 problem, never a redirect; /metrics and internal routes are unknown in public."""
+    """An unknown route is a 404 problem, never a redirect. /metrics and internal routes are not on the public port."""
     for method in ("GET", "POST"):
         assert_problem(
             api.send(Call(method, path, headers=JSON, body=b"{}" if method == "POST" else None)), "not-found"
@@ -109,7 +109,7 @@ def test_other_paths_are_not_found(api: WalletApi, path: str) -> None:
 
 
 def test_routes_of_the_services_own_ports_are_not_public(api: WalletApi, stack: Stack) -> None:
-    """What a service serves on its own port beyond the contract is a 404 on the public one."""
+    """Routes that a service serves only on its own port are a 404 on the public port."""
     own = {path for part in stack.components if part.url for path in _documented(part.url)}
     for path in {
         re.sub(r"\{[^}]*\}", "1", path) for path in own if _anonymous(path) not in {*ROUTES, *PROBES, STREAM}
@@ -120,7 +120,7 @@ def test_routes_of_the_services_own_ports_are_not_public(api: WalletApi, stack: 
 
 
 def _documented(url: str) -> list[str]:
-    """The paths in a service's own OpenAPI document, none if it has no such document."""
+    """The paths in a service's own OpenAPI document; empty if it has none."""
     client = WalletApi(url)
     try:
         answer = client.read("/openapi.json")
@@ -135,7 +135,7 @@ def _anonymous(path: str) -> str:
 
 @pytest.mark.parametrize(("method", "path"), WRONG_METHODS)
 def test_other_methods_are_not_allowed(api: WalletApi, still_pair: Pair, method: str, path: str) -> None:
-    """A known route with another method is a 405 problem whose Allow header names the methods it has."""
+    """A known route with a wrong method is a 405 problem. Its Allow header lists the route's methods."""
     body = b"{}" if method in ("POST", "PUT", "PATCH") else None
     answer = api.send(Call(method, path.replace("{}", still_pair.payer), headers=JSON, body=body))
     assert_problem(answer, "method-not-allowed")
@@ -145,7 +145,7 @@ def test_other_methods_are_not_allowed(api: WalletApi, still_pair: Pair, method:
 
 @pytest.mark.parametrize("method", ["FOO", "M-SEARCH2", "X"])
 def test_unknown_methods_are_not_implemented(api: WalletApi, still_pair: Pair, method: str) -> None:
-    """A method that no HTTP server of the project knows is a 501 problem (RFC 9110 §9.1)."""
+    """A method unknown to the project's HTTP servers is a 501 problem (RFC 9110 §9.1)."""
     answer = api.send(Call(method, f"/wallets/{still_pair.payer}/balance"))
     assert_problem(answer, "method-not-implemented")
     assert answer.document["instance"] == f"/wallets/{still_pair.payer}/balance"
@@ -153,7 +153,7 @@ def test_unknown_methods_are_not_implemented(api: WalletApi, still_pair: Pair, m
 
 @pytest.mark.parametrize("path", [path for path, right in RIGHT_METHODS.items() if "GET" in right])
 def test_head_is_answered_as_get_without_a_body(api: WalletApi, still_pair: Pair, path: str) -> None:
-    """HEAD has the status and the headers of GET, and no body."""
+    """HEAD returns the status and headers of GET without a body."""
     path = path.replace("{}", still_pair.payer)
     got, head = api.read(path), api.send(Call("HEAD", path, reads=True))
     assert (head.status, head.content) == (got.status, b"")
@@ -162,7 +162,7 @@ def test_head_is_answered_as_get_without_a_body(api: WalletApi, still_pair: Pair
 
 
 def test_head_of_a_stream_opens_none(api: WalletApi, still_pair: Pair, stack: Stack) -> None:
-    """HEAD of a stream is answered at once, and holds up no later request."""
+    """HEAD of a stream is answered at once and does not delay later requests."""
     if stack.architecture != "cqrs":
         pytest.skip("only cqrs has streams")
     for _ in range(20):
@@ -176,7 +176,7 @@ def test_head_of_a_stream_opens_none(api: WalletApi, still_pair: Pair, stack: St
 
 @pytest.mark.parametrize("path", [path for path, right in RIGHT_METHODS.items() if "GET" not in right])
 def test_head_without_get_is_not_allowed(api: WalletApi, still_pair: Pair, path: str) -> None:
-    """HEAD of a route without GET is a 405 that names the methods, without a body."""
+    """HEAD of a route without GET is a 405 without a body; the Allow header lists the methods."""
     answer = api.send(Call("HEAD", path.replace("{}", still_pair.payer)))
     assert (answer.status, answer.content) == (405, b"")
     assert RIGHT_METHODS[path] <= {name.strip() for name in answer.headers["allow"].split(",")}
@@ -184,7 +184,7 @@ def test_head_without_get_is_not_allowed(api: WalletApi, still_pair: Pair, path:
 
 @pytest.mark.parametrize("path", RIGHT_METHODS)
 def test_options_names_the_methods(api: WalletApi, still_pair: Pair, path: str) -> None:
-    """OPTIONS is a 204 without a body whose Allow header names the route's methods."""
+    """OPTIONS is a 204 without a body; the Allow header lists the route's methods."""
     answer = api.send(Call("OPTIONS", path.replace("{}", still_pair.payer)))
     assert (answer.status, answer.content) == (204, b"")
     right = RIGHT_METHODS[path] | ({"HEAD"} if "GET" in RIGHT_METHODS[path] else set())
@@ -200,7 +200,7 @@ def test_head_and_options_of_other_paths_are_not_found(api: WalletApi, method: s
 
 @pytest.mark.parametrize("path", WEIRD, ids=lambda path: path[:40])
 def test_weird_paths_get_problem_documents(api: WalletApi, path: str) -> None:
-    """NUL, encoded slashes, foreign letters, very long names: 404 or 422, as a complete problem."""
+    """Paths with NUL, encoded slashes, non-ASCII letters or very long names are a 404 or 422 with a full problem."""
     answer = api.send(Call("GET", path))
     assert answer.status in (404, 422), answer
     assert_complete(answer)
@@ -208,7 +208,7 @@ def test_weird_paths_get_problem_documents(api: WalletApi, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/wallets/%/balance", "/wallets/%zz/balance"])
 def test_a_broken_escape_is_no_request(api: WalletApi, path: str) -> None:
-    """What is no URI (RFC 3986) ends at the server's HTTP parser, with 400, or at a route, as a complete problem."""
+    """A path that is not a URI (RFC 3986) gets a plain 400 from the HTTP parser or a complete problem from a route."""
     answer = api.send(Call("GET", path))
     assert answer.status in (400, 404, 422), answer
     if answer.status != 400:
@@ -229,7 +229,7 @@ def test_a_broken_escape_is_no_request(api: WalletApi, path: str) -> None:
     ],
 )
 def test_weird_queries_do_no_harm(api: WalletApi, still_pair: Pair, query: str) -> None:
-    """A query nobody understands never fails: it is ignored, or refused with a complete problem."""
+    """An unknown query parameter is ignored or refused with a complete problem; it never causes a server error."""
     for route in ("balance", "transactions"):
         answer = api.send(Call("GET", f"/wallets/{still_pair.payer}/{route}{query}"))
         assert answer.status in (200, 409, 422), answer
@@ -238,32 +238,32 @@ def test_weird_queries_do_no_harm(api: WalletApi, still_pair: Pair, query: str) 
 
 
 def test_the_problem_names_its_instance(api: WalletApi) -> None:
-    """``instance`` tells requests apart: two refused ones on two wallets do not share it."""
+    """``instance`` is unique per request: two refused requests on two wallets have different values."""
     first, second = api.read("/wallets/nobody-1/balance"), api.read("/wallets/nobody-2/balance")
     assert first.document["instance"] != second.document["instance"]
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 def test_health_is_public(api: WalletApi, path: str) -> None:
-    """/livez and /readyz answer 200 on the public port of a healthy stack."""
+    """/livez and /readyz return 200 on the public port of a healthy stack."""
     assert api.read(path).status == 200
 
 
 def test_the_docs_are_public(api: WalletApi) -> None:
-    """/docs is a page for people."""
+    """/docs returns an HTML page."""
     answer = api.read("/docs")
     assert (answer.status, answer.headers["content-type"].partition(";")[0]) == (200, "text/html")
 
 
 def test_docs_page_loads_nothing_from_other_hosts(api: WalletApi) -> None:
-    """Every file that /docs loads comes from the same host, so the page works without the internet."""
+    """Every file that /docs loads comes from the same host, so the page works offline."""
     for path in re.findall(r'(?:src|href)="([^"]*)"', api.read("/docs").content.decode()):
         assert path.startswith("/docs/")
         assert api.send(Call("GET", path)).status == 200
 
 
 def test_openapi_names_every_route_of_the_contract(api: WalletApi) -> None:
-    """/openapi.json names every route and method of the contract (one merged document), and nothing internal."""
+    """/openapi.json lists every route and method of the contract in one document, and no internal route."""
     document = api.read("/openapi.json").document
     assert document["openapi"].startswith("3.")
     documented = {
@@ -275,7 +275,7 @@ def test_openapi_names_every_route_of_the_contract(api: WalletApi) -> None:
 
 
 def test_a_path_may_be_percent_encoded(api: WalletApi, still_pair: Pair) -> None:
-    """An account name in a path may be percent-encoded, every letter of it."""
+    """Every letter of an account name in a path may be percent-encoded."""
     encoded = "".join(f"%{ord(letter):02X}" for letter in still_pair.payer)
     assert quote(still_pair.payer) != encoded
     assert api.send(Call("GET", f"/wallets/{encoded}/balance")).document["accountId"] == still_pair.payer

@@ -1,4 +1,4 @@
-"""GET /wallets/{accountId}/transactions: every posting, newest first, page by page."""
+"""GET /wallets/{accountId}/transactions: every posting, newest first, in pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEMBERS = {"transactionId", "kind", "amount", "balance", "version", "counterpart
 
 @pytest.fixture
 def busy(api: WalletApi, open_wallet: OpenWallet) -> str:
-    """A wallet with seven postings, deposits of 1, 2, … 6 after its opening."""
+    """A wallet with seven postings: its opening, and deposits of 1 to 6."""
     account = open_wallet(100)
     for amount in range(1, 7):
         assert api.deposit(account, amount).status == 201
@@ -29,7 +29,7 @@ def busy(api: WalletApi, open_wallet: OpenWallet) -> str:
 
 
 def test_a_statement_lists_every_kind_of_posting(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """Newest first: opening, transfer, deposit and withdrawal, each with its sign and its counterparty."""
+    """A statement lists opening, transfer, deposit and withdrawal, newest first, with sign and counterparty."""
     account, other = open_wallet(100, slots=NEAR), open_wallet(100, slots=FAR)
     ids = [
         api.deposit(account, 5).transaction_id,
@@ -51,7 +51,7 @@ def test_a_statement_lists_every_kind_of_posting(api: WalletApi, open_wallet: Op
 
 
 def test_an_entry_has_exactly_the_members_of_the_contract(api: WalletApi, busy: str) -> None:
-    """Each entry is ``{transactionId, kind, amount, balance, version, counterparty, at}``, ``at`` with a zone."""
+    """Each entry is ``{transactionId, kind, amount, balance, version, counterparty, at}``; ``at`` has a zone."""
     page = page_of(api.statement(busy))
     assert set(page) - {"position"} <= {"items", "nextCursor"}
     for entry in page["items"]:
@@ -60,24 +60,24 @@ def test_an_entry_has_exactly_the_members_of_the_contract(api: WalletApi, busy: 
 
 
 def test_a_statement_explains_the_balance(api: WalletApi, busy: str) -> None:
-    """Every balance is explained: each entry's balance is the one before it plus its amount, up to the balance read."""
+    """Each entry's balance is the previous balance plus its amount, up to the wallet's balance."""
     assert unexplained(whole_statement(api, busy, limit=2), balance_of(api, busy)) == []
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8, 500])
 def test_pages_of_any_size_make_the_same_statement(api: WalletApi, busy: str, limit: int) -> None:
-    """Following nextCursor to the end lists each entry once, whatever the limit; no page is longer than it."""
+    """Following nextCursor to the end lists each entry once at any limit, and no page exceeds the limit."""
     assert whole_statement(api, busy, limit) == page_of(api.statement(busy, 500))["items"]
     assert len(page_of(api.statement(busy, limit))["items"]) == min(limit, 7)
 
 
 def test_the_last_page_has_no_next_cursor(api: WalletApi, busy: str) -> None:
-    """A page that holds everything leads nowhere."""
+    """A page that contains all entries has no nextCursor."""
     assert page_of(api.statement(busy, 8)).get("nextCursor") is None
 
 
 def test_a_page_holds_fifty_unless_said_otherwise(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """``limit`` is 50 when it is left out."""
+    """The default ``limit`` is 50."""
     account = open_wallet(1)
     for _ in range(52):
         api.deposit(account, 1)
@@ -107,17 +107,17 @@ def test_a_page_holds_fifty_unless_said_otherwise(api: WalletApi, open_wallet: O
     ],
 )
 def test_other_limits_are_invalid(api: WalletApi, still_pair: Pair, limit: str) -> None:
-    """``limit`` is a whole number from 1 to 500; anything else is a 422."""
+    """``limit`` must be a whole number from 1 to 500; anything else is a 422."""
     assert_problem(api.statement(still_pair.payer, limit), "invalid-request")
 
 
 def test_the_greatest_limit_is_taken(api: WalletApi, busy: str) -> None:
-    """``limit=500`` is allowed, ``limit=1`` too."""
+    """``limit=500`` and ``limit=1`` are accepted."""
     assert (api.statement(busy, 500).status, api.statement(busy, 1).status) == (200, 200)
 
 
 def test_a_cursor_neither_loses_nor_repeats_entries(api: WalletApi, busy: str) -> None:
-    """Entries that arrive while one pages do not move the ones to come."""
+    """Entries that arrive during paging do not shift the following pages."""
     expected = [entry["transactionId"] for entry in whole_statement(api, busy)]
     seen: list[Any] = []
     cursor: str | None = None
@@ -131,7 +131,7 @@ def test_a_cursor_neither_loses_nor_repeats_entries(api: WalletApi, busy: str) -
 
 
 def test_a_cursor_can_be_followed_again(api: WalletApi, busy: str) -> None:
-    """The same cursor answers the same page, as often as one asks."""
+    """A cursor returns the same page, any number of times."""
     cursor = page_of(api.statement(busy, 3))["nextCursor"]
     first = page_of(api.statement(busy, 3, cursor))["items"]
     api.deposit(busy, 1)
@@ -158,7 +158,7 @@ def test_a_cursor_can_be_followed_again(api: WalletApi, busy: str) -> None:
     ],
 )
 def test_malformed_cursors_are_invalid(api: WalletApi, still_pair: Pair, cursor: str) -> None:
-    """A cursor nobody gave out is a 422."""
+    """An invalid cursor is a 422."""
     assert_problem(api.statement(still_pair.payer, cursor=cursor), "invalid-request")
 
 
@@ -166,7 +166,7 @@ def test_malformed_cursors_are_invalid(api: WalletApi, still_pair: Pair, cursor:
     "cursor", ["0", "1", "99999999999999999999999999", "9223372036854775808", "MQ==", "MQ", "AQ==", ""]
 )
 def test_cursors_that_look_like_one_do_no_harm(api: WalletApi, still_pair: Pair, cursor: str) -> None:
-    """A cursor that might be one, but was not given out, never fails."""
+    """A well-formed cursor that the service never issued causes no server error."""
     answer = api.statement(still_pair.payer, cursor=cursor)
     assert answer.status in (200, 422), answer
     if answer.status == 422:
@@ -174,7 +174,7 @@ def test_cursors_that_look_like_one_do_no_harm(api: WalletApi, still_pair: Pair,
 
 
 def test_status_changes_are_no_entries(api: WalletApi, busy: str) -> None:
-    """A statement lists postings only; a freeze takes a version but moves nothing."""
+    """A statement lists only postings: a freeze takes a version but has no entry."""
     before = whole_statement(api, busy)
     api.set_status(busy, "frozen")
     assert whole_statement(api, busy) == before

@@ -17,7 +17,7 @@ OpenWallet = Callable[..., str]
 
 
 def test_a_frozen_wallet_thaws(api: WalletApi, pair: Pair) -> None:
-    """PUT answers 200 with the wallet; freezing and thawing take one version each and move nothing."""
+    """PUT returns 200 with the wallet. Freezing and unfreezing each take one version and move no money."""
     frozen = api.set_status(pair.payer, "frozen")
     assert (
         frozen.status,
@@ -35,7 +35,7 @@ def test_a_frozen_wallet_thaws(api: WalletApi, pair: Pair) -> None:
 def test_the_status_a_wallet_has_changes_nothing(
     api: WalletApi, open_wallet: OpenWallet, status: str
 ) -> None:
-    """PUT of the status a wallet already has is a 200 and takes no version."""
+    """PUT with the wallet's current status is a 200 and takes no version."""
     account = open_wallet(5, status=status)
     before = wallet_state(api, account)
     assert api.set_status(account, status).status == 200
@@ -43,7 +43,7 @@ def test_the_status_a_wallet_has_changes_nothing(
 
 
 def test_a_frozen_wallet_can_be_read(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """Frozen: its balance and its statement stay readable."""
+    """The balance and statement of a frozen wallet stay readable."""
     account = open_wallet(5, status="frozen")
     assert wallet_state(api, account) == WalletState(Decimal(5), 2, "frozen")
     assert len(whole_statement(api, account)) == 1
@@ -53,13 +53,13 @@ def test_a_frozen_wallet_can_be_read(api: WalletApi, open_wallet: OpenWallet) ->
     "status", ["closed", "Active", "FROZEN", "", "deleted", " active", "active\n"], ids=repr
 )
 def test_other_statuses_are_invalid(api: WalletApi, still_pair: Pair, status: object) -> None:
-    """PUT takes ``active`` and ``frozen``, nothing else: 422."""
+    """PUT accepts only the statuses ``active`` and ``frozen``; others are a 422."""
     assert_problem(api.set_status(still_pair.payer, status), "invalid-request")
 
 
 @pytest.mark.parametrize("status", ["active", "frozen"])
 def test_an_empty_wallet_can_be_closed(api: WalletApi, open_wallet: OpenWallet, status: str) -> None:
-    """DELETE of a wallet at balance 0, frozen or not, answers 200 with the wallet: ``closed``, one version further."""
+    """DELETE of a wallet at balance 0, frozen or not, is a 200: status ``closed``, one new version."""
     account = open_wallet(0, status=status)
     version = wallet_state(api, account).version
     answer = api.close_wallet(account)
@@ -73,7 +73,7 @@ def test_an_empty_wallet_can_be_closed(api: WalletApi, open_wallet: OpenWallet, 
 
 @pytest.mark.parametrize("status", ["active", "frozen"])
 def test_a_wallet_with_money_cannot_be_closed(api: WalletApi, open_wallet: OpenWallet, status: str) -> None:
-    """DELETE is a 409 unless the balance is 0, even if it is a millionth."""
+    """DELETE of a wallet with a balance above 0 is a 409, even at a millionth."""
     account = open_wallet("0.000001", status=status)
     before = wallet_state(api, account)
     assert_problem(api.close_wallet(account), "wallet-not-empty")
@@ -81,7 +81,7 @@ def test_a_wallet_with_money_cannot_be_closed(api: WalletApi, open_wallet: OpenW
 
 
 def test_closing_twice_is_closing_once(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """DELETE of a closed wallet is a 200 again and takes no version."""
+    """DELETE of a closed wallet is a 200 and takes no version."""
     account = open_wallet(0, status="closed")
     before = wallet_state(api, account)
     assert api.close_wallet(account).status == 200
@@ -97,7 +97,7 @@ def test_a_closed_wallet_stays_closed(api: WalletApi, open_wallet: OpenWallet, s
 
 
 def test_a_closed_name_is_never_reused(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """Opening a wallet under a closed one's name is a 409, in any currency."""
+    """Opening a wallet with a closed wallet's name is a 409, in any currency."""
     account = open_wallet(0, status="closed")
     for currency in ("USD", "EUR"):
         assert_problem(api.open_wallet(account, currency, 5), "wallet-exists", "wallet-closed")
@@ -117,12 +117,12 @@ def test_a_closed_wallet_keeps_its_history(api: WalletApi, pair: Pair) -> None:
 
 @pytest.mark.parametrize("account", ["@external", "a b", "é", "a" * 65])
 def test_malformed_names_have_no_status(api: WalletApi, account: str) -> None:
-    """PUT and DELETE of a malformed name, the external account's too, are a 422."""
+    """PUT and DELETE of a malformed name or of the external account are a 422."""
     assert_problem(api.set_status(account, "frozen"), "invalid-request")
     assert_problem(api.close_wallet(account), "invalid-request")
 
 
 def test_a_malformed_request_for_an_unknown_wallet_is_malformed(api: WalletApi) -> None:
-    """Validation comes first: a bad body is a 422 even where there is no wallet."""
+    """Validation comes first: an invalid body is a 422 even if the wallet does not exist."""
     assert_problem(api.set_status(new_account(), "closed"), "invalid-request")
     assert_problem(api.deposit(new_account(), -1), "invalid-request")

@@ -1,4 +1,4 @@
-"""GET /transfers/{transactionId}: what became of a transfer, step by step."""
+"""GET /transfers/{transactionId}: the outcome of a transfer and its timeline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def test_a_successful_transfer_can_be_looked_up_at_once(api: WalletApi, pair: Pair) -> None:
-    """The document of an acknowledged transfer says ``success`` from the first look on, with all it was asked for."""
+    """The first lookup of an acknowledged transfer says ``success`` and contains all the members of the request."""
     transaction = api.transfer(pair.payer, pair.payee, "10.50").transaction_id or ""
     answer = api.transfer_document(transaction)
     assert answer.status == 200
@@ -31,7 +31,7 @@ def test_a_successful_transfer_can_be_looked_up_at_once(api: WalletApi, pair: Pa
 
 @pytest.mark.parametrize("amount", [1, 1000])
 def test_the_timeline_tells_the_steps_in_order(api: WalletApi, pair: Pair, amount: int) -> None:
-    """Each step of the timeline has a name and an RFC 3339 time; times never run backwards; also when refused."""
+    """Each step of a timeline has a name and an RFC 3339 time. Times never decrease, also in refused transfers."""
     transaction = api.transfer(pair.payer, pair.payee, amount).transaction_id or ""
     timeline = api.transfer_document(transaction).document["timeline"]
     assert timeline
@@ -41,13 +41,13 @@ def test_the_timeline_tells_the_steps_in_order(api: WalletApi, pair: Pair, amoun
 
 
 def test_an_unknown_transfer_is_not_found(api: WalletApi) -> None:
-    """A transaction id nobody got is a 404."""
+    """An unknown transaction id is a 404."""
     for transaction in (uuid.uuid4(), uuid.uuid1(), uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)):
         assert_problem(api.transfer_document(str(transaction)), "transfer-not-found")
 
 
 def test_transfer_is_found_under_one_spelling_of_its_id_only(api: WalletApi, pair: Pair) -> None:
-    """An id in capitals, without hyphens, in braces, with a sign or with foreign digits is a 404."""
+    """An id in capitals, without hyphens, in braces, with a sign or with non-ASCII digits is a 404."""
     transaction = str(api.transfer(pair.payer, pair.payee, 1).transaction_id)
     assert api.transfer_document(transaction).status == 200
     for other in (
@@ -65,21 +65,21 @@ def test_transfer_is_found_under_one_spelling_of_its_id_only(api: WalletApi, pai
     "text", ["nope", "1", "00000000-0000-0000-0000-00000000000", "{}", "null", " ", "a" * 300]
 )
 def test_no_transaction_id_is_not_found_either(api: WalletApi, text: str) -> None:
-    """What cannot be a transaction id is a 404 or a 422, never a failure."""
+    """Text that cannot be a transaction id is a 404 or a 422."""
     answer = api.transfer_document(text)
     assert answer.status in (404, 422)
     assert_complete(answer)
 
 
 def test_a_validation_failure_is_no_transfer(api: WalletApi, pair: Pair) -> None:
-    """A request that fails validation never becomes a transfer: its problem names no transaction."""
+    """A request that fails validation creates no transfer, and its problem has no transactionId."""
     answer = api.transfer(pair.payer, pair.payee, -1, key=new_key())
     assert_problem(answer, "invalid-request")
     assert answer.transaction_id is None
 
 
 def test_a_replay_names_the_same_transfer(api: WalletApi, pair: Pair) -> None:
-    """Looking up the id of a replay shows the one transfer there was."""
+    """A replay names the same transaction as the first answer, and there is only one transfer."""
     key = new_key()
     first, again = (api.transfer(pair.payer, pair.payee, 1, key=key) for _ in range(2))
     assert (

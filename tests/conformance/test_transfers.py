@@ -1,4 +1,4 @@
-"""POST /wallets/balanceTransfer that succeeds, and what it leaves behind."""
+"""POST /wallets/balanceTransfer that succeeds, and its effects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.blackbox.reading import WalletState, net_effect, wallet_state, whole_
 
 
 def test_a_transfer_succeeds_once_both_sides_are_durable(api: WalletApi, pair: Pair) -> None:
-    """201 ``{status: "success", transactionId}``: at once the payer has less, the payee more, one version each."""
+    """Success is a 201 ``{status: "success", transactionId}``, and both balances and versions have changed by then."""
     answer = api.transfer(pair.payer, pair.payee, Decimal("10.234"))
     assert answer.status == 201
     assert answer.headers["content-type"].startswith("application/json")
@@ -22,13 +22,13 @@ def test_a_transfer_succeeds_once_both_sides_are_durable(api: WalletApi, pair: P
 
 
 def test_a_first_answer_is_no_replay(api: WalletApi, pair: Pair) -> None:
-    """``Idempotent-Replayed`` marks replays only."""
+    """First answers have no ``Idempotent-Replayed`` header."""
     assert not api.transfer(pair.payer, pair.payee, 1).replayed
     assert not api.transfer(pair.payer, pair.payee, 1, key="a-first-time").replayed
 
 
 def test_a_balance_says_when_it_last_changed(api: WalletApi, pair: Pair) -> None:
-    """LastUpdated is RFC 3339 with a zone and moves forward with a posting."""
+    """LastUpdated is RFC 3339 with a zone and grows with a posting."""
     before = [
         datetime.fromisoformat(api.balance(name).document["lastUpdated"]) for name in (pair.payer, pair.payee)
     ]
@@ -41,7 +41,7 @@ def test_a_balance_says_when_it_last_changed(api: WalletApi, pair: Pair) -> None
 
 
 def test_both_statements_tell_the_transfer(api: WalletApi, pair: Pair) -> None:
-    """A transfer is one entry a side: negative for the payer, positive for the payee, each naming the other."""
+    """A transfer is one entry in each statement, negative for the payer. Each entry names the other as counterparty."""
     transaction = api.transfer(pair.payer, pair.payee, 7).transaction_id
     (paid, _), (received, _) = whole_statement(api, pair.payer), whole_statement(api, pair.payee)
     assert paid["transactionId"] == received["transactionId"] == transaction
@@ -62,21 +62,21 @@ def test_both_statements_tell_the_transfer(api: WalletApi, pair: Pair) -> None:
 
 
 def test_a_whole_balance_may_be_transferred(api: WalletApi, pair: Pair) -> None:
-    """A payer may go down to exactly 0, and not a millionth below."""
+    """A transfer may take the whole balance, and not a millionth more."""
     assert api.transfer(pair.payer, pair.payee, 100).status == 201
     assert api.balance(pair.payer).money("balance") == "0"
     assert api.transfer(pair.payer, pair.payee, Decimal("0.000001")).problem == "insufficient-funds"
 
 
 def test_transfers_without_a_key_are_each_their_own(api: WalletApi, pair: Pair) -> None:
-    """Without an Idempotency-Key the same request twice is two transfers."""
+    """Without an Idempotency-Key, the same request sent twice makes two transfers."""
     first, second = (api.transfer(pair.payer, pair.payee, 5).transaction_id for _ in range(2))
     assert first != second
     assert wallet_state(api, pair.payer).balance == 90
 
 
 def test_versions_grow_by_one_with_every_posting(api: WalletApi, pair: Pair) -> None:
-    """``version`` grows by exactly 1 with every posting of that wallet, there and back again."""
+    """``version`` grows by exactly 1 with every posting of that wallet, in both directions."""
     for turn in range(1, 6):
         transaction = api.transfer(pair.payer, pair.payee, 1).transaction_id or ""
         assert net_effect(whole_statement(api, pair.payer), transaction) == -1

@@ -60,7 +60,7 @@ BAD_NAMES: list[Any] = [
 
 
 def test_a_new_wallet_answers_its_whole_document(api: WalletApi) -> None:
-    """POST /wallets answers 201 with the wallet: name, currency, balance, version 1, status, time, transaction."""
+    """POST /wallets returns 201 with name, currency, balance, version 1, status, time and transaction."""
     account = new_account()
     answer = api.open_wallet(account, "EUR", Decimal("12.5"))
     assert answer.status == 201
@@ -77,7 +77,7 @@ def test_a_new_wallet_answers_its_whole_document(api: WalletApi) -> None:
 
 
 def test_a_new_wallet_can_be_read_at_once(api: WalletApi) -> None:
-    """GET balance answers 200 with the document the creation answered."""
+    """GET balance right after the creation returns 200 with the same document."""
     account = new_account()
     created = api.open_wallet(account, "GBP", Decimal("7.000001")).document
     read = api.balance(account)
@@ -87,7 +87,7 @@ def test_a_new_wallet_can_be_read_at_once(api: WalletApi) -> None:
 
 
 def test_the_opening_balance_is_a_posting_from_the_external_account(api: WalletApi) -> None:
-    """An opening balance is a posting of kind ``opening`` against ``@external``, not a number out of nowhere."""
+    """An opening balance is a posting of kind ``opening`` against ``@external``."""
     account = new_account()
     created = api.open_wallet(account, balance=Decimal("12.5"))
     (entry,) = whole_statement(api, account)
@@ -98,7 +98,7 @@ def test_the_opening_balance_is_a_posting_from_the_external_account(api: WalletA
 
 @pytest.mark.parametrize("balance", [None, 0, "0", Decimal("0.000000"), "0.00", Literal("0e5")])
 def test_a_wallet_may_be_opened_empty(api: WalletApi, balance: object) -> None:
-    """The opening balance may be left out or 0: version 1, balance 0, and no posting."""
+    """If the opening balance is left out or 0, the wallet has version 1, balance 0 and no posting."""
     account = new_account()
     answer = api.open_wallet(account, balance=balance)
     assert (answer.status, answer.money("balance"), answer.document["version"]) == (201, "0", 1)
@@ -106,13 +106,13 @@ def test_a_wallet_may_be_opened_empty(api: WalletApi, balance: object) -> None:
 
 
 def test_an_opening_balance_may_reach_the_limit(api: WalletApi) -> None:
-    """Opening balances range up to 9223372036854.775807, exactly."""
+    """An opening balance may be exactly 9223372036854.775807."""
     answer = api.open_wallet(new_account(), balance=MONEY_MAX)
     assert (answer.status, answer.money("balance")) == (201, str(MONEY_MAX))
 
 
 def test_the_external_account_has_no_limit(open_wallet: OpenWallet) -> None:
-    """The external account may go beyond the range of a wallet: three full wallets on one shard open all the same."""
+    """The external account has no limit: three wallets with the largest balance open on one shard."""
     for _ in range(3):
         open_wallet(str(MONEY_MAX), slots=NEAR)
 
@@ -121,7 +121,7 @@ def test_the_external_account_has_no_limit(open_wallet: OpenWallet) -> None:
     "account", ["a", "7", "a" * 64, "A0._:@-", "user@example.org", "balancetransfer", "a..b", "0" * 64]
 )
 def test_names_within_the_pattern_are_taken(api: WalletApi, account: str) -> None:
-    """AccountId is any ``[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}``; it names the wallet in paths too."""
+    """AccountId matches ``[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}``, and the name works in paths too."""
     answer = api.open_wallet(account)
     if answer.status != 201:
         assert_problem(answer, "wallet-exists")
@@ -130,7 +130,7 @@ def test_names_within_the_pattern_are_taken(api: WalletApi, account: str) -> Non
 
 @pytest.mark.parametrize("account", BAD_NAMES, ids=repr)
 def test_names_outside_the_pattern_are_refused(api: WalletApi, account: object) -> None:
-    """Any other accountId is a 422, also one of the system's names (``@external``), a trailing newline or no string."""
+    """Any other accountId is a 422, for example a system name (``@external``), a trailing newline or a number."""
     assert_problem(api.open_wallet(account), "invalid-request")
 
 
@@ -141,7 +141,7 @@ def test_names_outside_the_pattern_are_refused(api: WalletApi, account: object) 
 )
 @pytest.mark.parametrize("end", ["/balance", "/transactions"])
 def test_names_outside_the_pattern_are_refused_in_paths(api: WalletApi, account: str, end: str) -> None:
-    """The pattern holds for the accountId in a path too: 422."""
+    """A malformed accountId in a path is a 422."""
     assert_problem(api.read(wallet_path(account) + end), "invalid-request")
 
 
@@ -150,13 +150,13 @@ def test_names_outside_the_pattern_are_refused_in_paths(api: WalletApi, account:
 def test_names_outside_the_pattern_neither_pay_nor_are_paid(
     api: WalletApi, member: str, account: object
 ) -> None:
-    """A transfer that names a malformed account, or the external one, is a 422."""
+    """A transfer that names a malformed account or the external account is a 422."""
     body = {"fromAccount": "a", "toAccount": "b", "amount": 1, "currency": "USD", member: account}
     assert_problem(api.write("POST", "/wallets/balanceTransfer", body), "invalid-request")
 
 
 def test_a_name_is_taken_once(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """AccountId is the key: a second wallet of that name is a 409, in any currency, and the first stays as it was."""
+    """A second wallet of the same name is a 409 in any currency, and the first wallet does not change."""
     account = open_wallet(5)
     before = wallet_state(api, account)
     for currency in ("USD", "EUR"):
@@ -166,7 +166,7 @@ def test_a_name_is_taken_once(api: WalletApi, open_wallet: OpenWallet) -> None:
 
 
 def test_names_differ_by_case(api: WalletApi) -> None:
-    """AccountId is compared exactly: upper and lower case are two wallets."""
+    """AccountId is case-sensitive: upper and lower case name two wallets."""
     lower = new_account()
     assert api.open_wallet(lower, balance=1).status == 201
     assert api.open_wallet(lower.upper(), balance=2).status == 201
@@ -175,7 +175,7 @@ def test_names_differ_by_case(api: WalletApi) -> None:
 
 @pytest.mark.parametrize("currency", ["USD", "EUR", "GBP"])
 def test_currencies_of_the_setting_are_known(api: WalletApi, currency: str) -> None:
-    """USD, EUR and GBP are known unless configured otherwise; a wallet has one of them."""
+    """The default currencies are USD, EUR and GBP; a wallet has one of them."""
     assert api.open_wallet(new_account(), currency).document["currency"] == currency
 
 
@@ -185,7 +185,7 @@ def test_currencies_of_the_setting_are_known(api: WalletApi, currency: str) -> N
     ids=repr,
 )
 def test_other_currencies_are_refused(api: WalletApi, still_pair: Pair, currency: object) -> None:
-    """A currency outside the setting is a 422 wherever money is named, and changes nothing."""
+    """An unconfigured currency is a 422 in every request that contains one, and changes nothing."""
     payer, payee = still_pair.payer, still_pair.payee
     assert_problem(api.open_wallet(new_account(), currency), "invalid-request")
     assert_problem(api.transfer(payer, payee, 1, currency), "invalid-request")
@@ -195,7 +195,7 @@ def test_other_currencies_are_refused(api: WalletApi, still_pair: Pair, currency
 
 
 def test_an_unknown_wallet_is_not_found(api: WalletApi) -> None:
-    """A wallet nobody opened is a 404 for every route that names one."""
+    """An unknown wallet is a 404 on every route that names one."""
     account = new_account()
     answers = [
         api.balance(account),

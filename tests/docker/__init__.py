@@ -1,1 +1,1 @@
-"""The compose files, and both stacks on Docker."""
+"""Tests of the compose files and of both stacks on Docker."""

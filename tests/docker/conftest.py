@@ -1,4 +1,4 @@
-"""Both stacks on Docker at once, with a second replica where there may be one."""
+"""Starts both stacks on Docker at once, with two replicas of one service each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPLICATED = {"saga": "orchestrator", "cqrs": "command"}
 
 @pytest.fixture(scope="session", autouse=True)
 def docker_there(pytestconfig: pytest.Config) -> None:
-    """These tests start, load and break containers for minutes, so they want to be asked for."""
+    """Skip these tests without ``--on docker``, because they load and break containers for minutes."""
     if pytestconfig.getoption("--on") != "docker":
         pytest.skip("needs --on docker (./lab test --docker)")
     if reason := why_no_docker():
@@ -28,7 +28,7 @@ def docker_there(pytestconfig: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def stacks() -> Iterator[Mapping[str, DockerStack]]:
-    """Both architectures, up at the same time."""
+    """Both architectures, running at the same time."""
     with ExitStack() as all_of_them, ThreadPoolExecutor() as at_once:
         coming = {
             architecture: at_once.submit(
@@ -41,25 +41,25 @@ def stacks() -> Iterator[Mapping[str, DockerStack]]:
 
 @pytest.fixture(scope="session", params=ARCHITECTURES)
 def architecture(request: pytest.FixtureRequest) -> str:
-    """Each of the two."""
+    """Each of the two architectures."""
     name: str = request.param
     return name
 
 
 @pytest.fixture(scope="session")
 def running(stacks: Mapping[str, DockerStack], architecture: str) -> DockerStack:
-    """One of the two stacks."""
+    """The running stack of one architecture."""
     return stacks[architecture]
 
 
 @pytest.fixture(scope="session")
 def services(architecture: str) -> dict[str, dict[str, Any]]:
-    """What the compose file of one architecture says."""
+    """The resolved services of one architecture's compose file."""
     return services_of(architecture)
 
 
 def services_of(architecture: str) -> dict[str, dict[str, Any]]:
-    """What a compose file says, with everything it refers to put in."""
-    said = Project(architecture, "test").compose("--profile", "*", "config", "--format", "json")
-    found: dict[str, dict[str, Any]] = json.loads(said)["services"]
+    """The services of a compose file, with all references resolved."""
+    config = Project(architecture, "test").compose("--profile", "*", "config", "--format", "json")
+    found: dict[str, dict[str, Any]] = json.loads(config)["services"]
     return found

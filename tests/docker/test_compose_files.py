@@ -1,4 +1,4 @@
-"""The compose files: what they publish, what they allow, and that no password stands in them."""
+"""The compose files: published ports, limits of the containers, and no passwords."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ ONE_SHOTS = ("secrets", "migrations", "rebuild")
 
 
 def staying(services: Services) -> Services:
-    """The services that do not end by themselves."""
+    """The services that keep running, without the one-shot ones."""
     return {name: one for name, one in services.items() if not name.startswith(ONE_SHOTS)}
 
 
 def is_ours(service: dict[str, Any]) -> bool:
-    """Whether it runs an image of this repository."""
+    """Whether the service runs an image of this repository."""
     return str(service["image"]).startswith("wallet-")
 
 
 def test_one_service_builds_the_image_and_all_others_wait_for_it(services: Services) -> None:
-    """Built by each it would be an image each, of which one gets the name; and none is ever looked for elsewhere."""
+    """One service builds the image and the others wait for it, so there is one image per stack and none is pulled."""
     ours = {name: one for name, one in services.items() if is_ours(one)}
     assert len({one["image"] for one in ours.values()}) == 1
     assert [name for name, one in ours.items() if "build" in one] == ["secrets"]
@@ -37,26 +37,26 @@ def test_one_service_builds_the_image_and_all_others_wait_for_it(services: Servi
 
 
 def needs(services: Services, name: str) -> set[str]:
-    """What is there before a service starts."""
+    """The direct and indirect dependencies of a service."""
     found = set(services[name].get("depends_on", ()))
     return found.union(*(needs(services, other) for other in found))
 
 
 def test_only_the_gateway_is_published(services: Services) -> None:
-    """One port, on the loopback; databases, broker, cache and internal routes have none."""
+    """The only published port is the gateway's, on the loopback. Databases and internal routes have none."""
     published = {name: one["ports"] for name, one in services.items() if one.get("ports")}
     assert list(published) == ["gateway"]
     assert [port["host_ip"] for port in published["gateway"]] == ["127.0.0.1"]
 
 
 def test_only_the_gateway_has_a_way_out(services: Services) -> None:
-    """Everything else is on a network that leads nowhere."""
+    """Every service except the gateway is only on the internal network, which has no way out."""
     elsewhere = {name for name, one in services.items() if set(one.get("networks", {})) - {"internal"}}
     assert elsewhere == {"gateway"}
 
 
 def test_every_container_is_confined(services: Services) -> None:
-    """No capabilities or new privileges, a root filesystem only to be read; memory, CPU, processes and logs bounded."""
+    """Each container has no capabilities, no new privileges, a read-only root, and bounded resources and logs."""
     for name, one in services.items():
         assert one["read_only"] is True, name
         assert one["cap_drop"] == ["ALL"], name
@@ -68,15 +68,17 @@ def test_every_container_is_confined(services: Services) -> None:
 
 
 def test_what_stays_is_restarted_and_watched(services: Services) -> None:
-    """A crash is followed by a restart; stopping leaves time to finish."""
+    """Services restart after a crash, have a health check, and have time to finish when stopped."""
     for name, one in staying(services).items():
         assert one["restart"] == "unless-stopped", name
         assert one["stop_grace_period"], name
-        assert "healthcheck" in one or is_ours(one), f"{name}: our images bring their own"
+        assert "healthcheck" in one or is_ours(one), (
+            f"{name}: no health check in the compose file or the image"
+        )
 
 
 def test_foreign_images_are_pinned_and_without_root(services: Services) -> None:
-    """A version of each is named, and each runs as a user of its own."""
+    """Every foreign image has a pinned version and runs as a non-root user."""
     foreign = {name: one for name, one in services.items() if not is_ours(one)}
     assert foreign
     for name, one in foreign.items():
@@ -85,7 +87,7 @@ def test_foreign_images_are_pinned_and_without_root(services: Services) -> None:
 
 
 def test_no_password_stands_in_the_file(services: Services) -> None:
-    """Passwords in addresses are files' contents; whatever is called a secret is a file or the user's own choice."""
+    """Addresses take passwords from files. Variables named PASS or SECRET hold a file's path or nothing."""
     for name, one in services.items():
         for variable, value in (one.get("environment") or {}).items():
             for password in re.findall(r"://[^:/@]*:([^@]*)@", value or ""):
@@ -95,7 +97,7 @@ def test_no_password_stands_in_the_file(services: Services) -> None:
 
 
 def test_no_two_databases_have_the_same_name(services: Services) -> None:
-    """A server that has taken over another's address does not have the database that is asked for there."""
+    """Every database has its own name, so a server at another's address rejects connections meant for the other."""
     databases = databases_of(services)
     assert len(set(databases.values())) == len(databases) >= 2
     for name, one in services.items():
@@ -105,7 +107,7 @@ def test_no_two_databases_have_the_same_name(services: Services) -> None:
 
 
 def databases_of(services: Services) -> dict[str, str]:
-    """The name of each server's database."""
+    """The database name of each Postgres server."""
     return {
         name: one["environment"]["PGDATABASE"]
         for name, one in services.items()
@@ -114,22 +116,24 @@ def databases_of(services: Services) -> dict[str, str]:
 
 
 def test_the_gateway_calls_each_kind_on_a_port_of_its_own(services: Services) -> None:
-    """A container that has taken over another's address does not listen where that one is called."""
-    told = " ".join(services["gateway"]["environment"].values())
-    called = dict(re.findall(r"name (\w+)\s+port (\d+)", told))
+    """Each kind of service has its own port, so a container that gets another's address gets none of its requests."""
+    upstreams = " ".join(services["gateway"]["environment"].values())
+    called = dict(re.findall(r"name (\w+)\s+port (\d+)", upstreams))
     assert called
     assert len(set(called.values())) == len(called)
     for name, port in called.items():
-        listens = services[name]["environment"].get("WALLET_PUBLIC_PORT", "3000")  # as settings have it
+        listens = services[name]["environment"].get(
+            "WALLET_PUBLIC_PORT", "3000"
+        )  # the default of the setting
         assert listens == port, name
 
 
 def test_exporters_ask_for_the_databases_there_are() -> None:
-    """Those of monitoring/ name server and database as the stacks do."""
-    said = json.loads(docker("compose", "config", "--format", "json"))["services"]
+    """The exporters of monitoring/ use the servers' and databases' names of the stacks."""
+    config = json.loads(docker("compose", "config", "--format", "json"))["services"]
     sources = {
         name: one["environment"]["DATA_SOURCE_URI"]
-        for name, one in said.items()
+        for name, one in config.items()
         if "DATA_SOURCE_URI" in one.get("environment", {})
     }
     expected = {
@@ -141,7 +145,7 @@ def test_exporters_ask_for_the_databases_there_are() -> None:
 
 
 def test_the_owners_password_is_where_schemas_are_made(services: Services) -> None:
-    """The services that answer requests cannot see the password of the databases' owner."""
+    """Services that answer requests cannot read the database owner's password."""
     holders = {
         name
         for name, one in services.items()
@@ -151,9 +155,9 @@ def test_the_owners_password_is_where_schemas_are_made(services: Services) -> No
 
 
 def test_the_users_words_reach_the_stack() -> None:
-    """What .env may hold is taken over: a port, API keys, a password."""
+    """The values in .env reach the stack: a port, API keys, a password."""
     env = {"WALLET_SAGA_PORT": "3456", "WALLET_API_KEYS": "mine", "WALLET_SECRET_REDIS": "chosen-by-the-user"}
-    said = json.loads(Project("saga", "test", env).compose("config", "--format", "json"))["services"]
-    assert said["gateway"]["ports"][0]["published"] == "3456"
-    assert said["orchestrator"]["environment"]["WALLET_API_KEYS"] == "mine"
-    assert said["secrets"]["environment"]["WALLET_SECRET_REDIS"] == "chosen-by-the-user"
+    config = json.loads(Project("saga", "test", env).compose("config", "--format", "json"))["services"]
+    assert config["gateway"]["ports"][0]["published"] == "3456"
+    assert config["orchestrator"]["environment"]["WALLET_API_KEYS"] == "mine"
+    assert config["secrets"]["environment"]["WALLET_SECRET_REDIS"] == "chosen-by-the-user"

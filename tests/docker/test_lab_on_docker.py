@@ -1,4 +1,4 @@
-"""What `./lab … --on docker` does: measure and break containers, and audit their books."""
+"""`./lab … --on docker`: benchmarks, faults and audits on containers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WRITER = {"saga": "worker", "cqrs": "projection"}
 
 
 def test_containers_are_measured_as_processes_are(running: DockerStack) -> None:
-    """A run has figures, and the processor time of every kind of container that had a part in it."""
+    """A run reports throughput, and the CPU time of every kind of container that took part."""
     run = run_scenario(running, find_scenario("hot-pair").lasting(2), warm_up_s=1)
     assert (run.verdict, run.why) == ("passed", "")
     assert run.acked_per_s
@@ -30,7 +30,7 @@ def test_containers_are_measured_as_processes_are(running: DockerStack) -> None:
 
 @pytest.mark.parametrize("action", ["kill", "pause", "cut"])
 def test_containers_recover_from_faults(running: DockerStack, action: str) -> None:
-    """Killed, paused or without a network under load: all is settled in the end, and nothing acknowledged is lost."""
+    """A writer is killed, paused or cut off under load: the stack recovers, and no acknowledged transfer is lost."""
     fault = find_fault(running.architecture, f"{action}-{WRITER[running.architecture]}")
     recovery = run_fault(running, fault, load(rate_per_s=100, after_s=6))
     assert (recovery.verdict, recovery.why, recovery.lost) == ("passed", "", 0)
@@ -38,7 +38,7 @@ def test_containers_recover_from_faults(running: DockerStack, action: str) -> No
 
 
 def test_a_project_of_another_name_is_found(running: DockerStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a stack brought up with `-p`, then the lab finds it under the variable that monitoring has for it."""
+    """A stack started with `-p` is found if WALLET_SAGA_PROJECT or WALLET_CQRS_PROJECT names its project."""
     at_port = ("--filter", f"publish={running.base_url.rpartition(':')[2]}")
     name = docker("ps", *at_port, "--format", '{{.Label "com.docker.compose.project"}}').strip()
     monkeypatch.setenv(f"WALLET_{running.architecture.upper()}_PROJECT", name)
@@ -48,7 +48,7 @@ def test_a_project_of_another_name_is_found(running: DockerStack, monkeypatch: p
 
 
 def test_only_containers_can_be_cut_off() -> None:
-    """Processes share the machine's network: the command says what to add."""
+    """Processes share the machine's network, so `cut-worker` without Docker fails and suggests `--on docker`."""
     command = [sys.executable, "-m", "wallet_lab", "chaos", "saga", "--fault", "cut-worker"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

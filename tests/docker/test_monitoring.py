@@ -1,4 +1,4 @@
-"""Prometheus and Grafana in containers, beside both stacks: everything is scraped, every panel shows something."""
+"""Prometheus and Grafana in containers: every target of both stacks is scraped, and every panel has data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from wallet_lab.running.stack import ComponentStatus
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 SOURCES = {"services", "components", "rabbitmq", "postgres-exporter", "redis-exporter", "k6"}
-"""All but the lab's own, whose panels tests/monitoring queries."""
+"""All sources except the lab's own, whose panels tests/monitoring queries."""
 
 SCRAPED = {
     "saga": {"orchestrator", "worker", "postgres", "redis", "component-metrics"},
@@ -38,18 +38,18 @@ Stacks = Mapping[str, DockerStack]
 OWN_IMAGES = {"wallet-saga", "wallet-cqrs"}
 BURNT_S = 3
 SCRAPED_AFTER_S = 7
-"""Longer than the interval of Prometheus' scrapes."""
+"""Longer than Prometheus' scrape interval."""
 
 
 class Monitoring(NamedTuple):
-    """Where the two are."""
+    """The addresses of Prometheus and Grafana."""
 
     prometheus: PrometheusApi
     grafana_url: str
 
 
 def images() -> dict[str, str]:
-    """Other versions where this machine has no pinned one and cannot fetch it: what is here under `latest`."""
+    """Replacements for pinned images that are not on this machine: the local `latest` of the same image."""
     here = set(docker("images", "--format", "{{.Repository}}:{{.Tag}}").split())
     files = [*checkout().glob("monitoring/*.yml")]
     pinned = re.findall(r"\$\{(\w+_IMAGE):-(.+?):(\S+?)\}", "".join(file.read_text() for file in files))
@@ -62,7 +62,7 @@ def images() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def monitoring(stacks: Stacks) -> Iterator[Monitoring]:
-    """Both, some seconds after k6 has put load on both stacks."""
+    """Prometheus and Grafana, some seconds after k6 has loaded both stacks."""
     ports = PortChooser(usual=False)
     prometheus, grafana = ports.choose(9095), ports.choose(4001)
     env = {
@@ -74,7 +74,7 @@ def monitoring(stacks: Stacks) -> Iterator[Monitoring]:
         **images(),
     }
     try:
-        # By the names of the two alone: what they show has to come along.
+        # Only these two are named, because compose must start their exporters as dependencies.
         docker("compose", "up", "--detach", "--wait", "prometheus", "grafana", env=env)
         watching = PrometheusApi(f"http://127.0.0.1:{prometheus}")
         load(watching, {name: stack.base_url for name, stack in stacks.items()})
@@ -86,20 +86,20 @@ def monitoring(stacks: Stacks) -> Iterator[Monitoring]:
 
 @pytest.fixture(scope="session")
 def watchers() -> dict[str, dict[str, Any]]:
-    """What docker-compose.yml says, with everything it includes."""
+    """The services of docker-compose.yml with everything that it includes."""
     found: dict[str, dict[str, Any]] = json.loads(docker("compose", "config", "--format", "json"))["services"]
     return found
 
 
 def test_watchers_are_confined(watchers: dict[str, dict[str, Any]]) -> None:
-    """As the stacks are: bounded, without capabilities or root, pinned, and published on the loopback at most."""
+    """The watchers are as confined as the stacks: bounded, non-root, pinned, no capabilities, loopback ports only."""
     for name, one in watchers.items():
         assert one["read_only"] is True, name
         assert one["cap_drop"] == ["ALL"], name
         assert one["security_opt"] == ["no-new-privileges:true"], name
         assert one["restart"] == "unless-stopped", name
         assert one["user"] not in {"", "root", "0"}, name
-        # Of our own name there must be no other image than the one that the stack has built.
+        # The lab's own image must not be pulled, because only the stack builds it.
         assert (
             one.get("pull_policy") == "never"
             if one["image"] in OWN_IMAGES
@@ -111,7 +111,7 @@ def test_watchers_are_confined(watchers: dict[str, dict[str, Any]]) -> None:
 
 
 def test_no_watcher_has_the_machine(watchers: dict[str, dict[str, Any]]) -> None:
-    """Of its files they see the checkout's and the cgroups, all of them read-only; nobody has Docker's socket."""
+    """The watchers mount only the checkout's files and the cgroups, read-only, and not Docker's socket."""
     binds = [
         (name, Path(volume["source"]), volume.get("read_only"))
         for name, one in watchers.items()
@@ -125,7 +125,7 @@ def test_no_watcher_has_the_machine(watchers: dict[str, dict[str, Any]]) -> None
 
 @pytest.mark.slow
 def test_everything_is_scraped(monitoring: Monitoring) -> None:
-    """Every service, every replica of it, every exporter: and all of them answer."""
+    """Prometheus scrapes every service with all replicas and every exporter, and all of them answer."""
     up = monitoring.prometheus.series("up == 1")
     for architecture, services in SCRAPED.items():
         assert {one["service"] for one in up if one["architecture"] == architecture} == services
@@ -140,7 +140,7 @@ def test_everything_is_scraped(monitoring: Monitoring) -> None:
     ids=lambda panel: str(panel.title),
 )
 def test_every_query_has_data(panel: Panel, monitoring: Monitoring) -> None:
-    """With the exporters that only Docker brings."""
+    """Every query of a panel that needs Docker's exporters has data."""
     for query in panel.queries:
         assert monitoring.prometheus.series(query.expr), query.expr
 
@@ -148,14 +148,14 @@ def test_every_query_has_data(panel: Panel, monitoring: Monitoring) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("panel", COMPARISON.panels, ids=lambda panel: str(panel.title))
 def test_the_comparison_shows_both(panel: Panel, monitoring: Monitoring) -> None:
-    """As natively: a line for each architecture in every panel, what a transfer costs among them."""
+    """Every panel of the comparison has a line for each architecture, as natively."""
     for query in panel.queries:
         shown = {labels.get("architecture") for labels in monitoring.prometheus.series(query.expr)}
         assert shown == {"saga", "cqrs"}, query.expr
 
 
 def parts(running: DockerStack) -> dict[str, ComponentStatus]:
-    """The stack's components under the names that they have in metrics: those of their services."""
+    """The stack's components by the names that their metrics use, which are those of their services."""
     return {
         container.service if container.number == 1 else f"{container.service}-{container.number}": part
         for container in running._project.containers()
@@ -171,31 +171,31 @@ def component_metric(monitoring: Monitoring, name: str, architecture: str) -> di
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_component_is_told_of(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
-    """Every container of the stack that stays, replicas too, by the kind it has natively; and no other."""
+    """Exactly the long-running containers, including replicas, have metrics, with the kind they have natively."""
     for metric in ("wallet_component_cpu_seconds_total", "wallet_component_memory_bytes"):
         series = monitoring.prometheus.series(f'{metric}{{architecture="{name}"}}')
-        told = {one["component"]: one["kind"] for one in series}
-        assert told == {component: part.kind for component, part in parts(stacks[name]).items()}
+        kinds = {one["component"]: one["kind"] for one in series}
+        assert kinds == {component: part.kind for component, part in parts(stacks[name]).items()}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_component_uses_what_the_lab_would_see(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
-    """The same meaning as natively: here from its cgroup, with its healthchecks, there from its processes."""
+    """CPU and memory from a container's cgroup roughly equal those that the lab reads from its processes."""
     cpu_s = component_metric(monitoring, "wallet_component_cpu_seconds_total", name)
     memory = component_metric(monitoring, "wallet_component_memory_bytes", name)
     for component, part in parts(stacks[name]).items():
         assert part.pid is not None
         seen_s, seen_bytes = used_by(part.pid)
         assert cpu_s[component] > 0.8 * seen_s, component
-        # What Postgres' processes share from before they were forked counts once here, with each of them there.
+        # The cgroup counts memory that forked Postgres processes share once; the lab counts it per process.
         share = 0.2 if part.kind == "postgres" else 0.9
         assert share * seen_bytes < memory[component] < 1.1 * seen_bytes, component
 
 
 @pytest.mark.slow
 def test_cpu_time_is_counted_where_it_is_used(monitoring: Monitoring, stacks: Stacks) -> None:
-    """Given one component that burns a known time, then its counter has grown by that, and no other has."""
+    """If one component burns a known CPU time, its counter grows by that time and no other counter does."""
 
     def counters() -> dict[str, float]:
         time.sleep(SCRAPED_AFTER_S)
@@ -211,7 +211,7 @@ def test_cpu_time_is_counted_where_it_is_used(monitoring: Monitoring, stacks: St
 
 @pytest.mark.slow
 def test_grafana_has_every_dashboard(monitoring: Monitoring) -> None:
-    """Provisioned from the checkout, for anyone on this machine to look at: nobody logs in."""
+    """Grafana has every dashboard of the checkout, readable without a login."""
     assert httpx.get(f"{monitoring.grafana_url}/api/health").raise_for_status().json()["database"] == "ok"
     found = httpx.get(f"{monitoring.grafana_url}/api/search").raise_for_status().json()
     shown = {one["uid"] for one in found if one["type"] == "dash-db"}

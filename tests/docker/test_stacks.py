@@ -1,4 +1,4 @@
-"""Both stacks as a user starts them: up from the checkout, loaded, broken, stopped, gone."""
+"""Both stacks as a user runs them: started from the checkout, loaded, broken, stopped."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from wallet_lab.running.docker import DockerStack
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 REPLICATED = {"saga": "orchestrator", "cqrs": "command"}
 SILENT_S = 5
-"""How long a service waits for a database that has lost its network, before it connects anew."""
+"""How long a service waits for a database without network before it reconnects."""
 MEMBERS = {"saga": "saga", "cqrs": "event-driven-cqrs"}
 
 
 def inspected(running: DockerStack) -> list[dict[str, Any]]:
-    """What Docker knows of every container of a stack."""
+    """The result of `docker inspect` for every container of a stack."""
     ids = [container.id for container in running._project.containers()]
     found: list[dict[str, Any]] = json.loads(docker("inspect", *ids))
     return found
 
 
 def load(running: DockerStack, seconds: int = 3) -> subprocess.CompletedProcess[str]:
-    """A short k6 run through the published port; k6 fails unless every answer is a 201."""
+    """Runs k6 for a short time through the published port. k6 fails unless every answer is a 201."""
     settings = {
         "SCENARIO": "uniform",
         "BASE_URL": running.base_url,
@@ -55,14 +55,14 @@ def load(running: DockerStack, seconds: int = 3) -> subprocess.CompletedProcess[
 
 
 def test_a_load_passes_through_the_published_port(running: DockerStack) -> None:
-    """Every transfer of a short k6 run is acknowledged, and the books agree."""
+    """A short k6 run acknowledges every transfer, and the audit finds no violation."""
     done = load(running)
     assert done.returncode == 0, done.stdout + done.stderr
     assert LabStack(running.architecture, running).audit() == []
 
 
 def test_replicas_share_the_load(running: DockerStack) -> None:
-    """The gateway finds every replica of a scaled service by its name, and each is given requests."""
+    """The gateway finds every replica of a scaled service by its name, and each replica gets requests."""
     kind = REPLICATED[running.architecture]
     replicas = {name: url for name, url in running.urls.items() if name.startswith(kind)}
     assert len(replicas) == 2
@@ -72,7 +72,7 @@ def test_replicas_share_the_load(running: DockerStack) -> None:
 
 
 def acknowledged(url: str) -> float:
-    """How many transfers a service has answered with 201."""
+    """The number of transfers that a service has answered with 201."""
     with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310 -- one of our services
         text = answer.read().decode()
     found = re.search(
@@ -82,7 +82,7 @@ def acknowledged(url: str) -> float:
 
 
 def test_nobody_is_root_and_nothing_is_writable(running: DockerStack) -> None:
-    """As it runs, not only as it is written: a user, no capability, a root filesystem that is only read."""
+    """The running containers have a non-root user, no extra capabilities and a read-only root filesystem."""
     for container in inspected(running):
         name = container["Name"]
         assert container["Config"]["User"] not in {"", "0", "root"}, name
@@ -92,18 +92,18 @@ def test_nobody_is_root_and_nothing_is_writable(running: DockerStack) -> None:
 
 
 def test_no_container_carries_a_password(running: DockerStack) -> None:
-    """Passwords are in no environment and on no command line, where every user of the machine could see them."""
+    """No password is in an environment or on a command line, where other users of the machine could read it."""
     known = running.credentials
     words = [known.database_owner, known.database_service, known.redis, known.service_secret, known.broker]
     assert all(len(word) == 32 for word in words)
-    said = json.dumps([(container["Config"], container["Args"]) for container in inspected(running)])
-    assert not [word for word in words if word in said]
+    inspection = json.dumps([(container["Config"], container["Args"]) for container in inspected(running)])
+    assert not [word for word in words if word in inspection]
     for pid in running.pids.values():
         assert not [word for word in words if word in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 def test_an_image_says_what_it_is(running: DockerStack) -> None:
-    """OCI labels name the project, its licence and the version in pyproject.toml."""
+    """OCI labels give the project's name, its description, licence and version from pyproject.toml."""
     labels = json.loads(docker("image", "inspect", f"wallet-{running.architecture}"))[0]["Config"]["Labels"]
     text = (checkout() / MEMBERS[running.architecture] / "pyproject.toml").read_text()
     project = tomllib.loads(text)["project"]
@@ -115,13 +115,13 @@ def test_an_image_says_what_it_is(running: DockerStack) -> None:
 
 
 def test_a_start_leaves_no_image_without_a_name(running: DockerStack) -> None:
-    """However many services share an image, and whatever the project is called."""
+    """A start leaves no untagged image, even though several services share one image."""
     label = f"label=com.docker.compose.project={running._project.name}"
     assert docker("images", "--quiet", "--filter", "dangling=true", "--filter", label) == ""
 
 
 def test_the_other_stack_hears_nothing(stacks: Mapping[str, DockerStack]) -> None:
-    """Both are up at once, each on a port and in networks of its own."""
+    """Both stacks run at once on separate ports and networks; the saga cannot resolve a cqrs host name."""
     saga, cqrs = stacks["saga"], stacks["cqrs"]
     assert saga.base_url != cqrs.base_url
     assert saga.credentials != cqrs.credentials
@@ -132,7 +132,7 @@ def test_the_other_stack_hears_nothing(stacks: Mapping[str, DockerStack]) -> Non
 
 
 def test_a_component_without_network_is_missed_and_comes_back(running: DockerStack) -> None:
-    """Cut off under load and connected again: the stack recovers by itself, and the books agree."""
+    """After a network cut of Redis under load, the stack recovers by itself, and the audit finds no violation."""
     with running.cut_off("redis"):
         load(running, 2)
     running.wait_ready()
@@ -142,7 +142,7 @@ def test_a_component_without_network_is_missed_and_comes_back(running: DockerSta
 
 @contextlib.contextmanager
 def in_place_of(running: DockerStack, name: str, other: str) -> Iterator[None]:
-    """Inside, one component is cut off and its name leads to the other, as its address may after a restart of both."""
+    """Cut `name` off and make its host name resolve to `other`, as can happen when both restart."""
     missing, found = running._container(name), running._container(other)
     network = f"{running._project.name}_{NETWORK}"
 
@@ -159,34 +159,34 @@ def in_place_of(running: DockerStack, name: str, other: str) -> Iterator[None]:
 
 
 def test_the_gateway_takes_no_query_for_a_command(stacks: Mapping[str, DockerStack]) -> None:
-    """A write that meets a container of the other kind was not sent: the other replica gets it, and nothing fails."""
+    """If a command's address leads to a query container, the gateway sends the write to the other command replica."""
     running = stacks["cqrs"]
     with in_place_of(running, "command-0", "query-0"):
-        time.sleep(2)  # the gateway looks addresses up once a second
+        time.sleep(2)  # the gateway resolves addresses once a second
         done = load(running)
     assert done.returncode == 0, done.stdout + done.stderr
     running.wait_ready()
 
 
 def test_no_database_is_taken_for_another(running: DockerStack) -> None:
-    """While a shard's name leads to the other shard's server, its wallets are out of reach: nobody looks there."""
+    """If a shard's name leads to the other shard's server, requests for its wallets get 503, never another's data."""
     shards = {"saga": "postgres-{}", "cqrs": "postgres-read-{}"}[running.architecture]
     with httpx.Client(base_url=running.base_url, timeout=30) as client:
         pages = [f"/wallets/{name}/transactions" for name in opened(client, 10)]
         with in_place_of(running, shards.format(0), shards.format(1)):
             deadline_s = time.monotonic() + 2 * SILENT_S
-            told = []
+            statuses = []
             while time.monotonic() < deadline_s:
-                told = [client.get(page).status_code for page in pages]
-                assert set(told) <= {200, 503}, told
-            assert set(told) == {200, 503}
+                statuses = [client.get(page).status_code for page in pages]
+                assert set(statuses) <= {200, 503}, statuses
+            assert set(statuses) == {200, 503}
     running.wait_ready()
     assert load(running, 2).returncode == 0
     assert LabStack(running.architecture, running).audit() == []
 
 
 def opened(client: httpx.Client, count: int) -> list[str]:
-    """New wallets, which can be read already."""
+    """Opens wallets and waits until they can be read. Returns their names."""
     names = [f"there-{secrets.token_hex(6)}" for _ in range(count)]
     for name in names:
         answer = client.post("/wallets", json={"accountId": name, "currency": "USD", "balance": 1})
@@ -196,7 +196,7 @@ def opened(client: httpx.Client, count: int) -> list[str]:
 
 
 def test_a_stop_and_a_start_keep_everything(running: DockerStack) -> None:
-    """`docker compose stop` and `up` again: the same passwords, the same data, no person needed."""
+    """`docker compose stop` and `up` keep passwords and data, and need no manual step."""
     load(running, 1)
     passwords = running.credentials
     running.stop()

@@ -1,4 +1,4 @@
-"""What the documentation's tests share: where the pages are, and how their tables are read."""
+"""Shared fixtures of the documentation tests: the pages' folder and their tables."""
 
 import re
 from pathlib import Path
@@ -10,18 +10,18 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """The repository."""
+    """The root of the repository."""
     return ROOT
 
 
 @pytest.fixture(scope="session")
 def docs() -> Path:
-    """The folder of pages that belong to no member."""
+    """The folder docs/, whose pages belong to no member."""
     return ROOT / "docs"
 
 
 def rows(page: Path) -> dict[str, list[list[str]]]:
-    """The rows of a page's tables by heading, cells without their backticks; header and ruler left out."""
+    """The rows of a page's tables by heading, without backticks, header and ruler."""
     found: dict[str, list[list[str]]] = {}
     heading = ""
     for line in page.read_text().splitlines():

@@ -1,4 +1,4 @@
-"""The guarantees page names safeguards, tests and mutations that exist, and all of these mutations."""
+"""docs/guarantees.md names only safeguards, tests and mutations that exist, and names every mutation."""
 
 import ast
 import re
@@ -24,7 +24,7 @@ MUTATIONS = {
 
 @cache
 def names_of_tests(file: str) -> frozenset[str]:
-    """The names of a file's tests; empty where there is no such file."""
+    """The names of a file's tests. Empty if the file does not exist."""
     path = ROOT / file
     tree = ast.parse(path.read_text()) if path.exists() else ast.Module([], [])
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
@@ -32,13 +32,13 @@ def names_of_tests(file: str) -> frozenset[str]:
 
 
 def exists(test: str) -> bool:
-    """Whether a test named `file::function` is there (its parameters are left to pytest)."""
+    """Whether the test `file::function` exists. Its parameters are not checked."""
     file, _, function = test.partition("::")
     return function.partition("[")[0] in names_of_tests(file)
 
 
 def test_every_test_that_is_named_exists() -> None:
-    """In the tables and in the text."""
+    """Every test that the tables or the text name exists."""
     named = set(re.findall(r"`([\w/.-]+\.py::\w+)`", PAGE))
     assert len(named) >= len({row[3] for row in ROWS})
     assert sorted(test for test in named if not exists(test)) == []
@@ -46,20 +46,20 @@ def test_every_test_that_is_named_exists() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[4]))
 def test_a_row_says_what_its_mutation_does(row: list[str]) -> None:
-    """The mutation is there, takes the safeguard out of the file that is named, and has the test that is named fail."""
+    """The row's mutation exists, changes the row's file, and names the row's test."""
     _, _, where, test, mutation = row
     assert MUTATIONS[mutation]["file"] == where
     assert MUTATIONS[mutation]["fails"].partition("[")[0] == test
 
 
 def test_every_mutation_is_explained() -> None:
-    """None is tried without a guarantee that it stands for."""
+    """Every mutation belongs to a guarantee on the page."""
     assert {row[4] for row in ROWS} == MUTATIONS.keys()
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_mutation_fits_the_code(name: str) -> None:
-    """Its snippet stands in its file exactly once, and its test exists: known here in no time, not after minutes."""
+    """A mutation's snippet occurs exactly once in its file, and its test exists. This check needs no mutation run."""
     mutation = MUTATIONS[name]
     assert (ROOT / mutation["file"]).read_text().count(mutation["replace"]) == 1
     assert exists(mutation["fails"])

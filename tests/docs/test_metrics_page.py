@@ -1,4 +1,4 @@
-"""docs/metrics.md: every metric that the code defines, under the name Prometheus sees, and nothing else."""
+"""docs/metrics.md lists exactly the metrics that the code defines, under the names in Prometheus."""
 
 import ast
 from collections.abc import Iterator
@@ -16,17 +16,18 @@ SUFFIXES = {
 
 
 def definitions() -> Iterator[ast.Call]:
-    """Every call in the members' code that makes a metric."""
+    """Every call in the members' code that creates a metric."""
     for file in sorted(ROOT.glob("*/src/**/*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             match node:
-                # Told by its name and meaning: the standard library's Counter has neither.
+                # Name and description distinguish these calls from the standard library's Counter, which has
+                # neither.
                 case ast.Call(func=ast.Name(id=kind), args=[_, _, *_]) if kind in SUFFIXES:
                     yield node
 
 
 def described(call: ast.Call) -> tuple[str, tuple[str, str]]:
-    """The metric's name as Prometheus sees it, its type, and its labels."""
+    """The metric's name in Prometheus, its type and its labels."""
     assert isinstance(call.func, ast.Name)
     name, _, *rest = map(ast.literal_eval, call.args)
     labels = rest + [ast.literal_eval(word.value) for word in call.keywords if word.arg == "labels"]
@@ -35,7 +36,7 @@ def described(call: ast.Call) -> tuple[str, tuple[str, str]]:
 
 
 def test_every_metric_is_documented(metrics_page: dict[str, list[list[str]]]) -> None:
-    """The page has each metric with its type and labels, once, and no other."""
+    """The page lists each metric once, with its type and labels, and no other."""
     rows = [row for section in metrics_page.values() for row in section]
     documented = {name: (kind, labels) for name, kind, labels, _ in rows}
     assert len(documented) == len(rows)
@@ -47,5 +48,5 @@ def test_every_metric_is_documented(metrics_page: dict[str, list[list[str]]]) ->
 
 
 def test_every_metric_has_a_meaning(metrics_page: dict[str, list[list[str]]]) -> None:
-    """A name alone helps nobody."""
+    """Every metric on the page has a description."""
     assert all(meaning for section in metrics_page.values() for *_, meaning in section)

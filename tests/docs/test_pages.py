@@ -1,4 +1,4 @@
-"""Pages: what they link to and name exists, what they show in Python is true, and lists are complete."""
+"""Pages: links and paths exist, Python examples are right, and lists are complete."""
 
 import doctest
 import re
@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NOT_OURS = {".git", ".lab", ".venv", ".pytest_cache", "node_modules", "results"}
 DESCRIBED_MEMBERS = {"kernel": "wallet_kernel"}
-"""Members whose README names every one of their files."""
+"""Members whose README lists every file of the package."""
 
 
 def pages() -> list[Path]:
@@ -18,12 +18,12 @@ def pages() -> list[Path]:
 
 
 def prose(page: Path) -> str:
-    """A page without its blocks of code."""
+    """The text of a page without its code blocks."""
     return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, made as GitHub makes them."""
+    """The anchors of a page's headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -33,7 +33,7 @@ every_page = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.
 
 @every_page
 def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link points to a file that is there, and its anchor to a heading."""
+    """Every relative link points to an existing file, and its anchor to a heading."""
     missing = []
     for target in re.findall(r"\]\((?![a-z]+:)([^)\s]+)\)", prose(page)):
         path, _, anchor = target.partition("#")
@@ -45,10 +45,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @every_page
 def test_named_paths_exist(page: Path) -> None:
-    """A path in backticks that begins in a folder of the repository, or of the page's, is there (also a pattern)."""
+    """A path or pattern in backticks that starts in a folder of the repository or the page exists."""
     missing = []
     for name in re.findall(r"`((?:\./)?[\w.@-]+(?:/[\w.@*-]+)+)/?`", prose(page)):
-        if name.split("/")[0] in NOT_OURS:  # made when it is needed
+        if name.split("/")[0] in NOT_OURS:  # created on demand
             continue
         bases = [base for base in (page.parent, ROOT) if (base / name.split("/")[0]).is_dir()]
         if bases and not any(list(base.glob(name)) for base in bases):
@@ -58,7 +58,7 @@ def test_named_paths_exist(page: Path) -> None:
 
 @pytest.mark.parametrize(("member", "package"), DESCRIBED_MEMBERS.items())
 def test_readme_says_what_each_file_is_for(member: str, package: str) -> None:
-    """The table of a member's README has every file of its package, and no other."""
+    """The table of a member's README lists exactly the files of its package."""
     source = ROOT / member / "src" / package
     files = {str(file.relative_to(source)) for file in source.rglob("*.py") if file.name != "__init__.py"}
     described = set(
@@ -69,24 +69,24 @@ def test_readme_says_what_each_file_is_for(member: str, package: str) -> None:
 
 @every_page
 def test_python_on_a_page_is_true(page: Path) -> None:
-    """What a page shows of a Python session is what Python answers."""
+    """The Python sessions on a page give the results that the page shows."""
     assert doctest.testfile(str(page), module_relative=False).failed == 0
 
 
 def test_glossary_has_each_term_once_in_order() -> None:
-    """A term is explained in one place, and found where the alphabet has it."""
+    """The glossary explains each term once, in alphabetical order."""
     terms = re.findall(r"^\*\*(.+?)\*\* · \S", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
     assert terms == sorted(set(terms), key=str.lower)
     assert len(terms) == (ROOT / "docs/glossary.md").read_text().count("\n**")
 
 
 def decisions() -> list[Path]:
-    """The decisions by number."""
+    """The decision records by number."""
     return sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 
 
 def test_decisions_are_numbered_and_listed() -> None:
-    """Numbers run without a gap, and the list has every decision under its title."""
+    """The numbers have no gaps, and the index lists every decision with its title."""
     listed = (ROOT / "docs/decisions/README.md").read_text()
     for number, page in enumerate(decisions(), 1):
         assert page.name.startswith(f"{number:04d}-")
@@ -97,6 +97,6 @@ def test_decisions_are_numbered_and_listed() -> None:
 
 @pytest.mark.parametrize("page", decisions(), ids=lambda page: page.name[:4])
 def test_decisions_have_their_five_parts(page: Path) -> None:
-    """Context, decision, consequences, evidence, sources: none is left out, none is empty."""
+    """Every decision has the sections context, decision, consequences, evidence and sources, and none is empty."""
     parts = re.findall(r"^## (.+)\n\n\S", page.read_text(), re.MULTILINE)
     assert parts == ["Context", "Decision", "Consequences", "Evidence", "Sources"]

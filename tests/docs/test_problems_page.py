@@ -1,4 +1,4 @@
-"""docs/problems.md: every problem type is explained to the person who meets it."""
+"""docs/problems.md explains every problem type."""
 
 import re
 from pathlib import Path
@@ -11,18 +11,18 @@ PAGE = Path(__file__).parents[2] / "docs" / "problems.md"
 
 
 def sections() -> dict[str, str]:
-    """The page's sections by the name of their type."""
+    """The page's sections by problem type."""
     return dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE.read_text(), re.DOTALL | re.MULTILINE))
 
 
 def test_every_type_has_a_section_and_no_other() -> None:
-    """What a service can answer, the page explains; what it explains, a service can answer."""
+    """The page explains exactly the problem types that a service can answer."""
     assert sections().keys() == PROBLEM_TYPES.keys()
 
 
 @pytest.mark.parametrize("name", PROBLEM_TYPES)
 def test_section_shows_the_type_as_it_is(name: str) -> None:
-    """The example has the type's own status and title."""
+    """The example of a type has that type's status and title."""
     text = sections()[name]
     assert f'"title": "{PROBLEM_TYPES[name].title}"' in text
     assert f'"status": {PROBLEM_TYPES[name].status}' in text

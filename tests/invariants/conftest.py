@@ -1,4 +1,4 @@
-"""Wallets and scenarios the invariant tests share."""
+"""Shared fixtures of the invariant tests: wallets and audits."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def accounts(open_wallet: OpenWallet) -> Opened:
 
 @pytest.fixture(scope="session")
 def violated() -> list[str]:
-    """What an audit has found: it stays in the databases, so the test after which it was found is the one to blame."""
+    """The violations that an audit has found. They persist, so only the first test that finds them fails."""
     return []
 
 
 @pytest.fixture(autouse=True)
 def audited(stack: Stack, violated: list[str]) -> Iterator[None]:
-    """After each of these tests the databases keep every guarantee, unless an earlier one has broken them."""
+    """Audit the databases after each test. Only the first test whose audit finds a violation fails."""
     yield
     if not violated:
         violated += audited_at_rest(stack)

@@ -1,4 +1,4 @@
-"""kill -9 under load: nothing acknowledged is lost, nothing is done twice, every transfer ends."""
+"""Killed, terminated and frozen processes under load: no acknowledged transfer is lost, none happens twice, all end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_killing_a_component_loses_nothing(faults: Stack, accounts: Opened, victim_kind: str) -> None:
-    """Kill -9 of all of one kind in turn, twice at least, under load: every transfer ends, every 201 is there once."""
+    """If each process of a kind is killed with SIGKILL under load, every transfer ends and every 201 is posted once."""
     victims = of_kind(faults, victim_kind)
     assert victims, f"the stack has no {victim_kind}"
 
@@ -32,7 +32,7 @@ def test_killing_a_component_loses_nothing(faults: Stack, accounts: Opened, vict
 
 
 def test_killing_everything_loses_nothing(faults: Stack, accounts: Opened) -> None:
-    """Kill -9 of all processes at once under load: after the restart nothing acknowledged is lost."""
+    """If all processes are killed with SIGKILL at once under load, no acknowledged transfer is lost."""
 
     async def disturb() -> None:
         await asyncio.sleep(1)
@@ -43,7 +43,7 @@ def test_killing_everything_loses_nothing(faults: Stack, accounts: Opened) -> No
 
 
 def test_stopping_politely_loses_nothing(faults: Stack, accounts: Opened, drained_kind: str) -> None:
-    """SIGTERM under load: what was accepted finishes, new connections are refused, nothing is lost."""
+    """After SIGTERM under load, accepted requests finish, new connections are refused, and no transfer is lost."""
     drained = [part.name for part in of_kind(faults, drained_kind)]
     assert drained, f"the stack has no {drained_kind}"
 
@@ -56,7 +56,7 @@ def test_stopping_politely_loses_nothing(faults: Stack, accounts: Opened, draine
 
 
 def test_frozen_processes_thaw_without_loss(faults: Stack, accounts: Opened, frozen_kind: str) -> None:
-    """A kind of process stopped for longer than anybody waits: no timeout is a refusal, no late duplicate counts."""
+    """If a process is frozen beyond every timeout, no timeout is a refusal and late duplicates have no effect."""
     frozen = [part.name for part in of_kind(faults, frozen_kind)]
     assert frozen, f"the stack has no {frozen_kind}"
 

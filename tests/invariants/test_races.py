@@ -1,4 +1,4 @@
-"""Many requests for the same money at the same time: each is decided, once, and nothing is lost."""
+"""Concurrent requests for the same money: each is decided once, and no effect is lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WITHIN_S = 60.0
 
 
 def after(stack: Stack, opened: Opened, orders: list[Order]) -> tuple[Book, dict[str, WalletState]]:
-    """Place all orders at once, prove that the wallets keep every rule, and tell how each was decided."""
+    """Send all orders at once, check all rules on the wallets, and return the verdicts of the orders."""
 
     async def scene(api: AsyncWalletApi) -> tuple[Book, dict[str, WalletState]]:
         book = Book()
@@ -35,13 +35,13 @@ def after(stack: Stack, opened: Opened, orders: list[Order]) -> tuple[Book, dict
 
 
 def opened_with(open_wallet: OpenWallet, balance: str | int, count: int) -> Opened:
-    """Wallets with the same balance, in turn on one shard and on another."""
+    """Wallets with the same balance, alternating between two shards."""
     return {open_wallet(balance, slots=(NEAR, FAR)[number % 2]): Decimal(balance) for number in range(count)}
 
 
 @pytest.mark.slow
 def test_of_fifty_racing_overdrafts_one_succeeds(stack: Stack, open_wallet: OpenWallet) -> None:
-    """20 payers with 5.0 each, 50 racing transfers of 5.0 a payer: one each succeeds, none goes below zero."""
+    """20 payers hold 5.0 and send 50 racing transfers of 5.0 each: one per payer succeeds, none goes below zero."""
     payers, payees = opened_with(open_wallet, 5, 20), opened_with(open_wallet, 0, 10)
     names = list(payees)
     orders = [Order(payer, names[turn % 10], Decimal(5)) for turn in range(50) for payer in payers]
@@ -57,7 +57,7 @@ def test_of_fifty_racing_overdrafts_one_succeeds(stack: Stack, open_wallet: Open
 def test_a_thousand_transfers_on_one_pair_all_arrive(
     stack: Stack, open_wallet: OpenWallet, slots: range
 ) -> None:
-    """1,000 transfers on one pair: all succeed, the payee has exactly their sum, versions count every one."""
+    """1,000 concurrent transfers of one pair: all succeed, the payee gets their sum, and versions count each."""
     payer, payee = open_wallet(1000, slots=NEAR), open_wallet(0, slots=slots)
     orders = [Order(payer, payee, Decimal("0.999999")) for _ in range(1000)]
     book, states = after(stack, {payer: Decimal(1000), payee: Decimal()}, orders)
@@ -70,7 +70,7 @@ def test_a_thousand_transfers_on_one_pair_all_arrive(
 
 @pytest.mark.slow
 def test_a_thousand_transfers_on_one_wallet_stop_at_zero(stack: Stack, open_wallet: OpenWallet) -> None:
-    """A thousand transfers of 1 race on a wallet that holds 500: exactly 500 succeed, it never goes below zero."""
+    """1,000 racing transfers of 1 from a wallet that holds 500: exactly 500 succeed, and it never goes below zero."""
     payer = open_wallet(500, slots=NEAR)
     payees = opened_with(open_wallet, 0, 20)
     orders = [Order(payer, payee, Decimal(1)) for payee in payees for _ in range(50)]
@@ -82,7 +82,7 @@ def test_a_thousand_transfers_on_one_wallet_stop_at_zero(stack: Stack, open_wall
 @pytest.mark.slow
 @pytest.mark.parametrize("slots", [NEAR, FAR], ids=["same-shard", "other-shard"])
 def test_opposing_transfers_do_not_deadlock(stack: Stack, open_wallet: OpenWallet, slots: range) -> None:
-    """300 transfers A to B against 300 B to A at once: all are decided, all succeed, both end where they began."""
+    """300 transfers A to B race 300 from B to A: all succeed, and both wallets end with their first balances."""
     first, second = open_wallet(300, slots=NEAR), open_wallet(300, slots=slots)
     orders = [Order(*pair, Decimal(1)) for _ in range(300) for pair in ((first, second), (second, first))]
     book, states = after(stack, {first: Decimal(300), second: Decimal(300)}, orders)
@@ -91,7 +91,7 @@ def test_opposing_transfers_do_not_deadlock(stack: Stack, open_wallet: OpenWalle
 
 
 def test_money_in_a_ring_comes_back(stack: Stack, open_wallet: OpenWallet) -> None:
-    """Transfers around a ring of wallets that hold almost nothing: some are refused, none is lost or doubled."""
+    """Transfers around a ring of nearly empty wallets: some are refused, none is lost or doubled."""
     ring = list(opened_with(open_wallet, 1, 6))
     orders = [Order(ring[turn % 6], ring[(turn + 1) % 6], Decimal("0.75")) for turn in range(300)]
     _, states = after(stack, dict.fromkeys(ring, Decimal(1)), orders)
@@ -100,7 +100,7 @@ def test_money_in_a_ring_comes_back(stack: Stack, open_wallet: OpenWallet) -> No
 
 @pytest.mark.parametrize("amount", [1, 1000], ids=["success", "refusal"])
 def test_the_same_key_raced_has_one_effect(stack: Stack, open_wallet: OpenWallet, amount: int) -> None:
-    """The same request 50 times at once: one effect, one first answer; all others replay it or say it is running."""
+    """50 identical requests at once have one effect. One gets the first answer; the others replay it."""
     payer, payee = open_wallet(100, slots=NEAR), open_wallet(0, slots=FAR)
     order = Order(payer, payee, Decimal(amount))
 
@@ -120,7 +120,7 @@ def test_the_same_key_raced_has_one_effect(stack: Stack, open_wallet: OpenWallet
 
 
 def test_the_same_key_raced_with_two_bodies_has_one_effect(stack: Stack, open_wallet: OpenWallet) -> None:
-    """One key, two bodies, 50 requests at once: one body wins, the other is a 422 however often it is sent."""
+    """50 requests with one key and two bodies at once: one body wins, and the other gets a 422."""
     payer, payee, key = open_wallet(100, slots=NEAR), open_wallet(0, slots=FAR), new_key()
 
     async def scene(api: AsyncWalletApi) -> tuple[list[Answer], WalletState]:
@@ -135,7 +135,7 @@ def test_the_same_key_raced_with_two_bodies_has_one_effect(stack: Stack, open_wa
 
 
 def test_the_same_name_raced_is_opened_once(stack: Stack) -> None:
-    """The same accountId opened 50 times at once: one 201, else 409, and one opening posting."""
+    """50 creations of one accountId at once: one 201, the others 409, and one opening posting."""
     account = new_account()
 
     async def scene(api: AsyncWalletApi) -> tuple[Counter[int], int]:
@@ -146,7 +146,7 @@ def test_the_same_name_raced_is_opened_once(stack: Stack) -> None:
 
 
 def test_withdrawals_race_with_transfers(stack: Stack, open_wallet: OpenWallet) -> None:
-    """25 withdrawals and 25 transfers of everything a wallet holds, at once: exactly one of them succeeds."""
+    """25 withdrawals and 25 transfers of a wallet's whole balance at once: exactly one succeeds."""
     payer, payee = open_wallet(5, slots=NEAR), open_wallet(0, slots=FAR)
 
     async def scene(api: AsyncWalletApi) -> Counter[int]:
@@ -157,7 +157,7 @@ def test_withdrawals_race_with_transfers(stack: Stack, open_wallet: OpenWallet) 
 
 
 def test_credits_race_to_the_limit(stack: Stack, open_wallet: OpenWallet) -> None:
-    """40 transfers of 1 to a wallet with room for 5: exactly five succeed, the others are refunded."""
+    """40 transfers of 1 to a wallet with room for 5: exactly five succeed, and the others are refunded."""
     payers = opened_with(open_wallet, 2, 20)
     payee = open_wallet(str(MONEY_MAX - 5), slots=FAR)
     orders = [Order(payer, payee, Decimal(1)) for payer in payers for _ in range(2)]
@@ -167,7 +167,7 @@ def test_credits_race_to_the_limit(stack: Stack, open_wallet: OpenWallet) -> Non
 
 
 def test_closing_races_with_credits(stack: Stack, open_wallet: OpenWallet) -> None:
-    """A wallet closed while money arrives is either closed with nothing in it, or open with all of it."""
+    """A wallet closed while money arrives is either closed with balance 0 or open with all the money."""
     opened = opened_with(open_wallet, 0, 8)
     payer = open_wallet(100, slots=NEAR)
 
@@ -182,7 +182,7 @@ def test_closing_races_with_credits(stack: Stack, open_wallet: OpenWallet) -> No
 
 
 def test_freezing_races_with_transfers(stack: Stack, open_wallet: OpenWallet) -> None:
-    """Wallets frozen and thawed under load: transfers succeed or are refused and refunded, none is lost."""
+    """Transfers to wallets that are frozen and unfrozen under load succeed or are refunded. None is lost."""
     opened = opened_with(open_wallet, 10, 8)
     names = list(opened)
 

@@ -1,4 +1,4 @@
-"""After an acknowledged transfer no read is older, whatever happens to the cache and to who writes it."""
+"""After an acknowledged transfer no read shows an older state, under faults of the cache and of the writers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ STEP = Decimal("0.01")
 PAIRS = 8
 DECIDED_WITHIN_S = 30.0
 READS = 100
-"""So many have to be answered, however slow the machine is."""
+"""The minimum number of answers, also on a slow machine."""
 CACHE_WRITERS = {"saga": "worker", "cqrs": "projection"}
 pytestmark = pytest.mark.slow
 
 
 @dataclass
 class Watched:
-    """A wallet that only one pair's transfers change, so that each of its versions has one possible balance."""
+    """A wallet that only one pair's transfers change, so that each version has exactly one possible balance."""
 
     account: str
     opened: Decimal
@@ -38,14 +38,14 @@ class Watched:
     acknowledged: int = 1
 
     def assert_fresh(self, answer: Answer, at_least: int) -> None:
-        """Fail if the answer is older than a version acknowledged before it was asked for, or was never true."""
+        """Fail if the answer shows a version older than those acknowledged before the read, or a wrong balance."""
         state = state_of(answer)
         assert state.version >= at_least, f"{self} was read as {state}, older than version {at_least}"
         assert state.balance == self.opened + self.step * (state.version - 1), f"{self} was read as {state}"
 
 
 async def read(api: AsyncWalletApi, wallet: Watched) -> bool:
-    """One read, and whether it was answered; while something is broken it need not be."""
+    """Send one read, and return whether it was answered. During a fault it may fail."""
     at_least = wallet.acknowledged
     answer = await answered(api.balance(wallet.account))
     if answer is None or answer.status >= 500:
@@ -55,7 +55,7 @@ async def read(api: AsyncWalletApi, wallet: Watched) -> bool:
 
 
 async def move(api: AsyncWalletApi, payer: Watched, payee: Watched) -> None:
-    """One transfer, retried with its key until it is acknowledged; from then on no read may be older."""
+    """Send one transfer, and retry with its key until it is acknowledged. From then on no read may be older."""
     order, deadline = Order(payer.account, payee.account, STEP), time.monotonic() + DECIDED_WITHIN_S
     while True:
         answer = await answered(api.transfer(order.payer, order.payee, STEP, key=order.key))
@@ -71,7 +71,7 @@ async def move(api: AsyncWalletApi, payer: Watched, payee: Watched) -> None:
 async def watch(
     api: AsyncWalletApi, pairs: list[tuple[Watched, Watched]], disturb: Callable[[], Awaitable[None]]
 ) -> None:
-    """Transfers on every pair, each followed by reads, beside steady readers."""
+    """Run transfers on every pair, each followed by reads, while other readers read continuously."""
     done = asyncio.Event()
     reads = 0
 
@@ -103,7 +103,7 @@ async def watch(
 
 
 def assert_never_stale(stack: Stack, open_wallet: OpenWallet, disturb: Callable[[], Awaitable[None]]) -> None:
-    """Run the watch over pairs on one shard and on two; at the end everything is read once more, and is exact."""
+    """Run the watch over pairs on one shard and on two. At the end every wallet is read again and must be exact."""
     pairs = [
         (
             Watched(open_wallet(100, slots=NEAR), Decimal(100), -STEP),
@@ -123,12 +123,12 @@ def assert_never_stale(stack: Stack, open_wallet: OpenWallet, disturb: Callable[
 
 
 def test_reads_are_fresh_while_all_is_well(stack: Stack, open_wallet: OpenWallet) -> None:
-    """A read that begins after a transfer was acknowledged shows it, or something newer."""
+    """A read that starts after a transfer was acknowledged shows that transfer or a newer state."""
     assert_never_stale(stack, open_wallet, lambda: asyncio.sleep(2))
 
 
 def test_reads_are_fresh_while_the_cache_is_flushed(faults: Stack, open_wallet: OpenWallet) -> None:
-    """Emptying Redis again and again under load shows nobody an older balance."""
+    """If Redis is flushed again and again under load, no read shows an older balance."""
 
     async def disturb() -> None:
         for _ in range(20):
@@ -139,7 +139,7 @@ def test_reads_are_fresh_while_the_cache_is_flushed(faults: Stack, open_wallet: 
 
 
 def test_reads_are_fresh_while_the_cache_dies(faults: Stack, open_wallet: OpenWallet) -> None:
-    """Kill -9 of Redis under load, twice: no read is older than what was acknowledged, before, meanwhile or after."""
+    """If Redis is killed twice with SIGKILL under load, no read is older than the acknowledged transfers."""
     names = [part.name for part in of_kind(faults, "redis")]
 
     async def disturb() -> None:
@@ -152,7 +152,7 @@ def test_reads_are_fresh_while_the_cache_dies(faults: Stack, open_wallet: OpenWa
 
 
 def test_reads_are_fresh_while_the_cache_hangs(faults: Stack, open_wallet: OpenWallet) -> None:
-    """Redis stopped and continued under load: a cache that does not answer costs time at most, never freshness."""
+    """If Redis is stopped and continued under load, reads may be slower but are never older."""
     names = [part.name for part in of_kind(faults, "redis")]
 
     async def disturb() -> None:
@@ -171,7 +171,7 @@ def test_reads_are_fresh_while_the_cache_hangs(faults: Stack, open_wallet: OpenW
 
 
 def test_reads_are_fresh_while_the_caches_writer_dies(faults: Stack, open_wallet: OpenWallet) -> None:
-    """Kill -9 of a process that commits and then writes the cache, between the two perhaps: no read is older for it."""
+    """If a process is killed between its commit and its write to the cache, no read shows an older state."""
     victims = of_kind(faults, CACHE_WRITERS[faults.architecture])
 
     async def disturb() -> None:

@@ -1,4 +1,4 @@
-"""A shard that does not answer: pending is said to be pending, and becomes what it becomes without help."""
+"""An unresponsive shard: transfers are pending, lookups say so, and each transfer ends without help."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def stopped(stack: Stack, parts: list[Component]) -> Iterator[None]:
-    """SIGSTOP these components, and continue them whatever happens."""
+    """SIGSTOP these components, and SIGCONT them at the end in any case."""
     for part in parts:
         stack.kill(part.name, signal.SIGSTOP)
     try:
@@ -39,9 +39,9 @@ def stopped(stack: Stack, parts: list[Component]) -> Iterator[None]:
 
 @pytest.fixture
 def far_databases(faults: Stack) -> list[Component]:
-    """The databases of the last shard of a saga, where every FAR account lives and no NEAR one."""
+    """The databases of the saga's last shard, which has all FAR accounts and no NEAR ones."""
     if faults.architecture != "saga":
-        pytest.skip("both sides of a transfer are one append to one event store")
+        pytest.skip("cqrs appends both sides of a transfer at once to one event store")
     databases = of_kind(faults, "postgres")
     last = max(part.shard or 0 for part in databases)
     if last == 0:
@@ -50,7 +50,7 @@ def far_databases(faults: Stack) -> list[Component]:
 
 
 def assert_not_decided(answer: Answer) -> None:
-    """A lookup that cannot reach the shard where it is decided says pending, or that it cannot say; never more."""
+    """A lookup without access to the deciding shard says pending or shard-unavailable, never an outcome."""
     if answer.status == 200:
         assert answer.document["status"] == "pending"
     else:
@@ -58,7 +58,7 @@ def assert_not_decided(answer: Answer) -> None:
 
 
 async def ended(look_up: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Look a transfer up until it has ended; fails with ``TimeoutError`` when it does not."""
+    """Look a transfer up until it has ended. Raises ``TimeoutError`` if it does not end."""
     async with asyncio.timeout(ENDS_WITHIN_S):
         while True:
             answer = await look_up()
@@ -71,7 +71,7 @@ async def ended(look_up: Callable[[], Awaitable[Answer]]) -> Answer:
 def test_a_transfer_not_decided_in_time_is_pending_until_it_is(
     faults: Stack, far_databases: list[Component], open_wallet: OpenWallet, payee_exists: bool
 ) -> None:
-    """Debited, payee's shard out of reach: 202 with Location; replays say what is true, at last 201 or the refusal."""
+    """If the payee's shard is down after the debit, the answer is 202 with Location. Later replays give the outcome."""
     payer, payee = (
         open_wallet(10, slots=NEAR),
         open_wallet(0, slots=FAR) if payee_exists else new_account(FAR),
@@ -86,7 +86,7 @@ def test_a_transfer_not_decided_in_time_is_pending_until_it_is(
             assert_not_decided(await api.transfer_document(first.transaction_id or ""))
             again = await api.transfer(payer, payee, 10, key=order.key)
             assert (again.status, again.transaction_id) == (202, first.transaction_id)
-            # Its money may still come back, so a payer with a transfer under way cannot be closed at balance 0.
+            # The payer cannot be closed at balance 0 during its transfer, because the money may come back.
             assert_problem(await api.close_wallet(payer), "wallet-not-empty")
         found = await ended(lambda: api.transfer_document(first.transaction_id or ""))
         assert found.document["status"] == ("success" if payee_exists else "refused")
@@ -100,7 +100,7 @@ def test_a_transfer_not_decided_in_time_is_pending_until_it_is(
 def test_a_payers_shard_out_of_reach_is_never_a_guess(
     faults: Stack, far_databases: list[Component], open_wallet: OpenWallet
 ) -> None:
-    """Without the payer's shard neither success nor refusal is claimed; retries with the key find out later."""
+    """If the payer's shard is down, the answer is neither success nor refusal. Retries with the key decide later."""
     opened = {open_wallet(10, slots=FAR): Decimal(10), open_wallet(0, slots=NEAR): Decimal()}
     payer, payee = opened
 
@@ -120,7 +120,7 @@ def test_a_payers_shard_out_of_reach_is_never_a_guess(
 
 
 def test_a_refund_always_fits(faults: Stack, far_databases: list[Component], open_wallet: OpenWallet) -> None:
-    """Money in flight still counts against the limit: what comes in meanwhile can never be in a refund's way."""
+    """Money in flight counts against the payer's limit, so a refund always fits."""
     payer, payee = open_wallet(str(MONEY_MAX), slots=NEAR), new_account(FAR)
 
     async def scene(api: AsyncWalletApi) -> None:
@@ -138,7 +138,7 @@ def test_a_refund_always_fits(faults: Stack, far_databases: list[Component], ope
 def test_the_other_shards_work_on(
     faults: Stack, far_databases: list[Component], open_wallet: OpenWallet
 ) -> None:
-    """While one shard is out of reach, wallets of the others pay each other as ever."""
+    """If one shard is down, transfers between wallets of other shards succeed."""
     payer, payee = open_wallet(10, slots=NEAR), open_wallet(0, slots=NEAR)
 
     async def scene(api: AsyncWalletApi) -> None:
@@ -156,7 +156,7 @@ def test_the_other_shards_work_on(
 def test_what_was_accepted_before_sigterm_is_answered(
     faults: Stack, open_wallet: OpenWallet, slots: range
 ) -> None:
-    """A request under way when SIGTERM arrives gets its answer, and has one effect."""
+    """A request in flight when SIGTERM arrives gets its answer and has one effect."""
     accepting = of_kind(faults, DRAIN_KINDS[faults.architecture][0])
     payer, payee = open_wallet(10, slots=NEAR), open_wallet(0, slots=slots)
     order, book = Order(payer, payee, Decimal(1)), Book()

@@ -1,1 +1,1 @@
-"""The dashboards and rules that everything is watched with."""
+"""Tests of the dashboards, rules and traces."""

@@ -1,4 +1,4 @@
-"""A collector of traces, as far as a test needs one: it takes spans by OTLP over HTTP and keeps them."""
+"""A minimal trace collector for tests. It receives spans by OTLP over HTTP and keeps them."""
 
 import contextlib
 import threading
@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 
 class Span(NamedTuple):
-    """What a service told. A root's parent is empty."""
+    """A span from a service. The parent of a root span is empty."""
 
     transaction_id: UUID
     service: str
@@ -26,15 +26,15 @@ class Span(NamedTuple):
 
 
 class Collector:
-    """What came in so far."""
+    """The spans received so far. Use `collecting` to create one."""
 
     def __init__(self, port: int) -> None:
-        """Use `collecting`."""
+        """`port` is the collector's local port."""
         self.url = f"http://127.0.0.1:{port}/v1/traces"
         self.spans: list[Span] = []
 
     def take(self, body: bytes) -> None:
-        """One request of an exporter."""
+        """Stores the spans of one export request."""
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             service = resource.resource.attributes[0].value.string_value
             for scope in resource.scope_spans:
@@ -52,7 +52,7 @@ class Collector:
                 ]
 
     def traces(self) -> dict[UUID, list[Span]]:
-        """The spans by their transaction."""
+        """The spans by transaction."""
         found: dict[UUID, list[Span]] = {}
         for span in list(self.spans):
             found.setdefault(span.transaction_id, []).append(span)
@@ -61,7 +61,7 @@ class Collector:
 
 @contextlib.contextmanager
 def collecting() -> Iterator[Collector]:
-    """A collector on a port of its own."""
+    """Runs a collector on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -72,7 +72,7 @@ def collecting() -> Iterator[Collector]:
             self.wfile.write(ExportTraceServiceResponse().SerializeToString())
 
         def log_message(self, *_: object) -> None:
-            """Not to the test's output."""
+            """Logs nothing, to keep the test's output clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     collector = Collector(server.server_port)

@@ -1,4 +1,4 @@
-"""Both architectures under load, watched by one Prometheus: what the dashboards' queries are run against."""
+"""Runs both architectures under load with one Prometheus, for the tests of queries and traces."""
 
 from collections.abc import Iterator
 
@@ -16,16 +16,16 @@ TRACED_SHARE = 0.1
 
 @pytest.fixture(scope="session")
 def collector() -> Iterator[Collector]:
-    """Where the services' traces go."""
+    """The collector of the services' traces."""
     with collecting() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def watched(collector: Collector) -> Iterator[PrometheusApi]:
-    """The Prometheus of the lab, some seconds after k6 has put load on both architectures."""
+    """The lab's Prometheus, some seconds after k6 has loaded both architectures."""
     if not prometheus.PROGRAM.exists():
-        pytest.skip("there is no Prometheus, and a test does not install one")
+        pytest.skip("Prometheus is not installed, and tests do not install it")
     settings = {
         "WALLET_BOOKS_INTERVAL_S": "2",
         "WALLET_TRACES_URL": collector.url,

@@ -1,4 +1,4 @@
-"""Prometheus' rules: they parse, their tests pass, every alert is tested and explained."""
+"""Prometheus' rules: they are valid, their tests pass, and every alert has a test and a runbook section."""
 
 import re
 import shutil
@@ -13,19 +13,19 @@ ALERTS = re.findall(r"- alert: (\w+)", (PROMETHEUS / "rules" / "alerts.yml").rea
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None,
-    reason="there is no promtool; `./lab up saga --monitoring` or `apt-get install prometheus` brings it",
+    reason="promtool is missing: run `./lab up saga --monitoring` or `apt-get install prometheus`",
 )
 
 
 def promtool(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    """What promtool says."""
+    """Runs promtool and returns its result."""
     argv = ["promtool", *map(str, arguments)]
     return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 @needs_promtool
 def test_rules_are_valid() -> None:
-    """Prometheus would refuse to start with a rule it cannot read."""
+    """The rules are valid for promtool. Prometheus does not start with an invalid rule."""
     checked = promtool("check", "rules", *sorted((PROMETHEUS / "rules").glob("*.yml")))
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -33,20 +33,20 @@ def test_rules_are_valid() -> None:
 @needs_promtool
 @pytest.mark.parametrize("file", sorted((PROMETHEUS / "tests").glob("*.yml")), ids=lambda file: file.stem)
 def test_rules_do_what_they_are_for(file: Path) -> None:
-    """Each alert is quiet before its fault and fires after it, once, with its labels and words."""
+    """Each alert is silent before its fault and fires once after it, with its labels and annotations."""
     tested = promtool("test", "rules", file)
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 def test_every_alert_is_tested() -> None:
-    """An alert without a test is one that nobody has seen fire."""
+    """Every alert has a test in which it fires."""
     tests = (PROMETHEUS / "tests" / "alerts.yml").read_text()
     fired = re.findall(r"alertname: (\w+)\n +exp_alerts:\n +- exp_labels", tests)
     assert sorted(fired) == sorted(ALERTS)
 
 
 def test_every_alert_is_explained() -> None:
-    """Whoever is woken by an alert finds its section in the runbook, which has no others."""
+    """The runbook has one section per alert and no others, and each alert links to its section."""
     sections = re.findall(r"^## (\w+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
     assert sections == ALERTS
     links = re.findall(r"runbook: docs/runbook\.md#(\w+)", (PROMETHEUS / "rules" / "alerts.yml").read_text())

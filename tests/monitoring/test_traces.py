@@ -1,4 +1,4 @@
-"""Traces: one transfer is one trace, whichever services and whichever broker it passes."""
+"""Traces: one transfer is one trace across all services and the broker."""
 
 import time
 
@@ -26,21 +26,23 @@ WAYS = {
         ("projection", "project"),
     ],
 }
-"""Who tells of a transfer between two shards, and what."""
+"""The service and name of every span of a transfer between two shards."""
 
 
-def told(spans: list[Span]) -> set[tuple[str, str]]:
-    """Service and name of each."""
+def services_and_names(spans: list[Span]) -> set[tuple[str, str]]:
+    """The service and name of each span."""
     return {(span.service, span.name) for span in spans}
 
 
 @pytest.mark.parametrize("architecture", WAYS)
 def test_one_transfer_is_one_trace(architecture: str, watched: PrometheusApi, collector: Collector) -> None:
-    """Its spans come from every service on its way, under one root, and none began before that."""
+    """Every service on the way sends spans of the transfer. They share one root, and none begins before it."""
     way = set(WAYS[architecture])
     deadline = time.monotonic() + 20
-    while not (whole := [spans for spans in collector.traces().values() if told(spans) >= way]):
-        assert time.monotonic() < deadline, [told(spans) for spans in collector.traces().values()][:5]
+    while not (whole := [spans for spans in collector.traces().values() if services_and_names(spans) >= way]):
+        assert time.monotonic() < deadline, [
+            services_and_names(spans) for spans in collector.traces().values()
+        ][:5]
         time.sleep(0.2)
     for spans in whole:
         (root,) = [span for span in spans if not span.parent]
@@ -52,7 +54,7 @@ def test_one_transfer_is_one_trace(architecture: str, watched: PrometheusApi, co
 def test_whether_a_transfer_is_traced_is_decided_alike_everywhere(
     watched: PrometheusApi, collector: Collector
 ) -> None:
-    """A share of all transfers, told by all their services; of the others nobody tells anything."""
+    """All services trace the same share of transfers, chosen by the transaction id."""
     random_bits = [transaction_id.int % 2**62 / 2**62 for transaction_id in collector.traces()]
     assert len(random_bits) > 10
     assert max(random_bits) < TRACED_SHARE

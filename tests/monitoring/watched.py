@@ -1,4 +1,4 @@
-"""Asking a Prometheus what it has seen since a test began."""
+"""Queries Prometheus for the data since a test began."""
 
 import json
 import math
@@ -16,26 +16,26 @@ from typing import Any
 from wallet_lab.home import ARCHITECTURES
 
 RATE_INTERVAL = "10s"
-"""What Grafana would put in for `$__rate_interval`."""
+"""The value that Grafana would insert for `$__rate_interval`."""
 
 SETTLE_S = 3
 K6 = Path(sys.executable).with_name("k6")
 SCRIPT = Path(__file__).parents[2] / "load-testing" / "script.js"
 SCENARIOS = ("refusals", "mixed")
-"""One after the other: transfers of every outcome with the compensations they cost, then reads."""
+"""Run one after the other: transfers with every outcome and their compensations, then reads."""
 
 
 class PrometheusApi:
-    """The lab's Prometheus, from the moment this was made."""
+    """The lab's Prometheus. Queries cover the time since this object was created."""
 
     def __init__(self, url: str) -> None:
-        """`url` is its base."""
+        """`url` is the base URL."""
         self.url = url
         self._since = time.time()
 
     @property
     def k6_environment(self) -> dict[str, str]:
-        """What makes k6 write its metrics here."""
+        """The environment that makes k6 write its metrics to this Prometheus."""
         return {
             "K6_PROMETHEUS_RW_SERVER_URL": f"{self.url}/api/v1/write",
             "K6_PROMETHEUS_RW_TREND_STATS": "p(50),p(95),p(99)",
@@ -43,13 +43,13 @@ class PrometheusApi:
         }
 
     def series(self, expr: str) -> list[dict[str, str]]:
-        """The labels of every series that had a finite value at any second since; raises for a wrong query."""
+        """The labels of every series with a finite value since the start. Raises ValueError if the query is invalid."""
         window = {"start": self._since, "end": time.time(), "step": 1}
         found = self._ask("query_range", expr.replace("$__rate_interval", RATE_INTERVAL), window)
         return [one["metric"] for one in found if any(math.isfinite(float(v)) for _, v in one["values"])]
 
     def now(self, expr: str, label: str) -> dict[str, float]:
-        """The last value of every series, by one of its labels that tells them apart."""
+        """The last value of every series, by a label that is unique per series."""
         return {one["metric"][label]: float(one["value"][1]) for one in self._ask("query", expr, {})}
 
     def _ask(self, kind: str, expr: str, window: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ class PrometheusApi:
 
 
 def settled(server: PrometheusApi) -> None:
-    """Waits until the last second's work was scraped, all books were looked at, and the rules were evaluated on it."""
+    """Waits until Prometheus has scraped the last work, every ledger was checked, and the rules were evaluated."""
     time.sleep(SETTLE_S)
     deadline = time.monotonic() + 40
     while len(server.series("architecture:wallet_books_imbalance_micros:sum")) < len(ARCHITECTURES):
@@ -72,7 +72,7 @@ def settled(server: PrometheusApi) -> None:
 
 
 def load(server: PrometheusApi, base_urls: Mapping[str, str]) -> None:
-    """Puts load on all architectures at once; k6 writes what it measures to Prometheus."""
+    """Loads all architectures at once. k6 writes its metrics to Prometheus."""
     for scenario in SCENARIOS:
         for process in [_k6(scenario, server, *stack) for stack in base_urls.items()]:
             process.wait(timeout=60)
