@@ -1,5 +1,5 @@
-// The load tests: one entry for all scenarios, against a stack that is up. `k6 run load-testing/script.js` alone is a
-// smoke test of the saga; README.md says what SCENARIO and the other variables choose.
+// Entry point of all load tests, for a running stack. `k6 run load-testing/script.js` alone is a smoke test of the
+// saga. README.md explains SCENARIO and the other variables.
 
 import { config } from './lib/config.js';
 import { metricOptions, summarize } from './lib/summary.js';
@@ -10,13 +10,13 @@ const scenario = scenarioNamed(config.scenario);
 export const options = {
   scenarios: scenario.load,
   tags: { architecture: config.architecture },
-  // Opening 100 000 wallets by HTTP takes minutes; the lab seeds them and says so (SEEDED=1).
+  // Opening 100 000 wallets by HTTP takes minutes, unless the lab has seeded them (SEEDED=1).
   setupTimeout: '15m',
   ...metricOptions(scenario),
 };
 
-// What is returned reaches every client: k6 runs this file once for each of them, so a random name drawn at the top
-// would differ between them.
+// k6 passes the result to every client. A random name at the top of this file would differ between clients, because k6
+// runs the file once per client.
 export function setup() {
   scenario.prepare();
   return { run: config.run || `r${Date.now().toString(36)}`, begunAt: Date.now() };
@@ -26,7 +26,7 @@ export default function ({ run }) {
   scenario.iterate(run);
 }
 
-// The load beside what a scenario looks at.
+// The background load of a scenario that has one.
 export function beside({ run }) {
   scenario.beside(run);
 }

@@ -1,4 +1,4 @@
-// The two calls that the load consists of, each counted by its outcome.
+// The load's two calls, a transfer and a read of a balance. Both are counted by outcome.
 
 import { check } from 'k6';
 import http from 'k6/http';
@@ -16,10 +16,10 @@ const transferMs = new Trend('wallet_transfer_ms');
 const reads = new Counter('wallet_reads');
 const readMs = new Trend('wallet_read_ms');
 
-// Sends one transfer once; `part` names what it belongs to within the scenario, in its key and its metrics.
+// Sends one transfer, without retries. `part` names a part of the scenario in the key and in the metrics.
 export function transfer(run, { from, to }, part) {
   const key = `${run}-${part || config.scenario}-${__VU}-${__ITER}`;
-  // No account name needs escaping; k6 shares the machine with the servers, and JSON.stringify would take 6 µs of it.
+  // Account names need no escaping. JSON.stringify would take 6 µs of the CPU that k6 shares with the servers.
   const body = `{"fromAccount":"${from}","toAccount":"${to}","amount":${AMOUNT},"currency":"${CURRENCY}"}`;
   const startedAt = Date.now();
   const answer = http.post(`${config.writeUrl}/wallets/balanceTransfer`, body, withKey(key));
@@ -32,7 +32,7 @@ export function transfer(run, { from, to }, part) {
   return outcome;
 }
 
-// Reads a balance once; with a position, what it shows is at least that new.
+// Reads a balance, without retries. With a position, the answer shows at least that position.
 export function readBalance(account, position) {
   const query = position === undefined ? '' : `?min_position=${position}`;
   const answer = http.get(`${config.readUrl}/wallets/${account}/balance${query}`, PARAMS);
@@ -41,12 +41,12 @@ export function readBalance(account, position) {
   return outcome;
 }
 
-// A sample costs k6 3 to 9 µs, so there are two a call, with as few tags as will do, and only a failed check is one.
+// A sample costs k6 3 to 9 µs. So each call adds two samples with few tags, and only failed checks add another.
 function count(outcome, ms, counter, trend, part) {
   const tags = { outcome: outcome.kind };
   if (outcome.what) tags.problem = outcome.what;
   if (part) tags.part = part;
   counter.add(1, tags);
   trend.add(ms, tags);
-  if (outcome.kind === 'error') check(outcome, { 'answered as the contract allows': () => false });
+  if (outcome.kind === 'error') check(outcome, { 'the answer follows the contract': () => false });
 }

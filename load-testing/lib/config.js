@@ -1,6 +1,6 @@
-// What the environment says (`k6 run -e NAME=value`); what it does not say, each scenario knows for itself.
+// Settings from the environment (`k6 run -e NAME=value`). Each scenario has defaults for the others.
 
-// Where the architectures listen unless told otherwise; noop is the lab's target that answers without doing the work.
+// The architectures' default ports. noop is the lab's target that answers without doing the work.
 const PORTS = { saga: 3000, cqrs: 3001, noop: 3002 };
 
 export function text(name, usual) {
@@ -9,21 +9,21 @@ export function text(name, usual) {
 
 export function number(name, usual) {
   const value = Number(text(name, usual));
-  if (!(value >= 0)) throw new Error(`${name}=${text(name)} is not a number from 0 up`);
+  if (!(value >= 0)) throw new Error(`${name}=${text(name)} is not a number of at least 0`);
   return value;
 }
 
-// A duration in seconds, given as k6 writes them: 90s, 1.5m, 500ms.
+// A duration in seconds, written as in k6: 90s, 1.5m, 500ms.
 export function seconds(name, usual) {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text(name, usual)) || [];
   if (!unit) throw new Error(`${name}=${text(name)} is not a duration such as 90s, 1.5m or 500ms`);
   return Number(amount) * { ms: 0.001, s: 1, m: 60 }[unit];
 }
 
-// Rising rates, such as 500,1000,2000.
+// Increasing rates, such as 500,1000,2000.
 export function rates(name, usual) {
   const values = text(name, usual).split(',').map(Number);
-  if (!values.every((value) => value > 0)) throw new Error(`${name}=${text(name)} is not a list of rates`);
+  if (!values.every((value) => value > 0)) throw new Error(`${name}=${text(name)} is not a list of rates such as 500,1000,2000`);
   return values;
 }
 
@@ -37,7 +37,7 @@ const baseUrl = text('BASE_URL') || usualUrl(architecture);
 
 export const config = {
   scenario: text('SCENARIO', 'smoke'),
-  // Only BASE_URL was given: whose it is, nobody said.
+  // BASE_URL without ARCH does not identify the architecture.
   architecture: text('BASE_URL') ? text('ARCH', 'unnamed') : architecture,
   readUrl: text('READ_URL', baseUrl),
   writeUrl: text('WRITE_URL', baseUrl),

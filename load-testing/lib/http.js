@@ -1,4 +1,4 @@
-// Requests as the wallet's API wants them, and what every call needs to know of an answer.
+// Request parameters of the wallet API, and helpers to read an answer.
 
 import { config } from './config.js';
 
@@ -11,12 +11,12 @@ export function withKey(key) {
   return { ...PARAMS, headers: { ...headers, 'Idempotency-Key': key } };
 }
 
-// From the request to the whole answer, in ms; k6 counts the wait for a connection apart.
+// Time from the request to the whole answer in ms. k6 reports the wait for a connection separately (`blocked`).
 export function elapsedMs(answer) {
   return answer.timings.blocked + answer.timings.duration;
 }
 
-// The JSON object of an answer; an empty one where there is none.
+// The JSON object of an answer, or an empty object if there is none.
 export function documentOf(answer) {
   try {
     return Object(JSON.parse(answer.body));

@@ -1,8 +1,8 @@
-// What an answer lets a client conclude. docs/problems.md explains the names.
+// The outcomes that a client can conclude from an answer. docs/problems.md explains the problem names.
 //
 // success   it happened, both sides are durable       refused   it was decided against: no net effect
-// pending   it will be decided                        rejected  turned away, nothing was decided
-// unknown   it may or may not have happened           error     nothing that the contract allows here
+// pending   it will be decided                        rejected  not accepted, nothing was decided
+// unknown   it may or may not have happened           error     an answer that the contract does not allow
 
 import { documentOf } from './http.js';
 
@@ -24,7 +24,7 @@ const PROBLEMS = {
 
 export const REFUSALS = Object.keys(PROBLEMS).filter((name) => PROBLEMS[name] === 'refused');
 
-// Of a transfer: { kind, what, transactionId, position }; `what` tells apart what is of the same kind.
+// The outcome of a transfer: { kind, what, transactionId, position }. `what` distinguishes outcomes of one kind.
 export function transferOutcome(answer) {
   if (answer.status === 0) return unanswered(answer);
   const document = documentOf(answer);
@@ -35,7 +35,7 @@ export function transferOutcome(answer) {
   return { kind: 'error', what: promised ? `${answer.status}-not-${promised}` : `http-${answer.status}` };
 }
 
-// Of a read of a balance: { kind, what, wallet }.
+// The outcome of a read of a balance: { kind, what, wallet }.
 export function readOutcome(answer) {
   if (answer.status === 0) return unanswered(answer);
   const document = documentOf(answer);
@@ -48,14 +48,15 @@ export function label({ kind, what }) {
   return what ? `${kind}:${what}` : kind;
 }
 
-// Names are lower-case words; anything else a server might send would break the lines of the calls.
+// Problem names are lower-case words. Other text from a server could break the lines of the call log.
 function problem(answer, { type }) {
   const [, name] = /^\/problems\/([a-z-]+)$/.exec(type) || [];
   if (!name) return { kind: 'error', what: `http-${answer.status}` };
   return { kind: PROBLEMS[name] || 'error', what: name };
 }
 
-// A refused connection is unknown, too, because k6's HTTP library may have sent the request before (README.md, "Limits of k6").
+// A refused connection is unknown too, because k6's HTTP library may have sent the request before (README.md, "Limits
+// of k6").
 function unanswered({ error_code: code }) {
   if (code === 1050) return { kind: 'unknown', what: 'timeout' };
   return { kind: 'unknown', what: code >= 1100 && code < 1220 ? 'no-connection' : 'connection-lost' };

@@ -1,9 +1,10 @@
-// How load is put on. In a closed loop a client asks again once it is answered, so a slow server gets less to do; in an
-// open one requests arrive by the clock, and those that no client was free for are reported as dropped.
+// Load shapes. In a closed loop each client waits for its answer before it sends the next request, so a slow server
+// gets fewer requests. In an open loop requests arrive by the clock; if no client is free for a request, k6 reports it
+// as dropped.
 
 import { config, number, seconds } from './config.js';
 
-// Whoever has sent a transfer waits for its answer, so that each one begun is counted and logged.
+// A client that has sent a transfer waits for the answer, so that every started transfer is counted and logged.
 const GRACE = { gracefulStop: `${config.timeoutSeconds + 5}s` };
 
 export function fixed(iterations) {
@@ -15,7 +16,7 @@ export function closed(clients) {
   return { executor: 'constant-vus', vus: number('VUS', clients), duration, ...GRACE };
 }
 
-// Up for a fifth of the time, hold for seven tenths, down for the rest.
+// Increases for a fifth of the time, holds for seven tenths, decreases for the last tenth.
 export function ramped(clients) {
   const [vus, total] = [number('VUS', clients), seconds('DURATION', '30s')];
   const stage = (share, target) => ({ duration: `${share * total}s`, target });
@@ -38,7 +39,7 @@ export function arriving(perSecond, clients) {
   };
 }
 
-// One rate after the other, each for the same time.
+// Several rates in order, each for the same time.
 export function stairs(steps, stepSeconds, clients) {
   const duration = `${stepSeconds}s`;
   return {

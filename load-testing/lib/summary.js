@@ -1,9 +1,9 @@
-// What k6 shall keep of its metrics, and what is made of them at the end: JSON for programs, some lines for people.
+// The metrics that k6 keeps, and the summary at the end: JSON for programs, text for people.
 
 import { config } from './config.js';
 import { OUTCOMES, REFUSALS } from './outcomes.js';
 
-// Enough shares to draw a distribution with its tail.
+// Enough percentiles to draw a distribution with its tail.
 const PERCENTILES = [1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 99.9, 99.99];
 
 const ALWAYS = {
@@ -16,12 +16,12 @@ export function metricOptions(scenario) {
   return {
     thresholds: { ...watched(scenario), ...ALWAYS, ...scenario.thresholds },
     summaryTrendStats: ['count', 'max', ...PERCENTILES.map((percent) => `p(${percent})`)],
-    // Without `name` and `url`: they hold account names, so each wallet would be a time series of its own.
+    // Without `name` and `url`, because they contain account names: each wallet would become its own time series.
     systemTags: ['scenario', 'method', 'status', 'error_code', 'expected_response', 'check'],
   };
 }
 
-// k6 sums up a tag's values apart only where a threshold asks for them; these always hold.
+// k6 aggregates a tag's values separately only if a threshold uses them. These thresholds always pass.
 function watched(scenario) {
   const selectors = [
     ...REFUSALS.map((name) => `wallet_transfers{problem:${name}}`),
@@ -55,7 +55,7 @@ function summaryOf(scenario, { metrics, setup_data: setup }) {
     // What k6 really had, whatever changed the options above.
     clients_max: metrics.vus_max?.values.max ?? 0,
     rate: rate ?? null,
-    // Without the opening of wallets; with the wait for the last answers.
+    // Excludes the opening of wallets, and includes the wait for the last answers.
     duration_s: setup ? (Date.now() - setup.begunAt) / 1000 : null,
     iterations: count(metrics.iterations),
     dropped_iterations: count(metrics.dropped_iterations),
@@ -70,7 +70,7 @@ function summaryOf(scenario, { metrics, setup_data: setup }) {
   };
 }
 
-// k6 does not count what it drops by step; `offered` less all outcomes is what was not begun.
+// k6 does not count dropped iterations per step. They are `offered` minus all outcomes.
 function stepOf({ name, rate, seconds }, metrics) {
   const latency = distribution(metrics[`wallet_transfer_ms{${tags('success', name)}}`]);
   return { name, rate, duration_s: seconds, offered: rate * seconds, outcomes: outcomes(metrics, name), latency_ms: latency };
@@ -90,7 +90,7 @@ function readsOf(metrics) {
   return { ...Object.fromEntries(counts), latency_ms: distribution(metrics['wallet_read_ms{outcome:success}']) };
 }
 
-// A figure that was not measured is null, never 0.
+// A figure without measurements is null, never 0.
 function distribution(metric) {
   const values = metric?.values;
   if (!values?.count) return null;
@@ -112,13 +112,13 @@ function crossed(metrics) {
 }
 
 function lines(summary) {
-  const { outcomes: told, reads, steps } = summary;
-  const refused = Object.entries(told.refused).map(([name, times]) => `${name} ${times}`).join(', ') || '0';
+  const { outcomes: totals, reads, steps } = summary;
+  const refused = Object.entries(totals.refused).map(([name, times]) => `${name} ${times}`).join(', ') || '0';
   return [
     `${summary.scenario} · ${summary.architecture} · ${summary.clients} clients · ${summary.duration_s?.toFixed(1)} s`,
-    `  transfers    ${told.success} acknowledged · ${latencies(summary.latency_ms)}`,
-    `               refused ${refused} · pending ${told.pending} · unknown ${told.unknown}`
-      + ` · rejected ${told.rejected} · error ${told.error}`,
+    `  transfers    ${totals.success} acknowledged · ${latencies(summary.latency_ms)}`,
+    `               refused ${refused} · pending ${totals.pending} · unknown ${totals.unknown}`
+      + ` · rejected ${totals.rejected} · error ${totals.error}`,
     ...(reads ? [`  reads        ${reads.success} answered · ${latencies(reads.latency_ms)}`] : []),
     ...(summary.delay_ms ? [`  seen after   ${latencies(summary.delay_ms)} · ${summary.stale_reads} stale reads`] : []),
     ...(summary.fresh_read_ms ? [`  fresh read   ${latencies(summary.fresh_read_ms)}`] : []),

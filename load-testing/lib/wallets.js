@@ -1,4 +1,4 @@
-// Which wallets there are, how a pair is drawn from them, and how they come to be.
+// The wallets of the load: their names, the choice of pairs, and their creation.
 
 import http from 'k6/http';
 import { fail } from 'k6';
@@ -7,7 +7,7 @@ import { CURRENCY } from './calls.js';
 import { config } from './config.js';
 import { PARAMS, documentOf } from './http.js';
 
-// These two live on different shards, whether there are 2 or 4.
+// These two wallets are on different shards, with 2 and with 4 shards.
 export const HOT_PAIR = { from: 'hot-payer', to: 'hot-sink' };
 
 const OPENING_BALANCE = 1000000;
@@ -17,7 +17,7 @@ export function nameOf(n) {
   return `${config.walletPrefix}${n}`;
 }
 
-// A payer and another wallet as payee, each by its number, drawn by `draw()` from 0 … count-1.
+// A payer and a different payee. `draw()` returns their numbers from 0 to count-1.
 export function pairOf(draw, count) {
   const [payer, payee] = [draw(), draw()];
   return { from: nameOf(payer), to: nameOf(payee === payer ? (payee + 1) % count : payee) };
@@ -28,13 +28,13 @@ export function uniform(count) {
 }
 
 // Zipf's law: wallet number k-1 is drawn in proportion to k^-skew. The density x^-skew on [1, count+1) is inverted,
-// rounded down, and thinned out to the exact weights, so that no table of 100 000 weights is kept by each client.
+// rounded down, and thinned by rejection to the exact weights, so that no client keeps a table of 100 000 weights.
 export function zipf(count, skew) {
   const area = skew === 1 ? Math.log : (x) => (x ** (1 - skew) - 1) / (1 - skew);
   const inverse = skew === 1 ? Math.exp : (y) => (1 + y * (1 - skew)) ** (1 / (1 - skew));
   const ratio = (k) => k ** -skew / (area(k + 1) - area(k));
   return function draw() {
-    // Rejected less than once in two, so the bound is never met.
+    // Less than half of the draws are rejected, so this bound is never reached in practice.
     for (let attempt = 0; attempt < 100; attempt += 1) {
       const k = Math.min(count, Math.floor(inverse(Math.random() * area(count + 1))));
       if (Math.random() * ratio(1) < ratio(k)) return k - 1;
@@ -43,7 +43,7 @@ export function zipf(count, skew) {
   };
 }
 
-// Opens the pair or the numbered wallets, unless they are there already (SEEDED=1).
+// Opens the pair or the numbered wallets, unless they are seeded already (SEEDED=1).
 export function prepareHotPair() {
   if (!config.areWalletsSeeded) open([HOT_PAIR.from, HOT_PAIR.to]);
 }
@@ -53,7 +53,7 @@ export function prepareWallets(count) {
   if (!config.areWalletsSeeded) open(Array.from({ length: count }, (_, n) => nameOf(n)));
 }
 
-// Opens wallets; one that is there from an earlier run will do.
+// Opens wallets. A wallet that exists from an earlier run is kept.
 export function open(accounts, balance = OPENING_BALANCE) {
   const request = (accountId) => ({
     method: 'POST',
@@ -68,14 +68,14 @@ export function open(accounts, balance = OPENING_BALANCE) {
 
 export function freeze(account) {
   const answer = http.put(`${config.writeUrl}/wallets/${account}`, '{"status":"frozen"}', PARAMS);
-  if (answer.status !== 200) fail(`${account} was not frozen: ${told(answer)}`);
+  if (answer.status !== 200) fail(`${account} was not frozen: ${describe(answer)}`);
 }
 
 function expectOpen(answer) {
   const exists = documentOf(answer).type === '/problems/wallet-exists';
-  if (answer.status !== 201 && !exists) fail(`no wallet was opened at ${config.writeUrl}: ${told(answer)}`);
+  if (answer.status !== 201 && !exists) fail(`no wallet was opened at ${config.writeUrl}: ${describe(answer)}`);
 }
 
-function told({ status, body, error }) {
+function describe({ status, body, error }) {
   return status ? `${status} ${body}` : `${error}; is the stack up?`;
 }

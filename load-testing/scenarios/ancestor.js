@@ -1,5 +1,5 @@
-// The shape that this lab's ancestor was measured with: clients ramp up, hold and leave, and each waits half a second
-// between its transfers, all from one wallet to another.
+// The load shape of this lab's predecessor: the number of clients increases, holds and decreases. All transfers go from
+// one wallet to another, and each client waits half a second between its transfers.
 
 import { sleep } from 'k6';
 

@@ -1,8 +1,8 @@
-// How long after a write's answer do readers see it? One client pays from a wallet to another that nobody else pays to,
-// and reads the payee until the payment shows. With RATE, as many transfers a second between other wallets go beside.
+// Measures the time from a write's answer until readers see the write. One client pays to a wallet that gets no other
+// payments, and reads it until the payment shows. With RATE, that many transfers per second run between other wallets.
 //
-// A write's `position` says what to wait for; where there is none (saga), the wallet's version must have grown at the
-// very first read. In turn with that, reads that are given `min_position` are timed: they must be fresh at once.
+// If the write's answer has a `position`, readers wait for that position. Otherwise (saga) the first read must show the
+// wallet's next version. Every second time the client reads with `min_position`: that read must be fresh at once.
 
 import { check } from 'k6';
 import exec from 'k6/execution';
@@ -23,10 +23,10 @@ const rate = number('RATE', 0);
 const count = number('WALLETS', 1000);
 const draw = uniform(count);
 
-// In ms with decimals, unlike Date.now().
+// Milliseconds with decimals, unlike Date.now().
 const now = () => exec.instance.currentTestRunDuration;
 
-// The payee's version when it was last read; unknown at first, and after a transfer that may still come.
+// The payee's version at the last read. Unknown at first, and after a transfer that may still take effect.
 let version;
 
 export const consistency = {
@@ -56,7 +56,7 @@ function readWithPosition(acknowledged) {
   return checked(wallet, acknowledged);
 }
 
-// The delay ends when the first read that shows the payment is sent: a read's own time is not part of it.
+// The delay ends when the first read that shows the payment is sent, so it excludes the duration of that read.
 function readUntilSeen(acknowledged, mayBeStale) {
   let stale = 0;
   for (let sentAt = now(); sentAt - acknowledged.at < GIVE_UP_MS; sentAt = now()) {
@@ -82,6 +82,6 @@ function shows(wallet, { position, version: grown }) {
 
 function checked(wallet, acknowledged) {
   if (!wallet) return undefined;
-  check(wallet, { 'what is as new as the write shows it': ({ version: read }) => !(read < acknowledged.version) });
+  check(wallet, { 'a read as new as the write shows the write': ({ version: read }) => !(read < acknowledged.version) });
   return wallet.version;
 }

@@ -1,4 +1,4 @@
-// All transfers from one wallet to one other, on another shard: nothing is left for sharding to divide.
+// All transfers go from one wallet to another wallet on another shard, so more shards cannot divide the load.
 
 import { transfer } from '../lib/calls.js';
 import { closed } from '../lib/shapes.js';

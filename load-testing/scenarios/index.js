@@ -1,9 +1,10 @@
-// All scenarios by the name that SCENARIO gives. Each has
-//   load        k6's scenarios: how many clients or arrivals, for how long
-//   prepare()   opens the wallets, once, before the load
-//   iterate(run)  what a client does, again and again; beside(run): the same for the load beside, where there is one
-//   thresholds  what must hold besides what must hold for all (lib/summary.js)
-//   parts       of a sweep: its steps, each summed up by itself
+// All scenarios by name (SCENARIO). Each has
+//   load          k6's scenarios: how many clients or arrivals, and for how long
+//   prepare()     opens the wallets once, before the load
+//   iterate(run)  runs one iteration of a client
+//   `beside(run)` runs one iteration of the background load, if there is any
+//   thresholds    thresholds in addition to those of all scenarios (lib/summary.js)
+//   parts         the steps of a sweep, each summarized separately
 
 import { consistency } from './consistency.js';
 import { highload, normal } from './ancestor.js';

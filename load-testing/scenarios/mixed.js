@@ -1,4 +1,4 @@
-// Nine reads for each transfer, as wallets are used.
+// Nine reads for each transfer, an assumed mix of real use.
 
 import { readBalance, transfer } from '../lib/calls.js';
 import { number } from '../lib/config.js';

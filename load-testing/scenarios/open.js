@@ -1,4 +1,4 @@
-// Transfers arrive at RATE a second whether the last ones were answered or not; what no client was free for is dropped.
+// RATE transfers arrive per second, even if earlier ones are unanswered. k6 drops an arrival if no client is free.
 
 import { transfer } from '../lib/calls.js';
 import { number } from '../lib/config.js';

@@ -1,4 +1,4 @@
-// Balances only.
+// Reads of balances only.
 
 import { readBalance } from '../lib/calls.js';
 import { number } from '../lib/config.js';

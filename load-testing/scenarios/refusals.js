@@ -1,5 +1,5 @@
-// Three transfers in ten must be refused. Payer and payee are told on different shards, so for a payee who is missing or
-// frozen the saga has debited the payer before it learns of it, and compensates.
+// Three transfers in ten must be refused. Payer and payee may be on different shards. Then the saga debits the payer
+// before it finds that the payee is missing or frozen, and compensates.
 
 import { check } from 'k6';
 
@@ -38,6 +38,6 @@ export const refusals = {
     const { change, expected } = kindOfTransfer();
     const outcome = transfer(run, { ...pairOf(draw, count), ...change });
     const isDecided = ['success', 'refused'].includes(outcome.kind);
-    check(outcome, { 'decided as it must be': () => !isDecided || label(outcome) === expected });
+    check(outcome, { 'decided as expected': () => !isDecided || label(outcome) === expected });
   },
 };

@@ -1,4 +1,4 @@
-// Is the stack there, and does it do what it says? A few transfers, each payer read before and after.
+// Checks that the stack works: a few transfers, each with reads of the payer before and after.
 
 import { check } from 'k6';
 

@@ -1,4 +1,4 @@
-// Arrival rates rise in steps until the stack cannot keep up: the knee is where latency leaves the ground.
+// Arrival rates increase in steps until the stack cannot keep up. The knee is the rate where latency rises steeply.
 
 import exec from 'k6/execution';
 
@@ -13,7 +13,7 @@ const steps = rates('RATES', '250,500,1000,1500,2000,2500,3000,4000');
 const stepSeconds = seconds('DURATION', '5s');
 const parts = steps.map((rate) => ({ name: `sweep-${rate}`, rate, seconds: stepSeconds }));
 
-// Asked once by each client: k6 needs 12 µs to say it.
+// Read once per client, because the call takes k6 12 µs.
 let startedAt;
 
 function currentStep() {
@@ -24,7 +24,7 @@ function currentStep() {
 export const sweep = {
   load: { sweep: stairs(steps, stepSeconds, 500) },
   parts,
-  // Beyond the knee some calls may well time out.
+  // Above the knee, calls may time out.
   thresholds: { 'wallet_transfers{outcome:unknown}': [] },
   prepare: () => prepareWallets(count),
   iterate(run) {

@@ -1,4 +1,4 @@
-// Payer and payee drawn at random from WALLETS: 1000, or 100000 to go beyond what caches hold.
+// Random payers and payees from WALLETS wallets: 1000, or 100000 to exceed the caches.
 
 import { transfer } from '../lib/calls.js';
 import { number } from '../lib/config.js';

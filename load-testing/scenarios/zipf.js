@@ -1,4 +1,4 @@
-// A few wallets take part in most transfers, as in life: Zipf's law with exponent SKEW over WALLETS.
+// A few wallets take part in most transfers: Zipf's law with exponent SKEW over WALLETS wallets.
 
 import { transfer } from '../lib/calls.js';
 import { number } from '../lib/config.js';
