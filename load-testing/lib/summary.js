@@ -52,7 +52,7 @@ function summaryOf(scenario, { metrics, setup_data: setup }) {
     architecture: config.architecture,
     run: setup?.run,
     clients: vus || preAllocatedVUs || metrics.vus_max?.values.max,
-    // What k6 really had, whatever changed the options above.
+    // The number of clients that k6 used, which may differ from the options above.
     clients_max: metrics.vus_max?.values.max ?? 0,
     rate: rate ?? null,
     // Excludes the opening of wallets, and includes the wait for the last answers.

@@ -53,7 +53,7 @@ class LabStack:
 
     @property
     def database_urls(self) -> Sequence[str]:
-        """Every shard's database, and the event store."""
+        """The databases of all shards, and in cqrs the event store."""
         log = [self._running.event_store_url] if self.architecture == "cqrs" else []
         return [*self._running.database_urls, *log]
 

@@ -45,7 +45,7 @@ class Stack(Protocol):
 
     @property
     def database_urls(self) -> Sequence[str]:
-        """Every database of the wallets, as its owner; empty when the stack is not ours."""
+        """The URL of every wallet database, as its owner. Empty if this run did not start the stack."""
 
     def kill(self, name: str, sig: int) -> None:
         """Send a signal to the process of this component."""
@@ -71,7 +71,7 @@ class AttachedStack:
 
     @property
     def database_urls(self) -> Sequence[str]:
-        """Not ours to change."""
+        """Returns no URLs, because this run did not start the stack."""
         return ()
 
     def kill(self, name: str, sig: int) -> None:

@@ -18,7 +18,7 @@ from tests.blackbox.reading import balance_of
 
 OpenWallet = Callable[..., str]
 SLOWER_MAX = 50
-"""So many times as long as another refusal a refusal may take."""
+"""A refusal may take at most this many times as long as a short one."""
 
 EXACT: list[tuple[Any, str]] = [
     (Literal("10.234"), "10.234"),
@@ -211,7 +211,7 @@ def test_other_opening_balances_are_refused(api: WalletApi, balance: object) -> 
 
 
 def _refused_fast(api: WalletApi, send: Callable[[], Answer]) -> None:
-    """Compare with a short invalid amount, the quickest of some calls each: a busy machine slows both."""
+    """Compare the quickest of five calls with that of a short invalid amount, because a busy machine slows both."""
     assert_problem(send(), "invalid-request")
     quick_s = _quickest_s(lambda: api.deposit("nobody", 0))
     assert _quickest_s(send) < SLOWER_MAX * quick_s

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 async def alter_tables(stack: Stack, change: str) -> int:
-    """Changes every table of every database; returns how many there are."""
+    """Changes every table of every database. Returns the number of tables."""
     changed = 0
     for url in stack.database_urls:
         owner = await asyncpg.connect(url)
@@ -36,7 +36,7 @@ async def alter_tables(stack: Stack, change: str) -> int:
 
 @pytest.fixture
 def expand(faults: Stack) -> Iterator[Callable[[], None]]:
-    """Adds a column to every table; afterwards the columns are gone again."""
+    """Adds a column to every table, and drops it at the end."""
 
     def expand() -> None:
         assert asyncio.run(alter_tables(faults, "ADD COLUMN added_later text DEFAULT 'later'")) > 0
@@ -46,7 +46,7 @@ def expand(faults: Stack) -> Iterator[Callable[[], None]]:
 
 
 def use_every_operation(api: WalletApi, open_wallet: OpenWallet) -> None:
-    """Every operation of the contract once or more; with a key and without, replayed and refused."""
+    """Sends every operation of the contract at least once: with and without a key, replayed and refused."""
     payer, payee = open_wallet(100, slots=NEAR), open_wallet(0, slots=FAR)
     for key in (None, "key", "key"):
         transfer = api.transfer(payer, payee, "1", key=key)
@@ -68,7 +68,7 @@ def use_every_operation(api: WalletApi, open_wallet: OpenWallet) -> None:
 def test_services_work_while_their_tables_have_more_columns(
     expand: Callable[[], None], api: WalletApi, open_wallet: OpenWallet
 ) -> None:
-    """A column that a later version adds disturbs no operation, neither when it comes nor when it goes."""
+    """No operation fails while a later version's columns are added to or dropped from every table."""
     use_every_operation(api, open_wallet)
     expand()
     use_every_operation(api, open_wallet)
