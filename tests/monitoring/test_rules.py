@@ -46,8 +46,10 @@ def test_every_alert_is_tested() -> None:
 
 
 def test_every_alert_is_explained() -> None:
-    """The runbook has one section per alert and no others, and each alert links to its section."""
-    sections = re.findall(r"^## (\w+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
+    """The runbook has one section per alert, and others only if they begin with "No alert". Alerts link to theirs."""
+    sections = re.findall(
+        r"^## (\w+)\n\n(?!No alert)", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE
+    )
     assert sections == ALERTS
     links = re.findall(r"runbook: docs/runbook\.md#(\w+)", (PROMETHEUS / "rules" / "alerts.yml").read_text())
     assert links == [name.lower() for name in ALERTS]
