@@ -399,7 +399,7 @@ def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any]
         (("bench", "saga", "--scenario", "else"), "there is no scenario 'else'; there are: normal"),
         (("bench", "saga", "--out", "/proc"), "the results cannot be written to /proc: Is a directory"),
         (("bench", "noop", "--scenario", "consistency"), "noop moves no money"),
-        (("audit", "saga", "--calls", "/nowhere"), "/nowhere is no log of calls: "),
+        (("audit", "saga", "--calls", "/nowhere"), "/nowhere is not a call log of k6: "),
         (("audit", "saga", "--calls", "/dev/null"), "/dev/null has no calls"),
     ],
 )

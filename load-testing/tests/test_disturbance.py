@@ -1,4 +1,4 @@
-"""What happens beside the load: a fault that was not done is not survived."""
+"""What happens beside the load: a fault that could not be injected is not survived."""
 
 import time
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_a_fault_that_could_not_be_made_is_told(fault: str, tmp_path: Path) -> N
     log.write_text("call …\n")
     stack = cast("RunningStack", NothingToBreak())
     with (
-        pytest.raises(LabError, match=f"{fault} was not done"),
+        pytest.raises(LabError, match=f"{fault} could not be injected"),
         disturbing(stack, find("saga", fault), log, 0.0) as seen,
     ):
         wait_for_the_fault(seen)

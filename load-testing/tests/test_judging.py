@@ -155,13 +155,13 @@ def as_asked(name: str, **measured: float) -> Summary:
     ("name", "measured", "said"),
     [
         ("hot-pair", {}, []),
-        ("hot-pair", {"clients_max": 1}, ["50 clients were asked for and 1 measured"]),
-        ("hot-pair", {"duration_s": 1.1}, ["10 s of load were asked for and 1.1 s measured"]),
-        ("hot-pair", {"duration_s": 70.0}, ["10 s of load were asked for and 70.0 s measured"]),
+        ("hot-pair", {"clients_max": 1}, ["50 clients were requested and 1 measured"]),
+        ("hot-pair", {"duration_s": 1.1}, ["10 s of load were requested and 1.1 s measured"]),
+        ("hot-pair", {"duration_s": 70.0}, ["10 s of load were requested and 70.0 s measured"]),
         ("open", {"iterations": 3000, "dropped_iterations": 2000}, []),
-        ("open", {"iterations": 3000}, ["5000 arrivals were asked for and 3000 measured"]),
+        ("open", {"iterations": 3000}, ["5000 arrivals were requested and 3000 measured"]),
         ("consistency", {}, []),
-        ("consistency", {"clients_max": 9}, ["1 clients were asked for and 9 measured"]),
+        ("consistency", {"clients_max": 9}, ["1 clients were requested and 9 measured"]),
     ],
 )
 def test_a_load_that_differs_from_what_was_asked_is_named(

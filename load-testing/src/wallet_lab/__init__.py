@@ -1,1 +1,1 @@
-"""The lab: starts the architectures as real processes on this machine, watches over them and tests them."""
+"""The lab: starts the architectures as real processes on this machine, supervises them and tests them."""

@@ -1,4 +1,4 @@
-"""`python -m wallet_lab` is what `./lab` runs."""
+"""Entry point of `python -m wallet_lab`, which `./lab` runs."""
 
 import sys
 
@@ -6,5 +6,5 @@ try:
     from wallet_lab.cli import main
 
     main()
-except KeyboardInterrupt:  # also while it is being imported, which takes a moment
+except KeyboardInterrupt:  # also during the imports, which take a moment
     sys.exit(130)

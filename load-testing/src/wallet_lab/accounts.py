@@ -1,7 +1,7 @@
-"""Who runs the databases, and where that account can keep files.
+"""The account that runs the databases, and the folders in which it can keep files.
 
-Postgres refuses to run as root, so a lab started as root gives it a system user of its own. That user may be
-unable to enter the checkout (a clone in /root, for example); its files then live under /var/lib/wallet-lab.
+Postgres refuses to run as root. If the lab runs as root, it creates a system user for the databases. That user may have
+no access to the checkout (a clone in /root, for example). The files then live under /var/lib/wallet-lab.
 """
 
 import functools
@@ -31,10 +31,10 @@ class Account:
 
 @functools.cache
 def unprivileged_account() -> Account | None:
-    """The lab's system user, made when missing; None when the lab itself is not root and needs no other.
+    """Return the lab's system user, created if it is missing; None if the lab does not run as root.
 
     Raises:
-        LabError: the user is missing and cannot be made.
+        LabError: the user is missing and cannot be created.
     """
     if os.geteuid() != 0:
         return None
@@ -49,7 +49,7 @@ def _create_account() -> pwd.struct_passwd:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if useradd is None:
         raise LabError(
-            f"Postgres does not run as root and there is no useradd: create a user '{ACCOUNT_NAME}' first"
+            f"Postgres does not run as root, and this system has no useradd. Create a user '{ACCOUNT_NAME}' first."
         )
     arguments = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     made = subprocess.run(
@@ -59,14 +59,14 @@ def _create_account() -> pwd.struct_passwd:
         check=False,
     )
     try:
-        # Two labs may have tried at once: what counts is that the user is there now.
+        # Another lab may have created the user in the meantime, so only its existence counts.
         return pwd.getpwnam(ACCOUNT_NAME)
     except KeyError:
         raise LabError(f"could not create the system user '{ACCOUNT_NAME}': {made.stderr.strip()}") from None
 
 
 def can_enter(directory: Path, account: Account | None) -> bool:
-    """Whether the account really gets into the directory: tried, not computed from modes."""
+    """Whether the account can enter the directory. The account tries it, because modes alone do not decide it."""
     return _succeeds_as(account, ["/bin/sh", "-c", 'cd "$0"', str(directory)])
 
 
@@ -84,7 +84,7 @@ def _succeeds_as(account: Account | None, argv: list[str]) -> bool:
 
 
 class Identity(TypedDict, total=False):
-    """Who `subprocess` runs a program as."""
+    """The user and groups that `subprocess` runs a program as."""
 
     user: int
     group: int
@@ -127,17 +127,17 @@ def private_file(path: Path, text: str, account: Account | None) -> None:
 
 
 def runnable_copy(program: Path, tree: tuple[Path, ...], account: Account | None) -> Path:
-    """The program, or its twin in a copy of its files `tree` when the account cannot reach the original.
+    """Return a program that the account can run: the original, or the same program in a copy of its files `tree`.
 
-    All folders and files of `tree` must be siblings, and the program one of them or inside one of them.
+    All folders and files of `tree` must be siblings. The program must be one of them or inside one of them.
     """
     if can_run(program, account):
         return program
-    # The folder's change time is another one after every installation: no old copy serves a new version.
+    # Every installation changes the folder's change time, so an old copy never serves a new version.
     key = hashlib.sha256(str(tree[0]).encode()).hexdigest()[:16]
     copy = OUTSIDE / "programs" / f"{key}-{tree[0].stat().st_ctime_ns}"
     twin = copy / program.relative_to(tree[0].parent)
-    if not can_run(twin, account):  # there is no copy, or a power cut left an incomplete one
+    if not can_run(twin, account):  # there is no copy, or a power failure left an incomplete one
         for outdated in copy.parent.glob(f"{key}-*"):
             shutil.rmtree(outdated, ignore_errors=True)
         _copy_tree(tree, copy)
@@ -157,12 +157,12 @@ def _copy_tree(tree: tuple[Path, ...], target: Path) -> None:
     try:
         draft.rename(target)
     except OSError:
-        # Someone else finished the same copy first.
+        # Another process finished the same copy first.
         shutil.rmtree(draft)
 
 
 def _open_to_all(tree: Path) -> None:
-    """Installed under a strict umask, the originals are for their owner only."""
+    """Give every user access, because a strict umask at installation limits the originals to their owner."""
     for path in tree.rglob("*"):
         if not path.is_symlink():
             mode = path.stat().st_mode

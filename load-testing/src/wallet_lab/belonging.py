@@ -1,7 +1,7 @@
-"""Which folders the lab made: each has a marker with an identity, and the lab deletes nothing in any other.
+"""Markers of the folders that the lab made. The lab deletes nothing in a folder without a marker.
 
-The identity also names the folder of a stack's data when the databases' account cannot enter the stack's own folder.
-So no file holds a path, and a damaged file can never lead a deletion elsewhere.
+A marker holds an identity. If the databases' account cannot enter a stack's folder, the identity also names the folder
+of the stack's data elsewhere. No file holds a path, so a damaged file can never direct a deletion to another folder.
 """
 
 import json
@@ -21,7 +21,7 @@ _IDENTITY = re.compile(r"[0-9a-f]{32}")
 
 
 def claim(folder: Path) -> None:
-    """Mark an empty folder as the lab's; one that is marked already stays as it is.
+    """Mark an empty folder as the lab's; a folder that is already marked stays as it is.
 
     Raises:
         LabError: the folder has other content, is a symbolic link, or belongs to another user.
@@ -40,7 +40,7 @@ def _mark(folder: Path, identity: str, stack: Path) -> None:
 
 def _require_real(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir():
-        raise LabError(f"{folder} is no folder of its own, so the lab does not use it: remove it")
+        raise LabError(f"{folder} is a symbolic link or a file. The lab uses only its own folder: remove it.")
     if (owner := folder.stat().st_uid) != os.geteuid():
         raise LabError(
             f"{folder} belongs to the user {_name(owner)}: run ./lab as that user, "
@@ -56,7 +56,7 @@ def _name(uid: int) -> str:
 
 
 def _require_empty(folder: Path) -> None:
-    # A second lab may be writing its marker, under another name first.
+    # A second lab may be writing its marker under a temporary name.
     if any(not entry.name.startswith(MARKER) for entry in folder.iterdir()):
         raise LabError(
             f"{folder} has no {MARKER}, so this version of the lab did not make it: "
@@ -65,10 +65,10 @@ def _require_empty(folder: Path) -> None:
 
 
 def identity_of(folder: Path) -> str:
-    """The identity in a folder's marker: 32 hexadecimal digits.
+    """Return the identity in a folder's marker: 32 hexadecimal digits.
 
     Raises:
-        LabError: the folder has no marker, or a damaged one; or it is not the lab's in another way.
+        LabError: the marker is missing or damaged, or the folder does not belong to the lab.
     """
     _require_real(folder)
     identity = (read_object(folder / MARKER) or {}).get("identity")
@@ -78,18 +78,18 @@ def identity_of(folder: Path) -> str:
 
 
 def _remedy(stack: Path) -> str:
-    """Where a copy of the marker is: data outside have one."""
+    """Say where a copy of the marker is. A folder of data elsewhere contains one."""
     for copy in OUTSIDE.glob(f"*/{MARKER}"):
         if (read_object(copy) or {}).get("stack") == str(stack):
-            return f"copy {copy} to it; or, to begin without the data, delete {stack} and {copy.parent}"
+            return f"copy {copy} to it. To start without the data, delete {stack} and {copy.parent} instead."
     return f"move {stack} away, or delete it with all its data, and try again"
 
 
 def quarters(stack: Path, account: Account | None) -> Path:
-    """The folder for the account's files: `stack` if the account can enter it, else one under /var/lib/wallet-lab.
+    """Return the folder for the account's files: `stack`, or a folder under /var/lib/wallet-lab if it cannot enter.
 
     Raises:
-        LabError: it is not certain which of the two has the data.
+        LabError: it is not certain which of the two folders has the data.
     """
     outside = OUTSIDE / identity_of(stack)
     if outside.is_dir():
@@ -99,8 +99,8 @@ def quarters(stack: Path, account: Account | None) -> Path:
         return stack
     if (stack / "data").exists():
         raise LabError(
-            f"the databases are in {stack}, which their user can no longer enter: "
-            "give everybody the right to enter that folder and those above it (chmod a+x)"
+            f"the databases are in {stack}, and their user can no longer enter that folder: "
+            "give all users the right to enter it and the folders above it (chmod a+x)"
         )
     open_directory(outside)
     _mark(outside, outside.name, stack)
@@ -110,13 +110,13 @@ def quarters(stack: Path, account: Account | None) -> Path:
 def _require_data_of(outside: Path, stack: Path) -> None:
     _require_real(outside)
     content = read_object(outside / MARKER)
-    if content is None and not any(outside.iterdir()):  # a crash between its making and its marking
+    if content is None and not any(outside.iterdir()):  # a crash between creating and marking it
         _mark(outside, outside.name, stack)
         return
     found = content or {}
     if found.get("identity") != outside.name:
         raise LabError(
-            f"{outside / MARKER} is missing or damaged: copy {stack / MARKER} to it if these are the data of that stack"
+            f"{outside / MARKER} is missing or damaged: if these are data of this stack, copy {stack / MARKER} to it"
         )
     if found.get("stack") != str(stack):
         raise LabError(
@@ -126,10 +126,10 @@ def _require_data_of(outside: Path, stack: Path) -> None:
 
 
 def delete_folder(folder: Path) -> None:
-    """Delete a folder below one that the lab made.
+    """Delete a folder inside a folder that the lab made.
 
     Raises:
-        LabError: it is a symbolic link, or something in it cannot be deleted.
+        LabError: it is a symbolic link, or it cannot be deleted.
     """
     if folder.is_symlink():
         raise LabError(f"{folder} is a symbolic link, which the lab did not make: remove it")

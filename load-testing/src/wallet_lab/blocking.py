@@ -1,4 +1,4 @@
-"""Calling asynchronous code from code that waits for it."""
+"""Runs asynchronous code from synchronous code."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ _T = TypeVar("_T")
 
 
 def run_blocking(work: Coroutine[Any, Any, _T]) -> _T:
-    """Wait for a coroutine, also inside an asynchronous test, whose own event loop stands still meanwhile."""
+    """Wait for a coroutine. It also works inside an asynchronous test, and blocks the event loop of that test."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -24,7 +24,7 @@ def _in_a_thread(work: Coroutine[Any, Any, _T]) -> _T:
     def target() -> None:
         try:
             results.append(asyncio.run(work))
-        except BaseException as failure:  # noqa: BLE001 -- raised again where it belongs
+        except BaseException as failure:  # noqa: BLE001 -- raised again in the caller's thread
             failures.append(failure)
 
     thread = threading.Thread(target=target)

@@ -1,4 +1,4 @@
-"""What the clients were told: one line for every transfer call that ended, as k6 wrote it."""
+"""The responses that clients received: one line per ended transfer call, as k6 logged it."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ _SHARES = (*(n / 100 for n in range(100)), 0.995, 0.999, 1.0)
 
 
 class Call(NamedTuple):
-    """One transfer call; `outcome` is success, pending, or kind:what of refused, rejected, unknown and error."""
+    """One transfer call. `outcome` is success or pending, or a kind and a reason: refused, rejected, unknown, error."""
 
     key: str
     started_ms: int
@@ -27,7 +27,7 @@ class Call(NamedTuple):
 
 
 def read_calls(path: Path) -> list[Call]:
-    """The calls in a log of k6. Other lines are k6's own remarks."""
+    """Read the calls from a log of k6. Other lines are k6's own messages."""
     with path.open() as lines:
         return [_call(line) for line in lines if line.startswith("call ")]
 
@@ -39,7 +39,7 @@ def _call(line: str) -> Call:
 
 
 def count(calls: Iterable[Call]) -> Outcomes:
-    """Every call under its outcome."""
+    """Count the calls by outcome."""
     counts = Counter(call.outcome for call in calls)
 
     def of_kind(kind: str) -> int:
@@ -60,13 +60,13 @@ def count(calls: Iterable[Call]) -> Outcomes:
 
 
 def total(outcomes: Outcomes) -> int:
-    """How many calls there were."""
+    """Return the number of calls."""
     told = outcomes.success + outcomes.pending + outcomes.unknown + outcomes.rejected + outcomes.error
     return told + sum(outcomes.refused.values())
 
 
 def latency(durations_ms: Sequence[float]) -> Latency | None:
-    """The distribution of some durations; None if there are none."""
+    """Return the distribution of durations; None if there are none."""
     if not durations_ms:
         return None
     ordered = sorted(durations_ms)

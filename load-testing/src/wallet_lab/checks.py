@@ -1,4 +1,4 @@
-"""`./lab test`: every rule a change has to keep, in the order in which they are quick to check."""
+"""`./lab test`: every check that a change must pass, the fastest first."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a check went, how long it took, and what it printed if nobody watched."""
+    """Whether a check passed, its duration, and its output if it ran in the background."""
 
     check: Check
     passed: bool
@@ -45,9 +45,9 @@ RULES = (
 
 
 def tests(*, fast: bool) -> list[Check]:
-    """The test runs; `fast` leaves out the tests marked slow."""
+    """Return the test runs; `fast` leaves out the tests marked slow."""
     slow_filter = ("-m", "not slow") if fast else ()
-    # The same files, unchanged, against the other architecture.
+    # The same test files, against the other architecture.
     other = ("pytest", "tests/conformance", "tests/invariants", "--arch", "cqrs", *slow_filter)
     # Each mutation is a process of its own that mostly waits, so two run at once. All of them are slow.
     mutations = () if fast else (Check("mutations", ("pytest", MUTATIONS, "-n", "2")),)
@@ -59,7 +59,7 @@ def tests(*, fast: bool) -> list[Check]:
 
 
 def on_docker() -> list[Check]:
-    """What compose and the images must keep, and the contract and the crashes on them; minutes each."""
+    """Return the tests on Docker: compose files, images, contract and crashes. Each takes minutes."""
     suites = ("tests/conformance", "tests/invariants/test_crashes.py")
     return [
         Check("pytest, compose", ("pytest", "tests/docker", "tests/availability", "--on", "docker")),
@@ -71,7 +71,7 @@ def on_docker() -> list[Check]:
 
 
 def run_all(*, fast: bool, docker: bool = False) -> int:
-    """Run every check, also after a failure, and sum up; returns the exit code."""
+    """Run every check, even after a failure, and print a summary; returns the exit code."""
     if docker:
         verdicts = [_run(check) for check in on_docker()]
     else:
@@ -85,7 +85,7 @@ def run_all(*, fast: bool, docker: bool = False) -> int:
 
 
 def _run_beside_each_other() -> list[Verdict]:
-    """One test run to be watched, and all else beside it. Not for slow tests: they watch the clock."""
+    """Run one check in the foreground and the others in the background. Not for slow tests: they measure time."""
     watched, *others = tests(fast=True)
     with ThreadPoolExecutor(max_workers=1) as beside:
         running = [beside.submit(_run, check, watched=False) for check in (*others, *RULES)]
@@ -96,7 +96,7 @@ def _run_beside_each_other() -> list[Verdict]:
             raise
     for verdict in verdicts[1:]:
         _console.rule(verdict.check.name)
-        print(verdict.output, end="")  # noqa: T201 -- as the tool wrote it
+        print(verdict.output, end="")  # noqa: T201 -- the tool's own output, unchanged
     return verdicts
 
 
@@ -119,6 +119,6 @@ def _run(check: Check, *, watched: bool = True) -> Verdict:
 
 
 def _environment() -> dict[str, str]:
-    # The tools of this environment come first, whatever else the user has on PATH.
+    # The tools of this environment take precedence over others on the user's PATH.
     tools = Path(sys.executable).parent
     return {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}

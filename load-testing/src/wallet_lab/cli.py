@@ -31,14 +31,14 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
-    """Run the command line; an error is one message, never a traceback."""
+    """Run the command line. Print an error as one message, without a traceback."""
     clean_own()
     try:
         app(prog_name="./lab")
     except LabError as error:
         errors.print(f"lab: {error}", markup=False)
         sys.exit(1)
-    except Exception as error:  # noqa: BLE001 -- the last one to hear of it
+    except Exception as error:  # noqa: BLE001 -- the outermost handler
         errors.print(f"lab: {unforeseen(error)}", markup=False)
         sys.exit(1)
 
@@ -51,26 +51,26 @@ app.command("logs")(show_logs)
 
 @app.command()
 def rebuild() -> None:
-    """Build the read model of cqrs anew from the events, beside the live one, and swap; clients notice nothing."""
+    """Rebuild the read model of cqrs from the events, then swap it with the live one. Clients notice nothing."""
     raise typer.Exit(_maintain())
 
 
 @app.command()
 def verify() -> None:
-    """Compare the read model of cqrs with the events, row by row; exits with 0 only if they are equal."""
+    """Compare the read model of cqrs with the events, row by row. Exits with 0 only if they are equal."""
     raise typer.Exit(_maintain("--verify"))
 
 
 @app.command()
 def new_epoch() -> None:
-    """Begin a new epoch of cqrs' log, after a restore of the event store that './lab rebuild' refuses."""
+    """Start a new epoch of cqrs' log. Use it if './lab rebuild' refuses a restored event store."""
     raise typer.Exit(_maintain("--new-epoch"))
 
 
 def _maintain(*arguments: str) -> int:
     home = stack_home("cqrs")
     if supervisor_pid(home) is None:
-        raise LabError("cqrs is not up; './lab up cqrs' starts it")
+        raise LabError("cqrs is not up. Start it with './lab up cqrs'.")
     command = cqrs.rebuild(home, *arguments)
     return subprocess.run(command.argv, env={**of_service(os.environ), **command.env}, check=False).returncode
 
@@ -84,12 +84,12 @@ app.command()(audit)
 
 @app.command("test")
 def run_tests(
-    fast: Annotated[bool, typer.Option("--fast", help="Leave the slow tests out.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Skip the slow tests.")] = False,
     docker: Annotated[
-        bool, typer.Option("--docker", help="Only the tests on Docker, which no other run has.")
+        bool, typer.Option("--docker", help="Run only the tests on Docker, which the other runs leave out.")
     ] = False,
 ) -> None:
     """Check style, types and architecture rules, and run the tests."""
     if fast and docker:
-        raise LabError("the tests on Docker are all slow: say --fast or --docker")
+        raise LabError("all tests on Docker are slow: use --fast or --docker, not both")
     raise typer.Exit(checks.run_all(fast=fast, docker=docker))

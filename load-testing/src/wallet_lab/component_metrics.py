@@ -1,6 +1,6 @@
-"""What each component of a stack uses, as metrics: `python -m wallet_lab.component_metrics HOME ARCH PORT` serves them.
+"""Serves each component's resource usage as metrics: `python -m wallet_lab.component_metrics HOME ARCH PORT`.
 
-Stacks on Docker have `wallet_kernel.runtime.container_metrics` for it.
+For stacks on Docker, `wallet_kernel.runtime.container_metrics` does this.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ class Components(Collector):
     """The components that a stack's supervisor recorded, each with its processes."""
 
     def __init__(self, home: StackHome) -> None:
-        """`home` is that of a stack that is up."""
+        """`home` belongs to a stack that is up."""
         self._home = home
 
     def collect(self) -> Iterator[Metric]:
-        """Look at every component now."""
+        """Read the usage of every component now."""
         cpu, memory = cpu_family(), memory_family()
         restarts = CounterMetricFamily(
             "wallet_component_restarts",
@@ -44,12 +44,12 @@ class Components(Collector):
         return iter((cpu, memory, restarts))
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: a registry that is told nothing asks `collect` once instead."""
+        """Return nothing, so that registration does not call `collect`."""
         return iter(())
 
 
 def used_by(pid: int) -> tuple[float, int]:
-    """CPU seconds and bytes of memory of a process and its descendants; of those that ended, the CPU time."""
+    """Return CPU seconds and bytes of memory of a process and its descendants; ended ones count for CPU only."""
     used_s, memory_bytes = 0.0, 0
     for process in family(pid):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -60,7 +60,7 @@ def used_by(pid: int) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Serve the metrics of the stack named on the command line until terminated."""
+    """Serve the metrics of the stack on the command line until terminated."""
     home, architecture, port = sys.argv[1:]
     registry = CollectorRegistry()
     registry.register(Components(StackHome(Path(home), architecture)))

@@ -1,4 +1,4 @@
-"""The passwords of a stack: made once, kept over restarts, readable by their owner alone."""
+"""The passwords of a stack: generated once, kept over restarts, readable only by their owner."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _WORD = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
-    """Random words of 32 letters and digits, safe inside a URL, SQL and a configuration file alike."""
+    """Random words of 32 letters and digits, which need no escaping in a URL, SQL or a configuration file."""
 
     database_owner: str
     database_service: str
@@ -25,7 +25,7 @@ class Credentials:
 
 
 def load(path: Path) -> Credentials:
-    """The credentials of a stack that is up.
+    """Read the credentials of a stack that is up.
 
     Raises:
         LabError: the file is missing or damaged.
@@ -33,25 +33,25 @@ def load(path: Path) -> Credentials:
     kept = _kept(path)
     if len(kept) != len(fields(Credentials)):
         raise LabError(
-            f"{path} is missing or damaged: take the stack down with './lab down {path.parent.name}'; "
-            f"'./lab up {path.parent.name}' then makes new passwords"
+            f"{path} is missing or damaged. Take the stack down with './lab down {path.parent.name}'; "
+            f"'./lab up {path.parent.name}' then creates new passwords."
         )
     return Credentials(**kept)
 
 
 def load_or_create(path: Path) -> Credentials:
-    """The credentials kept at `path`; a word that is missing or damaged is replaced. Only while the stack is down."""
+    """Read the credentials at `path`, and replace missing or damaged words. Call it only while the stack is down."""
     kept = _kept(path)
     made = Credentials(
         **{field.name: kept.get(field.name) or secrets.token_hex(16) for field in fields(Credentials)}
     )
-    if asdict(made) != kept:  # also when a newer lab needs one more
+    if asdict(made) != kept:  # also if a newer lab needs another password
         replace_file(path, json.dumps(asdict(made)))
     return made
 
 
 def _kept(path: Path) -> dict[str, str]:
-    """Those words in the file that are as the lab makes them."""
+    """Return the words in the file that have the lab's format."""
     content = read_object(path) or {}
     words = {field.name: content.get(field.name) for field in fields(Credentials)}
     return {name: word for name, word in words.items() if isinstance(word, str) and _WORD.fullmatch(word)}

@@ -1,7 +1,7 @@
-"""Which of the user's environment variables reach what the lab starts; load-testing/README.md has the reasons.
+"""Selects the user's environment variables that reach the lab's processes; load-testing/README.md has the reasons.
 
-Anything else is left out: libpq, Erlang, k6, Compose and others change what they do by variables that a user set for
-other work. `./lab` itself, the script, does the same for Python, pip, uv and the dynamic linker.
+All other variables are removed. libpq, Erlang, k6, Compose and others read variables that a user may have set for other
+work. The script `./lab` does the same for Python, pip, uv and the dynamic linker.
 """
 
 import os
@@ -12,20 +12,21 @@ BARE = {
     "LANG": "C.UTF-8",
     "TZ": "UTC",
 }
-"""What every server gets."""
+"""The variables that every server gets."""
 
 _SERVICES = ("WALLET_", "OTEL_")
-# Only a test or a contributor who runs the package itself has these; `./lab` removes them.
+# Only tests, or contributors who run the package directly, set these; `./lab` removes them.
 _INTERPRETER = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
-# asyncpg, Git and Matplotlib inside the lab's own process; Compose and the tools of `./lab test` as its children.
+# Read by asyncpg, Git and Matplotlib in the lab's own process, and by its children: Compose and the tools of `./lab
+# test`.
 _UNWANTED = ("PG", "GIT_", "MPL", "MATPLOTLIB", "COMPOSE_", "PYTEST_", "RUFF_", "MYPY")
 _LOOPBACK = "127.0.0.1,localhost"
 
 
 def of_service(environ: Mapping[str, str]) -> dict[str, str]:
-    """Settings of services and of tracing, and where the interpreter imports from."""
+    """Return the settings of services and of tracing, and Python's import path."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -35,13 +36,13 @@ def of_service(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def of_installer(environ: Mapping[str, str]) -> dict[str, str]:
-    """How apt reaches its mirrors, and nothing else."""
+    """Return only the variables that apt needs to reach its mirrors."""
     kept = {name: value for name, value in environ.items() if name.lower() in _PROXIES}
     return {**BARE, **kept, "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def clean(environ: MutableMapping[str, str]) -> None:
-    """Take out of the lab's own environment what would change its work; the loopback needs no proxy."""
+    """Remove variables that would change the lab's own work, and exempt the loopback from proxies."""
     for name in [name for name in environ if name.startswith(_UNWANTED)]:
         del environ[name]
     for name in ("no_proxy", "NO_PROXY"):
@@ -49,5 +50,5 @@ def clean(environ: MutableMapping[str, str]) -> None:
 
 
 def clean_own() -> None:
-    """Clean the environment of this process, and so of all that it starts."""
+    """Clean the environment of this process and of its children."""
     clean(os.environ)

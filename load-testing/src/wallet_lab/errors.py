@@ -1,8 +1,8 @@
-"""What can go wrong in the lab, in words for the person who typed the command."""
+"""The lab's errors, with texts for the user of the command line."""
 
 
 class LabError(Exception):
-    """Something the user can read and act on; its text is all they are shown."""
+    """An error that the user can act on. The command line prints only its text."""
 
 
 class CommandFailedError(LabError):
@@ -16,4 +16,4 @@ class CommandFailedError(LabError):
 
 
 class PortTakenError(CommandFailedError):
-    """A component could not have a port that it was given, because another program has it."""
+    """Another program uses the port that a component was given."""

@@ -1,4 +1,4 @@
-"""Where a stack keeps its files, what is written there, and who holds its lock."""
+"""The files of a stack, their content, and the lock of its supervisor."""
 
 import fcntl
 import json
@@ -16,18 +16,18 @@ from wallet_lab.state_files import read_object, replace_file
 
 ARCHITECTURES = ("saga", "cqrs")
 STATE_VERSION = 2
-"""Of what a supervisor records in state.json; another version's records are not read."""
+"""Version of the supervisor's state.json. Records of another version are not read."""
 _FLOCK = "hhqqi"  # C's struct flock: type, whence, start, length, pid
 
 
 def default_home() -> Path:
-    """The lab's state: WALLET_LAB_HOME, else .lab in the checkout."""
+    """Return the folder of the lab's state: WALLET_LAB_HOME, else .lab in the checkout."""
     chosen = os.environ.get("WALLET_LAB_HOME")
     return (Path(chosen) if chosen else checkout() / ".lab").resolve()
 
 
 def checkout() -> Path:
-    """The root of the workspace this lab runs from."""
+    """Return the root of the workspace that contains this lab."""
     return Path(__file__).resolve().parents[3]
 
 
@@ -50,12 +50,12 @@ class StackHome:
 
     @property
     def secrets(self) -> Path:
-        """Generated passwords, for the owner's eyes."""
+        """The generated passwords, readable only by their owner."""
         return self.root / "secrets"
 
     @property
     def targets(self) -> Path:
-        """What Prometheus is to scrape while the stack is up; beside it lies what other stacks left."""
+        """Prometheus' targets while the stack is up. The folder also has the targets of other stacks."""
         return self.home / "targets" / f"{self.architecture}.json"
 
     def log(self, name: str) -> Path:
@@ -63,14 +63,14 @@ class StackHome:
         return self.logs / f"{name}.log"
 
     def hold(self, name: str) -> Path:
-        """While a process has locked this file, a component that died stays down (for tests of an outage)."""
+        """While a process holds a lock on this file, a dead component is not restarted (for tests of an outage)."""
         return self.root / "holds" / name
 
     def data(self) -> Path:
-        """Where the databases are: here, or outside when their account cannot come here.
+        """The folder of the databases: here, or elsewhere if their account cannot enter this one.
 
         Raises:
-            LabError: it is not certain where they are.
+            LabError: it is not certain which folder has the data.
         """
         data = quarters(self.root, unprivileged_account()) / "data"
         if data.is_symlink():
@@ -78,10 +78,10 @@ class StackHome:
         return data
 
     def prepare(self) -> None:
-        """Make the folders; the stack's own is enterable by the databases' account whatever the umask.
+        """Make the folders. The databases' account can enter the stack's folder, whatever the umask is.
 
         Raises:
-            LabError: they cannot be made there.
+            LabError: the folders cannot be created there.
         """
         try:
             self._make_folders()
@@ -89,7 +89,7 @@ class StackHome:
             raise LabError(f"the lab cannot keep its files in {self.home}: {error}") from None
 
     def _make_folders(self) -> None:
-        self.home.mkdir(parents=True, exist_ok=True)  # its mode is its owner's business
+        self.home.mkdir(parents=True, exist_ok=True)  # the owner decides its mode
         self.root.mkdir(exist_ok=True)
         claim(self.root)
         self.root.chmod(0o755)
@@ -100,7 +100,7 @@ class StackHome:
         """Remove all data, secrets and the record of the layout.
 
         Raises:
-            LabError: this folder, or that of the data, is not one that the lab made; nothing is removed.
+            LabError: the lab did not make this folder or the data's folder; nothing is removed.
         """
         if not self.root.exists() or not any(self.root.iterdir()):
             return
@@ -113,21 +113,21 @@ class StackHome:
             (self.root / name).unlink(missing_ok=True)
 
     def read(self, name: str) -> dict[str, Any]:
-        """A JSON object kept under this name; empty when there is none, or a damaged one."""
+        """Read the JSON object with this name; empty if the file is missing or damaged."""
         return read_object(self.root / f"{name}.json") or {}
 
     def write(self, name: str, content: dict[str, Any], *, durable: bool = True) -> None:
-        """Keep a JSON object; a reader sees the old one or the new one, never half of it."""
+        """Write a JSON object. A reader sees the old object or the new one, never a part."""
         replace_file(self.root / f"{name}.json", json.dumps(content), durable=durable)
 
 
 def take_lock(home: StackHome) -> IO[str] | None:
-    """Become the stack's supervisor: the lock lasts as long as the process. None when taken."""
+    """Take the stack's lock for the life of this process; None if another process holds it."""
     return take_file_lock(home.root / "lock")
 
 
 def take_file_lock(path: Path) -> IO[str] | None:
-    """Lock a file for as long as it is open in this process; None when another process has locked it."""
+    """Lock a file for as long as it is open in this process; None if another process holds the lock."""
     lock = path.open("a+")
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,7 +138,7 @@ def take_file_lock(path: Path) -> IO[str] | None:
 
 
 def locking_pid(path: Path) -> int | None:
-    """The process that has locked a file, as the kernel knows it; None when there is none."""
+    """Return the process that holds a file's lock, according to the kernel; None if there is none."""
     try:
         lock = path.open()
     except (FileNotFoundError, NotADirectoryError):
@@ -150,12 +150,12 @@ def locking_pid(path: Path) -> int | None:
 
 
 def supervisor_pid(home: StackHome) -> int | None:
-    """The process that holds the stack's lock; None when the stack is not up."""
+    """Return the process that holds the stack's lock; None if the stack is not up."""
     return locking_pid(home.root / "lock")
 
 
 def state_of(home: StackHome) -> dict[str, Any]:
-    """What the supervisor of a stack recorded; empty when the stack is not up, or has recorded nothing yet.
+    """Return the supervisor's record of a stack; empty if the stack is not up or has no record yet.
 
     Raises:
         LabError: another version of the lab brought the stack up.
@@ -164,7 +164,7 @@ def state_of(home: StackHome) -> dict[str, Any]:
     state = home.read("state")
     if (
         pid is None or state.get("supervisor") != pid
-    ):  # what an earlier supervisor wrote is not about this one
+    ):  # an earlier supervisor's record does not describe this one
         return {}
     if state.get("version") != STATE_VERSION:
         raise LabError(
@@ -175,7 +175,7 @@ def state_of(home: StackHome) -> dict[str, Any]:
 
 
 def signal_supervisor(home: StackHome, number: signal.Signals) -> bool:
-    """Send a signal to the stack's supervisor; False when there is none.
+    """Send a signal to the stack's supervisor; False if there is none.
 
     Raises:
         LabError: the stack belongs to another user.

@@ -1,16 +1,16 @@
-"""Ending like Ctrl-C does, whoever asks for it."""
+"""Handles SIGHUP and SIGTERM like Ctrl-C."""
 
 import contextlib
 import signal
 from collections.abc import Iterator
 
 INTERRUPTED = 130
-"""The exit code of a command that was interrupted."""
+"""The exit code of an interrupted command."""
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Inside, a closed terminal and a polite kill raise KeyboardInterrupt, as Ctrl-C does."""
+    """Inside, a closed terminal (SIGHUP) and SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The components' logs: written by them, kept from growing without bound, shown to the user."""
+"""The components' logs: opens them, limits their size, and reads them for the user."""
 
 import shutil
 import time
@@ -13,13 +13,13 @@ TAIL_BYTES = 256 * 1024
 
 
 def open_log(path: Path) -> IO[bytes]:
-    """A log to append to; what is full moves aside first."""
+    """Open a log to append to; a full log is first moved to another file."""
     trim(path)
     return path.open("ab")
 
 
 def trim(path: Path) -> None:
-    """Move the content of a full log to `<name>.log.1`; its writer, who appends, goes on from zero."""
+    """Move the content of a full log to `<name>.log.1`. Its writer appends, so it continues at offset 0."""
     if path.exists() and path.stat().st_size > SIZE_MAX_BYTES:
         shutil.copyfile(path, path.with_name(f"{path.name}.1"))
         with path.open("r+b") as log:
@@ -27,13 +27,13 @@ def trim(path: Path) -> None:
 
 
 def trim_logs(home: StackHome) -> None:
-    """Keep every log of the stack within its bound."""
+    """Trim every log of the stack that is full."""
     for path in home.logs.glob("*.log"):
         trim(path)
 
 
 def tail(path: Path, lines: int = 20, since: int = 0) -> str:
-    """The last lines of a log, at most 256 KiB, that come after its first `since` bytes; empty when there is none."""
+    """Return the last lines after the first `since` bytes, at most 256 KiB; empty if there are none."""
     return "\n".join(_last_lines(path, lines, since))
 
 
@@ -46,7 +46,7 @@ def _last_lines(path: Path, count: int, since: int = 0) -> list[str]:
 
 
 def read_logs(paths: list[Path], lines: int) -> Iterator[tuple[str, str]]:
-    """The last lines of each log, as (component, line)."""
+    """Return the last lines of each log, as (component, line)."""
     for path in paths:
         yield from ((path.stem, line) for line in _last_lines(path, lines))
 
@@ -54,7 +54,7 @@ def read_logs(paths: list[Path], lines: int) -> Iterator[tuple[str, str]]:
 def follow(
     paths: list[Path], interval_s: float = 0.2, until: Callable[[], bool] = lambda: False
 ) -> Iterator[tuple[str, str]]:
-    """New lines of the logs, as (component, line), beginning with what is written from now on."""
+    """Yield new lines of the logs as (component, line), from now on."""
     offsets = {path: path.stat().st_size if path.exists() else 0 for path in paths}
     while not until():
         for path in paths:

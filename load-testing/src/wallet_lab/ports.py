@@ -1,16 +1,16 @@
-"""Choosing ports: the usual ones when they are free, others when they are not."""
+"""Chooses ports: the usual port if it is free, else another one."""
 
 import random
 import socket
 import weakref
 from collections.abc import Iterator
 
-# Below Linux's ephemeral range, whose ports any outgoing connection may take at any moment.
+# Below Linux's ephemeral range, because an outgoing connection can take any port of that range at any moment.
 _SPARE = range(20000, 32000)
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on 127.0.0.1 at this port now."""
+    """Whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as attempt:
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -21,20 +21,21 @@ def is_free(port: int) -> bool:
 
 
 class PortChooser:
-    """Hands out every port at most once, and none that another lab on this machine has chosen.
+    """Chooses each port at most once, and no port that another lab on this machine has chosen.
 
-    A component binds its port seconds after it was chosen, so each chosen port is claimed until the chooser is gone:
-    by an abstract Unix socket, whose name belongs to one process of this network namespace and vanishes with it.
+    A component binds its port seconds after the choice. Until the chooser is closed, it claims each port with an
+    abstract Unix socket: only one process of the network namespace can have the name, and the kernel frees it when the
+    process ends.
     """
 
     def __init__(self, *, usual: bool) -> None:
-        """`usual` is False for a stack that must stay out of the way of the user's own."""
+        """`usual` is False for a stack that must not take the user's usual ports."""
         self._usual = usual
         self._claims: list[socket.socket] = []
         weakref.finalize(self, _close, self._claims)
 
     def choose(self, usual: int) -> int:
-        """The usual port when it is free, else any free one."""
+        """Return the usual port if it is free, else any free one."""
         return next(port for port in self._candidates(usual) if self._claim(port))
 
     def _claim(self, port: int) -> bool:
@@ -53,7 +54,7 @@ class PortChooser:
         yield from random.sample(_SPARE, len(_SPARE))
 
     def release(self) -> None:
-        """Give all ports back."""
+        """Release all claims."""
         _close(self._claims)
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def private_home(given: Path | None, below: Path | None = None) -> Iterator[Path]:
-    """The given home, else one that is removed at the end: in the system's temporary folder, or `below` another."""
+    """Yield the given home, or a new one that is removed at the end: in the temporary folder, or in `below`."""
     if given is not None:
         yield given.resolve()
         return
     if below is not None:
         below.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix="wallet-lab-", dir=below)).resolve()
-    made.chmod(0o711)  # the databases' account must be able to pass through
+    made.chmod(0o711)  # the databases' account must be able to enter it
     try:
         yield made
     finally:

@@ -1,4 +1,4 @@
-"""What a stack is made of, as plain data: nothing here starts, opens or reads anything."""
+"""The parts of a stack as plain data. This module starts, opens and reads nothing."""
 
 import signal
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class HttpProbe:
 
 @dataclass(frozen=True, slots=True)
 class PostgresProbe:
-    """Ready when the server asks a new connection for its password, which it does not while it recovers."""
+    """Ready when the server asks a new connection for its password; it does not while it recovers."""
 
     port: int
 
@@ -48,7 +48,7 @@ class RedisProbe:
 
 @dataclass(frozen=True, slots=True)
 class AmqpProbe:
-    """Ready when it answers the protocol header of AMQP 0-9-1 with the first frame of a connection."""
+    """Ready when the broker answers the AMQP 0-9-1 protocol header with the first frame of a connection."""
 
     port: int
 
@@ -58,7 +58,7 @@ Probe = HttpProbe | PostgresProbe | RedisProbe | AmqpProbe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A process to run. Secrets go into `env` or `stdin`: every user of the machine can see `argv`."""
+    """A process to run. Secrets belong in `env` or `stdin`, because every user of the machine can see `argv`."""
 
     name: str
     argv: tuple[str, ...]
@@ -66,16 +66,16 @@ class Command:
     stdin: bytes = field(default=b"", repr=False)
     cwd: Path = Path("/")
     bare: bool = False
-    """Gets no variable of the user's; see `environment`."""
+    """Gets none of the user's variables; see `environment`."""
     unprivileged: bool = False
-    """Is bare and, when the lab is root, runs as the lab's own system user."""
+    """Implies bare; if the lab is root, the process runs as the lab's own system user."""
     orphan_signal: signal.Signals = signal.SIGKILL
-    """What the kernel sends it when the supervisor dies."""
+    """The signal that the kernel sends to the process when the supervisor dies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component(Command):
-    """A long-running process with a name, a port and a way to tell whether it is ready."""
+    """A long-running process with a name, a port and a readiness probe."""
 
     kind: Kind
     port: int
@@ -83,17 +83,17 @@ class Component(Command):
     probe: Probe
     shard: int | None = None
     public_port: int | None = None
-    """Where clients call, if the component listens there by itself; its replicas share the port."""
+    """The port for clients, if the component itself listens on it; its replicas share the port."""
     metrics_port: int | None = None
-    """Where it serves Prometheus metrics under /metrics."""
+    """The port that serves Prometheus metrics under /metrics."""
     stop_signal: signal.Signals = signal.SIGTERM
     data_dir: Path | None = None
-    """Where a process left over by a crashed predecessor may still be at work; waited for before a start."""
+    """A folder that a process of a crashed predecessor may still use. The start waits until it does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Tasks run to their end first, then the components start; the next stage waits until all are ready."""
+    """Tasks run to their end first, then the components start. The next stage waits until all are ready."""
 
     components: tuple[Component, ...] = ()
     tasks: tuple[Command, ...] = ()
@@ -101,13 +101,13 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Everything `up` starts, in order; `down` stops it in the opposite order."""
+    """All components that `up` starts, in order; `down` stops them in reverse order."""
 
     architecture: str
     base_url: str
     stages: tuple[Stage, ...]
     notes: tuple[str, ...] = ()
-    """What the user should know, such as a port that had to be another one."""
+    """Notices for the user, such as a port that differs from the usual one."""
 
     @property
     def components(self) -> tuple[Component, ...]:

@@ -1,4 +1,4 @@
-"""Files that hold the lab's state: replaced whole or not at all, and never trusted when they are read."""
+"""Files of the lab's state: replaced atomically, and validated when they are read."""
 
 import json
 import os
@@ -9,12 +9,13 @@ from wallet_lab.errors import LabError
 
 
 def replace_file(path: Path, text: str, *, durable: bool = True) -> None:
-    """Replace a file that only its owner may read; a crash leaves the old content or the new one.
+    """Replace a file that only its owner may read. After a crash it has the old content or the new one.
 
     Args:
         path: the file.
         text: its new content.
-        durable: also after a power cut. Leave it out for what a reboot makes worthless: it waits for the disk.
+        durable: also survive a power failure, which waits for the disk. Use False if a reboot makes the content
+            worthless.
     """
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -28,7 +29,7 @@ def replace_file(path: Path, text: str, *, durable: bool = True) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
+    """Make the names in a folder survive a power failure."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -37,7 +38,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None when there is no file, or it holds anything else.
+    """Read the JSON object in a file; None if the file is missing or contains anything else.
 
     Raises:
         LabError: the file belongs to another user.

@@ -1,4 +1,4 @@
-"""An error that no code of the lab expected: one sentence for the user, the traceback in a file."""
+"""Handles unexpected errors: one sentence for the user, and the traceback in a file."""
 
 import os
 import tempfile
@@ -10,7 +10,7 @@ from wallet_lab.home import default_home
 
 
 def unforeseen(error: Exception) -> str:
-    """Describe the error in a sentence that ends with where its details are."""
+    """Describe the error in a sentence that names the file with the details."""
     return f"{_said(error)}. The details are in {_record(error)}"
 
 
@@ -21,7 +21,7 @@ def _said(error: Exception) -> str:
 
 
 def _record(error: Exception) -> Path:
-    """Append the traceback to a log in the lab's home, or in the temporary folder if nothing can be written there."""
+    """Append the traceback to a log in the lab's home, or in the temporary folder if the home is not writable."""
     text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n{''.join(traceback.format_exception(error))}\n"
     log = default_home() / "errors.log"
     try:

@@ -1,1 +1,1 @@
-"""Audits: the books of a stack at rest against the promises, and against what its clients were told."""
+"""Audits: compare the ledger of a quiescent stack with its guarantees and with its clients' responses."""

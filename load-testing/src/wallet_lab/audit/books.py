@@ -1,4 +1,4 @@
-"""The audit of a stack that has come to rest: its books, and what its clients were told."""
+"""The audit of a quiescent stack: its ledger, and the responses that its clients received."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ _CQRS = """
 
 
 async def audit_stack(stack: RunningStack, told: Sequence[Told] = ()) -> list[Check]:
-    """Every check, of the books by themselves and of what clients were told; none for noop, which keeps no books."""
+    """Run every check on the ledger and on the clients' responses; noop keeps no ledger and has no checks."""
     if stack.architecture == "noop":
         return []
     checks = await _audit_books(stack)
@@ -37,7 +37,7 @@ async def _audit_books(stack: RunningStack) -> list[Check]:
 
 
 async def _booked(stack: RunningStack, run: str) -> list[Booked]:
-    """The transfers in the books that were sent under a run's keys."""
+    """Return the transfers that the databases hold under a run's idempotency keys."""
     in_saga = stack.architecture == "saga"
     async with looking_at(stack.database_urls if in_saga else [stack.event_store_url]) as databases:
         found = [await database.fetch(_SAGA if in_saga else _CQRS, f"{run}-") for database in databases]

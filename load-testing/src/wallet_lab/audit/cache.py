@@ -1,4 +1,4 @@
-"""What Redis shows, against the balances that are true."""
+"""Compares the balances in Redis with the true balances."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ from wallet_lab.report.model import Check
 Standing = tuple[int, int]
 """Version and micros of a wallet."""
 Truth = Callable[[Sequence[str]], Awaitable[Mapping[str, Standing]]]
-"""Tells how these wallets stand."""
+"""Returns the true version and balance of these wallets."""
 
 NAME = "the cache shows what is true"
 _PAGE = 5000
@@ -24,18 +24,18 @@ _ENTRY = re.compile(rb'(\d+) .*"balance":(\d+)(?:\.(\d+))?[,}]', re.DOTALL)
 
 
 async def check_cache(redis_url: str, truth: Truth, *, old_for_s: float = 0.0) -> Check:
-    """A balance in Redis is the true one: neither newer nor another, nor older, now that no load is on.
+    """Check that every balance in Redis has the true version and amount. Run it without load.
 
     Args:
         redis_url: the cache.
-        truth: how wallets really stand.
-        old_for_s: an older one passes if it runs out within this time: what a cache promises that is only a hint.
+        truth: returns the true version and balance of wallets.
+        old_for_s: an older entry passes if it expires within this time, because such a cache promises only a hint.
     """
     async with Redis.from_url(redis_url) as redis:
         keys = sorted({key for kind in _KEYS async for key in redis.scan_iter(match=kind, count=_PAGE)})
         wrong = await _wrong(redis, keys, truth)
         if wrong:
-            # It is written just after the commit, which may have been the last thing before the audit.
+            # The service writes the cache just after the commit, and that commit may be the last act before the audit.
             await asyncio.sleep(_SECOND_LOOK_AFTER_S)
             wrong = await _wrong(redis, [one.key for one in wrong], truth)
         lasting = [one for one in wrong if not (one.is_older and await _runs_out(redis, one, old_for_s))]
@@ -44,7 +44,7 @@ async def check_cache(redis_url: str, truth: Truth, *, old_for_s: float = 0.0) -
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A wallet as Redis shows it, and as it really stands."""
+    """A wallet as Redis shows it, and its true version and balance."""
 
     key: bytes
     shown: Standing | None
@@ -52,13 +52,13 @@ class _Entry:
 
     @property
     def is_older(self) -> bool:
-        """Whether it may once have been true."""
+        """Whether the entry shows an earlier version of the wallet."""
         return self.shown is not None and self.true is not None and self.shown[0] < self.true[0]
 
     @property
     def sentence(self) -> str:
-        """What is wrong with it."""
-        return f"Redis shows {_account(self.key)} as {self.shown} (version, micros); true is {self.true}"
+        """A sentence that describes the difference."""
+        return f"Redis shows {_account(self.key)} as {self.shown} (version, micros); the true values are {self.true}"
 
 
 async def _runs_out(redis: Redis, entry: _Entry, within_s: float) -> bool:
@@ -72,7 +72,7 @@ async def _wrong(redis: Redis, keys: Sequence[bytes], truth: Truth) -> list[_Ent
         shown = await redis.mget(page)
         true = await truth([_account(key) for key in page])
         for key, text in zip(page, shown, strict=True):
-            # None: it ran out between the two questions.
+            # None means that the entry expired between SCAN and MGET.
             if isinstance(text, bytes):
                 entry = _Entry(key, _shown(text), true.get(_account(key)))
                 if entry.shown != entry.true:
@@ -90,7 +90,7 @@ def _account(key: bytes) -> str:
 
 
 def _shown(entry: bytes) -> Standing | None:
-    """Version and balance of an entry; None if it is no such entry."""
+    """Return the version and balance of an entry; None if it has another format."""
     parts = _ENTRY.match(entry)
     if parts is None:
         return None

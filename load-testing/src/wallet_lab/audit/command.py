@@ -28,14 +28,15 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def audit(
-    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="saga or cqrs, which must be up.")],
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="saga or cqrs; it must be up.")],
     calls: Annotated[
-        Path | None, typer.Option(help="k6's log of the calls (CALLS=1): they are looked for in the books.")
+        Path | None,
+        typer.Option(help="A call log of k6 (CALLS=1). The audit looks up every call in the books."),
     ] = None,
     on: On = Where.NATIVE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check the books against every promise, once nothing is under way; exits with 0 only if all are kept."""
+    """Wait until all work has ended, then check the books against every guarantee. Exits with 0 only if all hold."""
     stack = _stack(architecture, on)
     try:
         found = asyncio.run(_audit(stack, _told(calls)))
@@ -62,15 +63,15 @@ def _stack(architecture: str, on: Where) -> RunningStack:
 
 
 def _told(calls: Path | None) -> list[Told]:
-    """The calls of a log; their run is what comes before the first dash of their keys."""
+    """Return the calls of a log. The run's name is the part of their keys before the first dash."""
     if calls is None:
         return []
     try:
         read = read_calls(calls)
     except (OSError, ValueError) as error:
-        raise LabError(f"{calls} is no log of calls: {error}") from None
+        raise LabError(f"{calls} is not a call log of k6: {error}") from None
     if not read:
-        raise LabError(f"{calls} has no calls; k6 logs them with -e CALLS=1")
+        raise LabError(f"{calls} contains no calls. Run k6 with -e CALLS=1 to log them.")
     return [Told(read[0].key.partition("-")[0], read)]
 
 

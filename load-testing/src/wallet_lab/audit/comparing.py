@@ -1,4 +1,4 @@
-"""Two sides that must have the same rows, each spread over databases of its own."""
+"""Compares two sides that must have the same rows; each side is spread over its own databases."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from wallet_lab.audit.questions import check
 from wallet_lab.report.model import Check
 
 _DIGEST = "SELECT count(*), coalesce(sum(hash_record_extended(r, 0)), 0) FROM ({rows}\n) AS r"
-"""Of a side's rows, whose query is one of this package's: how many, and a sum that does not depend on their order."""
+"""The number of rows, and a sum of their hashes that does not depend on their order. The queries are constants."""
 
 
 class Side(NamedTuple):
-    """A query, and the databases whose rows together are the side; the first column identifies a row."""
+    """A query and the databases that it reads; the first column identifies a row."""
 
     name: str
     sql: str
@@ -22,8 +22,8 @@ class Side(NamedTuple):
 
 
 async def compare(name: str, left: Side, right: Side) -> Check:
-    """Whether both have the same rows: by their digests, and row by row only to say what differs."""
-    # One connection may serve both sides, so they take turns.
+    """Check that both sides have the same rows: compare digests first, and rows only if the digests differ."""
+    # One connection may serve both sides, so the digests run one after the other.
     if await _digest(left) == await _digest(right):
         return check(name, [])
     rows, others = await _rows(left), await _rows(right)
@@ -38,7 +38,7 @@ async def compare(name: str, left: Side, right: Side) -> Check:
 
 
 async def _digest(side: Side) -> tuple[int, int]:
-    """How many rows, and the sum of their hashes, which does not depend on their order or on where they are."""
+    """Return the number of rows and the sum of their hashes; neither depends on the order or the database."""
     sql = _DIGEST.format(rows=side.sql)
     found = await asyncio.gather(*(database.fetchrow(sql) for database in side.databases))
     return sum(rows for rows, _ in found), int(sum(digest for _, digest in found))

@@ -1,4 +1,4 @@
-"""The audit of cqrs: the event store by itself, the read model against the events, and what Redis shows."""
+"""The audit of cqrs: the event store, the read model against the events, and the balances in Redis."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from wallet_lab.audit.sessions import looking_at
 from wallet_lab.report.model import Check
 
 CACHE_TTL_S = 10.0
-"""A balance that Redis did not take in time stays what it was for so long, as docs/cqrs-protocol.md says."""
+"""Seconds after which the old balance expires if Redis missed its update (docs/cqrs-protocol.md)."""
 
 _FOLD = (files("wallet_lab.audit") / "cqrs_fold.sql").read_text()
 _EVENTS = read_questions("cqrs_events.sql")
@@ -23,7 +23,7 @@ _STANDING = "SELECT account_id, version, balance_micros FROM folded WHERE accoun
 
 
 async def audit_cqrs(event_store_url: str, read_urls: Sequence[str], redis_url: str) -> list[Check]:
-    """Every promise of the databases of cqrs, and of its cache. Run it when no load is on."""
+    """Check every guarantee of the databases and the cache of cqrs. Run it without load."""
     async with looking_at([event_store_url, *read_urls]) as (events, *shards):
         checks = await check_databases(events, shards)
 
@@ -35,7 +35,7 @@ async def audit_cqrs(event_store_url: str, read_urls: Sequence[str], redis_url: 
 
 
 async def check_databases(events: asyncpg.Connection, shards: Sequence[asyncpg.Connection]) -> list[Check]:
-    """Every promise of the databases of cqrs; each must be in a transaction, in which the wallets are folded."""
+    """Check every guarantee of the databases of cqrs. Each connection must be in a transaction."""
     await events.execute(_FOLD)
     books = await ask(events, _EVENTS)
     parts = await asyncio.gather(

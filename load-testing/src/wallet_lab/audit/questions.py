@@ -1,4 +1,4 @@
-"""Checks in SQL: each asks a database for sentences about what is wrong, and is passed when there are none."""
+"""Checks in SQL: each query returns sentences about violations, and the check passes if there are none."""
 
 import re
 from collections.abc import Iterable
@@ -10,29 +10,29 @@ import asyncpg
 from wallet_lab.report.model import Check
 
 SHOWN_MAX = 5
-"""So many violations of a check are told; all are counted."""
+"""A check reports this many violations and counts all of them."""
 
 _COUNTED = "SELECT sentence, count(*) OVER () FROM ({violations}\n) AS wrong(sentence) LIMIT $1"
-"""The first violations, and how many there are. What is put in stands in a file of this package."""
+"""Returns the first violations and their number. The inserted query comes from a file of this package."""
 
 _HEADING = re.compile(r"^-- check: (.+)\n", re.MULTILINE)
 
 
 class Question(NamedTuple):
-    """One check: its name, and the query whose rows are its violations."""
+    """One check: its name, and the query that returns its violations."""
 
     name: str
     sql: str
 
 
 def read_questions(file: str) -> list[Question]:
-    """The checks in a file beside this module, each under its heading `-- check: name`."""
+    """Read the checks of a file in this package; each has a heading `-- check: name`."""
     _, *parts = _HEADING.split((files("wallet_lab.audit") / file).read_text())
     return [Question(name, sql.strip()) for name, sql in zip(parts[::2], parts[1::2], strict=True)]
 
 
 async def ask(database: asyncpg.Connection, questions: Iterable[Question], where: str = "") -> list[Check]:
-    """Every check against one database; `where` precedes each sentence."""
+    """Run every check on one database; `where` precedes each sentence."""
     return [await _ask(database, question, where) for question in questions]
 
 
@@ -47,12 +47,12 @@ async def _ask(database: asyncpg.Connection, question: Question, where: str) -> 
 
 
 def check(name: str, violations: list[str]) -> Check:
-    """A check that was made in Python: passed when it found nothing."""
+    """Make the result of a check in Python; it passes if there are no violations."""
     return Check(name=name, passed=not violations, found=len(violations), violations=violations[:SHOWN_MAX])
 
 
 def merged(checks: Iterable[Check]) -> list[Check]:
-    """Checks of the same name on several databases as one."""
+    """Merge the results of the same check on several databases."""
     by_name: dict[str, list[Check]] = {}
     for one in checks:
         by_name.setdefault(one.name, []).append(one)
@@ -68,5 +68,5 @@ def merged(checks: Iterable[Check]) -> list[Check]:
 
 
 def violations(checks: Iterable[Check]) -> list[str]:
-    """What the checks that failed found, a sentence each."""
+    """Return one sentence per violation that the failed checks found."""
     return [f"{one.name}: {sentence}" for one in checks for sentence in one.violations]

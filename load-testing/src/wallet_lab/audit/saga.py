@@ -1,4 +1,4 @@
-"""The saga's audit: every shard's books by themselves, both sides of every transfer, and what Redis shows."""
+"""The saga's audit: the ledger of every shard, both sides of every transfer, and the balances in Redis."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _STANDING = "SELECT account_id, version, balance_micros FROM wallets WHERE accou
 
 
 async def audit_saga(database_urls: Sequence[str], redis_url: str) -> list[Check]:
-    """Every promise of the saga's databases, and of its cache. Run it when no load is on."""
+    """Check every guarantee of the saga's databases and of its cache. Run it without load."""
     async with looking_at(database_urls) as shards:
 
         async def standing(accounts: Sequence[str]) -> dict[str, Standing]:
@@ -28,11 +28,12 @@ async def audit_saga(database_urls: Sequence[str], redis_url: str) -> list[Check
 
 
 async def check_shards(shards: Sequence[asyncpg.Connection]) -> list[Check]:
-    """Every promise of the saga's databases."""
+    """Check every guarantee of the saga's databases."""
     books = await asyncio.gather(
         *(ask(shard, _SHARD, f"shard {number}: ") for number, shard in enumerate(shards))
     )
-    # A completed transfer was credited with the same amount, a refunded one with nothing, and no credit is unpaid.
+    # The credit of a completed transfer has the same amount, a refunded transfer has no credit, and every credit has a
+    # debit.
     paid, credited = (Side(side.name, side.sql, shards) for side in (_PAID, _CREDITED))
     sides = await compare("both sides of a transfer agree", paid, credited)
     return [*merged(check for checks in books for check in checks), sides]

@@ -1,4 +1,4 @@
-"""Connections that look at one moment of each database, with room to sort and hash."""
+"""Connections that read a snapshot of each database, with memory to sort and hash."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,13 +7,13 @@ import asyncpg
 from redis.exceptions import RedisError
 
 NOT_ANSWERED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RedisError)
-"""What is raised when a database or the cache is gone, or on its way down."""
+"""The errors of a database or cache that is down or shutting down."""
 _SETTINGS = {"application_name": "wallet-audit", "work_mem": "64MB", "jit": "off"}
 
 
 @asynccontextmanager
 async def looking_at(urls: Sequence[str]) -> AsyncIterator[list[asyncpg.Connection]]:
-    """A connection to each, in a transaction that sees what was committed when it began and leaves no trace."""
+    """Connect to each database, in a repeatable-read transaction."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(_session(url)) for url in urls]
 

@@ -1,4 +1,4 @@
-"""What the clients were told against what the books say: the reconciliation. Pure; `books.py` reads the books."""
+"""Reconciles the responses that clients received with the books. Pure; `books.py` reads the books."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,31 +9,31 @@ from wallet_lab.calls import Call
 from wallet_lab.report.model import Check
 
 AMOUNT_MICROS = 10_000
-"""What every transfer of the load scripts moves (load-testing/lib/calls.js)."""
+"""The amount of every transfer of the load scripts (load-testing/lib/calls.js)."""
 
 ACKNOWLEDGED = "every acknowledged transfer is in the books once"
-"""The check that counts what was lost."""
+"""The check that counts lost transfers."""
 
 
 class Told(NamedTuple):
-    """The calls of one run of k6, whose idempotency keys begin with the run's name and a dash."""
+    """The calls of one run of k6. Their idempotency keys begin with the run's name and a dash."""
 
     run: str
     calls: Sequence[Call]
     unlogged: int = 0
-    """Calls that k6 counted, but of which no line tells what they were answered: all of them unknown."""
+    """The number of calls that k6 counted but did not log. Their outcome is unknown."""
     broken_off: bool = False
-    """Whether connections were broken while it ran. k6's HTTP library then sends a call again by itself, so what was
-    rejected the second time may be in the books by the first (load-testing/README.md, limits of k6)."""
+    """Whether connections broke during the run. k6's HTTP library then resends a call by itself. The first attempt may
+    be in the books although the second was rejected (load-testing/README.md, limits of k6)."""
 
 
 class Booked(NamedTuple):
-    """A transfer as the books have it."""
+    """A transfer in the books."""
 
     key: str
     transaction_id: str
     happened: bool | None
-    """Whether it moved money for good, or was refused or compensated; None: it has not ended."""
+    """True if it moved money for good, False if it was refused or compensated, None if it has not ended."""
     micros: int
 
 
@@ -41,7 +41,7 @@ _Books = Mapping[str, Sequence[Booked]]
 
 
 def reconcile(told: Told, booked: Iterable[Booked]) -> list[Check]:
-    """Every answer against the books, and the books against what was sent."""
+    """Check every response against the books, and every transfer in the books against the calls."""
     books: dict[str, list[Booked]] = defaultdict(list)
     for transfer in booked:
         books[transfer.key].append(transfer)
@@ -95,7 +95,7 @@ def _forbidden(calls: Iterable[Call]) -> Iterator[str]:
 
 
 def _fits(call: Call, booked: Booked) -> bool:
-    """Whether the books have the transfer that was sent: under the id that its client was told, if it was told one."""
+    """Whether the transfer has the amount that was sent and the id, if any, that its client received."""
     return booked.micros == AMOUNT_MICROS and call.transaction_id in {None, booked.transaction_id}
 
 

@@ -1,1 +1,1 @@
-"""Measurements: seed, warm up, load with k6, sample, settle, audit; a run that fails its audit has no figures."""
+"""Measurements: seed, warm up, load with k6, sample, settle, audit. A run with a failed audit has no figures."""

@@ -22,7 +22,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 class Results(msgspec.Struct):
-    """What `--out` writes, in the words of the report."""
+    """The content of `--out`: parts of the report's schema."""
 
     runs: list[Run]
     consistency_delay_ms: list[Delay]
@@ -31,26 +31,31 @@ class Results(msgspec.Struct):
 def bench(
     architecture: Annotated[
         str,
-        typer.Argument(metavar="ARCH", help="saga, cqrs or noop: the one that is up, else one is started."),
+        typer.Argument(metavar="ARCH", help="saga, cqrs or noop. Uses the stack that is up, or starts one."),
     ],
-    scenario: Annotated[str, typer.Option(help="Such as hot-pair; a wrong one names them all.")] = "hot-pair",
+    scenario: Annotated[
+        str, typer.Option(help="A scenario, such as hot-pair. An unknown name prints the list.")
+    ] = "hot-pair",
     repeats: Annotated[int, typer.Option(min=1, help="How often.")] = 1,
     duration: Annotated[
-        float | None, typer.Option(min=1, help="Seconds of load; of a sweep, of each step.")
+        float | None, typer.Option(min=1, help="Seconds of load; in a sweep, seconds per step.")
     ] = None,
-    clients: Annotated[int | None, typer.Option(min=1, help="Clients at once.")] = None,
+    clients: Annotated[int | None, typer.Option(min=1, help="Concurrent clients.")] = None,
     rate: Annotated[
-        float | None, typer.Option(min=1, help="Arrivals a second, where they are fixed.")
+        float | None,
+        typer.Option(min=1, help="Arrivals per second, for scenarios with a fixed arrival rate."),
     ] = None,
     on: On = Where.NATIVE,
-    out: Annotated[Path | None, typer.Option(help="A file for the results, as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File for the results, as JSON.")] = None,
 ) -> None:
-    """Measure a scenario and audit the books after every run; exits with 0 only if all audits passed."""
+    """Measure a scenario and audit the books after every run. Exits with 0 only if all audits passed."""
     if architecture not in TARGETS:
         raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(TARGETS)}")
     chosen = _changed(find(scenario), duration, clients, rate)
     if architecture == "noop" and chosen.script == "consistency":
-        raise LabError("noop moves no money, so no payment would ever show")
+        raise LabError(
+            "noop moves no money, so the consistency scenario cannot measure it. Use saga or cqrs."
+        )
     if out is not None:
         _prepare(out)
     results = Results([], [])
@@ -67,7 +72,7 @@ def bench(
 
 
 def _prepare(out: Path) -> None:
-    """Find out now, not after the load, that nothing can be written there."""
+    """Check before the load that the output file is writable."""
     try:
         out.open("ab").close()
     except OSError as error:
@@ -77,10 +82,12 @@ def _prepare(out: Path) -> None:
 def _changed(scenario: Scenario, duration: float | None, clients: int | None, rate: float | None) -> Scenario:
     if rate and scenario.script not in BY_THE_CLOCK:
         raise LabError(
-            f"--rate is for {' and '.join(BY_THE_CLOCK)}: in {scenario.name} clients wait for answers"
+            f"--rate works only with {' and '.join(BY_THE_CLOCK)}: in {scenario.name} clients wait for responses"
         )
     if clients and scenario.script == "consistency" and not rate:
-        raise LabError("consistency has one client; --clients is for the load beside it, which needs --rate")
+        raise LabError(
+            "consistency has one client. --clients sets the clients of its background load, which needs --rate."
+        )
     return replace(
         scenario,
         duration_s=duration or scenario.duration_s,
@@ -106,12 +113,12 @@ def _measure(stack: RunningStack, scenario: Scenario, repeat: int, results: Resu
 
 
 def told(run: Run) -> str:
-    """A run in one line; of one that failed its audit, why, and no figure."""
+    """Describe a run in one line. If its audit failed, give the reason and no figure."""
     name = f"{run.architecture} {run.scenario} {run.repeat}:"
     if run.verdict == "failed":
         return f"{name} FAILED its audit, so its figures are withheld. {run.why}"
     if run.verdict == "not-run":
-        return f"{name} could not be carried out. {run.why}"
+        return f"{name} could not be run. {run.why}"
     return f"{name} {_figures(run)} · {_audited(run)}"
 
 

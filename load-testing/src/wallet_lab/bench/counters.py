@@ -1,4 +1,4 @@
-"""What the services count themselves, read from their `/metrics`: sizes of batches, messages to the broker."""
+"""Reads the services' own counters from `/metrics`: batch sizes and broker messages."""
 
 import urllib.request
 from collections import defaultdict
@@ -13,11 +13,11 @@ SERVICES = {"orchestrator", "worker", "command", "relay", "projection", "query",
 TIMEOUT_S = 5.0
 
 Counters = dict[tuple[str, str, str], float]
-"""By kind of component, name of the sample, and the batcher's name (numbers left out, so replicas are summed)."""
+"""Key: kind of component, sample name, batcher name without numbers (so replicas are summed)."""
 
 
 def read_counters(stack: RunningStack) -> Counters:
-    """All batch sizes counted so far."""
+    """Read all counters of the stack."""
     found: Counters = defaultdict(float)
     for name, url in stack.urls.items():
         if kind_of(name) in SERVICES:
@@ -27,7 +27,7 @@ def read_counters(stack: RunningStack) -> Counters:
 
 
 def _metrics(url: str) -> str:
-    """What a service counts; nothing if it does not answer, for what it has counted is lost then."""
+    """Read a service's metrics; empty if it does not answer, because its counts are lost then."""
     try:
         with urllib.request.urlopen(f"{url}/metrics", timeout=TIMEOUT_S) as answer:  # noqa: S310 -- our own service
             text: bytes = answer.read()
@@ -47,7 +47,7 @@ def _batch_sizes(text: str) -> list[tuple[str, str, float]]:
 
 
 def batch_size_mean(before: Counters, after: Counters) -> dict[str, float]:
-    """The mean size of a batch in between, by component and batcher; of those that had any."""
+    """Return the mean batch size between two readings, by component and batcher; idle batchers are left out."""
     batches = _grown(before, after, "wallet_batch_size_count")
     items = _grown(before, after, "wallet_batch_size_sum")
     return {
@@ -58,7 +58,7 @@ def batch_size_mean(before: Counters, after: Counters) -> dict[str, float]:
 
 
 def groups_published(before: Counters, after: Counters) -> float | None:
-    """How many groups of events the relay published in between; None where there is none."""
+    """Return how many event groups the relay published between two readings; None without a relay."""
     return _grown(before, after, "wallet_batch_size_count").get(("relay", "groups"))
 
 

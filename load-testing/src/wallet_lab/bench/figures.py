@@ -1,4 +1,4 @@
-"""The figures of a measurement. Only `judging` may ask for them: it knows whether the audit passed."""
+"""The figures of a measurement. Only `judging` may use them, because it knows whether the audit passed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ _NO_READS = Reads()
 
 
 def outcomes(measured: Measurement) -> Outcomes:
-    """What the clients were told: of transfers, and of reads where these are counted."""
+    """Count the outcomes of transfers, and of reads if the scenario counts them."""
     told, reads = count(measured.load.calls), _counted_reads(measured)
     return Outcomes(
         success=told.success + reads.success,
@@ -28,7 +28,7 @@ def outcomes(measured: Measurement) -> Outcomes:
 
 
 def of_run(measured: Measurement) -> dict[str, Any]:
-    """All that the report's run has, by its names."""
+    """Return all figures of a run, by their names in the report."""
     acked = outcomes(measured).success
     return {
         "acked_per_s": _acked_per_s(measured),
@@ -48,7 +48,7 @@ def of_run(measured: Measurement) -> dict[str, Any]:
 
 
 def of_step(measured: Measurement) -> dict[str, Any]:
-    """What is known of one step of a sweep: what was used belongs to all of them together."""
+    """Return the figures of one step of a sweep. Resource usage is known only for the whole sweep."""
     begun = len(measured.load.calls)
     offered = round((measured.scenario.rate_per_s or 0.0) * measured.scenario.duration_s)
     return {
@@ -61,7 +61,7 @@ def of_step(measured: Measurement) -> dict[str, Any]:
 
 
 def steps(measured: Measurement) -> list[Measurement]:
-    """A sweep taken apart: each step as if it were a scenario of its own."""
+    """Split a sweep: each step becomes a measurement of its own."""
     return [_step(measured, step) for step in measured.load.summary.steps]
 
 
@@ -90,7 +90,7 @@ def _acked_per_s(measured: Measurement) -> float | None:
 
 
 def _in_time(calls: Sequence[Call], duration_s: float) -> int:
-    """Acknowledgements that came before the load's end: clients wait beyond it for the last ones."""
+    """Count the acknowledgements before the load's end; clients wait longer for the last ones."""
     end_ms = min((call.started_ms for call in calls), default=0) + 1000 * duration_s
     return sum(call.started_ms + call.duration_ms <= end_ms for call in _acked(calls))
 
@@ -124,7 +124,7 @@ def _costs(used: Mapping[str, float] | None, acked: int, unit: float = 1.0) -> C
 
 
 def _network(amount: float | None, acked: int) -> Costs | None:
-    """The kernel tells the sum of all that was sent over the loopback, and not by whom."""
+    """Return the loopback bytes per call as a total. The kernel does not say which process sent them."""
     return None if amount is None else _costs({"loopback": amount}, acked)
 
 

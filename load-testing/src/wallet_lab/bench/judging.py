@@ -1,4 +1,4 @@
-"""From a measurement and its audit to the report's run. The figures of a run that failed its audit end here."""
+"""Turns a measurement and its audit into the report's run. A failed audit removes the figures."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,17 +11,17 @@ from wallet_lab.report.model import Audit, Delay, Outcomes, Run
 
 
 def judge(measured: Measurement, audit: Audit | None, repeat: int) -> Run:
-    """The run as it may be reported."""
+    """Return the run for the report."""
     return _judge(measured, audit, repeat, figures.of_run)
 
 
 def judge_steps(measured: Measurement, audit: Audit | None, repeat: int) -> list[Run]:
-    """A sweep's steps as they may be reported; the audit is that of the whole sweep."""
+    """Return the runs of a sweep's steps for the report. All share the audit of the whole sweep."""
     return [_judge(step, audit, repeat, figures.of_step) for step in figures.steps(measured)]
 
 
 def judge_delay(measured: Measurement, audit: Audit | None, repeat: int, load: str) -> Delay | None:
-    """How long writes took to become visible; None if the audit failed, or nothing was seen."""
+    """Return how long writes took to become visible; None if the audit failed or there were no samples."""
     seen = measured.load.summary.delay_ms
     if seen is None or not passed(audit):
         return None
@@ -44,7 +44,7 @@ def _judge(
     repeat: int,
     performance: Callable[[Measurement], dict[str, Any]],
 ) -> Run:
-    """Every run with figures is made here: only if the audit passed, or there are no books to audit (noop)."""
+    """Make a run with figures only if the audit passed or there are no books (noop)."""
     return Run(
         architecture=measured.architecture,
         scenario=measured.scenario.name,
@@ -62,7 +62,7 @@ def _judge(
 
 
 def not_run(architecture: str, scenario: Scenario, repeat: int, *, why: str, started_at: datetime) -> Run:
-    """A run that could not be carried out, and why."""
+    """Make a run that could not be carried out, with the reason."""
     return Run(
         architecture=architecture,
         scenario=scenario.name,
@@ -78,12 +78,12 @@ def not_run(architecture: str, scenario: Scenario, repeat: int, *, why: str, sta
 
 
 def passed(audit: Audit | None) -> bool:
-    """Whether figures may be told: the audit passed, or there were no books (noop)."""
+    """Whether the figures may be reported: the audit passed, or there are no books (noop)."""
     return audit is None or audit.passed
 
 
 def first_violation(audit: Audit | None) -> str:
-    """What a failed audit found, in one sentence; empty for one that passed."""
+    """Describe the first violation of a failed audit; empty if the audit passed."""
     failed = [check for check in audit.checks if not check.passed] if audit else []
     if not failed:
         return ""

@@ -1,4 +1,4 @@
-"""Running k6 with the project's script, and reading what it has to say."""
+"""Runs k6 with the project's script, and reads its results."""
 
 import os
 import resource
@@ -25,18 +25,18 @@ from wallet_lab.report.model import Latency, Outcomes
 from wallet_lab.supervision.process import die_with
 
 THRESHOLDS_CROSSED = 99
-"""k6's exit code when the load went as planned and a threshold was missed: the summary says which."""
+"""k6's exit code if the load ran as planned but a threshold was missed. The summary names the threshold."""
 STOP_TIMEOUT_S = 10.0
 ARRIVALS_TOLERANCE = 0.05
 LATE_START_S = 0.5
-"""k6's clients begin some tens of milliseconds late, on a busy machine more."""
+"""k6's clients start some tens of milliseconds late, and later on a busy machine."""
 CLOCK_TOLERANCE_S = 0.5
 LAST_ANSWERS_S = 45.0
-"""An answer is waited for 20 s, and k6 gives clients 25 s to stop."""
+"""A client waits 20 s for a response, and k6 gives clients 25 s to stop."""
 
 
 class Reads(Struct, kw_only=True, frozen=True):
-    """Of the reads of balances: how many were answered how, and how fast."""
+    """The reads of balances: their number by outcome, and their latency."""
 
     success: int = 0
     refused: int = 0
@@ -47,25 +47,25 @@ class Reads(Struct, kw_only=True, frozen=True):
 
 
 class Step(Struct, kw_only=True, frozen=True):
-    """One step of a sweep; its name is in the keys of its calls."""
+    """One step of a sweep. The keys of its calls contain its name."""
 
     name: str
     rate: float
 
 
 class Visible(Latency, kw_only=True, frozen=True):
-    """From a write's answer to its being visible to readers."""
+    """The time from a write's response until readers see the write."""
 
     samples: int
 
 
 class Summary(Struct, kw_only=True, frozen=True):
-    """What the script writes at its end (load-testing/lib/summary.js), as far as it is used here."""
+    """The part of the script's summary that the lab uses (load-testing/lib/summary.js)."""
 
     clients_max: int
-    """The most clients that k6 had at once."""
+    """The largest number of concurrent clients in k6."""
     duration_s: float
-    """From the end of the preparation to the last answer."""
+    """Seconds from the end of k6's setup to the last response."""
     iterations: int
     outcomes: Outcomes
     dropped_iterations: int
@@ -73,7 +73,7 @@ class Summary(Struct, kw_only=True, frozen=True):
     delay_ms: Visible | None
     steps: list[Step]
     crossed: list[str]
-    """The thresholds that were not kept, such as `checks rate==1`: an answer was not what it must be."""
+    """The thresholds that were missed, such as `checks rate==1`, which means a wrong response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,28 +84,28 @@ class Load:
     """The prefix of its idempotency keys."""
     started_at: datetime
     elapsed_s: float
-    """From k6's start to its end: longer than the load by what k6 takes to start and to stop gracefully."""
+    """Seconds from k6's start to its end. It includes the time that k6 takes to start and to stop."""
     calls: list[Call]
     summary: Summary
     cpu_s: float
-    """What k6 itself used."""
+    """Processor time of k6 itself."""
 
     @property
     def unlogged(self) -> int:
-        """Transfers that k6 counted and wrote no line of: nobody knows what they were answered."""
+        """The number of transfers that k6 counted but did not log. Their outcome is unknown."""
         return max(0, total(self.summary.outcomes) - len(self.calls))
 
 
 def calls_log(folder: Path, run: str) -> Path:
-    """Where k6 tells of every call, while it runs."""
+    """Return the file in which k6 logs every call while it runs."""
     return folder / f"{run}.calls"
 
 
 def run_k6(scenario: Scenario, base_url: str, *, run: str, folder: Path) -> Load:
-    """Put a scenario's load on a stack whose wallets are there; returns when every call has ended.
+    """Run a scenario's load on a stack whose wallets exist; returns when every call has ended.
 
     Raises:
-        LabError: k6 could not carry it out; the text ends with its last lines.
+        LabError: k6 could not run the load; the text ends with its last lines.
     """
     log, summary, output = calls_log(folder, run), folder / f"{run}.json", folder / f"{run}.out"
     settings = {**_environment(scenario, base_url), "RUN": run, "SUMMARY": str(summary)}
@@ -117,12 +117,12 @@ def run_k6(scenario: Scenario, base_url: str, *, run: str, folder: Path) -> Load
         raise LabError(f"k6 ended with status {code}:\n{tail(output, 10)}\n{tail(log, 10)}")
     seen = decode(summary.read_bytes(), type=Summary)
     if differences := deviations(scenario, seen):
-        raise LabError(f"k6 did not do what it was asked for: {'; '.join(differences)}")
+        raise LabError(f"k6 ran another load than requested: {'; '.join(differences)}")
     return Load(run, started_at, elapsed_s, read_calls(log), seen, cpu_s)
 
 
 def deviations(scenario: Scenario, seen: Summary) -> list[str]:
-    """How the load that k6 measured differs from the scenario, a phrase for each difference."""
+    """Compare the load that k6 measured with the scenario; returns a phrase for each difference."""
     asked_s = scenario.duration_s * max(1, len(scenario.rates_per_s))
     counted: list[tuple[str, float, float, float]] = [
         ("clients", seen.clients_max, scenario.clients_max, 0.0)
@@ -132,17 +132,17 @@ def deviations(scenario: Scenario, seen: Summary) -> list[str]:
         tolerance = ARRIVALS_TOLERANCE * scenario.arrivals + LATE_START_S * scenario.rate_max_per_s
         counted.append(("arrivals", arrived, scenario.arrivals, tolerance))
     found = [
-        f"{asked:g} {what} were asked for and {measured:g} measured"
+        f"{asked:g} {what} were requested and {measured:g} measured"
         for what, measured, asked, tolerance in counted
         if abs(measured - asked) > tolerance
     ]
     if not asked_s - CLOCK_TOLERANCE_S <= seen.duration_s <= asked_s + LAST_ANSWERS_S:
-        found.append(f"{asked_s:g} s of load were asked for and {seen.duration_s:.1f} s measured")
+        found.append(f"{asked_s:g} s of load were requested and {seen.duration_s:.1f} s measured")
     return found
 
 
 def _environment(scenario: Scenario, base_url: str) -> dict[str, str]:
-    # The services were given their keys by the same variable, when the stack was brought up.
+    # The services read their keys from the same variable when the stack started.
     api_key, _, _ = os.environ.get("WALLET_API_KEYS", "").partition(",")
     rate = {} if scenario.rate_per_s is None else {"RATE": f"{scenario.rate_per_s:g}"}
     rates = {"RATES": ",".join(map(str, scenario.rates_per_s))} if scenario.rates_per_s else {}
@@ -167,20 +167,20 @@ def _start(settings: Mapping[str, str], log: Path, output: IO[bytes]) -> "subpro
         "run",
         "--quiet",
         "--no-usage-report",
-        "--address=",  # no port on which it could be asked how it is doing
+        "--address=",  # no port for k6's own API
         f"--log-output=file={log}",
         "--log-format=raw",
         str(checkout() / "load-testing" / "script.js"),
     ]
     return subprocess.Popen(
         argv,
-        # Not as arguments, which every user of the machine can see. No variable of the user's, and no home with a
-        # configuration of k6: both could change the clients, the duration or the rate.
+        # Environment variables, because every user of the machine can see arguments. The user's own variables and the
+        # k6 configuration in the user's home are left out: both could change the clients, the duration or the rate.
         env={**BARE, "HOME": "/nonexistent", **settings},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C is for the lab, which stops k6 in its own way
+        start_new_session=True,  # the lab handles Ctrl-C and stops k6 itself
         preexec_fn=die_with(os.getpid(), signal.SIGKILL),  # noqa: PLW1509 -- it calls one C function
     )
 

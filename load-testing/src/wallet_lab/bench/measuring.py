@@ -1,4 +1,4 @@
-"""One scenario's load on a running stack, with everything that is measured of it."""
+"""Runs one scenario's load on a running stack and measures it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from wallet_lab.running.stack import RunningStack
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What was seen of one load. Nobody may read a performance out of it before the audit has passed: see `judge`."""
+    """Everything measured during one load. No performance may be derived from it before the audit: see `judge`."""
 
     architecture: str
     scenario: Scenario
     load: Load
     settled_s: float | None
-    """From the end of the load until it had come to rest; None if it never did."""
+    """Seconds from the end of the load to quiescence; None if the stack did not reach it."""
     usage: Usage
     memory_mib_max: Mapping[str, float]
     batch_size_mean: Mapping[str, float]
@@ -30,10 +30,10 @@ class Measurement:
 
 
 def measure(stack: RunningStack, scenario: Scenario, *, run: str, folder: Path) -> Measurement:
-    """Put the load on the stack and wait until it has come to rest: what is done later belongs to it, too.
+    """Run the load on the stack and wait for quiescence, because the remaining work counts as well.
 
     Raises:
-        LabError: k6 could not carry it out.
+        LabError: k6 could not run the load.
     """
     counted, before = read_counters(stack), look(stack)
     with watching_memory(stack) as memory:

@@ -1,4 +1,4 @@
-"""The one use case: a scenario on a running stack, once, from seeding to the judged run."""
+"""Runs a scenario on a running stack once, from seeding to the audited run."""
 
 import asyncio
 import tempfile
@@ -22,18 +22,18 @@ from wallet_lab.running.settling import settle
 from wallet_lab.running.stack import RunningStack
 
 BALANCE_MICROS = 10**12
-"""What each wallet is opened with: more than any scenario moves."""
+"""The opening balance of each wallet: more than any scenario moves."""
 WARM_UP_S = 3.0
 NOT_CARRIED_OUT = (LabError, *NOT_ANSWERED)
-"""What is told as a run's reason, and no reason for the lab to end: k6 failed, or a database is gone."""
+"""Errors that make a run not-run but do not end the lab: k6 failed, or a database is down."""
 
 
 def run_scenario(
     stack: RunningStack, scenario: Scenario, *, repeat: int = 1, warm_up_s: float = WARM_UP_S
 ) -> Run:
-    """Seed, warm up, load, wait until all has come to rest, audit; the run has figures only if the audit passed.
+    """Seed, warm up, load, wait for quiescence, audit. The run has figures only if the audit passed.
 
-    What the warm-up's clients were told is audited as well; its times and costs count nowhere.
+    The audit includes the responses of the warm-up. Its times and costs do not count.
     """
     started_at = datetime.now(UTC)
     try:
@@ -45,7 +45,7 @@ def run_scenario(
 def run_sweep(
     stack: RunningStack, scenario: Scenario, *, repeat: int = 1, warm_up_s: float = WARM_UP_S
 ) -> list[Run]:
-    """The same of a sweep: one load and one audit, and a run for each of its steps, named sweep- and the rate."""
+    """Run a sweep: one load, one audit, and a run per step, named `sweep-` and the rate."""
     started_at = datetime.now(UTC)
     try:
         return judge_steps(*_carry_out(stack, scenario, warm_up_s), repeat)
@@ -61,7 +61,10 @@ def measure_delay(
     repeat: int = 1,
     warm_up_s: float = WARM_UP_S,
 ) -> tuple[Run, Delay | None]:
-    """The same of consistency, and the delay with it, if it may be told; `load` names what goes on beside."""
+    """Run the consistency scenario; returns the run and, if the audit passed, the delay.
+
+    `load` names the background load.
+    """
     started_at = datetime.now(UTC)
     try:
         measured, audited = _carry_out(stack, scenario, warm_up_s)
@@ -85,7 +88,7 @@ def _carry_out(stack: RunningStack, scenario: Scenario, warm_up_s: float) -> tup
 
 
 def prepare(stack: RunningStack, scenario: Scenario) -> None:
-    """Open the scenario's wallets, and wait until readers see them."""
+    """Open the scenario's wallets and wait until readers see them."""
     asyncio.run(seed(stack, scenario.accounts, BALANCE_MICROS))
     asyncio.run(settle(stack))
 
@@ -93,9 +96,9 @@ def prepare(stack: RunningStack, scenario: Scenario) -> None:
 def audit(
     stack: RunningStack, loads: Sequence[Load], settled_s: float | None, *, broken_off: bool = False
 ) -> Audit | None:
-    """The books of a stack after these loads, against what their clients were told; None for noop: it has no books.
+    """Audit the stack against the clients' responses in these loads; None for noop, which has no books.
 
-    `broken_off`: connections were broken meanwhile (see `Told`).
+    `broken_off`: connections broke during the load (see `Told`).
     """
     told = [Told(load.run, load.calls, load.unlogged, broken_off) for load in loads]
     checks = asyncio.run(audit_stack(stack, told))
@@ -106,10 +109,14 @@ def audit(
 
 
 def _came_to_rest(settled_s: float | None) -> Check:
-    return check("it came to rest", [] if settled_s is not None else ["something was still under way"])
+    return check("it came to rest", [] if settled_s is not None else ["work was still in progress"])
 
 
 def answers(loads: Sequence[Load]) -> Check:
-    """What only the clients could see: a read that was wrong, or older than it may be; a refusal for no reason."""
-    wrong = [f"{load.run}: k6 found '{rule}' broken" for load in loads for rule in load.summary.crossed]
+    """Check what only clients can see: wrong reads, reads older than allowed, refusals without a reason."""
+    wrong = [
+        f"{load.run}: k6 reports that the check '{rule}' failed"
+        for load in loads
+        for rule in load.summary.crossed
+    ]
     return check("every answer is what the scenario demands", [one for one in wrong if "'checks " in one])

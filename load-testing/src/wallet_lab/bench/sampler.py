@@ -1,4 +1,4 @@
-"""What a running stack has used so far: processor time, memory, disk, and what its services count."""
+"""Samples what a running stack has used: processor time, memory, disk, and the services' own counters."""
 
 import contextlib
 import threading
@@ -14,29 +14,29 @@ from wallet_lab.supervision.processes import cpu_s, family
 
 MEMORY_EVERY_S = 1.0
 NOT_SERVERS = {"prometheus", "component-metrics"}
-"""What watches a stack is no part of what it costs."""
+"""Components that watch a stack; they do not count as its costs."""
 _DIGITS = "-0123456789"
 
 
 def kind_of(component: str) -> str:
-    """A component's name without its number: replicas and shards of one kind are summed."""
+    """Return a component's name without its number, so that replicas and shards are summed."""
     return component.rstrip(_DIGITS)
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a component and all its processes, also the ended ones, have used since it was started."""
+    """What a component and all its processes have used since its start, ended processes included."""
 
     cpu_s: float
     disk_bytes: int | None
-    """Written to files; None where that may not be read."""
+    """Bytes written to files; None if the lab may not read it."""
 
 
 def used_by(component: str, pid: int) -> Used:
-    """The use of a process and its descendants. Those that ended are accounted for by who waited for them."""
-    # The kernel accounts for pages that became dirty, and for a large folio as a whole however little of it was
-    # written: a hundred times too much for Postgres' log. What Postgres hands to write() are its files alone; with
-    # the others that would count sockets.
+    """Return the usage of a process and its descendants. The parent's figures include its ended children."""
+    # The kernel counts dirtied pages, and a large folio as a whole even if a write touches little of it: a hundred
+    # times too much for Postgres' log. Postgres calls write() only for files. In other components write() would include
+    # sockets.
     counter = "write_chars" if kind_of(component).startswith("postgres") else "write_bytes"
     used_s, disk_bytes = 0.0, 0
     readable = True
@@ -51,7 +51,7 @@ def used_by(component: str, pid: int) -> Used:
 
 
 def memory_mib(pid: int) -> float:
-    """The memory of a process and its descendants; what several share is divided among them (PSS)."""
+    """Return the memory of a process and its descendants in MiB; shared pages are divided among processes (PSS)."""
     total = 0
     for process in family(pid):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -61,31 +61,31 @@ def memory_mib(pid: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One look at a stack and its machine."""
+    """The resource usage of a stack and its machine at one moment."""
 
     pids: Mapping[str, int]
     used: Mapping[str, Used]
     machine_s: float
-    """Processor time that has passed, of all cores together, busy or not."""
+    """Elapsed processor time of all cores, busy or idle."""
     stolen_s: float
-    """Of that, what other machines on the same host took."""
+    """The part of it that other machines on the same host took."""
     load_average: float
-    """Processes that ran or wanted to, mean of the last minute."""
+    """Running and runnable processes, mean of the last minute."""
     loopback_bytes: int | None
-    """What this machine's processes have sent each other, headers included; None if the stack has a network apart."""
+    """Bytes that all processes sent over the loopback, headers included; None if the stack has its own network."""
 
 
 def look(stack: RunningStack) -> Snapshot:
-    """What every component has used until now."""
+    """Sample what every component has used since its start."""
     pids = _servers(stack)
     times = psutil.cpu_times()
-    machine_s = sum(times) - times.guest - times.guest_nice  # these two are in user and nice already
+    machine_s = sum(times) - times.guest - times.guest_nice  # user and nice already include these two
     used = {name: used_by(name, pid) for name, pid in pids.items()}
     return Snapshot(pids, used, machine_s, times.steal, psutil.getloadavg()[0], _loopback_bytes(pids))
 
 
 def _loopback_bytes(pids: Mapping[str, int]) -> int | None:
-    """Of all processes, those of others too: the kernel does not say whose a packet is."""
+    """Return the loopback bytes of all processes, also of other users', because packets have no owner."""
     try:
         networks = {Path(f"/proc/{pid}/ns/net").readlink() for pid in pids.values()}
     except OSError:
@@ -101,18 +101,18 @@ def _servers(stack: RunningStack) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was used between two looks, by kind of component; None: not to be had."""
+    """Usage between two snapshots, by kind of component; None if it is unknown."""
 
     cpu_s: dict[str, float] | None
     disk_bytes: dict[str, float] | None
     loopback_bytes: float | None
     steal_percent: float
     machine_s: float
-    """Processor time there was."""
+    """Available processor time."""
 
 
 def between(before: Snapshot, after: Snapshot) -> Usage:
-    """The difference. What a component used that was restarted in between is not to be had."""
+    """Return the difference. The usage of a component that restarted in between is unknown."""
     passed_s = after.machine_s - before.machine_s
     same = before.pids == after.pids
     return Usage(
@@ -127,7 +127,7 @@ def between(before: Snapshot, after: Snapshot) -> Usage:
 def _grown(
     before: Snapshot, after: Snapshot, amount: Callable[[Used], float | None]
 ) -> dict[str, float] | None:
-    """By how much each kind's amounts grew; None if one of them is not to be had."""
+    """Return the growth of each kind's amounts; None if one of them is unknown."""
     grown: dict[str, float] = defaultdict(float)
     for name, used in before.used.items():
         more = _difference(amount(used), amount(after.used[name]))
@@ -143,12 +143,12 @@ def _difference(before: float | None, after: float | None) -> float | None:
 
 @dataclass(slots=True)
 class Memory:
-    """The most each kind of component was seen to hold at once, MiB."""
+    """The peak memory of each kind of component, MiB."""
 
     mib_max: dict[str, float] = field(default_factory=dict)
 
     def note(self, pids: Mapping[str, int]) -> None:
-        """Look once more."""
+        """Sample the memory."""
         now: dict[str, float] = defaultdict(float)
         for name, pid in pids.items():
             now[kind_of(name)] += memory_mib(pid)
@@ -157,7 +157,7 @@ class Memory:
 
 @contextlib.contextmanager
 def watching_memory(stack: RunningStack) -> Iterator[Memory]:
-    """Looks at the memory of the stack again and again until the block ends."""
+    """Sample the stack's memory repeatedly until the block ends."""
     memory, stop = Memory(), threading.Event()
     pids = _servers(stack)
 

@@ -1,4 +1,4 @@
-"""The scenarios as plain data: what k6 is told, which wallets it needs, and what is counted."""
+"""The scenarios as plain data: the settings for k6, the wallets, and the calls that are counted."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -6,16 +6,16 @@ from typing import Literal
 from wallet_lab.errors import LabError
 
 HOT_PAIR = ("hot-payer", "hot-sink")
-"""Two wallets on different shards, whether there are 2 or 4."""
+"""Two wallets that are on different shards, with 2 or with 4 shards."""
 
 WALLET_PREFIX = "load-"
-"""The other wallets are named so and numbered from 0."""
+"""The prefix of the other wallets' names; a number from 0 follows."""
 
 CLIENTS_FOR_ARRIVALS = 100
-"""At least so many for load that comes by the clock: one that finds no client free is dropped."""
+"""The least number of clients for a fixed arrival rate. k6 drops an arrival if no client is free."""
 
 BY_THE_CLOCK = ("open", "consistency")
-"""The scripts with a rate of arrivals that can be chosen."""
+"""The scripts with an adjustable arrival rate."""
 
 SWEEP_PER_S = (250, 500, 1000, 1500, 2000, 2500, 3000, 4000)
 
@@ -24,63 +24,63 @@ Counted = Literal["transfers", "reads", "calls"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One kind of load. `name` is the report's, `script` is what load-testing/script.js calls it."""
+    """One kind of load. `name` is its name in the report, `script` its name in load-testing/script.js."""
 
     name: str
     script: str
     clients: int = 50
-    """Virtual users of k6; of an open scenario, how many it may use."""
+    """Virtual users of k6; in an open scenario, the most that it may use."""
     duration_s: float = 10.0
     rate_per_s: float | None = None
-    """Arrivals a second of an open scenario; None in a closed loop."""
+    """Arrivals per second of an open scenario; None in a closed loop."""
     wallets: int = 0
-    """How many wallets take part; 0: the hot pair."""
+    """The number of wallets; 0 means the hot pair."""
     rates_per_s: tuple[int, ...] = ()
-    """The arrivals a second of a sweep's steps, of which each takes `duration_s`."""
+    """Arrivals per second of each step of a sweep. Each step takes `duration_s`."""
     counted: Counted = "transfers"
-    """What throughput and costs are of: transfers, reads, or both. Latency is that of transfers where there are any."""
+    """The calls that throughput and costs count. Latency is that of transfers if there are any."""
 
     @property
     def warm_up(self) -> "Scenario":
-        """What goes before it: a sweep's steps are no warm-up, the rest is its own."""
+        """Return the warm-up's scenario: the scenario itself, but without steps for a sweep."""
         return replace(self, script="uniform", rates_per_s=(), clients=50) if self.rates_per_s else self
 
     def lasting(self, duration_s: float) -> "Scenario":
-        """The same for another time."""
+        """Copy the scenario with another duration."""
         return replace(self, duration_s=duration_s)
 
     def with_clients(self, clients: int) -> "Scenario":
-        """The same with another number of clients."""
+        """Copy the scenario with another number of clients."""
         return replace(self, clients=clients)
 
     @property
     def clients_max(self) -> int:
-        """How many clients k6 has at once: consistency has one of its own, and others only for the load beside."""
+        """The largest number of concurrent clients; consistency has one, plus those of its background load."""
         if self.script != "consistency":
             return self.clients
         return 1 if self.rate_per_s is None else 1 + self.clients
 
     @property
     def arrivals(self) -> float | None:
-        """How many transfers arrive by the clock; None where clients wait for answers."""
+        """The number of transfers that arrive at a fixed rate; None if clients wait for responses."""
         if self.script == "consistency" or not (self.rates_per_s or self.rate_per_s):
             return None
         return sum(self.rates_per_s or (self.rate_per_s or 0.0,)) * self.duration_s
 
     @property
     def rate_max_per_s(self) -> float:
-        """The highest rate of arrivals; 0 where clients wait for answers."""
+        """The highest arrival rate; 0 if clients wait for responses."""
         return max((self.rate_per_s or 0.0, *self.rates_per_s))
 
     def at_rate(self, rate_per_s: float, name: str) -> "Scenario":
-        """The same with arrivals at this rate (consistency: beside what is measured), under a name of its own."""
+        """Copy the scenario with this arrival rate (for consistency: of the background load) and another name."""
         return replace(
             self, rate_per_s=rate_per_s, name=name, clients=max(self.clients, CLIENTS_FOR_ARRIVALS)
         )
 
     @property
     def accounts(self) -> list[str]:
-        """The wallets that must be open: the hot pair always, and those that the script draws from."""
+        """The wallets that must be open: the hot pair, and those that the script draws from."""
         return [*HOT_PAIR, *(f"{WALLET_PREFIX}{number}" for number in range(self.wallets))]
 
 
@@ -106,7 +106,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def find(name: str) -> Scenario:
-    """The scenario with this name. Raises LabError naming those that there are."""
+    """Return the scenario with this name. Raises LabError, which lists all names, if there is none."""
     if name not in SCENARIOS:
         raise LabError(f"there is no scenario '{name}'; there are: {', '.join(SCENARIOS)}")
     return SCENARIOS[name]

@@ -1,1 +1,1 @@
-"""Faults under load: one component is broken while clients go on, and what they saw becomes a recovery."""
+"""Faults under load: breaks one component while clients continue, and measures the recovery."""

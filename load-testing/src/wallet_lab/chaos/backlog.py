@@ -1,4 +1,4 @@
-"""How much was begun and has not ended: asked again and again, also while nobody answers."""
+"""Reads the backlog, the work that has begun and has not ended, also while databases are down."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import asyncpg
 from wallet_lab.running.stack import RunningStack
 
 PATIENCE_S = 1.0
-"""A database that takes longer to answer is as good as away."""
+"""Seconds after which a slow database counts as down."""
 
 _OPEN_SAGAS = "SELECT count(*) FROM transfers WHERE state = 'debited'"
 _HEAD = "SELECT position FROM log_head"
@@ -19,26 +19,26 @@ _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, a
 
 
 class BacklogReader:
-    """Open sagas of all shards, or how many events the slowest read shard is behind."""
+    """Reads the open sagas of all shards, or the number of events that the slowest read shard is behind."""
 
     def __init__(self, stack: RunningStack) -> None:
-        """Connects when asked."""
+        """Store the stack; `read` opens the connections."""
         self._is_saga = stack.architecture == "saga"
         self._urls = stack.database_urls if self._is_saga else [stack.event_store_url, *stack.database_urls]
         self._connections: dict[str, asyncpg.Connection] = {}
 
     async def __aenter__(self) -> Self:
-        """Nothing to do yet."""
+        """Do nothing; `read` opens the connections."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drop the connections; a server that does not answer is not waited for."""
+        """Drop the connections without waiting for a server that does not answer."""
         self._forget()
 
     async def read(self) -> float | None:
-        """The backlog now; None if a database does not answer."""
+        """Return the backlog now; None if a database does not answer."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await (self._open_sagas() if self._is_saga else self._unseen_events())
@@ -51,7 +51,7 @@ class BacklogReader:
 
     async def _unseen_events(self) -> float:
         store, *shards = self._urls
-        # The checkpoints first: what comes in between makes the backlog look larger, never smaller than it is.
+        # Checkpoints first: events that arrive in between can only make the backlog look larger than it is.
         seen = [await self._ask(url, _CHECKPOINT) for url in shards]
         return float(await self._ask(store, _HEAD) - min(seen))
 

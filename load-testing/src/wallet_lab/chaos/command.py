@@ -20,22 +20,23 @@ console = Console(highlight=False, soft_wrap=True)
 
 def chaos(
     architecture: Annotated[
-        str, typer.Argument(metavar="ARCH", help="saga or cqrs: the one that is up, else one is started.")
+        str, typer.Argument(metavar="ARCH", help="saga or cqrs. Uses the stack that is up, or starts one.")
     ],
     fault: Annotated[
-        str, typer.Option(help="Such as kill-worker or pause-redis; a wrong one names them all.")
+        str,
+        typer.Option(help="A fault, such as kill-worker or pause-redis. An unknown name prints the list."),
     ],
-    rate: Annotated[float, typer.Option(min=1, help="Transfers that arrive each second.")] = RATE_PER_S,
+    rate: Annotated[float, typer.Option(min=1, help="Transfers that arrive per second.")] = RATE_PER_S,
     after: Annotated[float, typer.Option(min=3, help="Seconds of load after the fault.")] = AFTER_S,
     on: On = Where.NATIVE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Break a component under load, time the recovery and audit the books; exits with 0 only if nothing was lost."""
+    """Break a component under load, time the recovery and audit the books. Exits with 0 only if nothing was lost."""
     if architecture not in faults.TARGETS:
         raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(faults.TARGETS)}")
     chosen = faults.find(architecture, fault)
     if chosen.action == "cut" and on is not Where.DOCKER:
-        raise LabError("only containers can be cut off the network: add --on docker")
+        raise LabError("only containers can be disconnected from the network: add --on docker")
     try:
         with interruptible(), stack_in_use(architecture, on) as stack:
             recovery = run_fault(stack, chosen, load(rate, after))
@@ -57,6 +58,6 @@ def _print(recovery: Recovery) -> None:
         console.print(f"  {words:<16} {NOTHING if moment is None else f'{moment:.2f} s'}")
     told = recovery.outcomes
     console.print(
-        f"  clients were told: {told.success} success, {told.pending} pending, {told.unknown} unknown, "
+        f"  responses: {told.success} success, {told.pending} pending, {told.unknown} unknown, "
         f"{told.rejected} rejected; lost: {NOTHING if recovery.lost is None else recovery.lost}"
     )

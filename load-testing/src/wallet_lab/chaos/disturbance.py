@@ -1,6 +1,7 @@
-"""What happens beside the load: the fault, once, and looks at the backlog all along.
+"""Injects a fault into a running load, and samples the backlog until the load has ended.
 
-In a thread of its own: the main one waits for k6, whose process the kernel ties to the thread that started it.
+It runs in its own thread. The main thread waits for k6, because the kernel ties k6's process to the thread that started
+it.
 """
 
 import asyncio
@@ -27,30 +28,30 @@ PAUSE_S = 3.0
 
 @dataclass(slots=True)
 class Disturbed:
-    """What was done and seen; complete when the block of `disturbing` has ended."""
+    """The fault's time and the samples of the backlog; complete when the block of `disturbing` has ended."""
 
     fault_ms: float | None = None
-    """When the fault was, ms since the epoch; None: it never came to it."""
+    """Time of the fault, ms since the epoch; None if the fault did not happen."""
     _looks: list[tuple[float, float | None]] = field(default_factory=list)
 
     @property
     def backlog(self) -> list[Backlog]:
-        """All looks, in seconds since the fault."""
+        """All samples, in seconds since the fault."""
         if self.fault_ms is None:
             return []
         return [Backlog((at_ms - self.fault_ms) / 1000, size) for at_ms, size in self._looks]
 
     def note(self, size: float | None) -> None:
-        """One look at the backlog, made now."""
+        """Record the size of the backlog now."""
         self._looks.append((time.time() * 1000, size))
 
 
 @contextlib.contextmanager
 def disturbing(stack: RunningStack, fault: Fault, log: Path, before_s: float) -> Iterator[Disturbed]:
-    """Inside, the fault happens once `log` has told of calls for `before_s`; nothing stays paused at the end.
+    """Inject the fault `before_s` seconds after `log` shows the first call; at the end, no process is paused.
 
     Raises:
-        LabError: at the end, if the fault could not be made: whatever was measured is not a recovery from it.
+        LabError: at the end, if the fault could not be injected. The measurements then show no recovery.
     """
     disturbed, stop = Disturbed(), threading.Event()
     failures: list[Exception] = []
@@ -69,7 +70,7 @@ def disturbing(stack: RunningStack, fault: Fault, log: Path, before_s: float) ->
         stop.set()
         thread.join()
     if failures:
-        raise LabError(f"{fault.name} was not done: {failures[0]!r}") from failures[0]
+        raise LabError(f"{fault.name} could not be injected: {failures[0]!r}") from failures[0]
 
 
 async def _disturb(
@@ -100,8 +101,8 @@ async def _do(stack: RunningStack, fault: Fault, stop: threading.Event) -> None:
 
 
 async def _begun(log: Path, stop: threading.Event) -> bool:
-    """Wait for the load's first call: k6 takes its time to start. False if it was to stop before."""
-    while not stop.is_set() and not (log.exists() and log.stat().st_size):  # noqa: ASYNC110, ASYNC240 -- it is k6 who writes
+    """Wait for the load's first call, because k6 needs time to start. False if `stop` was set first."""
+    while not stop.is_set() and not (log.exists() and log.stat().st_size):  # noqa: ASYNC110, ASYNC240 -- k6 writes it
         await asyncio.sleep(0.01)
     return not stop.is_set()
 
@@ -114,7 +115,7 @@ async def _look(stack: RunningStack, disturbed: Disturbed, stop: threading.Event
 
 
 async def _pause(pid: int, stop: threading.Event) -> None:
-    """Stop a component with all its processes, such as a database's: the slow failure, which closes no connection."""
+    """Pause a component with all its processes: a slow failure that closes no connection."""
     processes = list(family(pid))
     try:
         _to_all(processes, signal.SIGSTOP)
@@ -130,8 +131,8 @@ def _to_all(processes: list[psutil.Process], number: signal.Signals) -> None:
 
 
 async def _passed(seconds: float, stop: threading.Event) -> bool:
-    """Wait; False if it was to stop before."""
+    """Wait; False if `stop` was set first."""
     deadline_s = time.monotonic() + seconds
-    while time.monotonic() < deadline_s and not stop.is_set():  # noqa: ASYNC110 -- the event is a thread's
+    while time.monotonic() < deadline_s and not stop.is_set():  # noqa: ASYNC110 -- the event belongs to a thread
         await asyncio.sleep(0.01)
     return not stop.is_set()

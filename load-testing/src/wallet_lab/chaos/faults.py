@@ -1,4 +1,4 @@
-"""The faults as plain data: which component is hit, how, and what that is called in both architectures."""
+"""The faults as plain data: the component, the action, and a name that both architectures share."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,21 +10,21 @@ Action = Literal["kill", "pause", "cut"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A component that can be hit. `hits` says what it is for, in words that fit both architectures."""
+    """A component that a fault can break. `hits` names its role in words that are valid for both architectures."""
 
     name: str
     component: str
     hits: str
     faces_clients: bool = False
-    """Whether clients are connected to it: they may send a broken call again, unasked (see `Told`)."""
+    """Whether clients connect to it. If so, k6 may resend a broken call by itself (see `Told`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is done to a target.
+    """An action on a target.
 
-    `kill` is SIGKILL, and its supervisor restarts it; `pause` stops it for some seconds; `cut` takes its network for
-    as long, which only a container can lose.
+    `kill` sends SIGKILL, and the supervisor restarts the component. `pause` stops it for some seconds. `cut`
+    disconnects it from the network for as long; only containers support it.
     """
 
     action: Action
@@ -32,12 +32,12 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """As the command line and the report call it."""
+        """The name on the command line and in the report."""
         return f"{self.action}-{self.target.name}"
 
     @property
     def hits(self) -> str:
-        """Faults of different architectures are compared where this is the same."""
+        """The role and the action. The report compares faults of different architectures if this text is equal."""
         return f"{self.target.hits}, {_DONE[self.action]}"
 
 
@@ -65,16 +65,16 @@ TARGETS: dict[str, tuple[Target, ...]] = {
 
 
 def faults(architecture: str) -> dict[str, Fault]:
-    """All faults of an architecture, by name."""
+    """Return all faults of an architecture, by name."""
     found = [Fault(action, target) for action in _DONE for target in TARGETS[architecture]]
     return {fault.name: fault for fault in found}
 
 
 def find(architecture: str, name: str) -> Fault:
-    """The fault with this name.
+    """Return the fault with this name.
 
     Raises:
-        LabError: there is none; the text names those that there are.
+        LabError: there is none; the text lists all names.
     """
     known = faults(architecture)
     if name not in known:

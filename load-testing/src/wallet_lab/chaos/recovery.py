@@ -1,4 +1,4 @@
-"""From what clients were told around a fault to the moments of its recovery. Pure; times in s since the fault."""
+"""Computes the moments of a recovery from clients' responses around a fault. Pure; times in s since the fault."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from wallet_lab.report.model import Second
 
 BIN_S = 0.5
 STEADY_FROM_S = 2.0
-"""The load's first seconds are not what it was like before the fault: connections open, caches fill."""
+"""The load's first seconds do not count as usual, because connections open and caches fill."""
 NOTICED_S = 0.25
-"""A call is slower than usual when it takes this much longer than the median of those before the fault."""
+"""A call is slow if it takes this much longer than the median of the calls before the fault."""
 NORMAL = 0.8
 NORMAL_FOR_S = 2.0
 MORE_BACKLOG = 2.0
@@ -21,7 +21,7 @@ BACKLOG_MIN = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """As the report has them."""
+    """The moments of a recovery, as in the report."""
 
     detected_s: float | None
     first_success_s: float | None
@@ -30,7 +30,7 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much was begun and not ended at a moment: open sagas, or events no reader sees. None: could not be asked."""
+    """The unfinished work at a moment: open sagas, or events that readers do not see yet. None: no answer."""
 
     at_s: float
     size: float | None
@@ -50,9 +50,9 @@ class _Seen:
 
 
 def moments(calls: Sequence[Call], fault_ms: float) -> Moments:
-    """When clients first noticed, when they were first served again, and when all was as before.
+    """Return when clients first noticed the fault, when a call first succeeded again, and when throughput was normal.
 
-    `fault_ms` is in ms since the epoch, as the calls' times are.
+    `fault_ms` is in ms since the epoch, like the times of the calls.
     """
     seen = _seen(calls, fault_ms)
     detected_s = _detected(seen)
@@ -75,14 +75,14 @@ def _seen(calls: Sequence[Call], fault_ms: float) -> list[_Seen]:
 
 
 def _detected(seen: Sequence[_Seen]) -> float | None:
-    """The first moment a client could tell: an unusual answer, or none when there should long have been one."""
+    """Return when a client could first notice the fault: an unusual response, or a response that is overdue."""
     before_s = [call.duration_s for call in _steady(seen)]
     limit_s = median(before_s) + NOTICED_S if before_s else float("inf")
     return min((known for call in seen if (known := _known_s(call, limit_s)) is not None), default=None)
 
 
 def _known_s(call: _Seen, limit_s: float) -> float | None:
-    """When a call was known to be unusual; None if it was not, or was before the fault."""
+    """Return when a call was known to be unusual; None if it was not, or if it ended before the fault."""
     if call.ended_s < 0:
         return None
     if call.duration_s > limit_s:
@@ -96,7 +96,7 @@ def _steady(seen: Sequence[_Seen]) -> list[_Seen]:
 
 
 def _converged(seen: Sequence[_Seen], from_s: float) -> float | None:
-    """The first bin that begins a normal time that is long enough; the load's last bin is cut off, so no witness."""
+    """Return the start of the first normal period that is long enough, without the incomplete last bin."""
     steady = [call for call in _steady(seen) if call.kind == "success"]
     if not steady:
         return None
@@ -111,12 +111,12 @@ def _converged(seen: Sequence[_Seen], from_s: float) -> float | None:
 
 
 def timeline(calls: Sequence[Call], fault_ms: float) -> list[Second]:
-    """What clients were told in every half second, from the load's beginning to its end."""
+    """Count the responses in every half second, from the load's start to its end."""
     return timeline_of(_seen(calls, fault_ms))
 
 
 def timeline_of(seen: Sequence[_Seen]) -> list[Second]:
-    """Calls count where they ended: that is when a client knows."""
+    """Count calls by the time of their response, because a client knows the outcome only then."""
     if not seen:
         return []
     counts: dict[int, dict[str, int]] = {}
@@ -139,9 +139,9 @@ def _second(at_s: float, counts: dict[str, int]) -> Second:
 
 
 def drained_s(backlog: Sequence[Backlog]) -> float | None:
-    """From when on the backlog was no larger than usual, for long enough; None if it still was at the end.
+    """Return when the backlog became normal for long enough; None if it was not normal at the end.
 
-    What could not be asked counts as backlog: nobody knows that it is gone.
+    A sample without an answer counts as backlog, because its size is unknown.
     """
     usual = max((look.size for look in backlog if look.at_s < 0 and look.size is not None), default=0.0)
     limit = max(MORE_BACKLOG * usual, BACKLOG_MIN)

@@ -1,4 +1,4 @@
-"""The one use case: a fault on a running stack under load that arrives by the clock, once."""
+"""Runs one fault on a stack under a load with a fixed arrival rate."""
 
 import asyncio
 import tempfile
@@ -22,9 +22,9 @@ from wallet_lab.running.stack import RunningStack
 
 
 def run_fault(stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: int = 1) -> Recovery:
-    """Put the load on, break the component, wait until all has come to rest, audit.
+    """Start the load, inject the fault, wait for quiescence, audit.
 
-    A fault that could not be carried out is a recovery with the verdict not-run, and why.
+    If the fault could not be injected, the recovery has the verdict not-run and a reason.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="wallet-chaos-") as folder:
@@ -69,7 +69,7 @@ def _lost(audited: Audit | None) -> int | None:
 
 
 def not_run(architecture: str, fault: Fault, repeat: int, *, why: str) -> Recovery:
-    """A fault that could not be carried out, and why."""
+    """Make the recovery of a fault that could not be injected, with the reason."""
     return Recovery(
         architecture=architecture,
         fault=fault.name,

@@ -1,1 +1,1 @@
-"""The main job: both architectures under the same loads and faults, repeat by repeat, and one report of it."""
+"""The comparison: runs both architectures under the same loads and faults, with repeats, and reports the results."""

@@ -1,4 +1,4 @@
-"""From what was found to the report. Pure."""
+"""Builds the report from the findings. Pure."""
 
 from datetime import datetime
 from statistics import median
@@ -12,13 +12,13 @@ from wallet_lab.report.statistics import LIKELY_FROM
 TITLE = "Saga and event-driven CQRS, compared"
 
 STOLEN_PERCENT = 5.0
-"""More than this, taken by other machines on the same host, is worth a reader's knowing."""
+"""If other machines on the same host took more than this share of CPU time, the report says so."""
 
 NOT_MEASURED = (
-    "Several machines: everything, k6 too, ran on this one and shared its cores; the services use as many as they get.",
-    "Faults of the network and the disk, and the loss of power: components were killed, the machine was not.",
-    "Hours: caches, tables and logs are as small as minutes make them.",
-    "Equal failures: a worker of the saga and its database serve half the wallets, cqrs' event store serves all.",
+    "Several machines: all processes, k6 included, ran on this machine and shared its cores.",
+    "Network and disk faults, and power loss: only processes were killed, never the machine.",
+    "Hours of load: caches, tables and logs are only as large as they become within minutes.",
+    "Equal failures: a worker or database of the saga serves half of the wallets, the event store of cqrs all.",
 )
 
 
@@ -32,7 +32,7 @@ def assemble(
     machine: Machine,
     versions: dict[str, str],
 ) -> Report:
-    """The report of what was found."""
+    """Build the report from the findings."""
     return Report(
         title=TITLE,
         started_at=started_at,
@@ -51,7 +51,7 @@ def assemble(
 
 
 def ratios(runs: list[Run]) -> Ratios:
-    """Medians over repeats: the best transfer rate over that of noop, and the hot pair's over that of 1000 wallets."""
+    """Return ratios of medians: best transfer rate over that of noop, and hot pair over 1000 wallets."""
     best = {name: max(_medians(runs, name).values(), default=0.0) for name in _names(runs)}
     ceiling = best.pop(CEILING, 0.0)
     return Ratios(
@@ -69,7 +69,7 @@ def _names(runs: list[Run]) -> list[str]:
 
 
 def _medians(runs: list[Run], architecture: str) -> dict[str, float]:
-    """Transfers a second by scenario, of those that are nothing but transfers in a closed loop."""
+    """Return transfers per second by scenario, for closed loops of transfers only."""
     rates: dict[str, list[float]] = {}
     for run in runs:
         is_other = run.offered_per_s is not None or is_step(run) or run.scenario in {"reads", "mixed"}
@@ -81,21 +81,19 @@ def _medians(runs: list[Run], architecture: str) -> dict[str, float]:
 def _not_measured(findings: Findings) -> list[str]:
     sentences = list(NOT_MEASURED)
     if max((run.repeat for run in findings.runs), default=0) < LIKELY_FROM:
-        sentences.append(
-            f"Chance: with fewer than {LIKELY_FROM} repeats every difference is a hint, no more."
-        )
+        sentences.append(f"Chance: with fewer than {LIKELY_FROM} repeats, every difference is only a hint.")
     stolen = max((run.steal_percent or 0 for run in findings.runs), default=0)
     if stolen > STOLEN_PERCENT:
         sentences.append(
-            f"Quiet: other machines on this host took up to {stolen:.0f} % of the processor time."
+            f"A quiet machine: other machines on this host took up to {stolen:.0f} % of the processor time."
         )
     if not any(run.network_bytes_per_transfer for run in findings.runs):
-        sentences.append("Bytes on the network: containers have networks of their own, which nobody counts.")
+        sentences.append("Bytes on the network: the lab does not measure the networks of containers.")
     return sentences
 
 
 def exit_code(findings: Findings) -> int:
-    """0 if there were audits and all passed."""
+    """Return 0 if there were audits and all passed, else 1."""
     everything: list[Run | Recovery] = [*findings.runs, *findings.recoveries]
     audits = [each.audit for each in everything if each.audit]
     return 0 if audits and all(audit.passed for audit in audits) else 1

@@ -1,4 +1,4 @@
-"""Carrying a plan out: what could not be done says why, and what was found stays found, whatever comes after it."""
+"""Runs the plan of a comparison. A failed step records its reason and keeps the earlier findings."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,14 +13,14 @@ from wallet_lab.errors import LabError
 from wallet_lab.running.stack import RunningStack
 
 Watcher = Callable[[Session, Step | None], None]
-"""Told what begins: a session's start, then each of its steps."""
+"""Receives each start: of a session, then of each of its steps."""
 
 FreshStack = Callable[[str], AbstractContextManager[RunningStack]]
-"""Starts a stack of this architecture that nobody else uses."""
+"""Starts a stack of this architecture for this caller alone."""
 
 
 def carry_out(sessions: list[Session], findings: Findings, watch: Watcher, fresh_stack: FreshStack) -> None:
-    """Do all of it, each session on a stack of its own, which is stopped and wiped whatever happens."""
+    """Run all sessions, each on its own stack, which is stopped and wiped in every case."""
     for session in sessions:
         watch(session, None)
         left = list(session.steps)

@@ -26,21 +26,27 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def compare(
-    quick: Annotated[bool, typer.Option("--quick", help="Short loads, once: hints in six minutes.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Short loads, one repeat: hints after six minutes.")
+    ] = False,
     repeats: Annotated[
         int | None,
-        typer.Option(min=1, max=25, help="How often everything is run.  [default: 3; with --quick: 1]"),
+        typer.Option(
+            min=1, max=25, help="How often every load and fault runs.  [default: 3; with --quick: 1]"
+        ),
     ] = None,
     on: On = Where.NATIVE,
     out: Annotated[Path | None, typer.Option(help="Folder of the report.  [default: results/<time>]")] = None,
 ) -> None:
-    """Put the same loads and faults on both architectures, audit every run, and write a report."""
+    """Run the same loads and faults on both architectures, audit every run, and write a report."""
     started_at = datetime.now(UTC)
     folder = (out or checkout() / "results" / f"{started_at:%Y-%m-%dT%H-%M-%S}").resolve()
     _prepare(folder)
     extent = QUICK if quick else FULL
     sessions = plan(replace(extent, repeats=repeats) if repeats else extent)
-    console.print(f"About {in_words(estimate_s(sessions))}; Ctrl-C stops it and still writes the report.")
+    console.print(
+        f"This takes about {in_words(estimate_s(sessions))}. Ctrl-C stops it and still writes the report."
+    )
     findings = Findings()
     complete = _carry_out(sessions, findings, on)
     report = assemble(
@@ -57,7 +63,7 @@ def compare(
 
 
 def _prepare(folder: Path) -> None:
-    """Find out now, not in half an hour, that nothing can be written there."""
+    """Check before the comparison that the folder is writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
@@ -66,12 +72,12 @@ def _prepare(folder: Path) -> None:
 
 
 def _carry_out(sessions: list[Session], findings: Findings, on: Where) -> bool:
-    """Whether it came to its end."""
+    """Run all sessions; returns whether the comparison was complete."""
     try:
         with interruptible(), progress(console, sessions) as watch:
             carry_out(sessions, findings, watch, lambda architecture: fresh_stack(architecture, on))
     except KeyboardInterrupt:
-        console.print("Interrupted: everything is stopped; the report tells what was found so far.")
+        console.print("Interrupted: all stacks are stopped. The report has the results so far.")
         return False
     return True
 
@@ -82,9 +88,9 @@ def _command(*, quick: bool, repeats: int | None, on: Where) -> str:
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Where a report.json is, such as docs/results.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with a report.json, such as docs/results.")],
 ) -> None:
-    """Make the page and the figures of a report.json anew."""
+    """Regenerate the page and the figures from a report.json."""
     from wallet_lab.report.page import read_report  # noqa: PLC0415 -- see `_write`
 
     try:
@@ -96,7 +102,7 @@ def report(
 
 
 def _write(found: Report, folder: Path) -> None:
-    # Here, because the libraries that draw take a second to import, and no other command needs them.
+    # A local import, because the drawing libraries take a second to import and no other command needs them.
     from wallet_lab.report.headlines import headlines  # noqa: PLC0415
     from wallet_lab.report.page import write_report  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What a comparison has found."""
+"""The findings of a comparison."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from wallet_lab.report.model import Delay, Recovery, Run
 
 @dataclass(slots=True)
 class Findings:
-    """What has been found so far; an interrupted comparison reports this."""
+    """The findings so far; an interrupted comparison reports them."""
 
     runs: list[Run] = field(default_factory=list)
     delays: list[Delay] = field(default_factory=list)

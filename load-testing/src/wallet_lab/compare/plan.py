@@ -1,7 +1,7 @@
-"""What a comparison does, in which order, and about how long it takes. Pure.
+"""The plan of a comparison: its steps, their order, and an estimate of the time. Pure.
 
-Each architecture is started anew for every repeat, and the repeats alternate (A B A B …): a machine that gets slower
-during the half hour slows both down alike.
+Each repeat starts each architecture again, and the repeats alternate (A B A B …). If the machine becomes slower during
+the half hour, both architectures are affected equally.
 """
 
 from dataclasses import dataclass, replace
@@ -28,24 +28,24 @@ WHAT_THEY_ARE = {
     "consistency": "one client writes and then reads",
     "uniform-100k": "50 clients, 100 000 wallets at random",
 }
-"""In the order they are run: the hundred thousand wallets come last, because all later audits look at them too."""
+"""In the order of execution: uniform-100k comes last, because every later audit also checks its wallets."""
 
 LOADED_PER_S = 300.0
-"""Beside the second measurement of the consistency delay."""
+"""Transfers per second of the background load in the second measurement of the consistency delay."""
 
 START_S = {"saga": 8.0, "cqrs": 18.0, "noop": 3.0}
 OVERHEAD_S = 4.0
-"""What k6's start, seeding, coming to rest and the audit add to a load."""
+"""Seconds that k6's start, seeding, quiescence and the audit add to a load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """How much of everything."""
+    """The number of repeats, the durations and the rates of a comparison."""
 
     repeats: int
     load_s: float
     pausing_load_s: float
-    """Of the loads with few calls a second: clients that ramp up and pause, and one that waits for what it wrote."""
+    """Duration of the loads with few calls per second: clients that ramp up and pause, and the consistency client."""
     sweep_step_s: float
     sweep_rates_per_s: tuple[int, ...]
     warm_up_s: float
@@ -79,12 +79,12 @@ FAULTS = {
     "cqrs": ("kill-command", "kill-event-store", "kill-projection", "kill-rabbitmq"),
 }
 CEILING = ("hot-pair", "uniform-1k", "reads")
-"""What noop is asked: to it, all transfers are alike."""
+"""The scenarios for noop. Other transfers would give the same figures, because noop ignores their content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing to do on a running stack."""
+    """One step on a running stack."""
 
     kind: Kind
     scenario: Scenario
@@ -94,13 +94,13 @@ class Step:
 
     @property
     def name(self) -> str:
-        """As progress shows it."""
+        """The name that progress shows."""
         return self.fault.name if self.fault else self.scenario.name
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One start of one architecture, and what is done until it is stopped."""
+    """One start of one architecture, and the steps until it is stopped."""
 
     architecture: str
     repeat: int
@@ -108,12 +108,12 @@ class Session:
 
     @property
     def start_s(self) -> float:
-        """About how long it takes to be ready, and to stop."""
+        """Estimated seconds to start and to stop the stack."""
         return START_S[self.architecture]
 
 
 def plan(extent: Extent) -> list[Session]:
-    """All sessions, in order."""
+    """Return all sessions, in order."""
     return [
         Session(architecture, repeat, steps)
         for repeat in range(1, extent.repeats + 1)
@@ -125,7 +125,7 @@ def plan(extent: Extent) -> list[Session]:
 
 
 def estimate_s(sessions: list[Session]) -> float:
-    """About how long all of it takes."""
+    """Return the estimated seconds for all sessions."""
     return sum(session.start_s + sum(step.estimate_s for step in session.steps) for session in sessions)
 
 

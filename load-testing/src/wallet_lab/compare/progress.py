@@ -1,4 +1,4 @@
-"""What is being done, and about how long the rest takes."""
+"""Shows the current step and the estimated time left."""
 
 import contextlib
 import time
@@ -11,22 +11,22 @@ from wallet_lab.compare.plan import Session, Step, estimate_s
 
 
 class Clock:
-    """Corrects the plan's estimates by how this machine has kept them so far."""
+    """Corrects the plan's estimates by the ratio of elapsed to estimated time so far."""
 
     def __init__(self, sessions: list[Session]) -> None:
-        """The clock starts now."""
+        """Start the clock."""
         self._total_s = self._left_s = estimate_s(sessions)
         self._began_s = time.monotonic()
         self._current_s = 0.0
 
     def begin(self, estimate_s: float) -> None:
-        """What was begun before has ended; this is the next."""
+        """End the current step and begin the next, with its estimate in seconds."""
         self._left_s -= self._current_s
         self._current_s = estimate_s
 
     @property
     def left_s(self) -> float:
-        """From the beginning of what was begun last to the end of all."""
+        """Estimated seconds from the start of the current step to the end."""
         done_s = self._total_s - self._left_s
         elapsed_s = time.monotonic() - self._began_s
         return self._left_s * (elapsed_s / done_s if done_s else 1.0)
@@ -34,7 +34,7 @@ class Clock:
 
 @contextlib.contextmanager
 def progress(console: Console, sessions: list[Session]) -> Iterator[Watcher]:
-    """One line: live on a terminal, else a new one for each step."""
+    """Show one line: updated in place on a terminal, else one line per step."""
     clock = Clock(sessions)
     repeats = max(session.repeat for session in sessions)
 
@@ -51,5 +51,5 @@ def progress(console: Console, sessions: list[Session]) -> Iterator[Watcher]:
 
 
 def in_words(seconds: float) -> str:
-    """Minutes, or seconds when there are few."""
+    """Write a duration in minutes, or in seconds if it is short."""
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

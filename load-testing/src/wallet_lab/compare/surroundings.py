@@ -1,4 +1,4 @@
-"""The machine and the versions a comparison was made with."""
+"""The machine and the versions of a comparison."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ _PACKAGES = {
     "aio-pika": "aio-pika",
     "sqlalchemy": "sqlalchemy",
 }
-"""By the name in the report: the package that brings it."""
+"""Name in the report: the package that provides it."""
 
 _IMAGES = {
     "python": ("wallet-saga", "python", "--version"),
@@ -34,11 +34,11 @@ _IMAGES = {
     "caddy": ("caddy:2", "caddy", "version"),
     "rabbitmq": ("rabbitmq:4-management", "rabbitmqctl", "version"),
 }
-"""On Docker: the image, and what asks it for its version."""
+"""On Docker: the image, and the command that prints the version."""
 
 
 def machine() -> Machine:
-    """This one."""
+    """Describe this machine."""
     return Machine(
         cpu=_first(Path("/proc/cpuinfo"), r"^model name\s*: (.+)$") or platform.machine(),
         cores=len(os.sched_getaffinity(0)),
@@ -54,7 +54,7 @@ def _first(file: Path, pattern: str) -> str:
 
 
 def versions(where: Where) -> dict[str, str]:
-    """What took part; left out where the machine does not say."""
+    """Return the versions of all components; a version that cannot be read is left out."""
     found = {
         "this project": _said("git", "-C", str(checkout()), "describe", "--always", "--dirty"),
         "python": platform.python_version(),

@@ -28,20 +28,25 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def up(
-    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="Which one to start: saga or cqrs.")],
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCH", help="The architecture to start: saga or cqrs.")
+    ],
     shards: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Databases to spread over.  [default: 2]")
+        int | None, typer.Option(min=1, max=64, help="Number of shards (databases).  [default: 2]")
     ] = None,
     orchestrators: Annotated[
-        int, typer.Option(min=1, max=16, help="Orchestrators behind the public port (saga).")
+        int, typer.Option(min=1, max=16, help="Orchestrators behind the public port (saga only).")
     ] = 1,
-    commands: Annotated[int, typer.Option(min=1, max=16, help="Command services (cqrs).")] = 1,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Wipe the data of earlier runs first.")] = False,
+    commands: Annotated[int, typer.Option(min=1, max=16, help="Command services (cqrs only).")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the data of earlier runs first.")] = False,
     monitoring: Annotated[
-        bool, typer.Option("--monitoring", help="With Prometheus, which watches the other one as well.")
+        bool,
+        typer.Option(
+            "--monitoring", help="Start Prometheus too. It also scrapes the other architecture if that is up."
+        ),
     ] = False,
 ) -> None:
-    """Start an architecture and return when it is ready; it runs until `down`."""
+    """Start an architecture and return when it is ready. It runs until `down`."""
     home = stack_home(architecture)
     is_up = supervisor_pid(home) is not None
     if fresh:
@@ -63,7 +68,7 @@ def up(
 def _wipe(home: StackHome, *, is_up: bool) -> None:
     if is_up:
         raise LabError(
-            f"{home.architecture} is up; take it down with './lab down {home.architecture}' before --fresh."
+            f"{home.architecture} is up. Take it down with './lab down {home.architecture}' before --fresh."
         )
     home.wipe()
 
@@ -73,14 +78,14 @@ def _already_up(home: StackHome, request: Request) -> None:
         state = control.join(home, watch)
     if not _has_all(state, request):
         raise LabError(
-            f"{home.architecture} is up, but not with all of that; "
+            f"{home.architecture} is up, but with fewer replicas than requested or without monitoring; "
             f"take it down with './lab down {home.architecture}' first."
         )
     console.print(f"{home.architecture} is already up at {state['base_url']}")
 
 
 def _has_all(state: dict[str, Any], request: Request) -> bool:
-    """Whether nothing was asked for in vain: of an architecture's replicas, and of monitoring, as much is up."""
+    """Whether the running stack has at least the requested replicas, and monitoring if it was requested."""
     up_now = Counter(component["kind"] for component in state["components"])
     replicas = {"orchestrator": request.orchestrators, "command": request.commands}
     fewer = any(0 < up_now[kind] < asked for kind, asked in replicas.items())
@@ -97,7 +102,7 @@ def _start(home: StackHome, request: Request, watch: control.Watcher) -> dict[st
         except KeyboardInterrupt:
             if owner is not None:
                 owner.abandon()
-            errors.print(f"lab: interrupted; nothing of {home.architecture} is left running")
+            errors.print(f"lab: interrupted; all processes of {home.architecture} are stopped")
             raise typer.Exit(INTERRUPTED) from None
     return state
 
@@ -119,10 +124,10 @@ def _print_welcome(state: dict[str, Any]) -> None:
 
 def down(
     architecture: Annotated[
-        str | None, typer.Argument(metavar="[ARCH]", help="Default: whatever is up.")
+        str | None, typer.Argument(metavar="[ARCH]", help="Default: every architecture that is up.")
     ] = None,
 ) -> None:
-    """Stop an architecture; its data stay for the next `up`."""
+    """Stop an architecture. Its data stay for the next `up`."""
     for home in homes(architecture):
         with progress(f"Stopping {home.architecture}") as watch:
             was_up = control.stop(home, watch)
@@ -132,11 +137,11 @@ def down(
 
 def status(
     architecture: Annotated[
-        str | None, typer.Argument(metavar="[ARCH]", help="Default: whatever is up.")
+        str | None, typer.Argument(metavar="[ARCH]", help="Default: every architecture that is up.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show every component and whether it answers; exits with 0 only if all do."""
+    """Show the health of every component. Exits with 0 only if all are healthy."""
     found = [read_status(home) for home in shown_homes(architecture)]
     if as_json:
         _print_object(found)
@@ -148,7 +153,9 @@ def status(
 
 def _print_object(found: list[dict[str, Any]]) -> None:
     if len(found) > 1:
-        raise LabError(f"several are up: say which of {', '.join(one['architecture'] for one in found)}")
+        raise LabError(
+            f"several architectures are up. Name one of {', '.join(one['architecture'] for one in found)}."
+        )
     print(json.dumps(found[0]))  # noqa: T201 -- for programs: Rich would wrap it
 
 
@@ -168,15 +175,16 @@ def _print_status(found: dict[str, Any]) -> None:
 
 def show_logs(
     component: Annotated[
-        str | None, typer.Argument(help="Such as worker-0 or supervisor.  [default: all]")
+        str | None, typer.Argument(help="A component, such as worker-0 or supervisor.  [default: all]")
     ] = None,
     architecture: Annotated[
-        str | None, typer.Option("--arch", help="Default: the one that is up and has it.")
+        str | None,
+        typer.Option("--arch", help="The architecture. Default: the one that is up and has this component."),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show new lines until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Number of last lines.")] = 100,
 ) -> None:
-    """Show the last lines a component wrote, or all of them."""
+    """Show the last log lines of a component, or of all."""
     home = home_of_log(component, architecture)
     paths = _log_paths(home, component)
     for name, line in logs.read_logs(paths, lines):
@@ -188,7 +196,7 @@ def show_logs(
 
 
 def _nobody_reads() -> bool:
-    """Whether our output is a pipe that its reader has left, such as `head`; a quiet log would not notice."""
+    """Whether the reader of our output pipe, such as `head`, has closed it. A quiet log would not notice."""
     output = select.poll()
     output.register(sys.stdout.fileno(), 0)
     return any(event & select.POLLERR for _, event in output.poll(0))
@@ -199,9 +207,9 @@ def _log_paths(home: StackHome, component: str | None) -> list[Path]:
     chosen = [path for path in paths if component in {None, path.stem}]
     if not chosen:
         known = ", ".join(path.stem for path in paths) or "none yet"
-        raise LabError(f"there is no log of {component or home.architecture}; there are: {known}")
+        raise LabError(f"there is no log of {component or home.architecture}. The logs are: {known}.")
     return chosen
 
 
 def _print_line(name: str, line: str, *, named: bool) -> None:
-    print(f"{name}: {line}" if named else line, flush=True)  # noqa: T201 -- logs go out as they came in
+    print(f"{name}: {line}" if named else line, flush=True)  # noqa: T201 -- log lines are printed unchanged

@@ -1,4 +1,4 @@
-"""Wallets by the hundred thousand, straight into the databases of a running stack, as if clients had opened them."""
+"""Opens hundreds of thousands of wallets directly in the databases of a running stack."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ CURRENCY = "USD"
 
 
 async def seed(stack: RunningStack, accounts: Sequence[str], balance_micros: int) -> None:
-    """Opens those of the wallets that are not there yet; noop has none.
+    """Open the wallets that do not exist yet; noop has none.
 
-    It holds the writers' locks, so writes wait for it; in cqrs the read model follows on its own (`settled`).
+    Seeding holds the writers' locks, so writes wait. In cqrs the read model catches up by itself (`settled`).
     """
     if stack.architecture == "saga":
         await seed_saga(stack.database_urls, accounts, balance_micros, CURRENCY)

@@ -1,4 +1,4 @@
-"""The wallets of cqrs: one append to the log, which relay and projections then carry on as any other."""
+"""Seeds the wallets of cqrs: appends events to the log, which the relay and the projections process as usual."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -15,7 +15,7 @@ _WAKE_RELAY = "NOTIFY wallet_events"
 async def seed_cqrs(
     event_store_url: str, accounts: Sequence[str], balance_micros: int, currency: str
 ) -> None:
-    """Opens the wallets that are not there yet, with their events and decisions."""
+    """Open the wallets that do not exist yet, with their events and decisions."""
     connection = await asyncpg.connect(event_store_url)
     try:
         async with connection.transaction():

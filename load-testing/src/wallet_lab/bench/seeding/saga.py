@@ -1,4 +1,4 @@
-"""The saga's wallets: each shard's in one transaction."""
+"""Seeds the saga's wallets, in one transaction per shard."""
 
 import asyncio
 from collections import defaultdict
@@ -11,13 +11,13 @@ from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.slots import SLOTS, slot_of
 
 _SEED = (files("wallet_lab.bench.seeding") / "saga.sql").read_text()
-_BEGIN = "SELECT pg_advisory_xact_lock(1)"  # the worker's own: one writer a shard
+_BEGIN = "SELECT pg_advisory_xact_lock(1)"  # the worker's lock: one writer per shard
 
 
 async def seed_saga(
     database_urls: Sequence[str], accounts: Sequence[str], balance_micros: int, currency: str
 ) -> None:
-    """Opens the wallets that are not there yet, with their ledger entries and their sagas."""
+    """Open the wallets that do not exist yet, with their ledger entries and their sagas."""
     shards: dict[str, list[str]] = defaultdict(list)
     for account in accounts:
         shards[database_urls[slot_of(account) * len(database_urls) // SLOTS]].append(account)
