@@ -1,14 +1,14 @@
-"""A balance as both services know it: how clients see it, and how it lies in Redis."""
+"""The formats of a balance that both services share: the document for clients, and the entry in Redis."""
 
 from wallet_kernel.contract.answers import WalletView
 from wallet_saga.protocol import WalletState
 
 PROBE_KEY = "probe:worker"
-"""The key that workers write to see whether Redis takes writes. No wallet's key is like it."""
+"""The key that workers write to find out whether Redis accepts writes. No wallet has this key."""
 
 
 def wallet_view(wallet: WalletState) -> WalletView:
-    """What clients see of a wallet."""
+    """Returns a wallet as clients see it."""
     return WalletView(
         wallet.account_id,
         wallet.currency,
@@ -20,15 +20,15 @@ def wallet_view(wallet: WalletState) -> WalletView:
 
 
 def cache_key(account_id: str) -> str:
-    """The key of a wallet's entry."""
+    """Returns the Redis key of a wallet."""
     return f"wallet:{account_id}"
 
 
 def cache_entry(version: int, body: bytes) -> bytes:
-    """A wallet's entry: its version, which decides between two writers, and the document to answer with."""
+    """Returns a wallet's Redis entry: the version, which orders competing writes, and the document for clients."""
     return b"%d %s" % (version, body)
 
 
 def cached_body(entry: bytes) -> bytes:
-    """The wallet document of an entry."""
+    """Returns the wallet document in an entry."""
     return entry.partition(b" ")[2]

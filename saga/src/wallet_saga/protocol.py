@@ -1,6 +1,7 @@
-"""What the orchestrator and the workers say to each other: steps, their outcomes, and a few questions.
+"""The messages between the orchestrator and the workers: steps, outcomes, and queries.
 
-Messages travel as MessagePack. Every step may be sent again: its participant answers the first outcome.
+Messages are encoded as MessagePack. The orchestrator may send any step again. Steps with a transfer id are idempotent:
+the participant then returns the first outcome.
 """
 
 from datetime import datetime
@@ -19,22 +20,23 @@ TransferState = Literal["debited", "completed", "refunded", "refused"]
 
 
 def shard_path(placement: Placement) -> str:
-    """The first part of the paths of a shard's worker: `/shards/0-of-2/1a2b3c4d`, with the slot table's fingerprint.
+    """Returns the path prefix of a shard's worker: `/shards/0-of-2/1a2b3c4d`, with the slot table's fingerprint.
 
-    A worker of another shard or another topology answers such a path with 421 and `Misdirected`.
+    A worker of another shard or topology answers a request to this path with 421 and `Misdirected`.
     """
     topology = placement.topology
     return f"/shards/{placement.shard}-of-{topology.shards}/{topology.fingerprint}"
 
 
 class Message(Struct, array_like=True, tag=True):
-    """A message; its tag is the name of its class."""
+    """Base class of all messages. The tag of a message is its class name."""
 
 
 class Misdirected(Message):
-    """The answer (421) to what is meant for another shard or topology, or for the shard's writer. Nothing was done.
+    """Response (421) to a request for another shard or topology, or to a request that only the writer may serve.
 
-    It has the shard and topology of the worker that answers; a standby answers with its own, which are the expected.
+    Nothing was done. The fields are the shard and the topology of the worker that answers. If a standby answers, they
+    equal the expected ones.
     """
 
     shard: int
@@ -43,7 +45,7 @@ class Misdirected(Message):
 
 
 class Debit(Message):
-    """Take the money from the payer and log the saga, in one local transaction. Compensated by Refund."""
+    """Debit the payer and log the saga, in one local transaction. Refund compensates it."""
 
     transfer_id: UUID
     from_account: str
@@ -55,7 +57,7 @@ class Debit(Message):
 
 
 class Credit(Message):
-    """Give the money to the payee, once; a refusal is remembered as well."""
+    """Credit the payee once. The barrier stores the outcome, including a refusal."""
 
     transfer_id: UUID
     from_account: str
@@ -65,14 +67,14 @@ class Credit(Message):
 
 
 class Complete(Message):
-    """Note on the payer's side that the payee has been credited: the saga ends."""
+    """Record on the payer's shard that the payee has been credited. This ends the saga."""
 
     transfer_id: UUID
     from_account: str
 
 
 class Refund(Message):
-    """Give the money back to the payer because the credit was refused: the saga ends."""
+    """Return the money to the payer because the credit was refused. This ends the saga."""
 
     transfer_id: UUID
     from_account: str
@@ -80,7 +82,7 @@ class Refund(Message):
 
 
 class Open(Message):
-    """Open a wallet with a balance that comes from the external account."""
+    """Open a wallet. Its opening balance comes from the external account."""
 
     transfer_id: UUID
     account_id: str
@@ -91,7 +93,7 @@ class Open(Message):
 
 
 class Deposit(Message):
-    """Money from the external account into a wallet."""
+    """Move money from the external account into a wallet."""
 
     transfer_id: UUID
     account_id: str
@@ -102,7 +104,7 @@ class Deposit(Message):
 
 
 class Withdraw(Message):
-    """Money out of a wallet to the external account."""
+    """Move money from a wallet to the external account."""
 
     transfer_id: UUID
     account_id: str
@@ -120,26 +122,26 @@ class SetFrozen(Message):
 
 
 class Close(Message):
-    """Close an empty wallet for good."""
+    """Close an empty wallet permanently."""
 
     account_id: str
 
 
 class Read(Message):
-    """Read a wallet, in turn with the steps that change it, so that the cache is filled in order too."""
+    """Read a wallet through the queue of the steps, so that cache entries are written in order of their versions."""
 
     account_id: str
 
 
 class Pass(Message):
-    """Change nothing. It is done when every step before it has been decided."""
+    """Change nothing. The outcome Done means that every earlier step in the queue has been decided."""
 
 
 Step = Debit | Credit | Complete | Refund | Open | Deposit | Withdraw | SetFrozen | Close | Read | Pass
 
 
 def account_of(step: Step) -> str | None:
-    """The wallet that a step works on; its shard performs the step. None for Pass."""
+    """Returns the wallet that a step reads or changes; its shard performs the step. None for Pass."""
     match step:
         case Debit() | Complete() | Refund():
             return step.from_account
@@ -151,23 +153,23 @@ def account_of(step: Step) -> str | None:
 
 
 class Done(Message):
-    """The step is durable (and was perhaps done earlier)."""
+    """The step is durable. It may have been done by an earlier attempt."""
 
 
 class Refused(Message):
-    """The participant refused, durably; nothing but the refusal itself was recorded."""
+    """The participant refused the step and moved no money. The log or the barrier stores the refusal of a payment."""
 
     reason: Refusal
 
 
 class Replayed(Message):
-    """The transfer id or idempotency key was seen before: this is what became of that first transfer so far."""
+    """The log already has the transfer id or idempotency key. `transfer` is the current record of that transfer."""
 
     transfer: "TransferRecord"
 
 
 class WalletState(Message):
-    """A wallet as its shard holds it. `in_flight_micros` left it in transfers that have not ended."""
+    """A wallet as its shard stores it. `in_flight_micros` is the amount debited for transfers that have not ended."""
 
     account_id: str
     currency: str
@@ -179,26 +181,26 @@ class WalletState(Message):
 
 
 class NotDone(Message):
-    """The database could not take the step, and certainly has not. Send it again."""
+    """The step was certainly not done: the database was out of reach or rejected it, or it waited too long to begin."""
 
 
 class TurnedAway(Message):
-    """The queue of the worker had no room for the step, so it was certainly not done."""
+    """The worker's queue was full, so the step was certainly not done."""
 
 
 class Unknown(Message):
-    """The database did not say whether the step was committed. Send it again."""
+    """The database did not confirm the commit, so the step may have been done. Send it again."""
 
 
 class InFlight(Message):
-    """The answer to Close of a wallet that holds nothing, but some of its payments have not ended. Nothing was done."""
+    """Outcome of Close if the balance is 0 but some transfers of the wallet have not ended. Nothing was done."""
 
 
 Outcome = Done | Refused | Replayed | WalletState | NotDone | TurnedAway | Unknown | InFlight
 
 
 class TransferRecord(Message):
-    """A row of the saga log: all that recovery needs."""
+    """A row of the saga log. It holds everything that recovery needs."""
 
     transfer_id: UUID
     kind: TransferKind
@@ -215,7 +217,7 @@ class TransferRecord(Message):
 
 
 class CreditRecord(Message):
-    """A row of the credit barrier; `reason` is None where the money was credited."""
+    """A row of the credit barrier. `reason` is None if the payee was credited."""
 
     transfer_id: UUID
     reason: Refusal | None
@@ -223,7 +225,7 @@ class CreditRecord(Message):
 
 
 class LedgerEntry(Message):
-    """A posting (or status change, which moves nothing) with the wallet's balance after it."""
+    """A posting or a status change (amount 0), with the wallet's balance after it."""
 
     account_id: str
     version: int
@@ -236,28 +238,28 @@ class LedgerEntry(Message):
 
 
 class Claim(Message):
-    """Give me up to `limit` unfinished sagas whose lease has run out, and lease them to me for `lease_s`."""
+    """Lease up to `limit` unfinished sagas whose lease has expired to the caller, for `lease_s` seconds."""
 
     limit: int
     lease_s: float
 
 
 class OpenSagas(Message):
-    """Up to `limit` transfers that a wallet paid and that have not ended, whether leased or not."""
+    """Query for up to `limit` unfinished transfers of a payer, whether they are leased or not."""
 
     account_id: str
     limit: int
 
 
 class BalanceAt(Message):
-    """What did this wallet hold at that moment?"""
+    """Query for a wallet's balance at a past moment."""
 
     account_id: str
     at: datetime
 
 
 class Statement(Message):
-    """Up to `limit` postings of a wallet below `before_version` (None: from the newest), newest first."""
+    """Query for up to `limit` postings of a wallet below `before_version` (None: from the newest), newest first."""
 
     account_id: str
     limit: int
@@ -265,7 +267,7 @@ class Statement(Message):
 
 
 class Lookup(Message):
-    """The saga log's row, or the credit barrier's, of a transfer."""
+    """Query for a transfer's row in the saga log, or in the credit barrier."""
 
     transfer_id: UUID
 
@@ -277,7 +279,7 @@ class Postings(Message):
 
 
 class FutureMoment(Message):
-    """The moment asked for has not come yet by the database's clock."""
+    """The requested moment is later than the database's clock."""
 
 
 BalanceAtAnswer = WalletState | Refused | FutureMoment

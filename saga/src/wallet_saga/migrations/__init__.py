@@ -1,1 +1,1 @@
-"""A shard's schema and how it comes to be. Run with `python -m wallet_saga.migrations`."""
+"""The migrations of a shard's schema. Run them with `python -m wallet_saga.migrations`."""

@@ -1,4 +1,4 @@
-"""Brings one shard's database to the newest schema and writes its topology; running it again changes nothing."""
+"""Migrates one shard's database to the newest schema and writes its topology. Running it again changes nothing."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from wallet_kernel.topology import OtherTopology
 def main() -> None:
     """Upgrades the database named by WALLET_DATABASE_URL, as the role wallet_owner.
 
-    Exits with one sentence if the database belongs to another topology than WALLET_SHARD and WALLET_SHARDS say.
+    Exits with a message of one sentence if WALLET_SHARD or WALLET_SHARDS differs from the database's topology.
     """
     config = Config()
     config.set_main_option("script_location", option(Path(__file__).parent))

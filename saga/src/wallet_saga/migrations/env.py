@@ -1,4 +1,4 @@
-"""Alembic's environment."""
+"""The environment in which Alembic runs the migrations."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""From the saga's outcomes to the contract's answers."""
+"""Maps the outcomes of sagas and steps to the responses of the contract."""
 
 from uuid import UUID
 
@@ -35,7 +35,7 @@ from wallet_saga.protocol import (
 
 
 def saga_answer(saga: Saga) -> Answer:
-    """What a decided saga tells its client. Raises Problem for a refusal."""
+    """Returns the response to the client of a decided saga. Raises Problem if the saga was refused or refunded."""
     if saga.reason is None:
         return transfer_succeeded(saga.transfer_id, replayed=saga.replayed)
     account = saga.to_account if saga.state is State.REFUNDED else saga.from_account
@@ -43,7 +43,7 @@ def saga_answer(saga: Saga) -> Answer:
 
 
 def undecided_answer(undecided: Undecided) -> Answer:
-    """202 once the debit is durable. Before that nothing is promised: raises Problem."""
+    """Returns 202 if the debit is known to be durable. Otherwise raises Problem."""
     saga = undecided.drive.saga
     if saga.state is State.STARTED:
         raise no_outcome(NoOutcome(saga.transfer_id, may_be_done=undecided.drive.attempt.may_be_done))
@@ -51,21 +51,22 @@ def undecided_answer(undecided: Undecided) -> Answer:
 
 
 def no_outcome(error: NoOutcome) -> Problem:
-    """A step that has no outcome within the deadline: certainly not done, or perhaps done."""
+    """Returns the problem for a step without an outcome at the deadline: certainly not done, or perhaps done."""
     if not error.may_be_done:
         return Problem(
-            "shard-unavailable", "The wallet's database is out of reach. Nothing was done; send it again."
+            "shard-unavailable",
+            "The wallet's database did not take the request in time. Nothing was done. Send the request again.",
         )
     return Problem(
         "outcome-unknown",
-        "The wallet's database did not answer in time. It may have been done:"
-        " send it again with the same Idempotency-Key to learn which.",
+        "The wallet's database did not answer in time. The request may have been done."
+        " Send it again with the same Idempotency-Key to find out.",
         transaction_id=error.transaction_id,
     )
 
 
 def cash_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Answer:
-    """What a deposit or withdrawal tells its client. Raises Problem for a refusal."""
+    """Returns the response to a deposit or withdrawal. Raises Problem if it was refused."""
     first, reason, replayed = _logged(transaction_id, outcome)
     if reason is not None:
         raise _refusal(reason, account_id, first, replayed=replayed)
@@ -73,7 +74,10 @@ def cash_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Answ
 
 
 def opened_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Answer:
-    """What the opening of a wallet tells its client; a replay shows the wallet as it was opened."""
+    """Returns the response to the opening of a wallet. Raises Problem if it was refused.
+
+    A replay shows the wallet as it was opened.
+    """
     first, reason, replayed = _logged(transaction_id, outcome)
     if reason is not None:
         raise _refusal(reason, account_id, first, replayed=replayed)
@@ -87,7 +91,7 @@ def opened_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> An
 
 
 def wallet_of(account_id: str, outcome: Outcome) -> WalletState:
-    """The wallet in an outcome. Raises Problem for a refusal."""
+    """Returns the wallet in an outcome. Raises Problem if the step was refused."""
     if isinstance(outcome, Refused):
         raise refused(outcome.reason, account_id)
     assert isinstance(outcome, WalletState), outcome
@@ -95,7 +99,7 @@ def wallet_of(account_id: str, outcome: Outcome) -> WalletState:
 
 
 def transfer_view(transfer: TransferRecord, credit: CreditRecord | None) -> TransferView:
-    """A transfer as the payer's log and the payee's barrier have it."""
+    """Returns the view of a transfer that its log row (payer) and its barrier row (payee) describe."""
     return TransferView(
         transfer.transfer_id,
         _status(transfer, credit),
@@ -109,7 +113,7 @@ def transfer_view(transfer: TransferRecord, credit: CreditRecord | None) -> Tran
 
 
 def statement_item(entry: LedgerEntry) -> StatementItem:
-    """A posting as a statement shows it."""
+    """Returns a posting as an item of a statement."""
     assert entry.transfer_id is not None, "statements hold postings only"
     assert entry.counterparty is not None, "every posting has another side"
     return StatementItem(
@@ -148,7 +152,7 @@ def _timeline(transfer: TransferRecord, credit: CreditRecord | None) -> list[Tim
 
 
 def _logged(transaction_id: UUID, outcome: Outcome) -> tuple[UUID, Refusal | None, bool]:
-    """The transfer's id (the first one's, if replayed), its refusal, and whether it is a replay."""
+    """Returns the id of the transfer (of the first one if replayed), its refusal, and whether it is a replay."""
     assert not isinstance(outcome, NotDone | Unknown), "the shard client raises for these"
     if isinstance(outcome, Replayed):
         first = outcome.transfer
@@ -157,7 +161,7 @@ def _logged(transaction_id: UUID, outcome: Outcome) -> tuple[UUID, Refusal | Non
 
 
 def _refusal(reason: Refusal, account_id: str, transaction_id: UUID, *, replayed: bool) -> Problem:
-    if reason is Refusal.KEY_REUSED:  # of this request nothing is recorded
+    if reason is Refusal.KEY_REUSED:  # because this request is not recorded, the problem has no id
         return refused(reason, account_id)
     problem = refused(reason, account_id, transaction_id)
     problem.headers = REPLAYED if replayed else ()

@@ -1,4 +1,4 @@
-"""Balances from Redis, read in batches; a balance that is not there comes from its shard's worker."""
+"""Reads balances from Redis in batches, and limits the reads that go to the workers after a cache miss."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -12,14 +12,15 @@ from wallet_kernel.runtime.metrics import CACHE_READS
 from wallet_saga.balances import cache_key, cached_body
 
 MISSES_RUNNING_MAX = 32
-"""Reads of balances that go to workers at once, in batches with other steps. Enough for all balances without Redis."""
+"""Cache misses that read from workers at the same time. Workers batch them with other steps, so this limit is enough
+to serve all balances without Redis."""
 
 MISSES_WAITING_MAX = 1000
 MISS_DEADLINE_S = 4.0
 
 
 class BalanceReader:
-    """The orchestrator's side of the balance cache: it only reads."""
+    """The orchestrator's read-only side of the balance cache."""
 
     def __init__(self, redis: "Redis", timeout_s: float) -> None:
         self._redis = redis
@@ -36,7 +37,7 @@ class BalanceReader:
         )
 
     async def cached(self, account_id: str) -> bytes | None:
-        """The wallet document, if Redis has it and answers in time."""
+        """Returns the wallet document, or None if Redis does not have it or does not answer in time."""
         try:
             body = await self._batcher.submit(account_id)
         except QueueFull:
@@ -45,7 +46,7 @@ class BalanceReader:
         return body
 
     def missing(self) -> AbstractAsyncContextManager[None]:
-        """A place for the read of a balance that Redis does not have. Raises BulkheadFull."""
+        """Holds a place for reading one balance from its worker. Raises BulkheadFull if too many reads wait."""
         return self._missing.place()
 
     async def _read(self, accounts: Sequence[str]) -> Sequence[bytes | None]:

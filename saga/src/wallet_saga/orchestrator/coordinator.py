@@ -1,4 +1,4 @@
-"""Drives sagas step by step. The only place of this architecture where anything is sent again."""
+"""Drives sagas step by step. Only this module retries steps, with backoff and jitter."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 0.5
 
 SETTLED_MAX = 500
-"""Transfers of a wallet that are driven at once before it is closed."""
+"""Open transfers that one close request drives to a decision at the same time."""
 
 _RECORDS = Decoder(list[TransferRecord])
 
@@ -29,29 +29,29 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Attempt:
-    """What is known of a request while a step has no outcome: whether anything of it may be done."""
+    """Whether any part of a request may have been done while its current step has no outcome."""
 
     may_be_done: bool = False
 
 
 @dataclass(slots=True)
 class Drive:
-    """A saga being driven, for a caller whose deadline may cut the drive short."""
+    """The progress of a saga. It stays readable if the caller's deadline cancels `Coordinator.decide`."""
 
     saga: Saga
     attempt: Attempt
 
 
 class Coordinator:
-    """Performs the saga's steps at their participants."""
+    """Sends the saga's steps to their participants and retries them."""
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
 
     async def decide(self, drive: Drive) -> Saga:
-        """Drives a saga until its client can be answered, for as long as the caller lets it.
+        """Drives a saga until it is decided. The caller sets the deadline.
 
-        What remains to be done after the decision is sent off without waiting for it.
+        If the credit is done, sends Complete without waiting for its outcome.
         """
         transfer_id.set(drive.saga.transfer_id)
         while drive.saga.state not in DECIDED:
@@ -61,7 +61,7 @@ class Coordinator:
             begin, begin_ns = perf_counter(), time_ns()
             outcome = await self.perform(step.participant(drive.saga), message, drive.attempt)
             trace_step(type(message).__name__, (drive.saga.transfer_id,), begin_ns)
-            if drive.saga.state is State.DEBITED:  # so far the money was in neither wallet
+            if drive.saga.state is State.DEBITED:  # from the debit to here, the money was in neither wallet
                 VISIBLE.observe(perf_counter() - begin)
             drive.saga = evolve(drive.saga, outcome)
         if drive.saga.state is State.CREDITED:
@@ -69,9 +69,9 @@ class Coordinator:
         return drive.saga
 
     async def perform(self, account_id: str, message: Step, attempt: Attempt) -> Outcome:
-        """A step's outcome; sends it again, with backoff and jitter, until there is one. The caller sets the limit.
+        """Sends a step until it has an outcome, with backoff and jitter. The caller sets the deadline.
 
-        Raises Overloaded at once if a queue is full and nothing of the request may be done.
+        Raises Overloaded at once if a queue is full and no part of the request may have been done.
         """
         shard = self._shards.of_account(account_id)
         backoff_s = BACKOFF_FIRST_S
@@ -90,16 +90,17 @@ class Coordinator:
             backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
 
     async def settle(self, account_id: str) -> None:
-        """Drives the open transfers of a payer to their decision, whoever began them; then their ends are on the way.
+        """Drives the open transfers of a payer to their decision, also those that other orchestrators began.
 
-        Raises ShardUnavailable or OutcomeUnknown if the wallet's shard does not say which they are.
+        Complete is then queued for each credited transfer. Raises ShardUnavailable or OutcomeUnknown if the payer's
+        worker does not return its open transfers.
         """
         asked = OpenSagas(account_id, SETTLED_MAX)
         sagas = await self._shards.of_account(account_id).ask("/open-sagas", asked, _RECORDS)
         await asyncio.gather(*(self.decide(Drive(resumed(saga), Attempt())) for saga in sagas))
 
     def _complete(self, saga: Saga) -> None:
-        """Off the client's path. If it fails, recovery finds the saga and completes it."""
+        """Submits Complete without waiting for it. If it fails, recovery completes the saga."""
         step = TRANSFER_SAGA[saga.state]
         try:
             future = self._shards.of_account(step.participant(saga)).submit(step.message(saga))
@@ -110,11 +111,11 @@ class Coordinator:
 
 
 async def _sent(shard: ShardClient, message: Step, attempt: Attempt) -> Outcome:
-    """What comes of sending a step once. Raises ShardUnavailable or OutcomeUnknown."""
+    """Sends a step once and returns its outcome. Raises ShardUnavailable or OutcomeUnknown."""
     future = shard.submit(message)
     try:
         return await future
-    except asyncio.CancelledError:  # the request ends; a step that still waited is withdrawn
+    except asyncio.CancelledError:  # at the deadline; a step that no batch has taken is dropped
         attempt.may_be_done |= future.is_taken
         raise
 

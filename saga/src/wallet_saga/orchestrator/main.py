@@ -29,7 +29,7 @@ TITLE = "Digital wallet: saga"
 
 
 def main() -> None:
-    """Runs an orchestrator until it is told to stop."""
+    """Runs an orchestrator until it receives a stop signal."""
     settings = OrchestratorSettings()
     configure_logs(NAME, settings.log_level)
     configure_traces(NAME, settings)
@@ -38,7 +38,7 @@ def main() -> None:
 
 @asynccontextmanager
 async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]:
-    """The orchestrator's resources, opened in order and closed in reverse."""
+    """Opens the orchestrator's resources, yields its service, and closes the resources in reverse order."""
     redis = open_cache(settings.redis_url.get_secret_value())
     async with open_session(settings.service_secret.get_secret_value()) as session, redis:
         topology = Topology.even(len(settings.worker_urls))

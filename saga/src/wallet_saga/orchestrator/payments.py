@@ -1,4 +1,4 @@
-"""The use cases: a request becomes a saga, or a single step where only one shard is concerned."""
+"""The write use cases. A transfer becomes a saga; a request that concerns one shard becomes a single step."""
 
 import asyncio
 from uuid import UUID
@@ -15,7 +15,7 @@ from wallet_saga.protocol import Close, Deposit, InFlight, Open, Outcome, Pass, 
 
 
 class Undecided(Exception):
-    """The deadline came first; `drive` says how far the saga is known to be."""
+    """The saga was not decided before the deadline. `drive` holds its last known state."""
 
     def __init__(self, drive: Drive) -> None:
         super().__init__(drive.saga.state.name)
@@ -23,7 +23,7 @@ class Undecided(Exception):
 
 
 class NoOutcome(Exception):
-    """The deadline came first; `may_be_done` tells whether the step was ever on its way."""
+    """The step had no outcome before the deadline. `may_be_done` is False if it was certainly not done."""
 
     def __init__(self, transaction_id: UUID | None, *, may_be_done: bool) -> None:
         super().__init__(str(transaction_id))
@@ -32,14 +32,18 @@ class NoOutcome(Exception):
 
 
 class Payments:
-    """Everything that changes a wallet, within a deadline in seconds."""
+    """The use cases that change wallets. Each one ends within `deadline_s` seconds."""
 
     def __init__(self, coordinator: Coordinator, deadline_s: float) -> None:
         self._coordinator = coordinator
         self._deadline_s = deadline_s
 
     async def transfer(self, request: TransferRequest, key: str | None) -> Saga:
-        """A decided saga. Raises Undecided at the deadline; recovery decides it then."""
+        """Transfers money and returns the decided saga.
+
+        Raises Undecided at the deadline; recovery then decides the saga if its debit was done.
+        Raises Overloaded if a queue is full and nothing was done.
+        """
         saga = Saga(
             new_transaction_id(request.from_account),
             request.from_account,
@@ -58,7 +62,7 @@ class Payments:
             raise Undecided(drive) from None
 
     async def open_wallet(self, request: WalletRequest, key: str | None) -> tuple[UUID, Outcome]:
-        """A new wallet: the id of its opening, and the outcome. Raises NoOutcome at the deadline."""
+        """Opens a wallet and returns the id of the opening and the outcome. Raises NoOutcome at the deadline."""
         transaction_id = new_transaction_id(request.account_id)
         meaning = _fingerprint(key, "opening", request.balance_micros, request.currency)
         step = Open(
@@ -68,18 +72,18 @@ class Payments:
             return transaction_id, await self.perform(request.account_id, step, transaction_id)
 
     async def deposit(self, request: CashRequest, key: str | None) -> tuple[UUID, Outcome]:
-        """Money from outside: its id and the outcome. Raises NoOutcome at the deadline."""
+        """Deposits money and returns the deposit's id and the outcome. Raises NoOutcome at the deadline."""
         return await self._cash(Deposit, "deposit", request, key)
 
     async def withdraw(self, request: CashRequest, key: str | None) -> tuple[UUID, Outcome]:
-        """Money to outside: its id and the outcome. Raises NoOutcome at the deadline."""
+        """Withdraws money and returns the withdrawal's id and the outcome. Raises NoOutcome at the deadline."""
         return await self._cash(Withdraw, "withdrawal", request, key)
 
     async def close_wallet(self, account_id: str) -> Outcome:
-        """A closed wallet, or why it stays open. Raises NoOutcome at the deadline.
+        """Closes a wallet and returns the closed wallet or the refusal. Raises NoOutcome at the deadline.
 
-        An acknowledged transfer does not keep a wallet open, although its Complete may still be in the queue of any
-        orchestrator or lost with it. So while only money in flight is in the way, its transfers are decided first.
+        If only money in flight keeps the wallet open, drives its transfers to a decision and tries again, because the
+        Complete of an acknowledged transfer may still be queued in any orchestrator, or be lost.
         """
         deadline = self._deadline()
         while isinstance(outcome := await self._perform(account_id, Close(account_id), deadline), InFlight):
@@ -91,16 +95,19 @@ class Payments:
         return outcome
 
     async def perform(self, account_id: str, step: Step, transaction_id: UUID | None = None) -> Outcome:
-        """One step at one shard. Raises NoOutcome at the deadline."""
+        """Performs one step at one shard and returns its outcome. Raises NoOutcome at the deadline."""
         return await self._perform(account_id, step, self._deadline(), transaction_id)
 
     async def passed(self, shard: ShardClient) -> None:
-        """Returns once what this shard was sent before has been decided. Raises ShardUnavailable or OutcomeUnknown."""
+        """Returns once the shard has decided every step that was sent to it earlier.
+
+        Raises ShardUnavailable or OutcomeUnknown, also at the deadline.
+        """
         try:
             async with asyncio.timeout(self._deadline_s):
                 await shard.submit(Pass())
         except TimeoutError:
-            raise ShardUnavailable("it has not decided yet what it was sent before") from None
+            raise ShardUnavailable(f"{shard.name} has not decided the earlier steps in time") from None
 
     async def _perform(
         self, account_id: str, step: Step, deadline: float, transaction_id: UUID | None = None
@@ -113,7 +120,7 @@ class Payments:
             raise NoOutcome(transaction_id, may_be_done=attempt.may_be_done) from None
 
     def _deadline(self) -> float:
-        """The deadline of a request that begins now, by the clock of the event loop."""
+        """Returns the deadline of a request that begins now, in seconds of the event loop's clock."""
         return asyncio.get_running_loop().time() + self._deadline_s
 
     async def _cash(

@@ -1,4 +1,4 @@
-"""Ends the sagas that others left behind: claims them from every shard by lease, and drives them on."""
+"""Recovers abandoned sagas: claims them from every shard by lease and drives them to their end."""
 
 import asyncio
 import logging
@@ -21,11 +21,11 @@ RECOVERED = Counter("wallet_sagas_recovered", "Abandoned sagas that recovery dro
 CLAIM_MAX = 500
 
 DRIVEN_MAX = 1000
-"""Sagas of one payer's shard that are driven at once toward one payee's shard. The others keep their lease and are
-claimed again after it, so a payee's shard that is stuck holds up no saga of another one."""
+"""Sagas of one payer's shard that recovery drives at the same time toward one payee's shard. Further sagas keep their
+lease and are claimed again when it expires. So a stuck payee's shard does not delay the sagas of other shards."""
 
 PACE_S = 0.1
-"""After a full claim, how long recovery waits for the sagas that it drives before it claims more."""
+"""After a full claim, recovery waits this long for one of its sagas to end before it claims more."""
 
 _RECORDS = Decoder(list[TransferRecord])
 
@@ -33,7 +33,10 @@ _log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """One loop a shard. All steps are idempotent, so a live and a recovering orchestrator do no harm together."""
+    """Runs one recovery loop per shard.
+
+    Two orchestrators may drive the same saga at the same time, because all steps are idempotent.
+    """
 
     def __init__(self, shards: Shards, coordinator: Coordinator, interval_s: float, lease_s: float) -> None:
         self._shards = [
@@ -42,11 +45,11 @@ class Recovery:
         self._loops: list[asyncio.Task[NoReturn]] = []
 
     async def start(self) -> None:
-        """Begins to look for abandoned sagas."""
+        """Starts the loops."""
         self._loops = [asyncio.create_task(shard.watch()) for shard in self._shards]
 
     async def close(self) -> None:
-        """Stops; another orchestrator will claim what is unfinished."""
+        """Stops the loops. Another orchestrator will claim the unfinished sagas when their leases expire."""
         await end(*self._loops)
 
 
@@ -69,7 +72,7 @@ class ShardRecovery:
         self._driven: defaultdict[ShardClient, set[asyncio.Task[None]]] = defaultdict(set)
 
     async def watch(self) -> NoReturn:
-        """Claims and drives abandoned sagas until it is cancelled."""
+        """Claims and drives abandoned sagas until cancelled."""
         try:
             while True:
                 claimed = await self._claim()
@@ -83,7 +86,7 @@ class ShardRecovery:
     async def _claim(self) -> list[TransferRecord]:
         try:
             claimed = await self._payer.ask("/claim", Claim(CLAIM_MAX, self._lease_s), _RECORDS)
-        except Exception as error:  # noqa: BLE001 - recovery itself must survive every outage
+        except Exception as error:  # noqa: BLE001 - the loop must survive every outage
             _log.warning("recovery will try again", extra={"cause": repr(error)})
             return []
         CLAIMED.inc(len(claimed))
@@ -101,7 +104,7 @@ class ShardRecovery:
             async with asyncio.timeout(self._lease_s):
                 await self._coordinator.decide(Drive(resumed(record), Attempt()))
             RECOVERED.inc()
-        except Exception as error:  # noqa: BLE001 - one saga that cannot be ended now must not hold up the others
+        except Exception as error:  # noqa: BLE001 - one failing saga must not stop the others
             _log.warning("saga not ended yet", extra={"transfer": record.transfer_id, "cause": repr(error)})
 
     async def _pause(self, *, is_full: bool) -> None:

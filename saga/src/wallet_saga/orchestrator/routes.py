@@ -1,4 +1,4 @@
-"""The public routes: parse, do, answer."""
+"""The public routes: each handler parses the request, calls the use case, and builds the response."""
 
 from datetime import datetime
 
@@ -60,17 +60,17 @@ class PublicRoutes:
         self._balances = balances
 
     def handlers(self) -> dict[str, Handler]:
-        """The handlers by the names of their operations."""
+        """Returns the handlers by operation id."""
         return {
-            "transfer": count_transfers(_tell(self.transfer)),
-            "balance": _tell(self.balance),
-            "openWallet": _tell(self.open_wallet),
-            "deposit": _tell(self.deposit),
-            "withdraw": _tell(self.withdraw),
-            "statement": _tell(self.statement),
-            "changeStatus": _tell(self.change_status),
-            "closeWallet": _tell(self.close_wallet),
-            "lookUpTransfer": _tell(self.look_up_transfer),
+            "transfer": count_transfers(_map_errors(self.transfer)),
+            "balance": _map_errors(self.balance),
+            "openWallet": _map_errors(self.open_wallet),
+            "deposit": _map_errors(self.deposit),
+            "withdraw": _map_errors(self.withdraw),
+            "statement": _map_errors(self.statement),
+            "changeStatus": _map_errors(self.change_status),
+            "closeWallet": _map_errors(self.close_wallet),
+            "lookUpTransfer": _map_errors(self.look_up_transfer),
         }
 
     async def transfer(self, call: Call) -> Answer:
@@ -93,7 +93,7 @@ class PublicRoutes:
         try:
             async with self._balances.missing():
                 wallet = await self._payments.perform(account_id, Read(account_id))
-        except (NoOutcome, TimeoutError) as error:  # a read without an answer changed nothing
+        except (NoOutcome, TimeoutError) as error:  # never outcome-unknown, because a read changes nothing
             raise ShardUnavailable(str(error)) from error
         return _wallet_answer(account_id, wallet, currency)
 
@@ -134,7 +134,7 @@ class PublicRoutes:
         return statement_page(items[: page.limit], more=len(items) > page.limit)
 
     async def look_up_transfer(self, call: Call) -> Answer:
-        """GET /transfers/{transactionId}: the payer's log, and for a transfer the payee's barrier."""
+        """GET /transfers/{transactionId}. Reads the payer's log and, for a transfer, the payee's credit barrier."""
         lookup = Lookup(requests.transaction_id(call))
         transfer = await self._logged(lookup)
         credit = None
@@ -146,7 +146,8 @@ class PublicRoutes:
         shard = self._shards.of_transfer(lookup.transfer_id)
         found: TransferRecord | None = await shard.read("/transfer", lookup, _TRANSFER)
         if found is None:
-            # Whoever was told "outcome unknown" sends again what is not found: it must not wait for its turn somewhere.
+            # Because a client that got outcome-unknown sends the transfer again after a 404, the 404 must wait until
+            # the shard has decided all steps that were queued before.
             await self._payments.passed(shard)
             found = await shard.read("/transfer", lookup, _TRANSFER)
         if found is None:
@@ -168,19 +169,21 @@ def _wallet_answer(account_id: str, outcome: Outcome, currency: str | None = Non
     return wallet_answer(wallet_view(wallet))
 
 
-def _tell(handler: Handler) -> Handler:
-    """The handler, with what can go wrong behind it told as problems."""
+def _map_errors(handler: Handler) -> Handler:
+    """Wraps the handler so that it raises the exceptions of the workers' clients as problems."""
 
-    async def told(call: Call) -> Answer:
+    async def mapped(call: Call) -> Answer:
         try:
             return await handler(call)
         except NoOutcome as error:
             raise no_outcome(error) from error
         except (Overloaded, BulkheadFull) as error:
             raise Problem(
-                "overloaded", "Too many requests are waiting. Nothing was done; send it again later."
+                "overloaded", "Too many requests are waiting. Nothing was done. Send the request again later."
             ) from error
         except (ShardUnavailable, OutcomeUnknown) as error:
-            raise Problem("shard-unavailable", "The wallet's database is out of reach; ask again.") from error
+            raise Problem(
+                "shard-unavailable", "The wallet's database is out of reach. Send the request again."
+            ) from error
 
-    return told
+    return mapped

@@ -1,9 +1,9 @@
-"""The transfer saga on one screen: each step, where it runs, what follows from its outcome, and its compensation.
+"""The transfer saga on one screen: each step, its participant, the state after each outcome, and its compensation.
 
-Orchestrated sagas: C. Richardson, "Microservices Patterns", ch. 4; the idea: H. Garcia-Molina and K. Salem, "Sagas"
-(SIGMOD 1987). A saga lacks isolation: between debit and credit the money is in neither wallet (it is visible as in
-flight). The countermeasure: what is in flight counts against the payer's limit, and keeps its wallet open, so that
-a refund always succeeds.
+Sources: C. Richardson, "Microservices Patterns", ch. 4 (orchestrated sagas); H. Garcia-Molina and K. Salem, "Sagas"
+(SIGMOD 1987). A saga lacks isolation: between debit and credit the money is in neither wallet, and readers can see
+that it is in flight. Countermeasure: money in flight counts against the payer's balance limit and keeps the payer's
+wallet open, so that a refund always succeeds.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from wallet_saga.protocol import (
 
 
 class State(IntEnum):
-    """How far a saga is. Decided: the client can be answered. Ended: nothing remains to be done."""
+    """The state of a saga. If it is decided, the client can be answered. If it is ended, no step remains."""
 
     STARTED = auto()
     DEBITED = auto()
@@ -41,7 +41,7 @@ class State(IntEnum):
 
 
 class Saga(Struct, frozen=True):
-    """A transfer and how far it is. `replayed`: an earlier request with this idempotency key began it."""
+    """A transfer and its state. `replayed` is True if an earlier request with the same idempotency key began it."""
 
     transfer_id: UUID
     from_account: str
@@ -56,7 +56,7 @@ class Saga(Struct, frozen=True):
 
 
 class SagaStep(NamedTuple):
-    """One step: who performs it, the message, the state after success, and after a refusal."""
+    """One step: its participant, its message, the state after success, and the state after a refusal."""
 
     participant: Callable[[Saga], str]
     message: Callable[[Saga], Step]
@@ -96,7 +96,7 @@ TRANSFER_SAGA = {
     State.STARTED: SagaStep(_payer, _debit, State.DEBITED, State.REFUSED),
     State.DEBITED: SagaStep(_payee, _credit, State.CREDITED, State.CREDIT_REFUSED),
     State.CREDITED: SagaStep(_payer, _complete, State.COMPLETED, None),
-    # compensation of the debit:
+    # The compensation of the debit:
     State.CREDIT_REFUSED: SagaStep(_payer, _refund, State.REFUNDED, None),
 }
 
@@ -111,9 +111,10 @@ _RECORDED = {
 
 
 def evolve(saga: Saga, outcome: Outcome) -> Saga:
-    """The saga after a participant's answer. Raises KeyError if the saga has ended, ValueError for a wrong answer.
+    """Returns the saga after a step's outcome.
 
-    A timeout is no outcome and must not come here: it says nothing about what happened.
+    A timeout is not an outcome: do not call this function for it. Raises KeyError if no step follows from the saga's
+    state, and ValueError if the step cannot be refused.
     """
     step = TRANSFER_SAGA[saga.state]
     if isinstance(outcome, Replayed):
@@ -126,7 +127,7 @@ def evolve(saga: Saga, outcome: Outcome) -> Saga:
 
 
 def resumed(record: TransferRecord, *, replayed: bool = False) -> Saga:
-    """The saga as its log has it; a duplicate request or the recovery drives it on from there."""
+    """Returns the saga that a log row describes, so that a duplicate request or recovery can continue it."""
     return Saga(
         record.transfer_id,
         record.from_account,

@@ -1,4 +1,4 @@
-"""What an orchestrator is told."""
+"""Settings of an orchestrator."""
 
 from pydantic import Field, SecretStr
 
@@ -13,11 +13,13 @@ class OrchestratorSettings(PublicSettings):
     )
     redis_url: SecretStr = Field(description="Redis with the balance cache.")
     deadline_s: float = Field(
-        4.0, gt=0, description="How long a request may take before it is answered as undecided."
+        4.0, gt=0, description="How long a request may take before its client gets 202 or 503."
     )
     step_timeout_s: float = Field(2.0, gt=0, description="How long a worker may take for a batch of steps.")
     batch_max: int = Field(500, gt=0, description="Steps sent to a worker at once at most.")
     queue_max: int = Field(10_000, gt=0, description="Steps that may wait for a worker.")
-    recovery_interval_s: float = Field(1.0, gt=0, description="How often abandoned sagas are looked for.")
-    saga_lease_s: float = Field(5.0, gt=0, description="How long a claimed saga is left to its claimant.")
+    recovery_interval_s: float = Field(1.0, gt=0, description="How often recovery looks for abandoned sagas.")
+    saga_lease_s: float = Field(
+        5.0, gt=0, description="How long a claimed saga is leased to one orchestrator."
+    )
     cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")

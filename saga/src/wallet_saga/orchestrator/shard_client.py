@@ -1,4 +1,4 @@
-"""The way to one shard's worker: steps go in batches, questions one by one."""
+"""The client of one shard's worker. It sends steps in batches and each query in a request of its own."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,18 +27,18 @@ CALL = Histogram(
 )
 
 READS_RUNNING_MAX = 2
-"""Reads of one kind that are sent to a shard at once. More would take the event loop's time from transfers."""
+"""Reads of one kind that are sent to a shard at the same time. More would slow down transfers in the event loop."""
 
 READS_WAITING_MAX = 250
 READ_DEADLINE_S = 4.0
-"""How long a read may wait for its turn and its answer."""
+"""How long a read may take, including the time in the queue."""
 
 _ADDRESSES_MAX = 4
-"""How often a call is sent when other workers than the shard's writer answer; each time on a new connection, and so to
-the next of the addresses that the worker's name has."""
+"""How often a request is sent if a worker other than the shard's writer answers. Each attempt uses a new connection,
+and therefore the next address of the worker's host name."""
 
 KEEP_ALIVE_S = 15.0
-"""How long an idle connection to a worker is kept. The worker keeps it longer, so that it resets no request."""
+"""How long the client keeps an idle connection. The worker keeps it longer, so that it does not reset a new request."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,23 +49,26 @@ Answer = TypeVar("Answer")
 
 
 class ShardUnavailable(Exception):
-    """The shard's worker cannot be reached or takes no more; nothing was done."""
+    """The shard's worker or its database is out of reach. Nothing was done."""
 
 
 class Overloaded(ShardUnavailable):
-    """Too many steps are waiting for the shard; nothing was done."""
+    """Too many steps are waiting for the shard. Nothing was done."""
 
 
 class WrongWorker(ShardUnavailable):
-    """Another worker answered than the shard's writer; nothing was done."""
+    """A worker other than the shard's writer answered. Nothing was done."""
 
 
 class OutcomeUnknown(Exception):
-    """The shard's worker did not say what came of it; it may have been done. Send it again."""
+    """The shard's worker did not return the outcome. The step may have been done. Send it again."""
 
 
 class ShardClient:
-    """One shard's worker. Both exceptions mean: ask again later; neither is ever a refusal."""
+    """The client of one shard's worker.
+
+    ShardUnavailable and OutcomeUnknown both mean "send again later". Neither is a refusal.
+    """
 
     def __init__(
         self,
@@ -92,9 +95,9 @@ class ShardClient:
         )
 
     def submit(self, step: Step) -> Pending[Outcome]:
-        """Sends a step with the next batch, unless its future is cancelled by then.
+        """Queues a step for the next batch. If the caller cancels the future before, the step is not sent.
 
-        Raises Overloaded at once if the queue is full, ShardUnavailable if the worker serves another topology.
+        Raises Overloaded if the queue is full, and ShardUnavailable if the worker serves another topology.
         """
         if self.disagreement:
             raise ShardUnavailable(str(self.disagreement))
@@ -104,13 +107,13 @@ class ShardClient:
             raise Overloaded(str(full)) from full
 
     async def ask(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
-        """Asks something that changes nothing. Raises ShardUnavailable or OutcomeUnknown."""
+        """Sends a query of recovery or of a close request. Raises ShardUnavailable or OutcomeUnknown."""
         return await self._routed(lambda: self._post(path, question, decoder))
 
     async def read(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
-        """Asks for a client that reads, within the share of its kind.
+        """Sends a client's read within the bulkhead of its kind.
 
-        Raises BulkheadFull at once if too many clients wait; else ShardUnavailable or OutcomeUnknown.
+        Raises BulkheadFull at once if too many reads wait, ShardUnavailable at the deadline, and what `ask` raises.
         """
         try:
             async with self._reads[path].place():
@@ -119,18 +122,18 @@ class ShardClient:
             raise ShardUnavailable(f"{self.name}: no answer in time") from None
 
     async def verify_topology(self) -> None:
-        """Raises OtherTopology, ShardUnavailable or OutcomeUnknown unless the worker serves this shard and topology."""
+        """Compares topologies with the worker. Raises OtherTopology, ShardUnavailable or OutcomeUnknown."""
         try:
             await self._routed(lambda: self._post("/steps", (), _OUTCOMES))
         except ShardUnavailable:
             raise self.disagreement or ShardUnavailable(self.name) from None
 
     async def ping(self) -> None:
-        """Raises unless the shard's writer is ready."""
+        """Checks readiness. Raises unless the shard's writer is ready."""
         await self._routed(self._get_ready)
 
     async def drain(self) -> None:
-        """Waits for what was submitted."""
+        """Waits for the submitted steps."""
         await self._batcher.drain()
 
     async def _send(self, steps: Sequence[Step]) -> Sequence[Outcome | Exception]:
@@ -146,7 +149,7 @@ class ShardClient:
         return list(map(_settled, outcomes))
 
     async def _routed(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Calls the shard's writer: while another worker answers, on another connection, perhaps to another address."""
+        """Repeats the call on a new connection while a worker other than the shard's writer answers."""
         for _ in range(_ADDRESSES_MAX - 1):
             with suppress(WrongWorker):
                 return await call()
@@ -168,10 +171,10 @@ class ShardClient:
                 if response.status == 503:
                     raise _unavailable(body)
                 if response.status == 421:
-                    response.close()  # the next attempt must not go where this one went
+                    response.close()  # so that the next attempt can reach another worker
                     raise self._misdirected(_MISDIRECTED.decode(body))
                 if response.status != 200:
-                    raise OutcomeUnknown(f"the worker answers {response.status}: {body[:200]!r}")
+                    raise OutcomeUnknown(f"{self.name} answered {response.status}: {body[:200]!r}")
                 self.disagreement = None
                 return decoder.decode(body)
         except aiohttp.ClientConnectorError as error:
@@ -180,7 +183,7 @@ class ShardClient:
             raise OutcomeUnknown(repr(error)) from error
 
     def _misdirected(self, worker: Misdirected) -> ShardUnavailable:
-        """The error of a message that went to another worker. If its topology is another one, sending stops."""
+        """Returns the error for a 421. If the worker's topology differs, this client stops sending steps to it."""
         topology = self._placement.topology
         if (worker.shards, worker.slot_table) != (topology.shards, topology.fingerprint):
             self.disagreement = OtherTopology(
@@ -188,11 +191,13 @@ class ShardClient:
                 f" {worker.shards} (slot table {worker.slot_table}). Correct WALLET_WORKER_URLS: the address of every"
                 " worker, in the order of the shards."
             )
-        return WrongWorker(f"{self.name}: a standby, or a worker of another shard, has this address")
+        return WrongWorker(
+            f"A standby, or a worker of another shard, answered at the address of {self.name}."
+        )
 
 
 def _bulkheads(shard: int) -> dict[str, Bulkhead]:
-    """A shard's share of each kind of read, by the path that it takes."""
+    """Returns the bulkhead for each path that serves clients' reads."""
     kinds = {
         kind: Bulkhead(
             f"{kind}-{shard}",
@@ -207,26 +212,26 @@ def _bulkheads(shard: int) -> dict[str, Bulkhead]:
 
 
 def _settled(outcome: Outcome) -> Outcome | Exception:
-    """The outcome, or the exception that means there is none yet."""
+    """Returns the outcome, or the exception for a step without an outcome."""
     if isinstance(outcome, NotDone):
         return ShardUnavailable("the database is out of reach")
     if isinstance(outcome, TurnedAway):
-        return Overloaded("the queue of the worker is full")
+        return Overloaded("the worker's queue is full")
     if isinstance(outcome, Unknown):
-        return OutcomeUnknown("not known to be committed")
+        return OutcomeUnknown("the worker does not know whether the step was committed")
     return outcome
 
 
 def _unavailable(problem: bytes) -> ShardUnavailable:
-    """What a worker's 503 means."""
+    """Returns the exception for a worker's 503."""
     kind = Overloaded if b'"/problems/overloaded"' in problem else ShardUnavailable
-    return kind(f"the worker answers 503: {problem[:200]!r}")
+    return kind(f"the worker answered 503: {problem[:200]!r}")
 
 
 def open_session(secret: str) -> aiohttp.ClientSession:
-    """The connections to all workers; every call shows the service secret."""
-    # As many for each worker: one that keeps silent must not use up what the others need.
-    # Containers that restart get new addresses, also each other's: an old one must not be remembered for long.
+    """Opens the HTTP session for all workers. Every request carries the service secret."""
+    # The limit is per worker, so that a worker that does not answer cannot use up the connections of the others.
+    # DNS answers are cached for 1 s only, because restarted containers get new addresses, sometimes each other's.
     connector = aiohttp.TCPConnector(
         limit=0, limit_per_host=64, ttl_dns_cache=1, keepalive_timeout=KEEP_ALIVE_S
     )

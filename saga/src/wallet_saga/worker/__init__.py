@@ -1,1 +1,1 @@
-"""The wallet worker: the only writer of one shard."""
+"""The wallet worker: reads and writes one shard. At any time one worker per shard writes; others are standbys."""

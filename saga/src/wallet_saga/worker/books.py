@@ -1,7 +1,7 @@
-"""A batch's view of the shard's books: what was loaded, and what the batch changes. Pure, no I/O.
+"""The rows of a shard that one batch loaded, and the changes of the batch. Pure, no I/O.
 
-The store loads the rows that a batch of steps names, the steps are decided one after the other on this view, and
-the store writes its changes in the same transaction.
+The store loads the rows that the batch needs. `steps.decide` then decides the steps one after the other on these books.
+The store writes the changes in the same transaction.
 """
 
 from collections import defaultdict
@@ -29,7 +29,7 @@ StatusKind = Literal["frozen", "unfrozen", "closed"]
 
 @dataclass(slots=True)
 class Wallet:
-    """A wallet while a batch works on it. `loaded_version` is 0 for one that the batch opens."""
+    """A wallet while a batch works on it. `loaded_version` is 0 if the batch opens the wallet."""
 
     account_id: str
     currency: str
@@ -44,7 +44,7 @@ class Wallet:
 
     @classmethod
     def loaded(cls, state: WalletState) -> "Wallet":
-        """The wallet as the database holds it."""
+        """Returns the wallet as the database stores it."""
         return cls(
             state.account_id,
             state.currency,
@@ -60,21 +60,21 @@ class Wallet:
 
     @property
     def balance_delta(self) -> int:
-        """Micros that the batch added to the balance."""
+        """The micros that the batch added to the balance."""
         return self.balance_micros - self.loaded_balance_micros
 
     @property
     def in_flight_delta(self) -> int:
-        """Micros that the batch added to what is in flight."""
+        """The micros that the batch added to the amount in flight."""
         return self.in_flight_micros - self.loaded_in_flight_micros
 
     @property
     def changed(self) -> bool:
-        """Whether the batch changed anything of it."""
+        """Whether the batch changed this wallet."""
         return self.version != self.loaded_version or self.in_flight_delta != 0
 
     def state(self) -> WalletState:
-        """The wallet as it stands now."""
+        """Returns the current state of the wallet."""
         return WalletState(
             self.account_id,
             self.currency,
@@ -88,7 +88,7 @@ class Wallet:
 
 @dataclass(slots=True)
 class Books:
-    """The rows a batch works on, by their keys, and what it adds to them. `now` is the database's time."""
+    """The loaded rows of a batch, by key, and the rows that the batch adds or changes. `now` is the database's time."""
 
     now: datetime
     lease: timedelta
@@ -111,7 +111,7 @@ class Books:
         transfers: Iterable[TransferRecord],
         barrier: Iterable[CreditRecord],
     ) -> "Books":
-        """The books as loaded, with nothing changed yet."""
+        """Returns the books with the loaded rows and no changes."""
         books = cls(now, lease)
         books.wallets = {wallet.account_id: Wallet.loaded(wallet) for wallet in wallets}
         books.credits = {credit.transfer_id: credit for credit in barrier}
@@ -121,7 +121,7 @@ class Books:
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to write."""
+        """Whether the batch has changes to write."""
         return bool(
             self.new_entries
             or self.new_transfers
@@ -131,7 +131,7 @@ class Books:
         )
 
     def first_with(self, transfer_id: UUID, owner: str, key: str | None) -> TransferRecord | None:
-        """The transfer that already has this id, or this owner's idempotency key."""
+        """Returns the logged transfer with this id, or with this idempotency key of the owner, or None."""
         known = self.transfers.get(transfer_id)
         if known is None and key is not None:
             first = self.keys.get((owner, key))
@@ -144,7 +144,7 @@ class Books:
         self._index(transfer)
 
     def end(self, transfer: TransferRecord, state: TransferState, reason: Refusal | None = None) -> None:
-        """Ends a saga that was open."""
+        """Ends an open saga in the given state."""
         ended = TransferRecord(
             transfer.transfer_id,
             transfer.kind,
@@ -164,13 +164,13 @@ class Books:
         self.transfers[transfer.transfer_id] = ended
 
     def remember_credit(self, transfer_id: UUID, reason: Refusal | None) -> None:
-        """Puts up the barrier of a credit step, whatever its outcome."""
+        """Adds the barrier row of a credit step. `reason` is the refusal, or None if the payee is credited."""
         credit = CreditRecord(transfer_id, reason, self.now)
         self.credits[transfer_id] = credit
         self.new_credits.append(credit)
 
     def open(self, account_id: str, currency: str) -> Wallet:
-        """A new wallet, not yet at its first version."""
+        """Adds and returns a new wallet at version 0. Its opening posting makes version 1."""
         wallet = Wallet(account_id, currency, "active", 0, 0, 0, self.now)
         self.wallets[account_id] = wallet
         return wallet
@@ -184,14 +184,14 @@ class Books:
         counterparty: str,
         against: str,
     ) -> None:
-        """Moves money between a wallet and a system account: a ledger entry, a version, and its other side."""
+        """Moves money between a wallet and the system account `against`. Adds a ledger entry and a wallet version."""
         wallet.balance_micros += amount_micros
         if amount_micros:
             self.system_changes[against, wallet.currency] -= amount_micros
         self._enter(wallet, kind, transfer_id, amount_micros, counterparty)
 
     def change_status(self, wallet: Wallet, status: str, kind: StatusKind) -> None:
-        """A new version of the wallet that moves no money."""
+        """Changes the wallet's status. Adds a wallet version and a ledger entry with amount 0."""
         wallet.status = status
         self._enter(wallet, kind, None, 0, None)
 
@@ -204,7 +204,7 @@ class Books:
         counterparty: str | None,
     ) -> None:
         wallet.version += 1
-        # The clock may be set back; a wallet's history must not run backwards.
+        # Because the clock may be set back, never take a time before the wallet's last change.
         wallet.updated_at = max(self.now, wallet.updated_at)
         self.new_entries.append(
             LedgerEntry(
@@ -226,7 +226,7 @@ class Books:
 
 
 def owner_of(transfer: TransferRecord) -> str:
-    """The wallet that an idempotency key belongs to: the payer, or for money from outside the wallet that gets it."""
+    """Returns the owner of a transfer's idempotency key: the payer, or the receiver if the money comes from outside."""
     return transfer.from_account if transfer.kind in _PAID_BY_A_WALLET else transfer.to_account
 
 

@@ -1,11 +1,11 @@
-"""Balances in Redis, as leases: no read after an acknowledgement is stale, in any crash or partition.
+"""Writes balances to Redis as leases, so that no read after an acknowledgement is stale, in any crash or partition.
 
-The shard's writer is the only writer of its wallets' entries. An entry expires at an absolute time, fixed before the
-database was read for it, so Redis ignores a delayed write, and an older version never outlives a newer one's
-lease. A step is answered only after its wallet's new value is in Redis or, when Redis rejects or does not answer the
-write, after the last lease ever granted has run out. Then the worker works without Redis until it takes writes again.
+Only the shard's writer writes the entries of its wallets. An entry expires at an absolute time. The worker fixes this
+time before it reads the database for the entry, so Redis ignores a delayed write. An older version never replaces a
+newer one. A step is answered only after its wallet's new value is in Redis. If Redis rejects the write or does not
+answer, the worker waits until the last granted lease has expired, and then works without Redis until a write succeeds.
 
-The idea of leases on cached data: C. Gray and D. Cheriton, "Leases" (SOSP 1989).
+Source: C. Gray and D. Cheriton, "Leases" (SOSP 1989).
 """
 
 import asyncio
@@ -24,19 +24,19 @@ from wallet_kernel.tasks import end
 from wallet_saga.balances import PROBE_KEY, cache_entry, cache_key, wallet_view
 from wallet_saga.protocol import WalletState
 
-CACHE_UP = Gauge("wallet_cache_up", "1 while Redis takes this worker's writes, else 0.")
+CACHE_UP = Gauge("wallet_cache_up", "1 while Redis accepts this worker's writes, else 0.")
 
 CLOCK_SKEW_MAX_S = 0.1
-"""By how much the clocks of workers and Redis may differ."""
+"""The largest allowed difference between the clocks of workers and Redis."""
 
 PAUSE_FIRST_S = 0.5
 PAUSE_MAX_S = 60.0
-"""How long the worker works without Redis before it probes again. The pause doubles each time that Redis fails soon
-after a probe, because each failure costs a lease."""
+"""How long the worker works without Redis before it probes again. The pause doubles if Redis fails within
+`PAUSE_MAX_S` after it became usable, because each failure costs a lease."""
 
-# KEYS: entries. ARGV: when they expire (Unix ms), the longest time they may live (ms), then version and value of each.
-# Versions decide: a late write of an older value never replaces a newer one. If the worker's clock is ahead, entries
-# would outlive their leases, so the write is refused.
+# KEYS: the entries. ARGV: their expiry (Unix ms), their longest lifetime (ms), then version and value of each entry.
+# The script compares versions, so that a late write of an older value never replaces a newer one. It rejects the write
+# of a worker whose clock is ahead, because the entries would outlive their leases.
 _SHOW = """
 local now = redis.call('TIME')
 if ARGV[1] - (now[1] * 1000 + now[2] / 1000) > tonumber(ARGV[2]) then
@@ -55,10 +55,10 @@ _log = logging.getLogger(__name__)
 
 
 class Lease(NamedTuple):
-    """How long an entry may be shown.
+    """The end of the time for which Redis may show an entry.
 
-    `expires_s` is Unix time, because Redis has no other clock in common with the worker. `ends_s` is the same moment
-    by this process's monotonic clock, which nobody sets: local waits use it.
+    `expires_s` is Unix time, the only clock that worker and Redis share. `ends_s` is the same moment on this process's
+    monotonic clock. Local waits use it, because that clock cannot be set.
     """
 
     expires_s: float
@@ -81,7 +81,7 @@ class BalanceCache:
         self.inherit()
 
     async def start(self) -> None:
-        """Begins to use Redis once it takes writes."""
+        """Starts to probe Redis. The worker uses Redis after the first successful write."""
         self._probing = asyncio.create_task(self._until_it_takes_writes(0.0, PAUSE_FIRST_S))
 
     async def close(self) -> None:
@@ -91,11 +91,11 @@ class BalanceCache:
         await self._redis.aclose()
 
     def inherit(self) -> None:
-        """Notes that another worker may have granted leases until now. Call it when this one becomes the writer."""
+        """Treats the predecessor's leases as granted now. Call it when this worker becomes the writer."""
         self._inherited_end = self._leases_end = monotonic() + self._lease_s
 
     def lease(self) -> Lease:
-        """A lease that begins now. Take it before reading what will be shown under it."""
+        """Returns a lease that begins now. Call it before you read the balances from the database."""
         return Lease(time() + self._lease_s, monotonic() + self._lease_s)
 
     async def show(self, wallets: Sequence[WalletState], lease: Lease) -> None:
@@ -111,11 +111,11 @@ class BalanceCache:
         await self.sit_out()
 
     async def sit_out(self) -> None:
-        """Returns once Redis shows nothing that this worker, or one before it, ever wrote."""
+        """Returns once every lease that this worker or its predecessor granted has expired."""
         await _sleep_until(self._leases_end + CLOCK_SKEW_MAX_S)
 
     async def outlive_predecessor(self) -> None:
-        """Returns once Redis shows nothing that a worker before this one wrote."""
+        """Returns once every lease that the predecessor granted has expired."""
         await _sleep_until(self._inherited_end + CLOCK_SKEW_MAX_S)
 
     async def _write(self, wallets: Sequence[WalletState], lease: Lease) -> None:
@@ -125,7 +125,7 @@ class BalanceCache:
         await self._call(keys, [wallet.version for wallet in wallets], entries, lease)
 
     async def _probe(self) -> None:
-        """Writes as `show` does, but to a key that no client reads, so that a failure needs no wait."""
+        """Writes to a key that no client reads, so that the worker need not wait for a lease after a failure."""
         await self._call([PROBE_KEY], [1], [cache_entry(1, b"{}")], self.lease())
 
     async def _call(
@@ -143,7 +143,7 @@ class BalanceCache:
             self._pause_s = PAUSE_FIRST_S
         pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, PAUSE_MAX_S)
         _log.warning(
-            "redis takes no writes; working without it", extra={"cause": repr(error), "pause_s": pause_s}
+            "redis write failed; working without redis", extra={"cause": repr(error), "pause_s": pause_s}
         )
         CACHE_FAILURES.inc()
         CACHE_UP.set(0)
@@ -159,7 +159,7 @@ class BalanceCache:
             except CACHE_ERRORS:
                 await asyncio.sleep(pause_s)
         CACHE_UP.set(1)
-        _log.info("redis takes writes")
+        _log.info("redis accepts writes")
 
 
 async def _sleep_until(moment_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Which rows a batch of steps works on: pure, so that one round trip can load them all."""
+"""Collects the keys of the rows that a batch needs, so that one statement can load them all. Pure, no I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,11 @@ from wallet_saga.protocol import Close, Complete, Credit, Debit, Pass, Read, Ref
 
 @dataclass(slots=True)
 class BatchKeys:
-    """Accounts, transfer ids in the saga log, (owner, idempotency key) pairs, and transfer ids behind the barrier."""
+    """The keys of the rows of one batch.
+
+    `shown` are the accounts whose balance the cache must show after the batch. `transfers` are ids in the saga log,
+    `idempotency` are pairs of owner and idempotency key, and `credits` are transfer ids in the credit barrier.
+    """
 
     accounts: set[str] = field(default_factory=set)
     shown: set[str] = field(default_factory=set)
@@ -19,7 +23,7 @@ class BatchKeys:
 
 
 def keys_of(steps: Sequence[Step]) -> BatchKeys:
-    """The keys of all these steps. `shown` are the accounts whose balance a client may ask for after its answer."""
+    """Returns the keys of all rows that these steps read or change."""
     keys = BatchKeys()
     for step in steps:
         _add(keys, step)

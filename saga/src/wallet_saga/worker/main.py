@@ -20,7 +20,7 @@ from wallet_saga.worker.store import Store
 
 
 def main() -> None:
-    """Runs a worker until it is told to stop."""
+    """Runs a worker until it receives a stop signal."""
     settings = WorkerSettings()
     name = f"worker-{settings.shard}"
     configure_logs(name, settings.log_level)
@@ -30,7 +30,7 @@ def main() -> None:
 
 @asynccontextmanager
 async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
-    """The worker's resources, opened in order and closed in reverse."""
+    """Opens the worker's resources, yields its service, and closes the resources in reverse order."""
     lease = timedelta(seconds=settings.saga_lease_s)
     async with Store(settings.database_url.get_secret_value(), lease, settings.placement) as store:
         await verify_if_reachable(store.ping)

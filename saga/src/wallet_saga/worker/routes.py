@@ -1,4 +1,4 @@
-"""The worker's internal routes: MessagePack in and out, for orchestrators that know the service secret."""
+"""The worker's internal routes. They take and return MessagePack, for orchestrators that send the service secret."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -43,7 +43,7 @@ from wallet_saga.worker.store import READ_CONNECTIONS_MAX, STATEMENT_TIMEOUT_S, 
 MSGPACK = b"application/msgpack"
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 READS_WAITING_MAX = 1000
-"""Reads of one kind that may wait: what several orchestrators let through."""
+"""Reads of one kind that may wait for a connection. The limit has room for the reads of several orchestrators."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ Found = TypeVar("Found")
 
 
 class InternalRoutes:
-    """What an orchestrator may ask of this worker."""
+    """The handlers of an orchestrator's requests."""
 
     def __init__(self, placement: Placement, writer: ShardWriter, store: Store) -> None:
         self._placement = placement
@@ -60,42 +60,46 @@ class InternalRoutes:
         self._store = store
 
     def routes(self) -> list[Route]:
-        """The routes of the worker's own port. They name the shard and its topology; any other path is misdirected."""
+        """Returns the routes. Their paths name the shard and its topology; other paths of shards get 421."""
         base = shard_path(self._placement)
         lookups, statements, past = map(_bulkhead, ("lookups", "statements", "past"))
         return [
             _route(base + "/steps", self._by_writer(self.steps), Decoder(list[Step])),
-            _route(base + "/claim", _tell(self.claim), Decoder(Claim)),
-            _route(base + "/open-sagas", _tell(self.open_sagas), Decoder(OpenSagas)),
+            _route(base + "/claim", _map_errors(self.claim), Decoder(Claim)),
+            _route(base + "/open-sagas", _map_errors(self.open_sagas), Decoder(OpenSagas)),
             _route(
-                base + "/transfer", self._by_writer(_tell(_within(lookups, self.transfer))), Decoder(Lookup)
+                base + "/transfer",
+                self._by_writer(_map_errors(_within(lookups, self.transfer))),
+                Decoder(Lookup),
             ),
-            _route(base + "/credit", self._by_writer(_tell(_within(lookups, self.credit))), Decoder(Lookup)),
+            _route(
+                base + "/credit", self._by_writer(_map_errors(_within(lookups, self.credit))), Decoder(Lookup)
+            ),
             _route(
                 base + "/statement",
-                self._by_writer(_tell(_within(statements, self.statement))),
+                self._by_writer(_map_errors(_within(statements, self.statement))),
                 Decoder(Statement),
             ),
             _route(
                 base + "/balance-at",
-                self._by_writer(_tell(_within(past, self.balance_at))),
+                self._by_writer(_map_errors(_within(past, self.balance_at))),
                 Decoder(BalanceAt),
             ),
             _route("/shards/{path:path}", self.misdirected, Decoder(Raw)),
         ]
 
     async def misdirected(self, _: object) -> Misdirected:
-        """Answers what is meant for another shard, for another topology, or for this shard's writer."""
+        """Answers a request for another shard or topology, or a request that only the shard's writer may serve."""
         topology = self._placement.topology
         return Misdirected(self._placement.shard, topology.shards, topology.fingerprint)
 
     async def steps(self, batch: list[Step]) -> list[Outcome] | Misdirected:
-        """Performs steps, together with whatever else waits; none of them if this shard does not own all wallets."""
+        """Performs steps and returns their outcomes. Performs none if another shard owns one of the wallets."""
         if self._placement.foreign(filter(None, map(account_of, batch))):
             return await self.misdirected(batch)
         outcomes = await self._writer.perform(batch)
         if batch and all(isinstance(outcome, NotDone) for outcome in outcomes):
-            raise _away()  # the shard's other worker, if it has one, may be able to do them
+            raise _away()  # so that the orchestrator connects again, perhaps to a standby that took over
         return outcomes
 
     async def claim(self, claim: Claim) -> list[TransferRecord]:
@@ -103,19 +107,19 @@ class InternalRoutes:
         return await self._store.claim(claim.limit, claim.lease_s)
 
     async def open_sagas(self, asked: OpenSagas) -> list[TransferRecord]:
-        """The unfinished sagas of a payer."""
+        """Returns the unfinished sagas of a payer."""
         return await self._store.open_sagas(asked.account_id, asked.limit)
 
     async def transfer(self, lookup: Lookup) -> TransferRecord | None:
-        """A row of the saga log."""
+        """Returns a transfer's row in the saga log, or None."""
         return await self._shown(self._store.transfer(lookup.transfer_id))
 
     async def credit(self, lookup: Lookup) -> CreditRecord | None:
-        """A row of the credit barrier."""
+        """Returns a transfer's row in the credit barrier, or None."""
         return await self._shown(self._store.credit(lookup.transfer_id))
 
     async def statement(self, asked: Statement) -> StatementAnswer | Misdirected:
-        """A page of a wallet's postings."""
+        """Returns a page of a wallet's postings."""
         if not self._placement.owns(asked.account_id):
             return await self.misdirected(Raw())
         entries = await self._shown(
@@ -126,7 +130,7 @@ class InternalRoutes:
         return Postings(entries)
 
     async def balance_at(self, asked: BalanceAt) -> BalanceAtAnswer | Misdirected:
-        """A wallet as it was."""
+        """Returns a wallet as it was at a past moment."""
         if not self._placement.owns(asked.account_id):
             return await self.misdirected(Raw())
         now, wallet = await self._shown(self._store.balance_at(asked.account_id, asked.at))
@@ -135,7 +139,7 @@ class InternalRoutes:
     def _by_writer(
         self, use_case: Callable[[Request], Awaitable[Found]]
     ) -> Callable[[Request], Awaitable[Found | Misdirected]]:
-        """The use case, which a standby leaves to the shard's writer."""
+        """Wraps the use case so that a standby answers `Misdirected`."""
 
         async def by_writer(request: Request) -> Found | Misdirected:
             try:
@@ -146,7 +150,7 @@ class InternalRoutes:
         return by_writer
 
     async def _shown(self, look: Awaitable[Found]) -> Found:
-        """What the database says, told only when no balance that is read afterwards can be older."""
+        """Returns the result of a read once no balance that is read afterwards can be older than the result."""
         found = await look
         await self._writer.confirm()
         return found
@@ -170,32 +174,32 @@ def _bulkhead(kind: str) -> Bulkhead:
 def _within(
     bulkhead: Bulkhead, look: Callable[[Request], Awaitable[Found]]
 ) -> Callable[[Request], Awaitable[Found]]:
-    """The use case within its share of the database's connections. Further requests are answered with 503."""
+    """Wraps the use case in a bulkhead. If the bulkhead is full, the request gets 503 `overloaded`."""
 
     async def admitted(request: Request) -> Found:
         try:
             async with bulkhead.place():
                 return await look(request)
         except BulkheadFull as full:
-            raise Problem("overloaded", "Too many reads are waiting; send it again later.") from full
+            raise Problem("overloaded", "Too many reads are waiting. Send the request again later.") from full
 
     return admitted
 
 
-def _tell(look: Callable[[Request], Awaitable[Found]]) -> Callable[[Request], Awaitable[Found]]:
-    """The use case, with a database out of reach told as a problem.
+def _map_errors(look: Callable[[Request], Awaitable[Found]]) -> Callable[[Request], Awaitable[Found]]:
+    """Wraps the use case so that it raises `shard-unavailable` if the database is out of reach.
 
-    Not for steps: a 503 says that nothing was done, and each of their outcomes says for itself whether it was.
+    Not for steps, because a 503 means that nothing was done. Each step has an outcome of its own instead.
     """
 
-    async def told(request: Request) -> Found:
+    async def mapped(request: Request) -> Found:
         try:
             return await look(request)
         except (*DATABASE_ERRORS, NotConfirmed) as error:
-            _log.warning("database away", extra={"cause": repr(error)})
+            _log.warning("database out of reach", extra={"cause": repr(error)})
             raise _away() from error
 
-    return told
+    return mapped
 
 
 def _route(path: str, use_case: Callable[[Request], Awaitable[object]], decoder: Decoder[Request]) -> Route:
@@ -203,11 +207,11 @@ def _route(path: str, use_case: Callable[[Request], Awaitable[object]], decoder:
         try:
             request = decoder.decode(call.body)
         except (DecodeError, ValidationError) as error:
-            raise invalid_request(f"The message does not fit: {error}.") from error
+            raise invalid_request(f"The message is invalid: {error}.") from error
         try:
             answer = await use_case(request)
         except QueueFull as full:
-            raise Problem("overloaded", "Too many steps are waiting; send them again later.") from full
+            raise Problem("overloaded", "Too many steps are waiting. Send the request again later.") from full
         if isinstance(answer, Misdirected):
             return Answer(421, encode(answer), _CLOSE, MSGPACK)
         return Answer(200, encode(answer), content_type=MSGPACK)
@@ -217,8 +221,10 @@ def _route(path: str, use_case: Callable[[Request], Awaitable[object]], decoder:
 
 
 _CLOSE = ((b"connection", b"close"),)
-"""The next call comes on another connection, which may lead to the shard's other worker."""
+"""Closes the connection, so that the next request uses a new one, which may lead to the shard's other worker."""
 
 
 def _away() -> Problem:
-    return Problem("shard-unavailable", "The shard's database is out of reach; ask again.", headers=_CLOSE)
+    return Problem(
+        "shard-unavailable", "The shard's database is out of reach. Send the request again.", headers=_CLOSE
+    )

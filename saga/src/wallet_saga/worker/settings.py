@@ -1,4 +1,4 @@
-"""What a wallet worker is told."""
+"""Settings of a wallet worker."""
 
 from pydantic import Field, SecretStr
 
@@ -12,23 +12,25 @@ class WorkerSettings(ServiceSettings):
 
     shard: int = Field(ge=0, description="The number of this worker's shard.")
     shards: int = Field(
-        ge=1, le=SLOTS, description="How many shards there are; the database must say the same."
+        ge=1, le=SLOTS, description="The number of shards; it must equal the number in the database."
     )
     database_url: SecretStr = Field(description="The shard's Postgres, as the role wallet_service.")
     redis_url: SecretStr = Field(description="Redis with the balance cache.")
     batch_max: int = Field(1000, gt=0, description="Steps in one transaction at most.")
     queue_max: int = Field(20_000, gt=0, description="Steps that may wait; above that, 503.")
-    takeover_s: float = Field(0.5, gt=0, description="How often a standby looks whether it is to take over.")
+    takeover_s: float = Field(0.5, gt=0, description="How often a standby tries to become the writer.")
     saga_lease_s: float = Field(
-        5.0, gt=0, description="How long a saga is left to the orchestrator that began it."
+        5.0, gt=0, description="How long recovery leaves a new saga to its own orchestrator."
     )
     cache_lease_s: float = Field(
-        1.0, gt=0, description="How long a cached balance may be shown; a dead Redis costs it once."
+        1.0,
+        gt=0,
+        description="How long a cached balance may be shown. If Redis fails, steps wait this long once.",
     )
     cache_timeout_s: float = Field(0.5, gt=0, description="How long Redis may take to answer.")
     books_interval_s: float = Field(15.0, gt=0, description="How often the shard's books are checked.")
 
     @property
     def placement(self) -> Placement:
-        """The shard that this worker writes, of which topology."""
+        """The worker's shard and topology."""
         return Placement.even(self.shard, self.shards)

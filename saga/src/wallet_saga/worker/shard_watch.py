@@ -1,4 +1,4 @@
-"""The continuous check of a worker's shard: whether its books balance, and its unfinished sagas, as metrics."""
+"""Checks a shard continuously and publishes metrics: whether its books balance, and its unfinished sagas."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -13,7 +13,7 @@ OLDEST = Gauge("wallet_saga_oldest_seconds", "Age of the oldest unfinished saga.
 
 
 def shard_watched(shard: int, store: Store, interval_s: float) -> AbstractAsyncContextManager[None]:
-    """Inside, the shard is looked at every `interval_s` seconds."""
+    """Checks the shard every `interval_s` seconds while the body of the `async with` runs."""
 
     async def look_at_sagas() -> None:
         unfinished = await store.unfinished()

@@ -1,4 +1,4 @@
-"""The worker's one use case: a batch of steps becomes durable, then shows in the cache, then is answered."""
+"""Applies batches of steps to the shard: commits a batch, then shows it in the cache, then answers its steps."""
 
 import asyncio
 import logging
@@ -25,21 +25,19 @@ from wallet_saga.worker.keys import keys_of
 from wallet_saga.worker.steps import decide
 from wallet_saga.worker.store import CommitUnknown, Standby, Store
 
-STEPS = Counter("wallet_saga_steps", "Steps by what came of them.", ["step", "outcome"])
-ACTIVE = Gauge(
-    "wallet_worker_active", "1 in the worker that is its shard's writer, 0 in those that stand by."
-)
+STEPS = Counter("wallet_saga_steps", "Steps by outcome.", ["step", "outcome"])
+ACTIVE = Gauge("wallet_worker_active", "1 in the worker that is its shard's writer, 0 in a standby.")
 
 SAYS_SOMETHING_S = 1.0
-"""The writer's session is used at least this often, or Postgres would take its worker for paused."""
+"""The writer uses its session at least this often, because Postgres ends a session that is idle for too long."""
 
 _log = logging.getLogger(__name__)
 
 _OUTAGE = (*DATABASE_ERRORS, ReadOnlyDatabase)
 
 QUEUE_TIMEOUT_S = 1.5
-"""A step that no batch took by then is answered as not done. Its orchestrator waits a little longer for the answer
-(`WALLET_STEP_TIMEOUT_S`), so no step is done after its request has ended."""
+"""A step that waits longer than this for a batch is answered as NotDone and dropped. The orchestrator waits longer for
+the answer (`WALLET_STEP_TIMEOUT_S`), so the worker begins no step whose request has timed out."""
 
 NOT_DONE = NotDone()
 TURNED_AWAY = TurnedAway()
@@ -47,11 +45,11 @@ UNKNOWN = Unknown()
 
 
 class NotConfirmed(Exception):
-    """This worker cannot say that it is still its shard's writer."""
+    """This worker could not confirm that it is still its shard's writer."""
 
 
 class ShardWriter:
-    """Applies steps to one shard, batch after batch, never two at a time."""
+    """Applies steps to one shard, one batch at a time."""
 
     def __init__(self, store: Store, cache: BalanceCache, batch_max: int, queue_max: int) -> None:
         self._store = store
@@ -65,10 +63,11 @@ class ShardWriter:
         self._obstacle: str | None = "no batch yet"
 
     async def perform(self, steps: Sequence[Step]) -> list[Outcome]:
-        """The outcomes of these steps, each durable, NotDone or Unknown; TurnedAway for those that find no room.
+        """Performs these steps and returns their outcomes, in the order of the steps.
 
-        The queue takes the first steps as far as it has room, so that a large batch always gets on. Raises Standby if
-        another worker is the writer; then nothing was done.
+        An outcome is durable unless it is NotDone, TurnedAway or Unknown. If the queue has no room for all steps, it
+        takes the first ones and answers the others with TurnedAway, so that a large request always makes progress.
+        Raises Standby if another worker is the writer; then nothing was done.
         """
         self._require_writer()
         outcomes = await self._perform(steps)
@@ -77,10 +76,10 @@ class ShardWriter:
         return outcomes
 
     async def confirm(self) -> None:
-        """Returns once no reader of the cache can see less than what was committed before this call.
+        """Returns once the cache shows nothing older than the commits before this call.
 
-        A look at the database that is told to a client needs this, for the client may read a balance next. It takes
-        a batch: its commit proves that no other worker has written since this one became the writer.
+        Call it before you return data from the database to a client, because the client may read a balance next. It
+        commits an empty batch. This commit proves that no other worker has written since this one became the writer.
         Raises QueueFull, Standby or NotConfirmed.
         """
         [outcome] = await self.perform([Pass()])
@@ -91,15 +90,15 @@ class ShardWriter:
         await self._cache.outlive_predecessor()
 
     async def check(self) -> None:
-        """Raises NotReady unless the last batch was committed."""
+        """Checks readiness. Raises NotReady unless the last batch was committed."""
         if self._obstacle is not None:
             raise NotReady(self._obstacle)
 
     @asynccontextmanager
     async def running(self, takeover_s: float) -> AsyncIterator[None]:
-        """Inside, this worker becomes the shard's writer when no other one is, and remains it while it is idle.
+        """Makes this worker the shard's writer when no other worker is, and keeps it the writer while it is idle.
 
-        A standby looks every `takeover_s` seconds. At the end, waits for what was submitted.
+        A standby tries to take over every `takeover_s` seconds. On exit, waits for the submitted steps.
         """
         keeping = asyncio.create_task(self._keep(takeover_s))
         try:
@@ -109,7 +108,7 @@ class ShardWriter:
             await self.drain()
 
     async def drain(self) -> None:
-        """Waits for what was submitted."""
+        """Waits for the submitted steps."""
         await self._batcher.drain()
 
     async def _keep(self, takeover_s: float) -> NoReturn:
@@ -117,8 +116,8 @@ class ShardWriter:
             if monotonic() - self._written_at > SAYS_SOMETHING_S:
                 try:
                     await self._perform([Pass()])
-                except Exception as error:  # noqa: BLE001 -- the next look may succeed
-                    _log.warning("the writer's session was not used", extra={"cause": repr(error)})
+                except Exception as error:  # noqa: BLE001 -- the next attempt may succeed
+                    _log.warning("empty batch failed", extra={"cause": repr(error)})
             await asyncio.sleep(takeover_s)
 
     def _require_writer(self) -> None:
@@ -140,7 +139,7 @@ class ShardWriter:
 
     async def _attempt(self, steps: Sequence[Step]) -> Sequence[Outcome]:
         begin_ns = time_ns()
-        lease = self._cache.lease()  # runs from before the database is read
+        lease = self._cache.lease()  # must begin before the database is read
         try:
             with TRANSACTION.time():
                 outcomes, shown = await self._transact(steps)
@@ -150,12 +149,12 @@ class ShardWriter:
         except CommitUnknown as error:
             self._failed(error)
             _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
-            await self._cache.sit_out()  # if it was committed after all, the log tells so from now on
+            await self._cache.sit_out()  # because a lookup may find the batch if it was committed
             return [UNKNOWN] * len(steps)
         except ItemAtFault:
             _log.exception("a batch was rolled back", extra={"steps": len(steps)})
             raise
-        except Exception as error:  # whatever it is: nothing was committed, and it would meet each half alike
+        except Exception as error:  # nothing was committed
             if is_of_a_row(error):
                 raise ItemAtFault(repr(error)) from error
             self._failed(error)
@@ -185,7 +184,7 @@ class ShardWriter:
         return outcomes, shown
 
     def _inherit_from_predecessor(self) -> None:
-        """Another worker may have written until this one took over; its leases may still run."""
+        """After a takeover, counts the predecessor's leases as granted now, because it may have written until then."""
         if self._takeovers != self._store.takeovers:
             self._takeovers = self._store.takeovers
             self._cache.inherit()

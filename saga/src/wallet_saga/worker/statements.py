@@ -1,4 +1,4 @@
-"""The worker's named SQL, from the files beside this module."""
+"""The worker's SQL statements, from the files in `sql/`."""
 
 from importlib.resources import files
 
@@ -21,17 +21,18 @@ UNFINISHED = _read("unfinished")
 COMPARE = compare_with("ledger")
 
 BEGIN_SUMMING = "BEGIN READ ONLY; SET LOCAL enable_seqscan = on; SET LOCAL statement_timeout = '60s'"
-"""For the one statement that reads all wallets. It is off the hot path, so it may scan, and take its time."""
+"""Begins the transaction that sums all wallets. It may scan and take longer, because it is not on the hot path."""
 
 BECOME_WRITER = "SELECT pg_try_advisory_lock(2)"
-"""One writer a shard: the lock belongs to the session that writes. It ends with that session and not before, so what
-this session commits, no other worker has followed up."""
+"""Takes the writer's lock of the shard, and returns false if another session has it. The lock belongs to the session
+that writes and ends only with it. So if this session commits, no other worker has written since it took the lock."""
 
 BEGIN_BATCH = "BEGIN; SELECT pg_advisory_xact_lock(1)"
-"""Taken before the first read of a batch: a look at the past waits for the batch, and so does who loads a shard."""
+"""Begins a batch and takes the batch lock before the first read. Reads of past balances and the bulk loading of a shard
+wait for this lock."""
 
 NOW_BETWEEN_BATCHES = "SELECT statement_timestamp() FROM pg_advisory_xact_lock_shared(1)"
-"""A look at the past waits for the batch being written, whose postings may carry an earlier time than now.
+"""Returns the time after the current batch has ended, because the postings of that batch may have an earlier time.
 
-The lock ends with this statement, so the next batch does not wait for the reads that follow. Its postings are later
-than this time."""
+The lock ends with this statement, so the next batch does not wait for the reads that follow. Its postings have later
+times than the returned one."""

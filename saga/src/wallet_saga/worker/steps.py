@@ -1,6 +1,6 @@
-"""What a participant does for each step of the saga: pure decisions on the shard's books.
+"""The participant's decision for each step of the saga: pure functions on the shard's books.
 
-Every step is idempotent: it looks for what it left behind before it acts. Checks on a wallet come in one order:
+Every step is idempotent: it looks for its own earlier effect first. All steps check a wallet in the same order:
 unknown, closed, frozen, currency, funds or limit.
 """
 
@@ -39,12 +39,12 @@ DONE = Done()
 
 
 def decide(books: Books, step: Step) -> Outcome:
-    """Decides one step on the books as the steps before it left them."""
+    """Decides one step and applies its changes to the books. Later steps of the batch see these changes."""
     return _DECISIONS[type(step)](books, step)
 
 
 def debit(books: Books, step: Debit) -> Outcome:
-    """Saga step 1, on the payer's shard: log the saga and take the money, or log the refusal."""
+    """Saga step 1, on the payer's shard: logs the saga and debits the payer, or logs the refusal."""
     if first := books.first_with(step.transfer_id, step.from_account, step.key):
         return _answer_again(first, step.key, step.fingerprint)
     payer = books.wallets.get(step.from_account)
@@ -58,7 +58,7 @@ def debit(books: Books, step: Debit) -> Outcome:
 
 
 def credit(books: Books, step: Credit) -> Outcome:
-    """Saga step 2, on the payee's shard: give the money once; the barrier remembers a refusal as well."""
+    """Saga step 2, on the payee's shard: credits the payee once. The barrier stores the outcome, also a refusal."""
     if first := books.credits.get(step.transfer_id):
         return Refused(first.reason) if first.reason else DONE
     payee = books.wallets.get(step.to_account)
@@ -71,7 +71,7 @@ def credit(books: Books, step: Credit) -> Outcome:
 
 
 def complete(books: Books, step: Complete) -> Outcome:
-    """Saga step 3, on the payer's shard: the payee has the money, so it is in flight no more."""
+    """Saga step 3, on the payer's shard: ends the saga. The amount is no longer in flight, because the payee has it."""
     if open_transfer := _open_transfer(books, step.transfer_id):
         books.wallets[step.from_account].in_flight_micros -= open_transfer.amount_micros
         books.end(open_transfer, "completed")
@@ -79,7 +79,7 @@ def complete(books: Books, step: Complete) -> Outcome:
 
 
 def refund(books: Books, step: Refund) -> Outcome:
-    """The compensation of debit. It is never refused: a frozen payer gets its money back too."""
+    """The compensation of debit: adds the amount back. It is never refused, also if the payer is frozen."""
     if open_transfer := _open_transfer(books, step.transfer_id):
         payer = books.wallets[step.from_account]
         payer.in_flight_micros -= open_transfer.amount_micros
@@ -91,7 +91,7 @@ def refund(books: Books, step: Refund) -> Outcome:
 
 
 def open_wallet(books: Books, step: Open) -> Outcome:
-    """A new wallet; its balance is a posting from the external account."""
+    """Opens a wallet. Its opening balance is a posting from the external account."""
     if first := books.first_with(step.transfer_id, step.account_id, step.key):
         return _answer_again(first, step.key, step.fingerprint)
     reason = Refusal.WALLET_EXISTS if step.account_id in books.wallets else None
@@ -104,7 +104,7 @@ def open_wallet(books: Books, step: Open) -> Outcome:
 
 
 def deposit(books: Books, step: Deposit) -> Outcome:
-    """Money from the external account."""
+    """Moves money from the external account into a wallet."""
     if first := books.first_with(step.transfer_id, step.account_id, step.key):
         return _answer_again(first, step.key, step.fingerprint)
     wallet = books.wallets.get(step.account_id)
@@ -117,7 +117,7 @@ def deposit(books: Books, step: Deposit) -> Outcome:
 
 
 def withdraw(books: Books, step: Withdraw) -> Outcome:
-    """Money to the external account."""
+    """Moves money from a wallet to the external account."""
     if first := books.first_with(step.transfer_id, step.account_id, step.key):
         return _answer_again(first, step.key, step.fingerprint)
     wallet = books.wallets.get(step.account_id)
@@ -130,7 +130,7 @@ def withdraw(books: Books, step: Withdraw) -> Outcome:
 
 
 def set_frozen(books: Books, step: SetFrozen) -> Outcome:
-    """Freezes or unfreezes; the status a wallet already has is no change."""
+    """Freezes or unfreezes a wallet. If the wallet already has that status, nothing changes."""
     wallet = books.wallets.get(step.account_id)
     if wallet is None:
         return Refused(Refusal.WALLET_NOT_FOUND)
@@ -142,9 +142,10 @@ def set_frozen(books: Books, step: SetFrozen) -> Outcome:
 
 
 def close(books: Books, step: Close) -> Outcome:
-    """Closes a wallet that holds nothing and has nothing in flight that a refund could bring back.
+    """Closes a wallet whose balance is 0 and which has no money in flight, because a refund needs an open wallet.
 
-    What is in flight may have arrived long since: its Complete is still on the way. InFlight lets the sender find out.
+    Money in flight may already have reached its payee, while Complete is still queued. So the outcome InFlight asks the
+    orchestrator to decide the open transfers first.
     """
     wallet = books.wallets.get(step.account_id)
     if wallet is None:
@@ -159,13 +160,13 @@ def close(books: Books, step: Close) -> Outcome:
 
 
 def read(books: Books, step: Read) -> Outcome:
-    """The wallet as it stands."""
+    """Returns the wallet."""
     wallet = books.wallets.get(step.account_id)
     return wallet.state() if wallet else Refused(Refusal.WALLET_NOT_FOUND)
 
 
 def pass_by(_: Books, __: Pass) -> Outcome:
-    """Nothing: that it was its turn is what its sender wants to know."""
+    """Changes nothing. The outcome shows that every earlier step in the queue has been decided."""
     return DONE
 
 
@@ -178,7 +179,7 @@ def _refuse_payment(wallet: Wallet | None, amount_micros: int, currency: str) ->
 def _refuse_receipt(wallet: Wallet | None, amount_micros: int, currency: str) -> Refusal | None:
     if reason := _refuse_posting(wallet, currency):
         return reason
-    # What is in flight may come back, and a refund must never be refused.
+    # Because a refund must never be refused, the limit includes the money in flight.
     if wallet and wallet.balance_micros + wallet.in_flight_micros + amount_micros > AMOUNT_MAX_MICROS:
         return Refusal.BALANCE_LIMIT
     return None

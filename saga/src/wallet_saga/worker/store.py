@@ -1,4 +1,4 @@
-"""The shard's Postgres: one session that writes batches as the shard's only writer, and a small pool that reads."""
+"""The access to the shard's Postgres: one session that writes batches, and a small pool for all other statements."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -29,30 +29,30 @@ from wallet_saga.worker.rows import credit_of, transfer_of
 STATEMENT_TIMEOUT_S = 5.0
 
 READ_CONNECTIONS_MAX = 2
-"""Connections that one kind of read (lookups, statements, the past) uses at once."""
+"""Connections that one kind of read (lookups, statements, past balances) uses at the same time."""
 
 CONNECTIONS_MAX = 3 * READ_CONNECTIONS_MAX + 2
-"""Connections beside the writer's. Recovery's claims, readiness and the books have the two that no read uses."""
+"""Connections of the pool. Clients' reads leave two of them free for recovery, ping and the check of the books."""
 
 SUMMING_TIMEOUT_S = 60.0
 
 SILENCE_MAX_S = 5.0
-"""How long the writer's session may be idle before Postgres ends it, so that another worker can take over."""
+"""If the writer's session is idle for this long, Postgres ends it, so that another worker can take over."""
 
 _log = logging.getLogger(__name__)
 
 _SESSION = {
     "application_name": "wallet-worker",
     "statement_timeout": "5s",
-    # A paused worker must not hold its locks for longer than this.
+    # Because a paused worker must not hold its locks for longer than this.
     "idle_in_transaction_session_timeout": "5s",
-    # Nor must one whose machine is gone.
+    # Because a worker whose machine is gone must not hold them for longer, either.
     "tcp_keepalives_idle": "3",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "2",
     "tcp_user_timeout": "5000",
-    # Every hot statement finds few rows by a unique index. Plans are made once, perhaps while tables are empty,
-    # and must not turn into scans as they grow.
+    # Every hot statement reads few rows through a unique index. Generic plans may be made while tables are empty,
+    # so these settings prevent plans that scan tables.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -62,19 +62,19 @@ _SESSION = {
 
 
 class CommitUnknown(Exception):
-    """COMMIT was sent and not answered: nobody knows whether it was done."""
+    """COMMIT was sent, but the database did not confirm it. The batch may have been committed."""
 
 
 class NotTheOnlyWriter(Exception):
-    """A wallet was not at the version it was loaded at; the batch was rolled back."""
+    """A wallet no longer had the loaded version, so another session has written. The batch was rolled back."""
 
 
 class Standby(Exception):
-    """Another worker is this shard's writer; this one stands by."""
+    """Another worker is this shard's writer; this worker is a standby."""
 
 
 class Unfinished(NamedTuple):
-    """Sagas that have not ended, those of them whose lease has run out, and the age of the oldest in seconds."""
+    """The number of unfinished sagas, how many of them have no current lease, and the age of the oldest in seconds."""
 
     sagas: int
     abandoned: int
@@ -82,12 +82,13 @@ class Unfinished(NamedTuple):
 
 
 class Store:
-    """The shard's database. Use as an async context manager.
+    """The shard's database. Use it as an async context manager.
 
-    Every new connection first compares the topology; OtherTopology counts as a database out of reach.
+    Every new connection first compares the database's topology with the expected one. If they differ, it raises
+    OtherTopology, which callers handle as a database out of reach.
 
-    The first batch makes this worker the shard's writer, if no other one is. It stays the writer as long as its
-    session lasts; one that sends nothing for `silence_max_s` seconds is taken for paused, and Postgres ends it.
+    The first batch makes this worker the shard's writer, if no other worker is. It remains the writer until its session
+    ends. Postgres ends a session that is idle for `silence_max_s` seconds.
     """
 
     def __init__(
@@ -96,9 +97,9 @@ class Store:
         self._lease = lease
         self._verify = partial(verify, expected=placement)
         self.takeovers = 0
-        """How many times this worker became the shard's writer."""
+        """How often this worker has become the shard's writer."""
         self.is_standby = False
-        """Whether another worker was the shard's writer when this one last looked."""
+        """Whether another worker was the shard's writer when this worker last tried to take over."""
         self._writer = PrimaryConnection(
             url,
             {**_SESSION, "idle_session_timeout": str(int(silence_max_s * 1000))},
@@ -122,14 +123,15 @@ class Store:
         await self._readers.close()
 
     async def ping(self) -> None:
-        """Raises unless the database answers; OtherTopology if it is another shard's or another topology's."""
+        """Queries the database. Raises OtherTopology if it belongs to another shard or topology, or a driver error."""
         await self._readers.fetchval("SELECT 1")
 
     @asynccontextmanager
     async def books(self, keys: BatchKeys) -> AsyncIterator[Books]:
-        """One batch's transaction, as the shard's only writer: loads the books, and writes and commits what changed.
+        """Runs one batch's transaction: loads the books, and on exit writes and commits their changes.
 
-        Raises CommitUnknown. Whatever else it raises (Standby, what asyncpg raises), nothing was committed.
+        Raises CommitUnknown if the batch may have been committed. After any other exception (Standby, an asyncpg error)
+        nothing was committed.
         """
         async with self._writer.use() as connection:
             await connection.execute(statements.BEGIN_BATCH)
@@ -148,34 +150,34 @@ class Store:
         _log.info("this worker is the shard's writer")
 
     async def claim(self, limit: int, lease_s: float) -> list[TransferRecord]:
-        """Leases up to `limit` abandoned sagas to the caller."""
+        """Leases up to `limit` abandoned sagas to the caller for `lease_s` seconds, and returns them."""
         async with writing(self._readers) as connection:
             rows = await connection.fetch(statements.CLAIM, limit, timedelta(seconds=lease_s))
         return [transfer_of(row) for row in rows]
 
     async def open_sagas(self, account_id: str, limit: int) -> list[TransferRecord]:
-        """Up to `limit` unfinished sagas of this payer."""
+        """Returns up to `limit` unfinished sagas of this payer."""
         rows = await self._readers.fetch(statements.OPEN_SAGAS, account_id, limit)
         return [transfer_of(row) for row in rows]
 
     async def transfer(self, transfer_id: UUID) -> TransferRecord | None:
-        """The saga log's row, or None."""
+        """Returns a transfer's row in the saga log, or None."""
         row = await self._readers.fetchrow(statements.TRANSFER, transfer_id)
         return transfer_of(row) if row else None
 
     async def credit(self, transfer_id: UUID) -> CreditRecord | None:
-        """The credit barrier's row, or None."""
+        """Returns a transfer's row in the credit barrier, or None."""
         row = await self._readers.fetchrow(statements.CREDIT, transfer_id)
         return credit_of(row) if row else None
 
     async def wallet_exists(self, account_id: str) -> bool:
-        """Whether this shard has such a wallet."""
+        """Returns whether this shard has a wallet of this name."""
         return bool(
             await self._readers.fetchval("SELECT true FROM wallets WHERE account_id = $1", account_id)
         )
 
     async def statement(self, account_id: str, limit: int, before_version: int | None) -> list[LedgerEntry]:
-        """Postings below a version, newest first."""
+        """Returns up to `limit` postings below a version, newest first."""
         before = before_version if before_version is not None else 2**63 - 1
         return [
             LedgerEntry(*row)
@@ -183,7 +185,7 @@ class Store:
         ]
 
     async def balance_at(self, account_id: str, at: datetime) -> tuple[datetime, WalletState | None]:
-        """The database's time, and the wallet as it was at that moment (None if it was not there yet)."""
+        """Returns the database's time and the wallet at moment `at`. The wallet is None if it did not exist yet."""
         async with self._readers.acquire() as connection:
             now: datetime = await connection.fetchval(statements.NOW_BETWEEN_BATCHES)
             row = await connection.fetchrow(statements.BALANCE_AT, account_id, at)
@@ -194,19 +196,19 @@ class Store:
         )
 
     async def unfinished(self) -> Unfinished:
-        """How many sagas have not ended."""
+        """Returns the number and the age of the unfinished sagas."""
         return Unfinished(*await self._readers.fetchrow(statements.UNFINISHED))
 
     async def in_transit(self) -> list[InTransit]:
-        """What this shard's @transit accounts hold."""
+        """Returns the balances of this shard's @transit accounts."""
         return [InTransit(*row) for row in await self._readers.fetch(TRANSIT)]
 
     async def compare(self, after: str, limit: int) -> Comparison:
-        """Compares up to `limit` wallets after this name with their ledger, in one snapshot."""
+        """Compares up to `limit` wallets, whose names follow `after`, with their ledger in one snapshot."""
         return Comparison(*await self._readers.fetchrow(statements.COMPARE, after, limit))
 
     async def totals(self) -> list[Totals]:
-        """What the books sum to by currency, in one snapshot; reads every wallet."""
+        """Returns the sums of the books by currency, in one snapshot. Reads every wallet."""
         async with self._readers.acquire() as connection:
             await connection.execute(statements.BEGIN_SUMMING)
             try:
@@ -224,7 +226,7 @@ class Store:
             [key for _, key in keys.idempotency],
             list(keys.credits),
         )
-        if row["read_only"]:  # also a batch that only reads: a demoted primary is behind
+        if row["read_only"]:  # also for reads, because a demoted primary may be behind
             raise ReadOnlyDatabase(ReadOnlyDatabase.__doc__)
         return Books.of(
             row["now"],
@@ -238,7 +240,7 @@ class Store:
 async def _commit(connection: asyncpg.Connection) -> None:
     try:
         await connection.execute("COMMIT")
-    except Exception as error:  # whatever it is: it was sent
+    except Exception as error:  # after COMMIT was sent, every error leaves the outcome unknown
         raise CommitUnknown(repr(error)) from error
 
 
@@ -268,4 +270,6 @@ async def _write(connection: asyncpg.Connection, books: Books) -> None:
         list(books.system_changes.values()),
     )
     if moved != len(changed):
-        raise NotTheOnlyWriter(f"{len(changed) - moved} of {len(changed)} wallets had moved on")
+        raise NotTheOnlyWriter(
+            f"{len(changed) - moved} of {len(changed)} wallets no longer had the loaded version"
+        )

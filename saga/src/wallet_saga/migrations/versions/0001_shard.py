@@ -1,4 +1,4 @@
-"""The first schema of a shard: everything that 0001_shard.sql creates."""
+"""Creates the first schema of a shard, with 0001_shard.sql."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Creates everything."""
+    """Creates the tables, constraints, triggers and grants."""
     execute(Path(__file__).with_suffix(".sql"))

@@ -6,15 +6,15 @@ CREATE TABLE wallets (
     currency text NOT NULL,
     status text NOT NULL CHECK (status IN ('active', 'frozen', 'closed')),
     balance_micros bigint NOT NULL CHECK (balance_micros >= 0),
-    -- Money that left this wallet in transfers which have not ended: a refund must always find room for it.
+    -- Money debited for transfers that have not ended. The balance must always have room for its refund.
     in_flight_micros bigint NOT NULL CHECK (in_flight_micros >= 0),
     version bigint NOT NULL CHECK (version >= 1),
     updated_at timestamptz NOT NULL,
     CONSTRAINT wallets_refund_fits CHECK (balance_micros <= 9223372036854775807 - in_flight_micros),
     CONSTRAINT wallets_closed_is_empty CHECK (status <> 'closed' OR (balance_micros = 0 AND in_flight_micros = 0))
-) WITH (fillfactor = 70); -- room for updates in place
+) WITH (fillfactor = 70); -- leaves room in the pages, so that updates need no new index entries
 
--- Every version of every wallet, explained: postings, and status changes with amount 0.
+-- One entry for every version of every wallet: postings, and status changes with amount 0.
 CREATE TABLE ledger (
     account_id text COLLATE "C" NOT NULL,
     version bigint NOT NULL CHECK (version >= 1),
@@ -31,11 +31,11 @@ CREATE TABLE ledger (
                AND (transfer_id IS NOT NULL OR amount_micros = 0))
 );
 
--- A look at the past needs a wallet's last status change before a version, which may be a million postings away.
+-- For reads of past balances: a wallet's last status change before a version may be a million postings away.
 CREATE INDEX ledger_status_changes ON ledger (account_id, version) WHERE transfer_id IS NULL;
 
--- The saga log, partitioned by the paying wallet: written in the transaction that takes the money.
--- Openings, deposits and withdrawals are logged here too; they begin and end in one local transaction.
+-- The saga log. A transfer is logged on its payer's shard, in the transaction that debits the payer.
+-- Openings, deposits and withdrawals are logged here too. They begin and end in one local transaction.
 CREATE TABLE transfers (
     transfer_id uuid PRIMARY KEY,
     kind text NOT NULL CHECK (kind IN ('transfer', 'opening', 'deposit', 'withdrawal')),
@@ -44,7 +44,7 @@ CREATE TABLE transfers (
     to_account text NOT NULL,
     amount_micros bigint NOT NULL CHECK (amount_micros >= 0),
     currency text NOT NULL,
-    -- The scope of an idempotency key: the paying wallet, or for money from outside the wallet that gets it.
+    -- The scope of an idempotency key: the payer, or the receiver if the money comes from outside.
     owner text NOT NULL GENERATED ALWAYS AS
         (CASE WHEN kind IN ('transfer', 'withdrawal') THEN from_account ELSE to_account END) STORED,
     idempotency_key text,
@@ -59,22 +59,22 @@ CREATE TABLE transfers (
 
 CREATE UNIQUE INDEX transfers_idempotency ON transfers (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
--- What recovery claims: unfinished sagas, the longest abandoned first.
+-- For recovery, which claims the unfinished sagas with the oldest leases first.
 CREATE INDEX transfers_unfinished ON transfers (lease_until) WHERE state = 'debited';
 
--- The barrier of the credit step: one row a transfer, whatever its outcome, so that a duplicate answers the same.
+-- The barrier of the credit step: one row per transfer with its outcome, so that a duplicate gets the same outcome.
 CREATE TABLE credits (
     transfer_id uuid PRIMARY KEY,
     reason text,
     at timestamptz NOT NULL
 );
 
--- The other side of every posting, per currency, so that each shard's books sum to zero:
--- @external for openings, deposits and withdrawals; @transit for money between the two sides of a transfer.
+-- The other side of every posting, per currency, so that each shard's books sum to zero: @external for openings,
+-- deposits and withdrawals; @transit for money between the payer and the payee of a transfer.
 CREATE TABLE system_accounts (
     name text NOT NULL CHECK (name IN ('@external', '@transit')),
     currency text NOT NULL,
-    balance_micros numeric(38) NOT NULL, -- the external account knows no limit
+    balance_micros numeric(38) NOT NULL, -- numeric, because the external account has no limit
     PRIMARY KEY (name, currency)
 );
 

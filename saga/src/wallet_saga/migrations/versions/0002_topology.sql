@@ -1,5 +1,5 @@
--- Which shard this database is, of how many, and which shard owns each slot. One row: the migrations write it once,
--- services compare it with their own settings and change nothing.
+-- The topology: the number of this shard, the number of shards, and the shard that owns each slot. The migrations write
+-- its one row once. Services compare it with their own settings and never change it.
 CREATE TABLE topology (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     shard integer NOT NULL CHECK (shard >= 0),

@@ -1,1 +1,1 @@
-"""Alembic versions, each thin around the .sql file beside it."""
+"""Alembic versions. Each one executes the .sql file of the same name."""

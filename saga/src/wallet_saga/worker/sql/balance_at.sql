@@ -1,5 +1,5 @@
--- The last entry of wallet $1 at or before moment $2, found by bisection over the versions: times never run
--- backwards within a wallet, and every version has its entry.
+-- Finds the last entry of wallet $1 at or before moment $2, by bisection over the versions. This is correct because the
+-- times of a wallet's versions never decrease, and every version has one entry.
 WITH RECURSIVE search(low, high) AS (
     SELECT 0::bigint, version FROM wallets WHERE account_id = $1
     UNION ALL

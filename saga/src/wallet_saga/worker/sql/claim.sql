@@ -1,6 +1,6 @@
--- Unfinished sagas whose lease has run out, leased anew: $1 how many, $2 for how long.
--- SKIP LOCKED lets several orchestrators recover at once without waiting for each other; now(), which does not move
--- within the statement, lets the index on leases find them.
+-- Leases up to $1 unfinished sagas whose lease has expired, for the time $2.
+-- SKIP LOCKED lets several orchestrators claim at the same time without waiting for each other. The condition uses
+-- now(), because it is constant within the statement, so that Postgres can use the index on leases.
 UPDATE transfers AS t
 SET lease_until = clock_timestamp() + $2
 FROM (

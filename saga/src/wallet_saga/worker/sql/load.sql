@@ -1,7 +1,7 @@
--- Everything a batch of steps works on, in one round trip, read after the writer's lock was taken.
--- $1 accounts, $2 transfer ids to find in the saga log, $3/$4 owners and their idempotency keys,
--- $5 transfer ids to find in the credit barrier.
--- Every column is named, in the order in which rows.py takes them: a column that a later version adds changes nothing.
+-- Loads all rows that a batch of steps needs, in one round trip. The caller holds the batch lock.
+-- $1 accounts, $2 transfer ids in the saga log, $3/$4 owners and their idempotency keys,
+-- $5 transfer ids in the credit barrier.
+-- The columns are named, in the order of rows.py, so that a column that a later version adds has no effect here.
 SELECT
     clock_timestamp() AS now,
     current_setting('transaction_read_only') = 'on' AS read_only,

@@ -1,5 +1,5 @@
--- Up to $2 unfinished sagas of payer $1. Reads all unfinished sagas of the shard by their index: an index of its own
--- would cost every debit more than it saves the few closings that need it.
+-- Returns up to $2 unfinished sagas of payer $1. It reads all unfinished sagas of the shard through their index, because
+-- a separate index would cost every debit more than it saves the few close requests.
 SELECT transfer_id, kind, state, from_account, to_account, amount_micros, currency, idempotency_key,
        fingerprint, reason, started_at, ended_at
 FROM transfers

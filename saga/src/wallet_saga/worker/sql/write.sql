@@ -1,8 +1,8 @@
--- Everything a batch changed, in one round trip. Wallets change by deltas, and only from the version that was
--- loaded: the count of those that did is the last word on whether this writer was alone.
--- Rows come as one array a column, and every column is named: a column that a later version adds changes nothing.
--- $1-$7 wallets that changed, $8-$14 new wallets, $15-$22 ledger, $23-$34 new transfers, $35 their first lease's end,
--- $36-$39 transfers that ended, $40-$42 barrier, $43-$45 the other sides.
+-- Writes all changes of a batch, in one round trip. Wallets change by deltas, and only if they still have the loaded
+-- version. The caller compares the returned count with the expected one, to detect another writer.
+-- Rows come as one array per column. The columns are named, so that a column that a later version adds has no effect.
+-- $1-$7 changed wallets, $8-$14 new wallets, $15-$22 ledger, $23-$34 new transfers, $35 the end of their first lease,
+-- $36-$39 ended transfers, $40-$42 barrier, $43-$45 system accounts.
 WITH changed AS (
     UPDATE wallets AS w
     SET balance_micros = w.balance_micros + d.balance_delta,
