@@ -1,8 +1,9 @@
 // Measures the time from a write's answer until readers see the write. One client pays to a wallet that gets no other
 // payments, and reads it until the payment shows. With RATE, that many transfers per second run between other wallets.
 //
-// If the write's answer has a `position`, readers wait for that position. Otherwise (saga) the first read must show the
-// wallet's next version. Every second time the client reads with `min_position`: that read must be fresh at once.
+// If the write's answer has a `position`, the client reads until the wallet shows that position. In every second
+// iteration it reads once with `min_position` instead, and that read must be fresh. Without a position (saga), the
+// first read must show the wallet's next version.
 
 import { check } from 'k6';
 import exec from 'k6/execution';
