@@ -132,7 +132,7 @@ def test_a_taken_public_port_is_replaced_and_said(home: StackHome, lab: Lab) -> 
         up = lab("up", "saga", "--shards", "1")
         base_url = status_of(lab)["base_url"]
     assert up.returncode == 0
-    assert f"Port {PUBLIC_PORT} is taken" in up.stdout
+    assert f"Port {PUBLIC_PORT} is in use" in up.stdout
     assert not base_url.endswith(f":{PUBLIC_PORT}")
 
 

@@ -54,7 +54,7 @@ def test_the_json_has_a_line_for_each_run(folder: Path) -> None:
 def test_every_figure_is_there_as_picture_drawing_and_table(folder: Path) -> None:
     """A full report has all figures; each has a PNG, an SVG, a text for who cannot see it, and its table."""
     page = (folder / "report.html").read_text()
-    assert page.count("<figure>") == page.count("The same as a table") == len(FIGURES)
+    assert page.count("<figure>") == page.count("The data as a table") == len(FIGURES)
     assert len(list((folder / "figures").glob("*.png"))) == len(FIGURES)
     assert len(list((folder / "figures").glob("*.svg"))) == len(FIGURES)
     assert all(len(alt) > 20 for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page))

@@ -1,7 +1,7 @@
--- What the event store promises of itself; `moves` and `folded` are made by cqrs_fold.sql.
+-- Checks of the event store. cqrs_fold.sql creates `moves` and `folded`.
 
 -- check: money is conserved
-SELECT format('%s: wallets hold %s micros, but %s came in from outside', currency, coalesce(held, 0), coalesce(came, 0))
+SELECT format('%s: wallets hold %s micros, but the net inflow from outside is %s', currency, coalesce(held, 0), coalesce(came, 0))
 FROM (SELECT currency, sum(balance_micros) AS held FROM folded GROUP BY currency) AS inside FULL JOIN (
     SELECT currency, sum(CASE kind WHEN 'withdrawal' THEN -amount_micros ELSE amount_micros END) AS came
     FROM decisions WHERE kind <> 'transfer' AND reason IS NULL GROUP BY currency
@@ -13,19 +13,19 @@ SELECT format('%s is at %s micros after version %s', stream_id, balance, version
 FROM moves WHERE balance < 0 OR balance > 9223372036854775807 OR (type = 'WalletClosed' AND balance <> 0)
 
 -- check: positions are contiguous
-SELECT format('the log has %s events up to position %s, its head says %s', count(e.position), max(e.position), h.position)
+SELECT format('the log has %s events up to position %s, but its head is at %s', count(e.position), max(e.position), h.position)
 FROM log_head h LEFT JOIN events e ON true GROUP BY h.position
 HAVING count(e.position) <> h.position OR coalesce(max(e.position), 0) <> h.position
 
 -- check: versions are contiguous
-SELECT format('%s has %s as its event number %s, with version %s', stream_id, type, number, version)
+SELECT format('stream %s has %s as event number %s, with version %s', stream_id, type, number, version)
 FROM moves WHERE version <> number OR (number = 1) <> (type = 'WalletOpened')
 
 -- check: no wallet's time runs backwards
-SELECT format('%s runs backwards in time at version %s', stream_id, version) FROM moves WHERE at < before
+SELECT format('the time of stream %s decreases at version %s', stream_id, version) FROM moves WHERE at < before
 
 -- check: every decision is what its events say
-SELECT format('%s %s is decided as %s, but has %s events that net %s', d.kind, d.transaction_id,
+SELECT format('%s %s is decided as %s, but has %s events with a net amount of %s', d.kind, d.transaction_id,
               coalesce(d.reason, 'success'), coalesce(t.events, 0), coalesce(t.net, 0))
 FROM decisions d LEFT JOIN (
     SELECT transaction_id, count(*) AS events, sum(micros) AS net, min(position) AS first, max(position) AS last,
@@ -43,6 +43,6 @@ WHERE CASE
 END OR (d.reason IS NULL AND (d.first_position, d.last_position) IS DISTINCT FROM (t.first, t.last))
 
 -- check: every event was decided
-SELECT format('transaction %s has an event at position %s, but was never decided', m.transaction_id, m.position)
+SELECT format('transaction %s has an event at position %s, but no decision', m.transaction_id, m.position)
 FROM moves m
 WHERE m.transaction_id IS NOT NULL AND NOT EXISTS (SELECT FROM decisions d WHERE d.transaction_id = m.transaction_id)

@@ -1,5 +1,5 @@
--- The events as rows, and the wallets as their events leave them. Folded here in SQL, not by the services' code; once,
--- for all checks.
+-- Create the events as rows, and the wallets folded from them, once for all checks. The fold is SQL, so that an error in
+-- the services' code cannot hide itself.
 CREATE TEMP TABLE moves ON COMMIT DROP AS
 SELECT position, stream_id, version, type, transaction_id, at, currency, counterparty, micros,
        sum(micros) OVER stream AS balance, lag(at) OVER stream AS before, row_number() OVER stream AS number
@@ -9,12 +9,12 @@ FROM (
                * coalesce((data ->> 'amount_micros')::bigint, (data ->> 'balance_micros')::bigint, 0) AS micros
     FROM (
         SELECT position, stream_id, version, type, transaction_id, at, convert_from(data, 'UTF8')::jsonb AS data
-        FROM events OFFSET 0 -- so that each is decoded once
+        FROM events OFFSET 0 -- a fence, so that Postgres decodes each event once
     ) AS e
 ) AS decoded
 WINDOW stream AS (PARTITION BY stream_id ORDER BY version);
 
--- The same line as cqrs_shown.sql makes of the read model.
+-- The same columns as cqrs_shown.sql reads from the read model.
 CREATE TEMP TABLE folded ON COMMIT DROP AS
 SELECT stream_id AS account_id, max(currency) AS currency,
        CASE (array_agg(type ORDER BY version DESC)

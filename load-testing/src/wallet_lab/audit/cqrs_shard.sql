@@ -1,4 +1,4 @@
--- What one read shard promises by itself.
+-- Checks of one read shard.
 
 -- check: no projection stands still
 SELECT stopped FROM read_model.checkpoint WHERE stopped IS NOT NULL

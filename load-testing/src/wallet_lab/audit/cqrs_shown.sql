@@ -1,4 +1,4 @@
--- Every wallet as the read model has it, with a digest of its postings: the same line as `folded` in cqrs_fold.sql.
+-- Every wallet of the read model, with a digest of its postings: the same columns as `folded` in cqrs_fold.sql.
 SELECT w.account_id, w.currency, w.status, w.balance_micros, w.version, w.updated_at, p.postings
 FROM read_model.wallets w LEFT JOIN (
     SELECT account_id, bit_xor(hash_record_extended(

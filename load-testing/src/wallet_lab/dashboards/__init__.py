@@ -1,1 +1,1 @@
-"""Grafana's dashboards as code: what each shows, and the JSON that Grafana reads."""
+"""Grafana's dashboards as code: their panels, and the JSON for Grafana."""

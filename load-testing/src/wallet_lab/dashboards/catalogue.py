@@ -1,4 +1,4 @@
-"""All dashboards, and where their files are."""
+"""All dashboards and the folder of their files."""
 
 from pathlib import Path
 

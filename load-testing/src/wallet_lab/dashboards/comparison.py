@@ -1,4 +1,4 @@
-"""Both architectures side by side: every panel has a line, or a pair of lines, for each."""
+"""The dashboard that compares both architectures; every panel has the same lines for each."""
 
 from wallet_lab.dashboards.panel import (
     Dashboard,
@@ -30,8 +30,8 @@ _TRANSFERS = Row(
     (
         Panel(title="Transfers a second", queries=(Query(_SUCCESSES, BOTH),), unit="ops", width=12),
         Panel(
-            title="Other outcomes a second",
-            description="Refusals are answers too; pending and outcome-unknown are undecided ones.",
+            title="Other outcomes per second",
+            description="Refusals are answers too. Pending and outcome-unknown responses are undecided.",
             queries=(
                 Query(
                     per_second('wallet_transfers_total{outcome!="success"}', "architecture, outcome"),
@@ -44,7 +44,7 @@ _TRANSFERS = Row(
     ),
 )
 _LATENCY = Row(
-    "Latency at the service that answers",
+    "Latency at the public service",
     (
         Panel(title="Transfer, median", queries=(_latency(0.5, "transfer"),), unit="s"),
         Panel(title="Transfer, p95", queries=(_latency(0.95, "transfer"),), unit="s"),
@@ -52,7 +52,7 @@ _LATENCY = Row(
         Panel(title="Balance, median", queries=(_latency(0.5, "balance"),), unit="s"),
         Panel(title="Balance, p99", queries=(_latency(0.99, "balance"),), unit="s"),
         Panel(
-            title="Balances found in the cache",
+            title="Share of balance reads from the cache",
             queries=(Query(cache_hit_rate("architecture"), BOTH),),
             unit="percentunit",
         ),
@@ -62,20 +62,20 @@ _COST = Row(
     "Cost",
     (
         Panel(
-            title="CPU time of a transfer: everything",
-            description="Databases, cache, broker and gateway included, so the sum to compare. Reads are in it too.",
+            title="CPU time per transfer: all components",
+            description="Includes databases, cache, broker and gateway: compare this total. Reads count too.",
             queries=(Query(f"{_STACK_CPU} / ({_SUCCESSES} > 0)", BOTH),),
             unit="s",
             source="components",
         ),
         Panel(
-            title="CPU time of a transfer: the wallet's own services",
+            title="CPU time per transfer: the wallet's own services",
             queries=(Query(f"{_SERVICE_CPU} / ({_SUCCESSES} > 0)", BOTH),),
             unit="s",
         ),
         Panel(
             title="Memory",
-            description="What no two processes share.",
+            description="Memory that no two processes share.",
             queries=(Query(f"sum by (architecture) (wallet_component_memory_bytes{{{_STACK}}})", BOTH),),
             unit="bytes",
             source="components",
@@ -87,14 +87,14 @@ _CONSISTENCY = Row(
     (
         Panel(
             title="Consistency delay",
-            description="How long a transfer is half visible. Saga: debit durable, credit under way."
+            description="How long a transfer is partly visible. Saga: debit durable, credit in progress."
             " Cqrs: appended, but not yet in the read model.",
             queries=percentiles("wallet_visible_seconds", "architecture"),
             unit="s",
         ),
         Panel(
-            title="Money made or lost, micros",
-            description="What the books are off by. Anything but 0 is a fault.",
+            title="Ledger imbalance, micros",
+            description="Money created or lost according to the ledger. Any value but 0 is a fault.",
             queries=(
                 Query(
                     "sum by (architecture) (abs(max by (architecture, shard, currency)"
@@ -105,28 +105,28 @@ _CONSISTENCY = Row(
             unit="none",
         ),
         Panel(
-            title="Sent again, a second",
-            description="Steps or commands whose outcome nobody told.",
+            title="Resends per second",
+            description="Steps or commands that were sent again because their outcome was unknown.",
             queries=(Query(per_second("wallet_retries_total", "architecture"), BOTH),),
             unit="ops",
         ),
     ),
 )
 _BATCHING = Row(
-    "Where the speed comes from",
+    "Batching",
     (
         Panel(
-            title="Decisions in a batch, mean",
+            title="Decisions per batch, mean",
             queries=(Query(mean("wallet_batch_size", "architecture", '{batcher=~"steps|commands"}'), BOTH),),
             unit="short",
         ),
         Panel(
-            title="Time of a deciding batch at the database",
+            title="Database time per deciding batch",
             queries=percentiles("wallet_database_seconds", "architecture", '{service=~"worker|command"}'),
             unit="s",
         ),
         Panel(
-            title="Waiting to be decided",
+            title="Queued for a decision",
             queries=(Query('sum by (architecture) (wallet_queue_depth{batcher=~"steps|commands"})', BOTH),),
             unit="short",
         ),

@@ -1,4 +1,4 @@
-"""Event sourcing with CQRS from the inside: an event's way from the command to the read model."""
+"""The dashboard of event-driven CQRS: an event from the command to the read model."""
 
 from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, cache_hit_rate, per_second, percentiles
 from wallet_lab.dashboards.service_panels import batches, processes
@@ -8,7 +8,7 @@ _POSITION = "max by (partition) (wallet_projection_position)"
 _AS_OF = "max by (partition) (wallet_projection_as_of_seconds > 0)"
 
 _EVENTS = Row(
-    "The way of an event",
+    "From append to read model",
     (
         Panel(
             title="Events a second",
@@ -20,7 +20,7 @@ _EVENTS = Row(
             unit="ops",
         ),
         Panel(
-            title="Events that wait",
+            title="Events in backlog",
             queries=(
                 Query(f"clamp_min({_HEAD} - max(wallet_relay_position), 0)", "for the relay"),
                 Query(f"clamp_min(scalar({_HEAD}) - {_POSITION}, 0)", "for partition {{partition}}"),
@@ -28,18 +28,18 @@ _EVENTS = Row(
             unit="short",
         ),
         Panel(
-            title="Age of what the read model shows",
-            description="Heartbeats come every second, so an idle partition is up to a second old.",
+            title="Staleness of the read model",
+            description="Heartbeats come every second, so an idle partition can be up to a second stale.",
             queries=(Query(f"clamp_min(time() - {_AS_OF}, 0)", "partition {{partition}}"),),
             unit="s",
         ),
         Panel(
-            title="From append to visible",
+            title="Delay from append to visible",
             queries=percentiles("wallet_visible_seconds", "architecture", '{architecture="cqrs"}'),
             unit="s",
         ),
         Panel(
-            title="Time of a group at the broker",
+            title="Broker time per event group",
             queries=percentiles("wallet_broker_seconds", "instance"),
             unit="s",
         ),
@@ -47,7 +47,7 @@ _EVENTS = Row(
             title="Relays and partitions",
             queries=(
                 Query("sum(wallet_relay_active)", "active relays"),
-                Query("sum(wallet_projection_stopped)", "partitions that stand still"),
+                Query("sum(wallet_projection_stopped)", "stopped partitions"),
             ),
             unit="none",
         ),
@@ -80,7 +80,7 @@ _COMMANDS = Row(
             unit="ops",
         ),
         Panel(
-            title="Commands sent again, a second",
+            title="Resent commands per second",
             queries=(
                 Query(per_second('wallet_retries_total{architecture="cqrs"}', "instance"), "{{instance}}"),
             ),
@@ -89,10 +89,10 @@ _COMMANDS = Row(
     ),
 )
 _REPAIR = Row(
-    "What went wrong and was made good",
+    "Failures and recoveries",
     (
         Panel(
-            title="Projection: messages twice or not at all, a second",
+            title="Projection: duplicate and missing messages per second",
             queries=(
                 Query(per_second("wallet_projection_duplicates_total", "partition"), "{{partition}} twice"),
                 Query(per_second("wallet_projection_gaps_total", "partition"), "{{partition}} gaps filled"),
@@ -100,24 +100,24 @@ _REPAIR = Row(
             unit="ops",
         ),
         Panel(
-            title="Relay: begun again, not delivered, a second",
+            title="Relay: restarts and undelivered messages per second",
             queries=(
-                Query(per_second("wallet_relay_restarts_total", "instance"), "{{instance}} begun again"),
+                Query(per_second("wallet_relay_restarts_total", "instance"), "{{instance}} restarted"),
                 Query(
                     per_second("wallet_relay_refused_total", "partition"), "{{partition}} refused: queue full"
                 ),
                 Query(
                     per_second("wallet_relay_left_out_total", "partition"),
-                    "{{partition}} left out: queue silent",
+                    "{{partition}} skipped: queue unresponsive",
                 ),
                 Query(
-                    per_second("wallet_queues_replaced_total", "partition"), "{{partition}} queues made anew"
+                    per_second("wallet_queues_replaced_total", "partition"), "{{partition}} queues replaced"
                 ),
             ),
             unit="ops",
         ),
         Panel(
-            title="Redis did not answer, a second",
+            title="Redis timeouts and errors per second",
             queries=(
                 Query(
                     per_second('wallet_cache_failures_total{service="projection"}', "instance"),
@@ -132,7 +132,7 @@ _READS = Row(
     "Reads",
     (
         Panel(
-            title="Balances found in the cache",
+            title="Share of balance reads from the cache",
             queries=(Query(cache_hit_rate("instance"), "{{instance}}"),),
             unit="percentunit",
         ),
@@ -140,7 +140,7 @@ _READS = Row(
             title="Balance streams", queries=(Query("wallet_balance_streams", "{{instance}}"),), unit="short"
         ),
         Panel(
-            title="Time of a read",
+            title="Time per read",
             queries=percentiles("wallet_request_seconds", "operation", '{service="query"}'),
             unit="s",
         ),

@@ -1,4 +1,4 @@
-"""From dashboards to the JSON that Grafana provisions."""
+"""Converts dashboards to the JSON that Grafana provisions."""
 
 import json
 from typing import Any
@@ -27,22 +27,22 @@ ANNOTATIONS = (
     ),
     ("Alerts", 'ALERTS{alertstate="firing"}', "{{alertname}} {{architecture}} {{instance}}", "red"),
 )
-"""Name, query, text and colour of what is marked on every panel."""
+"""Name, query, text and colour of the annotations on every panel."""
 
 WHERE: dict[Source, str] = {
     "services": "",
     "components": "",
     "rabbitmq": "",
-    "lab": "Only natively, with `./lab up ARCH --monitoring`: its supervisor restarts what dies.",
-    "postgres-exporter": "Only with Docker, which brings the exporter.",
-    "redis-exporter": "Only with Docker, which brings the exporter.",
-    "k6": "While k6 writes to this Prometheus; load-testing/README.md says how.",
+    "lab": "Only natively, with `./lab up ARCH --monitoring`: its supervisor counts restarts.",
+    "postgres-exporter": "Only on Docker, which runs the exporter.",
+    "redis-exporter": "Only on Docker, which runs the exporter.",
+    "k6": "Only while k6 writes to this Prometheus (see load-testing/README.md).",
 }
 """Why a panel may be empty, by the source of its metrics."""
 
 
 def dashboard_json(dashboard: Dashboard) -> str:
-    """The dashboard as a file that Grafana reads; the same for the same dashboard, byte for byte."""
+    """Return the dashboard as a file for Grafana; equal dashboards give equal bytes."""
     content = {
         "uid": dashboard.uid,
         "title": dashboard.title,
@@ -64,7 +64,7 @@ def _annotation(name: str, expr: str, text: str, color: str) -> Json:
         "name": name,
         "datasource": DATASOURCE,
         "enable": True,
-        # From 12.0.1 and 11.6.2 on Grafana runs the target, which the older ones do not know.
+        # Grafana 12.0.1 and 11.6.2 and later run the target, which older versions ignore.
         "target": {"refId": "A", "expr": expr},
         "expr": expr,
         "iconColor": color,

@@ -1,4 +1,4 @@
-"""What the services stand on: databases, cache, broker. Who tells it differs between the lab and Docker."""
+"""The dashboard of databases, cache and broker. The lab and Docker have different sources of these metrics."""
 
 from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, per_second
 
@@ -7,7 +7,7 @@ _EXPORTED = "{{architecture}} {{instance}}"
 _OURS = '{datname=~"shard_.+|events|read_.+"}'
 
 _COMPONENTS = Row(
-    "Components, seen from outside",
+    "Resources by component",
     (
         Panel(
             title="CPU, cores",
@@ -21,7 +21,7 @@ _COMPONENTS = Row(
             stacked=True,
         ),
         Panel(
-            title="Memory of its own",
+            title="Unshared memory",
             queries=(Query("wallet_component_memory_bytes", _COMPONENT),),
             unit="bytes",
             source="components",
@@ -38,13 +38,13 @@ _BROKER = Row(
     "RabbitMQ",
     (
         Panel(
-            title="Messages that wait in a queue",
+            title="Messages ready in queues",
             queries=(Query("sum by (queue) (rabbitmq_queue_messages_ready)", "{{queue}}"),),
             unit="short",
             source="rabbitmq",
         ),
         Panel(
-            title="Messages delivered and not acknowledged",
+            title="Messages delivered, not acknowledged",
             queries=(Query("sum by (queue) (rabbitmq_queue_messages_unacked)", "{{queue}}"),),
             unit="short",
             source="rabbitmq",
@@ -58,7 +58,7 @@ _BROKER = Row(
     ),
 )
 _POSTGRES = Row(
-    "Postgres, by its exporter",
+    "Postgres (exporter)",
     (
         Panel(
             title="Transactions a second",
@@ -78,7 +78,7 @@ _POSTGRES = Row(
             source="postgres-exporter",
         ),
         Panel(
-            title="Size of the database",
+            title="Database size",
             queries=(Query(f"pg_database_size_bytes{_OURS}", _EXPORTED),),
             unit="bytes",
             source="postgres-exporter",
@@ -86,7 +86,7 @@ _POSTGRES = Row(
     ),
 )
 _REDIS = Row(
-    "Redis, by its exporter",
+    "Redis (exporter)",
     (
         Panel(
             title="Commands a second",

@@ -1,4 +1,4 @@
-"""The load as its client sees it: what k6 writes to Prometheus when it is told to (load-testing/README.md)."""
+"""The dashboard of the load test's client: metrics that k6 writes to Prometheus if enabled (load-testing/README.md)."""
 
 from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, per_second
 
@@ -14,18 +14,18 @@ def _by_outcome(title: str, metric: str) -> Panel:
 
 
 def _time(statistic: str) -> Panel:
-    # k6 sends percentiles that it computed itself; they cannot be added up, only shown.
+    # k6 sends computed percentiles. They can be shown but not aggregated.
     times = (
         Query(f'max by (architecture) (k6_wallet_{what}_ms_{statistic}{{outcome="success"}})', legend)
         for what, legend in (("transfer", "{{architecture}} transfer"), ("read", "{{architecture}} read"))
     )
-    return Panel(title=f"Answer time, {statistic}", queries=tuple(times), unit="ms", source="k6")
+    return Panel(title=f"Response time, {statistic}", queries=tuple(times), unit="ms", source="k6")
 
 
 K6 = Dashboard(
     "wallet-k6",
     "Wallet: k6",
-    "The client's side of a load test.",
+    "The client's view of a load test.",
     (
         Row(
             "Answers",
@@ -34,9 +34,9 @@ K6 = Dashboard(
                 _by_outcome("Reads a second", "k6_wallet_reads_total"),
             ),
         ),
-        Row("Latency of what succeeded", tuple(map(_time, ("p50", "p95", "p99")))),
+        Row("Latency of successful calls", tuple(map(_time, ("p50", "p95", "p99")))),
         Row(
-            "The client itself",
+            "The client",
             (
                 Panel(
                     title="Iterations a second",

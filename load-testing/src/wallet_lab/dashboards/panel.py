@@ -1,18 +1,18 @@
-"""What a dashboard is made of, as plain data, and the PromQL that its panels have in common."""
+"""Dashboards, rows and panels as plain data, and PromQL that panels share."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Source = Literal["services", "components", "lab", "rabbitmq", "postgres-exporter", "redis-exporter", "k6"]
-"""Who tells the metrics. The lab has no exporters of Postgres and Redis, Docker no `lab`; the others are in both."""
+"""The source of a metric. The lab has no Postgres and Redis exporters, Docker has no `lab`; the others are in both."""
 
 Unit = Literal["s", "ms", "ops", "short", "bytes", "percentunit", "none"]
-"""Grafana's names: (milli)seconds, operations a second, a number with prefixes, bytes, a share of 1, a bare number."""
+"""Grafana's names: (milli)seconds, operations per second, a number with prefixes, bytes, a share of 1, a number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A line, or one for each series; the legend names labels as `{{label}}`."""
+    """One line per series; the legend refers to labels as `{{label}}`."""
 
     expr: str
     legend: str
@@ -41,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """One page. `uid` is its address in Grafana, and the name of its file."""
+    """One dashboard. `uid` is its address in Grafana and the name of its file."""
 
     uid: str
     title: str
@@ -55,23 +55,23 @@ class Dashboard:
 
 
 def per_second(metric: str, by: str) -> str:
-    """How fast a counter grows. `metric` may have a selector: `requests_total{status="503"}`."""
+    """Return the growth rate of a counter. `metric` may have a selector: `requests_total{status="503"}`."""
     return f"sum by ({by}) (rate({metric}[$__rate_interval]))"
 
 
 def quantile(share: float, histogram: str, by: str, where: str = "") -> str:
-    """The value that this share of a histogram's observations stays below."""
+    """Return the quantile of a histogram's observations at this share."""
     buckets = per_second(f"{histogram}_bucket{where}", f"{by}, le")
     return f"histogram_quantile({share}, {buckets})"
 
 
 def mean(histogram: str, by: str, where: str = "") -> str:
-    """The mean of a histogram's observations."""
+    """Return the mean of a histogram's observations."""
     return f"{per_second(f'{histogram}_sum{where}', by)} / {per_second(f'{histogram}_count{where}', by)}"
 
 
 def percentiles(histogram: str, by: str, where: str = "") -> tuple[Query, ...]:
-    """Median and 99th percentile, a pair of lines for each combination of the labels."""
+    """Return the median and the 99th percentile, one pair of lines for each combination of the labels."""
     names = " ".join(f"{{{{{label}}}}}" for label in by.split(", "))
     return (
         Query(quantile(0.5, histogram, by, where), f"{names} p50"),
@@ -80,6 +80,6 @@ def percentiles(histogram: str, by: str, where: str = "") -> tuple[Query, ...]:
 
 
 def cache_hit_rate(by: str) -> str:
-    """The share of balance reads that the cache answered."""
+    """Return the share of balance reads that the cache answered."""
     hits = per_second('wallet_cache_reads_total{result="hit"}', by)
     return f"{hits} / {per_second('wallet_cache_reads_total', by)}"

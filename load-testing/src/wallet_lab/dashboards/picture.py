@@ -1,4 +1,4 @@
-"""A dashboard as a picture, from what a Prometheus knows: for documents, and where there is no Grafana.
+"""Draws a dashboard from Prometheus' data, for documents and machines without Grafana.
 
 `python -m wallet_lab.dashboards.picture http://127.0.0.1:9095 wallet-comparison 90 picture.png` draws 90 s of it.
 """
@@ -20,7 +20,7 @@ from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Unit
 from wallet_lab.report.figures.style import colour, styled
 
 RATE_INTERVAL = "20s"
-"""What Grafana puts in for `$__rate_interval`: four scrapes."""
+"""Grafana's value for `$__rate_interval`: four scrapes."""
 COLUMNS = 3
 PANEL_INCHES = (4.4, 2.5)
 
@@ -33,7 +33,7 @@ _UNITS: dict[Unit, Formatter] = {
 
 
 def draw(dashboard: Dashboard, prometheus_url: str, seconds: float) -> Figure:
-    """Every panel over the last seconds; one whose metrics this Prometheus has not got stays empty."""
+    """Draw every panel over the last seconds; a panel without metrics stays empty."""
     rows = -(-len(dashboard.panels) // COLUMNS)
     figure = Figure(figsize=(COLUMNS * PANEL_INCHES[0], rows * PANEL_INCHES[1]), layout="constrained")
     figure.suptitle(dashboard.title, x=0.01, ha="left", weight="bold")
@@ -70,7 +70,7 @@ def _legend(query: Query, labels: dict[str, str]) -> str:
 def _series(
     query: Query, prometheus_url: str, seconds: float
 ) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
-    """Labels and points of each series; the time is seconds from the beginning."""
+    """Return the labels and points of each series, in seconds from the start."""
     end = time.time()
     expr = query.expr.replace("$__rate_interval", RATE_INTERVAL)
     asked = urllib.parse.urlencode({"query": expr, "start": end - seconds, "end": end, "step": 1})
@@ -82,7 +82,7 @@ def _series(
 
 
 def main() -> None:
-    """Draw the dashboard that the command line names."""
+    """Draw the dashboard on the command line."""
     try:
         url, uid, seconds, file = sys.argv[1:]
         (dashboard,) = [dashboard for dashboard in DASHBOARDS if dashboard.uid == uid]

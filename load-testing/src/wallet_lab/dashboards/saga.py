@@ -1,4 +1,4 @@
-"""The saga from the inside: its steps, its compensations, its recovery."""
+"""The saga's dashboard: its steps, its compensations, its recovery."""
 
 from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, cache_hit_rate, per_second, percentiles
 from wallet_lab.dashboards.service_panels import batches, processes
@@ -19,7 +19,7 @@ _SAGAS = Row(
             unit="ops",
         ),
         Panel(
-            title="Money in neither wallet: how long",
+            title="Time of money in transit",
             queries=percentiles("wallet_visible_seconds", "architecture", '{architecture="saga"}'),
             unit="s",
         ),
@@ -43,7 +43,7 @@ _SAGAS = Row(
                 Query(per_second("wallet_sagas_recovered_total", "instance"), "{{instance}} sagas decided"),
                 Query(
                     per_second('wallet_retries_total{architecture="saga"}', "instance"),
-                    "{{instance}} steps again",
+                    "{{instance}} steps resent",
                 ),
             ),
             unit="ops",
@@ -51,10 +51,10 @@ _SAGAS = Row(
     ),
 )
 _WAY = Row(
-    "The way of a step",
+    "From request to worker",
     (
         Panel(
-            title="Time of a call to a worker",
+            title="Time per worker call",
             queries=percentiles("wallet_service_call_seconds", "target"),
             unit="s",
         ),
@@ -62,22 +62,24 @@ _WAY = Row(
     ),
 )
 _BOOKS = Row(
-    "Books and cache",
+    "Ledger and cache",
     (
         Panel(
-            title="What each shard's books are off by, micros",
+            title="Ledger imbalance by shard, micros",
             queries=(
                 Query('wallet_books_imbalance_micros{architecture="saga"}', "shard {{shard}} {{currency}}"),
             ),
             unit="none",
         ),
         Panel(
-            title="Balances found in the cache",
+            title="Share of balance reads from the cache",
             queries=(Query(cache_hit_rate("instance"), "{{instance}}"),),
             unit="percentunit",
         ),
         Panel(
-            title="Workers that have Redis", queries=(Query("wallet_cache_up", "{{instance}}"),), unit="none"
+            title="Workers connected to Redis",
+            queries=(Query("wallet_cache_up", "{{instance}}"),),
+            unit="none",
         ),
     ),
 )

@@ -1,10 +1,10 @@
-"""Panels that either architecture has on its own dashboard: how each of its processes does."""
+"""Panels that both architectures' own dashboards have: the state of each process."""
 
 from wallet_lab.dashboards.panel import Panel, Query, Row, per_second, quantile
 
 
 def processes(architecture: str) -> Row:
-    """What keeps a process from being quick, one line a process."""
+    """Return panels of the limits of a process, one line per process."""
     only = f'architecture="{architecture}"'
     cpu = per_second(f'process_cpu_seconds_total{{{only},service!~"rabbitmq|component-metrics"}}', "instance")
     lag = quantile(0.99, "wallet_event_loop_lag_seconds", "instance", f"{{{only}}}")
@@ -15,7 +15,7 @@ def processes(architecture: str) -> Row:
                 title="CPU",
                 queries=(Query(cpu, "{{instance}}"),),
                 unit="none",
-                description="Cores. A service has one thread that matters: at 1 it is full.",
+                description="Cores. One thread of a service does the work: 1 means saturated.",
             ),
             Panel(title="Event-loop lag, p99", queries=(Query(lag, "{{instance}}"),), unit="s"),
             Panel(
@@ -24,7 +24,7 @@ def processes(architecture: str) -> Row:
                 unit="short",
             ),
             Panel(
-                title="Queues: share of their bound",
+                title="Queue usage (share of the bound)",
                 queries=(
                     Query(
                         f"wallet_queue_depth{{{only}}} / wallet_queue_max{{{only}}}",
@@ -34,7 +34,7 @@ def processes(architecture: str) -> Row:
                 unit="percentunit",
             ),
             Panel(
-                title="Database pools: connections in use",
+                title="Database connections in use",
                 queries=(Query(f"wallet_pool_in_use{{{only}}}", "{{instance}} {{pool}}"),),
                 unit="short",
             ),
@@ -53,7 +53,7 @@ def processes(architecture: str) -> Row:
 
 
 def batches(architecture: str) -> tuple[Panel, ...]:
-    """How much goes at once, and how long that takes at the database."""
+    """Return panels of the batch size and its time at the database."""
     only = f'{{architecture="{architecture}"}}'
     size = quantile(0.5, "wallet_batch_size", "service, batcher", only)
     database = tuple(
@@ -64,5 +64,5 @@ def batches(architecture: str) -> tuple[Panel, ...]:
     )
     return (
         Panel(title="Batch size, median", queries=(Query(size, "{{service}} {{batcher}}"),), unit="short"),
-        Panel(title="Time of a batch at the database", queries=database, unit="s"),
+        Panel(title="Database time per batch", queries=database, unit="s"),
     )

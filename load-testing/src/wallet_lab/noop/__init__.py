@@ -1,1 +1,1 @@
-"""A target that answers as the wallet does and does none of its work: the ceiling that throughput is compared with."""
+"""A target that answers like the wallet without doing its work: the upper limit for throughput."""

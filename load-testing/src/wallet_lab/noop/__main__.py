@@ -1,4 +1,4 @@
-"""`python -m wallet_lab.noop`."""
+"""Entry point of `python -m wallet_lab.noop`."""
 
 from wallet_lab.noop.main import main
 

@@ -1,4 +1,4 @@
-"""Wires the target, from the same parts as the architectures' public services: only the work is left out."""
+"""Wires the target from the parts of the architectures' public services, without the work."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ TITLE = "Digital wallet: no-op"
 
 
 def main() -> None:
-    """Runs the target until it is told to stop."""
+    """Run the target until it is terminated."""
     settings = PublicSettings()
     configure_logs(NAME, settings.log_level)
     run(noop(settings))
@@ -26,7 +26,7 @@ def main() -> None:
 
 @asynccontextmanager
 async def noop(settings: PublicSettings) -> AsyncIterator[Service]:
-    """The target; it has no resources."""
+    """Yield the target; it has no resources."""
     lifecycle = Lifecycle(settings.in_flight_max, {})
     routes = mount(NoopRoutes(Requests(frozenset(settings.currencies))).handlers())
     listeners = [

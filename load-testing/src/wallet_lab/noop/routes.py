@@ -1,4 +1,4 @@
-"""The operations that load is made of: requests are parsed and checked as ever, and answered at once."""
+"""The operations of the load. Requests are parsed and validated as usual, then answered at once."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,28 +11,28 @@ from wallet_kernel.ids import new_transaction_id
 
 
 class NoopRoutes:
-    """Handlers that remember nothing: every transfer is a success, every wallet exists and is empty."""
+    """Handlers without state: every transfer succeeds, and every wallet exists and is empty."""
 
     def __init__(self, parse: Requests) -> None:
         self._parse = parse
 
     def handlers(self) -> Mapping[str, Handler]:
-        """By operation of the contract."""
+        """Handlers by operation of the contract."""
         return {"transfer": self.transfer, "balance": self.balance, "openWallet": self.open_wallet}
 
     async def transfer(self, call: Call) -> Answer:
-        """POST /wallets/balanceTransfer."""
+        """Handle POST /wallets/balanceTransfer."""
         request = self._parse.transfer(call)
         requests.idempotency_key(call)
         return transfer_succeeded(new_transaction_id(request.from_account), replayed=False)
 
     async def balance(self, call: Call) -> Answer:
-        """GET /wallets/{accountId}/balance."""
+        """Handle GET /wallets/{accountId}/balance."""
         currency = self._parse.query_currency(call) or "USD"
         return wallet_answer(_wallet(requests.path_account(call), currency, 0))
 
     async def open_wallet(self, call: Call) -> Answer:
-        """POST /wallets."""
+        """Handle POST /wallets."""
         request = self._parse.wallet(call)
         wallet = _wallet(request.account_id, request.currency, request.balance_micros)
         return wallet_opened(new_transaction_id(request.account_id), wallet, replayed=False)

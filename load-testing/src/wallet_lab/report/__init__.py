@@ -1,1 +1,1 @@
-"""What a comparison found, and how it is shown."""
+"""The findings of a comparison, and the page that shows them."""

@@ -1,4 +1,4 @@
-"""What a reader with one minute should take away, in sentences made from the report."""
+"""The main results as sentences, computed from the report."""
 
 from wallet_lab.report.model import Report
 from wallet_lab.report.selection import CPU, DISK, LATENCY, THROUGHPUT, architectures, audited
@@ -14,7 +14,7 @@ _TOPICS = {
 
 
 def headlines(report: Report) -> list[str]:
-    """One sentence a topic; a topic that was not measured has none."""
+    """Return one sentence per topic; a topic without measurements has none."""
     loads = load_verdicts(report)
     recoveries = {hit: row["first_success_s"] for hit, row in recovery_verdicts(report).items()}
     sentences = [
@@ -34,12 +34,10 @@ def _audits(report: Report) -> str:
     found = [each.audit for each in audited(report) if each.audit]
     failed = sum(not audit.passed for audit in found)
     if not found:
-        return "Nothing was audited."
+        return "No run was audited."
     if failed:
-        return (
-            f"{failed} of {len(found)} audits failed: those figures are withheld, and decide nothing below."
-        )
-    return f"All {len(found)} audits passed: in no run was money lost, made, or moved twice."
+        return f"{failed} of {len(found)} audits failed. Their figures are withheld and do not count below."
+    return f"All {len(found)} audits passed: no run lost, created or duplicated money."
 
 
 def _tally(report: Report, topic: str, unit: str, verdicts: dict[str, Verdict]) -> str:
@@ -66,4 +64,4 @@ def _ceiling(report: Report) -> str:
     shares = [f"{name} {number(100 * share)} %" for name, share in report.ratios.noop.items()]
     if not shares:
         return ""
-    return f"Of what the same HTTP calls reach when nothing is done (noop): {', '.join(shares)}."
+    return f"Share of the throughput of noop, which answers the same HTTP calls without work: {', '.join(shares)}."

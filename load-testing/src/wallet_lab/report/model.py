@@ -1,7 +1,7 @@
 """The content of report.json. Rates are per second, `_s` are seconds, `_ms` milliseconds.
 
 A figure that was not measured is None, never 0. A run that failed its audit keeps its outcomes, its audit and the
-reason, and nothing that could be read as a performance.
+reason, but no performance figures.
 """
 
 from datetime import datetime
@@ -10,47 +10,48 @@ from typing import Literal
 from msgspec import Struct, field
 
 SCHEMA = 1
-"""Grows when a reader of an older report.json would misread a newer one."""
+"""Incremented if a reader of an older report.json would misread a newer one."""
 
 Verdict = Literal["passed", "failed", "not-run"]
-"""Of a run: its audit passed; its audit failed, so its figures are withheld; it could not be carried out."""
+"""passed: the audit passed. failed: the audit failed, so the figures are withheld. not-run: the run could not be
+started or completed."""
 
 
 class Latency(Struct, kw_only=True, frozen=True):
-    """Times from request to answer of acknowledged calls, milliseconds."""
+    """Times from request to response of acknowledged calls, milliseconds."""
 
     p50: float
     p95: float
     p99: float
     max: float
     distribution: list[tuple[float, float]] = field(default_factory=list)
-    """Pairs (share of the calls, ms that this share stayed within), rising; enough of them to draw the distribution."""
+    """Pairs (share of the calls, ms within which this share was answered), rising; enough to draw the distribution."""
 
 
 class Outcomes(Struct, kw_only=True, frozen=True):
-    """What the clients were told: every call is counted exactly once."""
+    """Responses that clients received. Every call is counted exactly once."""
 
     success: int = 0
     pending: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     """By the problem's name, such as insufficient-funds."""
     unknown: int = 0
-    """Timed out, connection lost, or a 503 outcome-unknown: it may or may not have happened."""
+    """Timed out, connection lost, or a 503 outcome-unknown: the transfer may have happened."""
     rejected: int = 0
-    """Certainly not done: overloaded, draining, shard-unavailable."""
+    """The transfer did not happen: overloaded, draining, shard-unavailable."""
     error: int = 0
-    """Anything that the contract does not allow."""
+    """A response that the contract does not allow."""
 
 
 class Costs(Struct, kw_only=True, frozen=True):
-    """What the servers spent per acknowledged call, in total and by component (replicas of one kind are summed)."""
+    """Server costs per acknowledged call, in total and by component (replicas of one kind are summed)."""
 
     total: float
     by_component: dict[str, float]
 
 
 class Check(Struct, kw_only=True, frozen=True):
-    """One promise looked at after a run. `violations` are sentences, the first of them only; `found` counts all."""
+    """The result of one check after a run. `violations` has the first ones as sentences; `found` counts all."""
 
     name: str
     passed: bool
@@ -59,34 +60,34 @@ class Check(Struct, kw_only=True, frozen=True):
 
 
 class Audit(Struct, kw_only=True, frozen=True):
-    """The books against the promises and against what the clients were told."""
+    """The results of comparing the books with the guarantees and with the clients' responses."""
 
     passed: bool
     checks: list[Check]
     settled_s: float | None = None
-    """From the end of the load until nothing was in flight any more and reads had caught up."""
+    """Seconds from the end of the load until no work was in progress and reads had caught up."""
 
 
 class Run(Struct, kw_only=True, frozen=True):
-    """One scenario on one architecture, once."""
+    """One run of one scenario on one architecture."""
 
     architecture: str
-    """saga, cqrs, or noop: the target that answers without doing the work."""
+    """saga, cqrs, or noop: the target that responds without doing the work."""
     scenario: str
-    """The scenario's name in the report, such as uniform-1k; steps of a sweep are named sweep-500 and so on."""
+    """The scenario's name in the report, such as uniform-1k; a step of a sweep is named sweep-500, for example."""
     repeat: int
     verdict: Verdict
     why: str = ""
-    """Of a failed or not-run run: a sentence for the reader."""
+    """The reason why a run failed or did not run, as a sentence."""
     started_at: datetime
     duration_s: float
-    """Of the measured load, without warm-up and without the audit."""
+    """Duration of the measured load, without warm-up and audit."""
     clients: int = 0
     offered_per_s: float | None = None
     """Arrival rate of open scenarios; None for closed loops."""
     acked_per_s: float | None = None
     completed_per_s: float | None = None
-    """Transfers that ended (also refused and compensated ones) per second, until everything had settled."""
+    """Transfers per second that ended, refused and compensated ones included, until quiescence."""
     latency_ms: Latency | None = None
     outcomes: Outcomes
     dropped_iterations: int | None = None
@@ -99,17 +100,17 @@ class Run(Struct, kw_only=True, frozen=True):
     steal_percent: float | None = None
     load_average: float | None = None
     client_cpu_percent: float | None = None
-    """What k6 took of the whole machine: it competes with the servers."""
+    """k6's share of the machine's CPU time; k6 competes with the servers."""
     audit: Audit | None = None
-    """None for noop, which keeps no books."""
+    """None for noop, which has no books."""
 
 
 class Delay(Struct, kw_only=True, frozen=True):
-    """From a write's answer to its being visible to a reader, milliseconds."""
+    """Milliseconds from a write's response until a reader sees the write."""
 
     architecture: str
     load: str
-    """The load beside it: idle, or a scenario's name."""
+    """The background load: idle, or a scenario's name."""
     repeat: int = 0
     samples: int
     p50: float
@@ -120,7 +121,7 @@ class Delay(Struct, kw_only=True, frozen=True):
 
 
 class Second(Struct, kw_only=True, frozen=True):
-    """One interval of a timeline: its beginning relative to the fault, and the rates in it."""
+    """One interval of a timeline: its start relative to the fault, and its rates."""
 
     at_s: float
     acked_per_s: float
@@ -129,35 +130,35 @@ class Second(Struct, kw_only=True, frozen=True):
 
 
 class Recovery(Struct, kw_only=True, frozen=True):
-    """A fault under load, in seconds since the fault. None: not seen before the run ended, or does not apply."""
+    """A fault under load; times in seconds since the fault. None: not during the run, or not applicable."""
 
     architecture: str
     fault: str
-    """Such as kill-worker: SIGKILL of one component, which its supervisor restarts."""
+    """A name such as kill-worker: SIGKILL of one component, which its supervisor restarts."""
     hits: str = ""
-    """What it hits in words that fit both architectures, such as "the database that takes writes": faults of
-    different architectures are compared where this is the same."""
+    """The role of the component, in words for all architectures, such as "a database that takes writes". The report
+    compares faults of different architectures if this text is equal."""
     repeat: int
     verdict: Verdict
     why: str = ""
     detected_s: float | None
-    """When a client could first tell: an answer that is no success, or a call that takes a quarter of a second
-    longer than usual."""
+    """When a client could first notice the fault: a response without success, or a call that takes 0.25 s longer than
+    usual."""
     first_success_s: float | None
     """First success of a call that was sent after the fault was detected."""
     drained_s: float | None
-    """No more was in flight than usual (sagas open, events that readers do not see yet), and stayed so for 2 s."""
+    """When the backlog (open sagas, events that readers do not see yet) was normal again, and stayed so for 2 s."""
     converged_s: float | None
-    """Throughput was at least 80 % of that before the fault, and stayed there for 2 s; 0 if it never fell below."""
+    """When throughput was at least 80 % of that before the fault for 2 s; 0 if it never fell below."""
     lost: int | None
-    """Acknowledged transfers that are not in the books: any but 0 fails the audit."""
+    """Acknowledged transfers that are missing from the books. Any number but 0 fails the audit."""
     outcomes: Outcomes
     timeline: list[Second] = field(default_factory=list)
     audit: Audit | None = None
 
 
 class Machine(Struct, kw_only=True, frozen=True):
-    """Where it was measured."""
+    """The machine of the measurements."""
 
     cpu: str
     cores: int
@@ -176,22 +177,22 @@ class Ratios(Struct, kw_only=True, frozen=True):
 
 
 class Report(Struct, kw_only=True, frozen=True):
-    """All of it."""
+    """The whole report."""
 
     schema: int = SCHEMA
     title: str
     started_at: datetime
     finished_at: datetime
     complete: bool
-    """False when it was interrupted: what is there is still true."""
+    """False if the comparison was interrupted; the figures that exist are still valid."""
     command: str
     machine: Machine
     versions: dict[str, str]
     scenarios: dict[str, str] = field(default_factory=dict)
-    """What each scenario is, in one line, by name."""
+    """A description of each scenario in one line, by name."""
     runs: list[Run]
     consistency_delay_ms: list[Delay]
     recovery: list[Recovery]
     ratios: Ratios
     not_measured: list[str]
-    """What a reader might look for and will not find, and why."""
+    """Measurements that a reader may miss, with the reason."""

@@ -1,4 +1,4 @@
-"""One self-contained page, its figures as files, and the report itself as JSON."""
+"""Writes the report: one self-contained page, the figures as files, and report.json."""
 
 import base64
 import io
@@ -40,13 +40,13 @@ def read_report(path: Path) -> Report:
     """Read a report.json.
 
     Raises:
-        msgspec.ValidationError: it is not one, or of another shape than this version writes.
+        msgspec.ValidationError: the file is no report, or has another schema than this version writes.
     """
     return msgspec.json.decode(path.read_bytes(), type=Report)
 
 
 def _lines(report: Report) -> bytes:
-    """JSON with a line for each member and each item of a list: a diff names the runs that differ, and nothing else."""
+    """Write JSON with one line per member and per list item, so that a diff shows exactly the runs that differ."""
     members = [
         b"%b: %b" % (encode(name), _items(value) if isinstance(value, list) else encode(value))
         for name, value in msgspec.structs.asdict(report).items()
@@ -86,14 +86,14 @@ def _save(figure: Figure, stem: Path) -> str:
     """Write a figure as PNG and SVG; returns the SVG."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(stem.with_suffix(".png"), dpi=DPI)
-    figure.set_layout_engine("none")  # laid out once is enough
+    figure.set_layout_engine("none")  # the first layout is enough
     text = io.StringIO()
-    # Without a date: the same report makes the same file.
+    # No date, so that the same report produces the same file.
     figure.savefig(text, format="svg", metadata={"Date": None})
     stem.with_suffix(".svg").write_text(text.getvalue())
     return text.getvalue()
 
 
 def _inline(svg: str) -> str:
-    """A URL that holds the picture itself; as an image its ids cannot clash with another one's."""
+    """Return a data URL of the picture. Separate images cannot have conflicting ids."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

@@ -1,4 +1,4 @@
-"""Every run with everything that was measured in it."""
+"""A table of every run with all its measurements."""
 
 from wallet_lab.report.model import Report, Run
 from wallet_lab.report.table import Table
@@ -33,7 +33,7 @@ _COLUMNS = (
 
 
 def runs_table(report: Report) -> Table:
-    """One row a run, in the order they were carried out."""
+    """Return one row per run, in the order of execution."""
     return Table(_COLUMNS, [_row(run) for run in report.runs])
 
 

@@ -1,4 +1,4 @@
-"""Finding one's way in a report: which architectures and scenarios it has, and what each of them came to."""
+"""Finds architectures, scenarios and figures in a report."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from wallet_lab.report.model import Costs, Recovery, Report, Run
 from wallet_lab.report.statistics import Estimate, estimate
 
 CEILING = "noop"
-"""The target that does no work: shown beside the architectures, never compared with them."""
+"""The target that does no work: shown with the architectures, never compared with them."""
 SWEEP = "sweep"
 _STEP = "sweep-"
 _PROBE = "consistency"
@@ -19,7 +19,7 @@ Better = Literal["more", "less"]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One thing that is compared."""
+    """A compared figure."""
 
     name: str
     unit: str
@@ -28,12 +28,12 @@ class Measure:
 
 
 def _throughput(run: Run) -> float | None:
-    """What a closed loop reached; where the rate was set from outside it says nothing about the architecture."""
+    """Return the throughput of a closed loop; a fixed arrival rate says nothing about the architecture."""
     return run.acked_per_s if run.offered_per_s is None or is_step(run) else None
 
 
 def _total(costs: Costs | None) -> float | None:
-    """None also for 0: reads write nothing, and of nothing there is no ratio."""
+    """Return the total; None for 0 too, because reads write nothing and 0 has no ratio."""
     return costs.total or None if costs else None
 
 
@@ -54,7 +54,7 @@ def is_step(run: Run) -> bool:
 
 
 def architectures(report: Report) -> list[str]:
-    """Those that are compared, in the order of their first run."""
+    """Return the compared architectures, in the order of their first run."""
     seen = [run.architecture for run in report.runs]
     seen += [delay.architecture for delay in report.consistency_delay_ms]
     seen += [recovery.architecture for recovery in report.recovery]
@@ -62,22 +62,22 @@ def architectures(report: Report) -> list[str]:
 
 
 def audited(report: Report) -> list[Run | Recovery]:
-    """Everything whose books were looked at."""
+    """Return all runs and recoveries that have an audit."""
     everything: list[Run | Recovery] = [*report.runs, *report.recovery]
     return [each for each in everything if each.audit]
 
 
 def scenarios(report: Report) -> list[str]:
-    """The loads in the order of their first run; a sweep is one, whatever rates it has.
+    """Return the loads in the order of their first run; a sweep counts once, whatever its rates are.
 
-    Without those that look for the consistency delay: one client that polls is no load.
+    The consistency scenarios are left out, because one polling client is no load.
     """
     loads = [run for run in report.runs if not run.scenario.startswith(_PROBE)]
     return list(dict.fromkeys(SWEEP if is_step(run) else run.scenario for run in loads))
 
 
 def runs_of(report: Report, architecture: str, scenario: str) -> list[Run]:
-    """All repeats of a scenario on an architecture, failed ones too; of a sweep also all rates."""
+    """Return all repeats of a scenario on an architecture, failed ones and all rates of a sweep included."""
     return [
         run
         for run in report.runs
@@ -87,7 +87,7 @@ def runs_of(report: Report, architecture: str, scenario: str) -> list[Run]:
 
 
 def by_repeat(runs: Iterable[Run], measure: Measure) -> dict[int, float]:
-    """What was measured in each repeat; of a sweep's throughput the best of its rates."""
+    """Return the figure of each repeat; for the throughput of a sweep, the best of its rates."""
     found: dict[int, float] = {}
     for run in runs:
         value = measure.of(run)
@@ -98,13 +98,13 @@ def by_repeat(runs: Iterable[Run], measure: Measure) -> dict[int, float]:
 
 
 def settled(report: Report, architecture: str, scenario: str, measure: Measure) -> Estimate | None:
-    """The median over repeats; None when there is none, or when any repeat failed its audit."""
+    """Return the median over repeats; None if there is none, or if any repeat failed its audit."""
     runs = runs_of(report, architecture, scenario)
     return None if missing(runs) else estimate(list(by_repeat(runs, measure).values()))
 
 
 def missing(runs: Iterable[Run]) -> str:
-    """Why figures must not be shown: an audit that failed (also if only one repeat did), or no run. Else empty."""
+    """Return the reason to withhold figures: one failed audit is enough, or no run. Empty if there is no reason."""
     reasons = {run.verdict: run.why for run in runs if run.verdict != "passed"}
     if "failed" in reasons:
         return f"withheld: {reasons['failed']}"

@@ -1,7 +1,7 @@
-"""Medians over repeats and how sure they are.
+"""Medians over repeats, and their certainty.
 
-Runs are few and a shared machine's speed drifts, so two things are done: no distribution is assumed, and the
-architectures are compared repeat by repeat, because the runs of one repeat stood close together in time.
+There are few runs, and the speed of a shared machine drifts. So the code assumes no distribution, and compares the
+architectures repeat by repeat, because the runs of one repeat are close together in time.
 """
 
 import random
@@ -11,21 +11,22 @@ from statistics import median
 from typing import Literal
 
 BOOTSTRAP_FROM = 5
-"""With fewer repeats resampling pretends to know more than it does: lowest and highest are shown instead."""
+"""With fewer repeats, resampling suggests more precision than there is. The lowest and highest values are shown
+instead."""
 RESAMPLES = 2000
 COVERAGE = 0.95
 LIKELY_FROM = 3
 WORTH_NAMING = 1.05
-"""A smaller ratio than this is no difference that anyone would choose by, however sure it is."""
+"""A smaller ratio is of no practical use, however certain it is."""
 
 Certainty = Literal["clear", "likely", "hint", "none"]
-"""Of a difference: interval of five or more repeats excludes it by chance; three or four repeats all agree;
-fewer were run; no difference that the runs agree on."""
+"""clear: the interval of five or more repeats excludes chance. likely: three or four repeats all agree. hint: fewer
+repeats. none: the repeats do not agree on a difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A median over repeats, and the interval around it: bootstrapped from 5 repeats on, else lowest to highest."""
+    """A median over repeats and its interval: bootstrapped from 5 repeats on, else lowest to highest."""
 
     median: float
     low: float
@@ -34,7 +35,7 @@ class Estimate:
 
     @property
     def method(self) -> str:
-        """What the interval is, in words."""
+        """Describe how the interval was computed."""
         if self.repeats == 1:
             return "one run, no interval"
         if self.repeats < BOOTSTRAP_FROM:
@@ -43,7 +44,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
-    """The median of some repeats with its interval; None when there are none."""
+    """Return the median of repeats with its interval; None if there are none."""
     if not values:
         return None
     low, high = (min(values), max(values)) if len(values) < BOOTSTRAP_FROM else _bootstrap(values)
@@ -51,7 +52,7 @@ def estimate(values: Sequence[float]) -> Estimate | None:
 
 
 def _bootstrap(values: Sequence[float]) -> tuple[float, float]:
-    """The percentile interval of the median (Efron 1979); seeded, so that a report can be made again."""
+    """Return the percentile interval of the median (Efron 1979), seeded so that a report is reproducible."""
     draws = random.Random(1)
     medians = sorted(median(draws.choices(values, k=len(values))) for _ in range(RESAMPLES))
     tail = round(RESAMPLES * (1 - COVERAGE) / 2)
@@ -59,7 +60,7 @@ def _bootstrap(values: Sequence[float]) -> tuple[float, float]:
 
 
 def paired_ratio(over: Mapping[int, float], under: Mapping[int, float]) -> Estimate | None:
-    """How many times `under` `over` is, by repeat; None when no repeat has both, or one of them is 0."""
+    """Return the ratio of `over` to `under` by repeat; None if no repeat has both, or a value is 0."""
     both = sorted(over.keys() & under.keys())
     if any(under[repeat] <= 0 or over[repeat] <= 0 for repeat in both):
         return None
@@ -67,7 +68,7 @@ def paired_ratio(over: Mapping[int, float], under: Mapping[int, float]) -> Estim
 
 
 def certainty(ratio: Estimate) -> Certainty:
-    """How sure it is that a ratio is not 1."""
+    """Return how certain it is that a ratio is not 1."""
     if ratio.low <= 1 <= ratio.high and ratio.repeats > 1:
         return "none"
     if 1 / WORTH_NAMING < ratio.median < WORTH_NAMING:

@@ -1,4 +1,4 @@
-"""Figures as numbers."""
+"""A table of figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Headings and rows, as a reader sees them."""
+    """Headings and rows, as text."""
 
     headings: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]

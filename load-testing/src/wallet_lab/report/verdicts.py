@@ -1,4 +1,4 @@
-"""Who is ahead at what, by how much, and how sure that is: computed from the report, never written by hand."""
+"""Computes from the report which architecture is ahead, by how much, and how certain this is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from wallet_lab.report.selection import (
 from wallet_lab.report.statistics import Certainty, Estimate, certainty, estimate, paired_ratio
 
 Values = Mapping[str, Mapping[int, float]]
-"""What was measured: by architecture, by repeat."""
+"""Figures by architecture and repeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer to one question."""
+    """The result of one comparison."""
 
     estimates: Mapping[str, Estimate]
-    """By architecture, in the question's unit."""
+    """By architecture, in the unit of the comparison."""
     ahead: str | None = None
     ratio: Estimate | None = None
-    """How many times better the one ahead is, at least 1; None also when the other's figure is 0."""
+    """How many times better the leading architecture is, at least 1; None also if the other's figure is 0."""
     certainty: Certainty = "none"
     missing: str = ""
-    """Why there is nothing to compare, by architecture, in one sentence; empty when there is."""
+    """One sentence on why there is no comparison, by architecture; empty if there is one."""
 
 
 def judge(values: Values, better: Better) -> Verdict:
@@ -53,7 +53,7 @@ def _inverse(ratio: Estimate) -> Estimate:
 
 
 def _judge_zero(estimates: Mapping[str, Estimate], first: str, second: str, better: Better) -> Verdict:
-    """Where no ratio exists, the intervals decide: they must not touch."""
+    """Decide by the intervals if no ratio exists: they must not overlap."""
     low, high = sorted((first, second), key=lambda name: estimates[name].high)
     if estimates[low].high >= estimates[high].low:
         return Verdict(estimates)
@@ -63,7 +63,7 @@ def _judge_zero(estimates: Mapping[str, Estimate], first: str, second: str, bett
 
 
 def load_verdicts(report: Report) -> dict[str, dict[str, Verdict]]:
-    """By scenario, then by the measure's name."""
+    """Return verdicts by scenario, then by the measure's name."""
     found = {}
     for scenario in scenarios(report):
         runs = {name: runs_of(report, name, scenario) for name in architectures(report)}
@@ -82,11 +82,11 @@ def load_verdicts(report: Report) -> dict[str, dict[str, Verdict]]:
 
 
 AT_ONCE_MS = 1.0
-"""A write that is seen within this is seen at once: dividing by next to nothing would only make a large number."""
+"""Shorter delays count as 0, because a ratio to a near-zero delay would be large and meaningless."""
 
 
 def delay_verdicts(report: Report) -> dict[str, Verdict]:
-    """By the load beside it: the median time from a write's answer to a reader's seeing it."""
+    """Return verdicts by background load, on the median time from a write's response until a reader sees the write."""
     found = {}
     for load in dict.fromkeys(delay.load for delay in report.consistency_delay_ms):
         values = {
@@ -102,11 +102,11 @@ def delay_verdicts(report: Report) -> dict[str, Verdict]:
 
 
 COMPARED_MOMENTS = ("first_success_s", "converged_s")
-"""What is compared of a recovery."""
+"""The compared moments of a recovery."""
 
 
 def recovery_verdicts(report: Report) -> dict[str, dict[str, Verdict]]:
-    """By what the faults hit, then by the moment; only what was broken in more than one architecture."""
+    """Return verdicts by the fault's role, then by the moment, for roles that faults hit in both architectures."""
     found = {}
     for hit in dict.fromkeys(recovery.hits for recovery in report.recovery if recovery.hits):
         hits = [recovery for recovery in report.recovery if recovery.hits == hit]

@@ -1,4 +1,4 @@
-"""Figures as a reader sees them: three digits, a unit, and the interval beside it."""
+"""Formats figures for readers: three digits, a unit and an interval."""
 
 from wallet_lab.report.statistics import Estimate
 from wallet_lab.report.verdicts import Verdict
@@ -16,12 +16,12 @@ MOMENTS = {
     "drained_s": "all settled",
     "converged_s": "back to normal",
 }
-"""Of a recovery, by their names in the model."""
+"""Names of the moments of a recovery, by their names in the model."""
 _MARKS = {"clear": "●●●", "likely": "●●○", "hint": "●○○", "none": ""}
 
 
 def number(value: float | None) -> str:
-    """Three digits that count, thousands apart."""
+    """Round to three significant digits, with separated thousands."""
     if value is None:
         return NOTHING
     if value == 0 or abs(value) >= 100:
@@ -30,7 +30,7 @@ def number(value: float | None) -> str:
 
 
 def with_interval(estimate: Estimate | None) -> str:
-    """The median, and from where to where."""
+    """Format the median and its interval."""
     if estimate is None:
         return NOTHING
     if estimate.repeats == 1:
@@ -39,7 +39,7 @@ def with_interval(estimate: Estimate | None) -> str:
 
 
 def times(ratio: Estimate | None) -> str:
-    """How many times better."""
+    """Format a ratio and its interval."""
     if ratio is None:
         return ""
     interval = f" ({ratio.low:.2f}–{ratio.high:.2f})" if ratio.repeats > 1 else ""
@@ -47,12 +47,12 @@ def times(ratio: Estimate | None) -> str:
 
 
 def mark(verdict: Verdict) -> str:
-    """Dots for how sure it is."""
+    """Return dots that show the certainty."""
     return _MARKS[verdict.certainty]
 
 
 def verdict_in_words(verdict: Verdict) -> str:
-    """One cell of the verdict table."""
+    """Return the text of one cell in the verdict table."""
     if verdict.missing:
         return verdict.missing
     if len(verdict.estimates) < 2:

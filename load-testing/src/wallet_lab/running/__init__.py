@@ -1,1 +1,1 @@
-"""A stack that is up, as a program uses it: to measure, break and audit it; native or on Docker."""
+"""A running stack for programs that measure, break and audit it, native or on Docker."""

@@ -1,4 +1,4 @@
-"""One compose project, driven by the docker program: bring up, look at, take down."""
+"""One compose project, run with the docker program."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from wallet_lab.errors import LabError
 from wallet_lab.home import checkout
 
 UP_TIMEOUT_S = 600.0
-"""Building the image included."""
+"""Includes the build of the image."""
 TIMEOUT_S = 90.0
 """Longer than any container's grace period."""
 NETWORK = "internal"
@@ -20,30 +20,30 @@ NETWORK = "internal"
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container as it is now."""
+    """One container and its state now."""
 
     id: str
     service: str
     number: int
-    """Counts the replicas of its service, from 1."""
+    """The number of the replica, from 1."""
     pid: int | None
-    """Its first process as this machine sees it; None while it is down."""
+    """The pid of its first process on this machine; None while it is down."""
     healthy: bool
     address: str | None
-    """On the network that is not published; None while it has none."""
+    """Its address in the internal network; None while it has none."""
     published: int | None
-    """The port on 127.0.0.1."""
+    """Its published port on 127.0.0.1."""
 
 
 def docker(*arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S) -> str:
-    """What the docker program printed.
+    """Run the docker program; returns its output.
 
     Raises:
-        LabError: there is no docker, or it failed; the text ends with what it said.
+        LabError: docker is not installed, or it failed; the text ends with its output.
     """
     program = shutil.which("docker")
     if program is None:
-        raise LabError("there is no docker on this machine")
+        raise LabError("docker is not installed on this machine")
     try:
         done = subprocess.run(
             (program, *arguments),
@@ -55,16 +55,16 @@ def docker(*arguments: str, env: Mapping[str, str] | None = None, timeout_s: flo
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise LabError(f"docker {' '.join(arguments)}: no end after {timeout_s:.0f} s") from None
+        raise LabError(f"docker {' '.join(arguments)}: not finished after {timeout_s:.0f} s") from None
     if done.returncode != 0:
-        # What it ran says on the one what it found, compose on the other how it went.
+        # A program prints its results to stdout; compose prints its progress to stderr. The error needs both.
         said = f"{done.stderr.strip()[-2000:]}\n{done.stdout.strip()[-2000:]}".strip()
         raise LabError(f"docker {' '.join(arguments)}: {said}")
     return done.stdout
 
 
 def why_no_docker() -> str | None:
-    """Why nothing can be run on Docker here; None if it can."""
+    """Return why Docker cannot be used here; None if it can."""
     try:
         docker("info", timeout_s=20)
         docker("compose", "version", timeout_s=20)
@@ -75,7 +75,7 @@ def why_no_docker() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project of its own from one of the repository's compose files."""
+    """An own project from one of the repository's compose files."""
 
     architecture: str
     name: str
@@ -84,7 +84,8 @@ class Project:
     def up(self, scale: Mapping[str, int]) -> None:
         """Build, start, and return when every container is healthy."""
         scales = [f"--scale={service}={number}" for service, number in scale.items()]
-        # Compose writes the project into the image: built under this project's name it would be another one each time.
+        # Compose writes the project name into the image. Built under this project's name, every project would have
+        # another image.
         Project(self.architecture, f"wallet-{self.architecture}").compose("build", timeout_s=UP_TIMEOUT_S)
         self.compose("up", "--detach", "--wait", *scales, timeout_s=UP_TIMEOUT_S)
 
@@ -93,7 +94,7 @@ class Project:
         self.compose("down", "--volumes", "--remove-orphans")
 
     def compose(self, *arguments: str, timeout_s: float = TIMEOUT_S) -> str:
-        """`docker compose` with this project; returns what it printed."""
+        """Run `docker compose` for this project; returns its output."""
         file = f"docker-compose.{self.architecture}.yml"
         return docker(
             "compose",
@@ -107,7 +108,7 @@ class Project:
         )
 
     def containers(self) -> list[Container]:
-        """Every container, also those that are down; one-shots too."""
+        """Return every container, stopped and one-shot containers included."""
         label = f"label=com.docker.compose.project={self.name}"
         ids = docker("ps", "--all", "--quiet", "--filter", label).split()
         network = f"{self.name}_{NETWORK}"

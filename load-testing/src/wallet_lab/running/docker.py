@@ -1,4 +1,4 @@
-"""A stack on Docker, used as one of native processes is: the same names, the same ways to break it."""
+"""A stack on Docker with the interface of a native one: same names, same faults."""
 
 import contextlib
 import os
@@ -25,13 +25,13 @@ _ENDING = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT}
 
 
 class DockerStack(RunningStack):
-    """A compose project under the names that the native stack's components have.
+    """A compose project with the component names of the native stack.
 
-    Its databases are not published: audits reach the containers at their own addresses, which needs a Docker whose
-    containers run on this machine itself and not in a virtual one.
+    Its databases are not published. Audits connect to the addresses of the containers, so Docker must run them on this
+    machine itself, not in a virtual machine.
     """
 
-    shards = 2  # as many as the compose files have
+    shards = 2  # the number in the compose files
 
     def __init__(self, project: Project, scale: Mapping[str, int]) -> None:
         """Use `running_on_docker`, which also takes it down."""
@@ -40,7 +40,7 @@ class DockerStack(RunningStack):
         self._scale = scale
 
     def start(self) -> None:
-        """Bring the stack up (again: with the data it had)."""
+        """Start the stack, with its earlier data if there are any."""
         self._project.up(self._scale)
         self._require_reach()
 
@@ -54,18 +54,18 @@ class DockerStack(RunningStack):
             socket.create_connection((address, _PORTS["redis"]), 5).close()
         except OSError as error:
             raise LabError(
-                f"the containers cannot be reached from here ({error}): the lab needs a Docker on this machine itself"
+                f"the containers cannot be reached from here ({error}): Docker must run on this machine itself"
             ) from error
 
     @property
     def base_url(self) -> str:
-        """Where clients call."""
+        """The URL for clients."""
         port = next(container.published for container in self._project.containers() if container.published)
         return f"http://127.0.0.1:{port}"
 
     @property
     def components(self) -> list[ComponentStatus]:
-        """All components as they are now, and what Docker last heard of their health."""
+        """All components, with the last health that Docker recorded."""
         found = (_component(container) for container in self._project.containers())
         return sorted((part for part in found if part), key=lambda part: part.name)
 
@@ -80,7 +80,7 @@ class DockerStack(RunningStack):
 
     @property
     def credentials(self) -> Credentials:
-        """The stack's passwords, from a container that sees them all."""
+        """The stack's passwords, from a container that has all of them."""
         database = "postgres-0" if self.architecture == "saga" else EVENT_STORE
         lines = docker("exec", self._container(database).id, "grep", "-r", ".", "/run/secrets").splitlines()
         words = dict(line.rpartition("/")[2].split(":") for line in lines)
@@ -102,7 +102,7 @@ class DockerStack(RunningStack):
         return self._part("rabbitmq").url.replace("//", f"//wallet:{self.credentials.broker}@") + "/"
 
     def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
-        """Rebuild the read model of cqrs, or compare it with the events; returns what it said."""
+        """Rebuild the read model of cqrs, or compare it with the events; returns the finished command."""
         arguments = ["run", "--rm", "rebuild", *(["--verify"] if verify else [])]
         try:
             said = self._project.compose(*arguments)
@@ -111,28 +111,28 @@ class DockerStack(RunningStack):
         return subprocess.CompletedProcess(arguments, 0, said, "")
 
     def pid(self, name: str) -> int | None:
-        """The first process of a component as this machine sees it; None while it is down."""
+        """Return the pid of a component's first process on this machine; None while it is down."""
         return self._container(name).pid
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process of every component that is not down."""
+        """The pid of every running component."""
         return {part.name: part.pid for part in self.components if part.pid is not None}
 
     @property
     def urls(self) -> dict[str, str]:
-        """The own port's URL of every component; of databases, cache and broker it is no HTTP."""
+        """The URL of every component's own port; databases, cache and broker use other schemes than HTTP."""
         return {part.name: part.url for part in self.components}
 
     def log(self, name: str, lines: int = 200) -> str:
-        """The last lines a component wrote."""
+        """Return a component's last log lines."""
         return docker("logs", "--tail", str(lines), self._container(name).id)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal to a component and return the pid that got it; what ends of it is started again."""
+        """Send a signal to a component; returns the pid that received it. An ended component is restarted."""
         container, pid = self._signal(name, number)
         if number in _ENDING:
-            # Docker takes a kill through its own door for the user's wish, and leaves the restart to us.
+            # Docker treats `docker kill` as the user's wish and does not restart the container, so this command does.
             again = 'docker wait "$0" && docker start "$0"'
             quiet = subprocess.DEVNULL
             subprocess.Popen(("/bin/sh", "-c", again, container.id), stdout=quiet, stderr=quiet)
@@ -141,12 +141,12 @@ class DockerStack(RunningStack):
     def _signal(self, name: str, number: signal.Signals) -> tuple[Container, int]:
         container = self._container(name)
         if container.pid is None:
-            raise LabError(f"{name} is down already")
+            raise LabError(f"{name} is already down")
         docker("kill", f"--signal={number.name}", container.id)
         return container, container.pid
 
     def wait_ready(self, timeout_s: float = WAIT_S) -> None:
-        """Wait until Docker holds every component for healthy and the public port says it is ready."""
+        """Wait until Docker reports every component as healthy and the public port is ready."""
         deadline_s = time.monotonic() + timeout_s
         while not (all(part.healthy for part in self.components) and self._answers()):
             if time.monotonic() > deadline_s:
@@ -162,7 +162,7 @@ class DockerStack(RunningStack):
 
     @contextlib.contextmanager
     def outage(self, name: str, number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
-        """Inside, a component is dead and stays dead; afterwards it is back and the whole stack is ready."""
+        """Inside, a component is killed and stays down. Afterwards it runs again and the whole stack is ready."""
         container, _ = self._signal(name, number)
         try:
             docker("wait", container.id)
@@ -173,7 +173,7 @@ class DockerStack(RunningStack):
 
     @contextlib.contextmanager
     def paused(self, name: str) -> Iterator[None]:
-        """Inside, a component neither works nor answers, but holds its connections: the slow failure."""
+        """Inside, a component is stopped but keeps its connections open: a slow failure."""
         container = self._container(name)
         docker("pause", container.id)
         try:
@@ -183,7 +183,7 @@ class DockerStack(RunningStack):
 
     @contextlib.contextmanager
     def cut_off(self, name: str) -> Iterator[None]:
-        """Inside, a component works but no packet reaches or leaves it; its peers are told nothing."""
+        """Inside, a component works but no packet reaches or leaves it. Its peers get no signal."""
         container = self._container(name)
         network = f"{self._project.name}_{NETWORK}"
         docker("network", "disconnect", network, container.id)
@@ -194,7 +194,7 @@ class DockerStack(RunningStack):
 
 
 def _component(container: Container) -> ComponentStatus | None:
-    """A container under the name that the native stack has for it; None for one-shots and what watches the stack."""
+    """Return a container under its native component name; None for one-shots and monitoring."""
     match container.service.split("-"):
         case ["gateway" | "redis" | "rabbitmq" as kind]:
             return _status(container, kind, kind)
@@ -224,7 +224,7 @@ def _status(container: Container, name: str, kind: str, shard: int | None = None
 
 
 def attached(architecture: str) -> DockerStack | None:
-    """The project that someone brought up by hand; None if there is none, or it is not healthy."""
+    """Return the project that a user brought up; None if there is none, or it is not healthy."""
     name = os.environ.get(f"WALLET_{architecture.upper()}_PROJECT") or f"wallet-{architecture}"
     stack = DockerStack(Project(architecture, name), {})
     components = stack.components
@@ -235,15 +235,15 @@ def attached(architecture: str) -> DockerStack | None:
 def running_on_docker(
     architecture: str, *, scale: Mapping[str, int] | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[DockerStack]:
-    """A stack from the repository's compose file, beside any other, with a port of its own; removed with its data.
+    """Run a separate stack from the repository's compose file, on its own port; removed with its data.
 
     Args:
-        architecture: which of the two.
+        architecture: saga or cqrs.
         scale: replicas by service, such as `{"orchestrator": 2}`.
         env: variables of the compose file, such as `WALLET_API_KEYS`.
 
     Raises:
-        LabError: there is no Docker, or it did not come up.
+        LabError: there is no Docker, or the stack did not come up.
     """
     port = PortChooser(usual=False).choose(0)
     variables = {f"WALLET_{architecture.upper()}_PORT": str(port), **(env or {})}

@@ -1,4 +1,4 @@
-"""A stack of native processes: one of its own, or the one a user has up."""
+"""A stack of native processes: a private one, or the user's."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ from wallet_lab.supervision.status import is_healthy, read_status
 
 
 class NativeStack(RunningStack):
-    """A stack whose components are processes below a supervisor."""
+    """A stack whose components are processes of a supervisor."""
 
     def __init__(self, home: StackHome, request: Request) -> None:
         """Use `running_stack`, which also takes it down, or `attached`."""
@@ -37,29 +37,29 @@ class NativeStack(RunningStack):
         self._owner: control.Owner | None = None
 
     def start(self) -> None:
-        """Bring the stack up (again: with the data it had)."""
+        """Start the stack, with its earlier data if there are any."""
         self._owner = control.Owner(self._home, self._request)
         self._owner.wait_ready(lambda _: None)
 
     def stop(self) -> None:
-        """Take the stack down gracefully if it was started here; its data stay."""
+        """Stop the stack gracefully if this object started it; its data stay."""
         if self._owner is not None:
             self._owner.abandon()
             self._owner = None
 
     @property
     def home(self) -> Path:
-        """The lab's home that it lives in."""
+        """The lab home of the stack."""
         return self._home.home
 
     @property
     def base_url(self) -> str:
-        """Where clients call."""
+        """The URL for clients."""
         return str(self._home.read("state")["base_url"])
 
     @property
     def components(self) -> list[ComponentStatus]:
-        """All components as they are now, each really asked."""
+        """All components, each probed now."""
         return [ComponentStatus(**component) for component in read_status(self._home)["components"]]
 
     @property
@@ -81,24 +81,24 @@ class NativeStack(RunningStack):
         return Addresses(self._home).broker
 
     def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
-        """Rebuild the read model of cqrs, or compare it with the events; returns what it said."""
+        """Rebuild the read model of cqrs, or compare it with the events; returns the finished command."""
         command = cqrs.rebuild(self._home, *(["--verify"] if verify else []))
         env = {**of_service(os.environ), **command.env}
         return subprocess.run(command.argv, env=env, capture_output=True, text=True, check=False)
 
     def pid(self, name: str) -> int | None:
-        """The process of a component; None while it is down."""
+        """Return the pid of a component; None while it is down."""
         pid: int | None = next(part["pid"] for part in self._recorded if part["name"] == name)
         return pid
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process of every component that is not down."""
+        """The pid of every running component."""
         return {part["name"]: part["pid"] for part in self._recorded if part["pid"] is not None}
 
     @property
     def urls(self) -> dict[str, str]:
-        """The own port's URL of every component; of databases, cache and broker it is no HTTP."""
+        """The URL of every component's own port; databases, cache and broker use other schemes than HTTP."""
         return {part["name"]: part["url"] for part in self._recorded}
 
     @property
@@ -107,14 +107,14 @@ class NativeStack(RunningStack):
         return components
 
     def log(self, name: str, lines: int = 200) -> str:
-        """The last lines a component (or `supervisor`, `migrations-0`, …) wrote."""
+        """Return the last log lines of a component (or of `supervisor`, `migrations-0`, …)."""
         return tail(self._home.log(name), lines)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal to a component and return the pid that got it; the supervisor restarts what dies."""
+        """Send a signal to a component; returns the pid that received it. The supervisor restarts it if it ends."""
         pid = self.pid(name)
         if pid is None:
-            raise LabError(f"{name} is down already")
+            raise LabError(f"{name} is already down")
         os.kill(pid, number)
         return pid
 
@@ -124,10 +124,10 @@ class NativeStack(RunningStack):
 
     @contextlib.contextmanager
     def outage(self, name: str, number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
-        """Inside, a component is dead and stays dead; afterwards it is back and the whole stack is ready."""
+        """Inside, a component is killed and stays down. Afterwards it runs again and the whole stack is ready."""
         hold = take_file_lock(self._home.hold(name))
         if hold is None:
-            raise LabError(f"another process keeps {name} down already")
+            raise LabError(f"another process already keeps {name} down")
         with hold:
             pid = self.kill(name, number)
             until(lambda: True if self.pid(name) != pid else None, WAIT_S, name)
@@ -136,9 +136,9 @@ class NativeStack(RunningStack):
 
     @contextlib.contextmanager
     def paused(self, name: str) -> Iterator[None]:
-        """Inside, a component neither works nor answers, but holds its connections: the slow failure.
+        """Inside, a component is stopped but keeps its connections open: a slow failure.
 
-        Its children go on: of a Postgres only new connections wait. `./lab chaos` pauses them, too.
+        Its children continue, so in Postgres only new connections wait. `./lab chaos` pauses the children too.
         """
         pid = self.kill(name, signal.SIGSTOP)
         try:
@@ -147,12 +147,12 @@ class NativeStack(RunningStack):
             os.kill(pid, signal.SIGCONT)
 
     def cut_off(self, name: str) -> AbstractContextManager[None]:
-        """Inside, no packet reaches or leaves a component; only containers have a network to be cut off from."""
-        raise LabError(f"{name} is a process and shares its network with all others: add --on docker")
+        """Raise LabError, because only containers have a network of their own."""
+        raise LabError(f"{name} is a process and shares its network with all others. Use --on docker.")
 
 
 def attached(home: StackHome) -> NativeStack | None:
-    """The stack that someone has up in this home; None if there is none, or it is not ready yet."""
+    """Return the user's stack in this home; None if there is none, or it is not ready yet."""
     if state_of(home).get("phase") != "ready":
         return None
     return NativeStack(home, Request(shards=decide_shards(home, None)))
@@ -173,25 +173,25 @@ def running_stack(
     monitoring: bool = False,
     extra_env: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[NativeStack]:
-    """A stack on free ports, ready to be called; stopped and (unless `home` is given) wiped at the end.
+    """Run a stack on free ports; stopped and (unless `home` is given) wiped at the end.
 
     Args:
-        architecture: which of the two.
-        home: the lab home to use instead of a temporary one; its data are left there.
-        below: the folder for the temporary home; the default, the system's temporary folder, may lie in memory,
-            where nothing should be measured.
-        shards: how many databases and workers; in cqrs, how many read shards.
-        orchestrators: how many share the public port (saga).
-        commands: how many command services (cqrs).
-        relays: how many relays, of which one is active (cqrs).
-        projections: how many projections, of which one is active for each partition (cqrs).
-        queries: how many query services (cqrs).
-        monitoring: whether a Prometheus watches it, and any other stack of the same home.
+        architecture: saga, cqrs or noop.
+        home: the lab home to use instead of a temporary one; its data are kept.
+        below: the folder for the temporary home. The default, the system's temporary folder, may be in memory and is
+        unsuitable for measurements.
+        shards: number of databases and workers; in cqrs, number of read shards.
+        orchestrators: number of orchestrators that share the public port (saga).
+        commands: number of command services (cqrs).
+        relays: number of relays, of which one is active (cqrs).
+        projections: number of projections, of which one is active for each partition (cqrs).
+        queries: number of query services (cqrs).
+        monitoring: whether Prometheus scrapes this stack and other stacks of the same home.
         extra_env: variables for services by kind ("worker", "orchestrator", "migrations"), by component name,
-            or "*" for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/saga/src"}}`.
+        or "*" for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/saga/src"}}`.
 
     Raises:
-        LabError: it did not come up; the text ends with the last log lines of what failed.
+        LabError: it did not come up; the text ends with the last log lines of the failed component.
     """
     with private_home(home, below) as root:
         request = Request(

@@ -1,4 +1,4 @@
-"""Waiting until nothing of a load is under way any more: every saga ended, every event visible to readers."""
+"""Waits for quiescence: every saga has ended, and readers see every event."""
 
 import asyncio
 import time
@@ -15,11 +15,11 @@ _CHECKPOINT = "SELECT position, stopped FROM read_model.checkpoint"
 
 
 class _NeverWill(Exception):
-    """A projection stands still before an event that it cannot apply."""
+    """A projection has stopped at an event that it cannot apply."""
 
 
 async def settle(stack: RunningStack, timeout_s: float = TIMEOUT_S) -> float | None:
-    """How long it took, in seconds; None if it had not come to rest when the time was up, or never will."""
+    """Wait for quiescence; returns the seconds, or None after the timeout or if it is impossible."""
     urls = stack.database_urls if stack.architecture == "saga" else []
     if stack.architecture == "cqrs":
         urls = [stack.event_store_url, *stack.database_urls]
@@ -27,7 +27,7 @@ async def settle(stack: RunningStack, timeout_s: float = TIMEOUT_S) -> float | N
     started_s = time.monotonic()
     try:
         async with asyncio.timeout(timeout_s):
-            while not await _AT_REST[stack.architecture](connections):  # noqa: ASYNC110 -- databases do not tell
+            while not await _AT_REST[stack.architecture](connections):  # noqa: ASYNC110 -- the databases send no signal
                 await asyncio.sleep(_LOOK_EVERY_S)
     except (TimeoutError, _NeverWill):
         return None

@@ -1,4 +1,4 @@
-"""A running stack as a program uses it: to measure, break and audit it, wherever it runs."""
+"""The interface of a running stack, for programs that measure, break and audit it."""
 
 import signal
 import subprocess
@@ -32,30 +32,30 @@ class ComponentStatus:
 
 
 class RunningStack(ABC):
-    """A stack that is up, and what its owner may do to it."""
+    """A running stack and its operations."""
 
     architecture: str
-    """Which one it is."""
+    """saga, cqrs or noop."""
     shards: int
-    """How many databases the wallets are spread over."""
+    """The number of databases that hold the wallets."""
 
     @abstractmethod
     def start(self) -> None:
-        """Bring the stack up (again: with the data it had)."""
+        """Start the stack, with its earlier data if there are any."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Take the stack down gracefully if it was started here; its data stay."""
+        """Stop the stack gracefully if this object started it; its data stay."""
 
     @property
     @abstractmethod
     def base_url(self) -> str:
-        """Where clients call."""
+        """The URL for clients."""
 
     @property
     @abstractmethod
     def components(self) -> list[ComponentStatus]:
-        """All components as they are now, each really asked."""
+        """All components, each probed now."""
 
     @property
     @abstractmethod
@@ -64,7 +64,7 @@ class RunningStack(ABC):
 
     @property
     def database_urls(self) -> list[str]:
-        """One URL per shard, as the owner of the database: for audits."""
+        """One URL per shard, as the owner of the database, for audits."""
         return [self._shard_url(shard, "wallet_owner") for shard in range(self.shards)]
 
     @property
@@ -101,32 +101,32 @@ class RunningStack(ABC):
 
     @abstractmethod
     def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
-        """Rebuild the read model of cqrs, or compare it with the events; returns what it said."""
+        """Rebuild the read model of cqrs, or compare it with the events; returns the finished command."""
 
     @abstractmethod
     def pid(self, name: str) -> int | None:
-        """The (first) process of a component as this machine sees it; None while it is down."""
+        """Return the pid of a component's first process on this machine; None while it is down."""
 
     @property
     @abstractmethod
     def pids(self) -> dict[str, int]:
-        """The process of every component that is not down."""
+        """The pid of every running component."""
 
     @property
     @abstractmethod
     def urls(self) -> dict[str, str]:
-        """The own port's URL of every component; of databases, cache and broker it is no HTTP."""
+        """The URL of every component's own port; databases, cache and broker use other schemes than HTTP."""
 
     @abstractmethod
     def log(self, name: str, lines: int = 200) -> str:
-        """The last lines a component wrote."""
+        """Return a component's last log lines."""
 
     @abstractmethod
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Send a signal to a component and return the pid that got it; what ends of it is started again."""
+        """Send a signal to a component; returns the pid that received it. An ended component is restarted."""
 
     def wait_restarted(self, name: str, old_pid: int, timeout_s: float = WAIT_S) -> int:
-        """Wait until another process has taken a component's place; returns its pid (maybe not ready yet)."""
+        """Wait until a component has a new process; returns its pid. The process may not be ready yet."""
         return until(lambda: pid if (pid := self.pid(name)) not in {None, old_pid} else None, timeout_s, name)
 
     @abstractmethod
@@ -135,22 +135,22 @@ class RunningStack(ABC):
 
     @abstractmethod
     def outage(self, name: str, number: signal.Signals = signal.SIGKILL) -> AbstractContextManager[None]:
-        """Inside, a component is dead and stays dead; afterwards it is back and the whole stack is ready."""
+        """Inside, a component is killed and stays down. Afterwards it runs again and the whole stack is ready."""
 
     @abstractmethod
     def paused(self, name: str) -> AbstractContextManager[None]:
-        """Inside, a component neither works nor answers, but holds its connections: the slow failure."""
+        """Inside, a component is stopped but keeps its connections open: a slow failure."""
 
     @abstractmethod
     def cut_off(self, name: str) -> AbstractContextManager[None]:
-        """Inside, a component works but no packet reaches or leaves it; its peers are told nothing."""
+        """Inside, a component works but no packet reaches or leaves it. Its peers get no signal."""
 
 
 def until(get: Callable[[], _T | None], timeout_s: float, what: str) -> _T:
-    """What `get` gives once it is not None. Raises LabError when that takes too long."""
+    """Call `get` until it returns a value other than None. Raises LabError after the timeout."""
     deadline_s = time.monotonic() + timeout_s
     while (value := get()) is None:
         if time.monotonic() > deadline_s:
-            raise LabError(f"{what} was not there after {timeout_s:.0f} s")
+            raise LabError(f"{what} did not appear within {timeout_s:.0f} s")
         time.sleep(0.02)
     return value

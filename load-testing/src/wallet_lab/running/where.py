@@ -1,4 +1,4 @@
-"""Where a stack is: native processes of this machine, or containers."""
+"""The two ways to run a stack: as native processes or as containers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ class Where(StrEnum):
 
 
 On = Annotated[
-    Where, typer.Option("--on", help="Where the stack runs: as processes, or from its compose file.")
+    Where, typer.Option("--on", help="Run the stack as native processes or from its compose file.")
 ]
 
 
 def attached(architecture: str, where: Where) -> RunningStack | None:
-    """The stack that the user has up there; None if there is none, or it is not ready yet."""
+    """Return the user's stack; None if there is none, or it is not ready yet."""
     if where is Where.DOCKER:
         return docker.attached(architecture)
     return native.attached(StackHome(default_home(), architecture))
@@ -34,7 +34,7 @@ def attached(architecture: str, where: Where) -> RunningStack | None:
 
 @contextlib.contextmanager
 def stack_in_use(architecture: str, where: Where) -> Iterator[RunningStack]:
-    """The stack that the user has up, which stays up; else one of its own, started now and wiped at the end."""
+    """Yield the user's stack, which stays up, or a new one that is wiped at the end."""
     if (up := attached(architecture, where)) is not None:
         yield up
         return
@@ -43,7 +43,7 @@ def stack_in_use(architecture: str, where: Where) -> Iterator[RunningStack]:
 
 
 def fresh_stack(architecture: str, where: Where) -> AbstractContextManager[RunningStack]:
-    """One of its own, started now and wiped at the end; noop, which is no architecture, has no containers."""
+    """Return a new stack that is wiped at the end. noop is always native, because it has no compose file."""
     if where is Where.DOCKER and architecture in ARCHITECTURES:
         return docker.running_on_docker(architecture)
     return native.running_stack(architecture, below=default_home())

@@ -1,1 +1,1 @@
-"""The servers of others that a stack stands on: how each is made, configured and started."""
+"""The third-party servers of a stack: how each is installed, configured and started."""

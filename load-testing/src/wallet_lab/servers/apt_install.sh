@@ -1,6 +1,6 @@
 #!/bin/sh
-# apt_install.sh PACKAGE…: installs packages of the system, as root. Another program that installs something is waited
-# for: apt itself waits for the lock of dpkg, but gives up at once when the package lists or archives are locked.
+# apt_install.sh PACKAGE…: installs packages of the system, as root. The script retries while another program holds the
+# locks of the package lists or archives, because apt waits only for the lock of dpkg.
 set -u
 
 deadline=$(($(date +%s) + ${WALLET_APT_TIMEOUT_S:-300}))
@@ -16,5 +16,5 @@ apt() {
     done
 }
 
-# Package lists may be missing or old on a fresh machine, so the first failure only means: fetch them.
+# On a new machine the package lists may be missing or old. If the first attempt fails, update the lists and retry.
 apt install -y --no-install-recommends "$@" || { apt update && apt install -y --no-install-recommends "$@"; }

@@ -1,4 +1,4 @@
-"""Caddy as the gateway: the Caddyfile of the repository, with this stack's addresses in the environment."""
+"""Caddy as the gateway, with the repository's Caddyfile and this stack's addresses as environment variables."""
 
 import sysconfig
 from collections.abc import Sequence
@@ -13,24 +13,24 @@ CADDYFILE = Path("kernel/containers/Caddyfile")
 
 
 def program() -> Path:
-    """The caddy of the locked environment.
+    """Return the caddy program of the locked environment.
 
     Raises:
         LabError: it is not part of the environment.
     """
     found = Path(sysconfig.get_path("scripts")) / "caddy"
     if not found.exists():
-        raise LabError("there is no caddy: run ./lab to set the environment up")
+        raise LabError("caddy is not installed. Run ./lab to set up the environment.")
     return runnable_copy(found, (found,), unprivileged_account())
 
 
 def gateway(port: int, commands: Sequence[int], queries: Sequence[int]) -> Component:
-    """The gateway on 127.0.0.1, in front of these ports."""
+    """Return the gateway on 127.0.0.1 in front of these ports."""
     return Component(
         name="gateway",
         kind="gateway",
         argv=(str(program()), "run", "--adapter", "caddyfile", "--config", "-"),
-        # Through stdin, because its account may be unable to enter the checkout.
+        # Through stdin, because its account may have no access to the checkout.
         stdin=(checkout() / CADDYFILE).read_bytes(),
         env={
             "HOME": "/nonexistent",
@@ -47,6 +47,6 @@ def gateway(port: int, commands: Sequence[int], queries: Sequence[int]) -> Compo
 
 
 def _upstreams(ports: Sequence[int]) -> str:
-    """The replicas, and how the gateway finds out which of them are alive."""
+    """Return the replicas and the gateway's health check for them."""
     addresses = " ".join(f"127.0.0.1:{port}" for port in ports)
     return f"to {addresses}\nhealth_uri /livez\nhealth_interval 200ms\nhealth_timeout 5s"

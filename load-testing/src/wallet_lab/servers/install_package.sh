@@ -1,10 +1,10 @@
 #!/bin/sh
-# install_package.sh PACKAGE [UNIT…]: installs one of the system's packages, as root, and leaves its services neither
-# started nor enabled: the lab runs servers of its own. Init scripts ask /usr/sbin/policy-rc.d whether they may start
-# something; for this one install the answer is no, and whatever answered before answers again afterwards.
+# install_package.sh PACKAGE [UNIT…]: installs one of the system's packages, as root. Its services are neither started
+# nor enabled, because the lab runs its own servers. Init scripts call /usr/sbin/policy-rc.d before they start a service.
+# During this install the script replaces policy-rc.d with one that forbids starts, and restores it afterwards.
 set -eu
 
-# Two labs at once would take each other's answer for the one from before.
+# A lock, because two labs at once would save each other's temporary policy as the original.
 if [ -z "${WALLET_INSTALL_LOCKED:-}" ]; then
     WALLET_INSTALL_LOCKED=1 exec flock --close --wait 600 /run/lock/wallet-lab-install.lock /bin/sh "$0" "$@"
 fi
@@ -19,7 +19,7 @@ restore() {
     if [ -e "$aside" ]; then mv "$aside" "$policy"; fi
 }
 
-# An install that was killed could not put things back: what it left is not the answer from before.
+# A killed install leaves its temporary policy behind. Restore the original first.
 if grep -qs wallet-lab "$policy"; then restore; fi
 if [ -e "$policy" ]; then mv "$policy" "$aside"; fi
 trap restore EXIT
@@ -29,7 +29,7 @@ chmod 755 "$policy"
 
 /bin/sh "$(dirname "$0")/apt_install.sh" "$package"
 
-# Installed is also enabled, for the next boot: not wanted either.
+# The installation also enables the services for the next boot. Disable them.
 for unit; do
     if [ -d /run/systemd/system ]; then
         systemctl disable "$unit" || true

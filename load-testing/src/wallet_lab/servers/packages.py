@@ -1,4 +1,4 @@
-"""Programs that come from the system's packages: installed when the lab may, else one sentence says what to do."""
+"""Installs programs from the system's packages if the lab may; else an error says what to do."""
 
 import os
 import shutil
@@ -12,14 +12,14 @@ from wallet_lab.stack import Command
 INSTALL = Path(__file__).with_name("install_package.sh")
 
 Runner = Callable[[Command], Awaitable[None]]
-"""Runs a command to its end and fails when it fails."""
+"""Runs a command to its end, and raises if it fails."""
 
 
 async def ensure(program: Path, package: str, units: tuple[str, ...], run: Runner) -> None:
-    """Installs the package unless its program is there; its own services (`units`) are not started.
+    """Install the package if its program is missing. The package's own services (`units`) are not started.
 
     Raises:
-        LabError: it is missing and cannot be installed.
+        LabError: the program is missing and cannot be installed.
     """
     if os.access(program, os.X_OK):
         return
@@ -33,8 +33,8 @@ async def ensure(program: Path, package: str, units: tuple[str, ...], run: Runne
     except CommandFailedError as failed:
         raise LabError(
             f"{program.name} is missing: run 'sudo apt-get install {package}' and try again "
-            "(the lab runs one of its own, so you may disable the system's service). "
+            "(the lab starts its own instance, so you may disable the system's service). "
             f"Its installation failed: {failed.reason}"
         ) from None
     if not os.access(program, os.X_OK):
-        raise LabError(f"the package {package} is installed, but {program} is not there")
+        raise LabError(f"the package {package} is installed, but {program} is missing")

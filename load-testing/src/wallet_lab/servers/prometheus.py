@@ -1,7 +1,7 @@
-"""Prometheus as a component of a stack: the system's program, with data and a port of the lab's own.
+"""Prometheus as a component of a stack: the system's program, with the lab's own data and port.
 
-It scrapes every stack of this lab home, also one that comes up later on: each stack's supervisor leaves a list of its
-targets where Prometheus looks. So both architectures stand side by side, whichever of them brought it up.
+It scrapes every stack of this lab home, later ones included, because each supervisor writes a list of its targets to a
+folder that Prometheus reads. So both architectures appear together, whichever stack started Prometheus.
 """
 
 import json
@@ -18,11 +18,11 @@ PACKAGE = "prometheus"
 UNITS = ("prometheus.service",)
 RULES = Path("monitoring/prometheus/rules")
 SCRAPE_INTERVAL = "1s"
-"""Short, because a run in the lab is; a scrape costs a service some 5 ms of CPU."""
+"""Short, because runs in the lab are short; a scrape costs a service about 5 ms of CPU."""
 
 
 def targets(stack: Stack) -> list[dict[str, Any]]:
-    """A stack's components that serve metrics, as Prometheus reads a list of targets from a file."""
+    """Return the components that serve metrics, in the format of a Prometheus target file."""
     return [
         {
             "targets": [f"127.0.0.1:{component.metrics_port}"],
@@ -38,7 +38,7 @@ def targets(stack: Stack) -> list[dict[str, Any]]:
 
 
 def configuration() -> dict[str, Any]:
-    """Prometheus' own settings; JSON is YAML. Its paths are patterns, so none may hold the path of the checkout."""
+    """Return Prometheus' settings (JSON is YAML). Its paths are patterns, so none may contain the checkout's path."""
     return {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": "5s"},
         "rule_files": ["rules/*.yml"],
@@ -56,7 +56,7 @@ def _directory(home: StackHome) -> Path:
 
 
 def server(home: StackHome, port: int) -> Component:
-    """The server that comes with this stack, as a component. k6 may write its own metrics to it."""
+    """Return the server as a component. k6 may write its own metrics to it."""
     data = _directory(home)
     return Component(
         name="prometheus",
@@ -79,10 +79,10 @@ def server(home: StackHome, port: int) -> Component:
 
 
 async def provision(home: StackHome, run: Runner) -> None:
-    """Installs the program if it is missing, and writes its configuration.
+    """Install the program if it is missing, and write its configuration.
 
     Raises:
-        LabError: it is missing and cannot be installed.
+        LabError: the program is missing and cannot be installed.
     """
     await ensure(PROGRAM, PACKAGE, UNITS, run)
     data = _directory(home)
@@ -91,7 +91,7 @@ async def provision(home: StackHome, run: Runner) -> None:
 
 
 def write_configuration(folder: Path, targets: Path) -> None:
-    """Write the settings into a folder, with links to the rules and to the lists of targets."""
+    """Write the settings into a folder, with links to the rules and to the target lists."""
     (folder / "prometheus.yml").write_text(json.dumps(configuration(), indent=1))
     for name, linked in (("rules", checkout() / RULES), ("targets", targets)):
         link = folder / name

@@ -1,6 +1,6 @@
-"""RabbitMQ as a node of the lab's own: the system's program, with data, ports, cookie and user that are only ours.
+"""RabbitMQ as the lab's own node: the system's program, with the lab's data, ports, cookie and user.
 
-The distribution's service is not used, not started and not touched.
+The system's own RabbitMQ service is not used, started or changed.
 """
 
 import base64
@@ -18,22 +18,22 @@ from wallet_lab.servers.packages import Runner, ensure
 from wallet_lab.stack import AmqpProbe, Component
 
 USER = "wallet"
-# The distribution's wrapper in PATH insists on its own system user; the script below it does not.
+# The distribution's wrapper in PATH requires its own system user; the script that it calls does not.
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 PACKAGE = "rabbitmq-server"
 UNITS = ("rabbitmq-server.service", "epmd.service", "epmd.socket")
 
-# The port mapper is a child of the node and ends with it, however that ends.
+# The port mapper is a child of the node, so it ends with the node in every case.
 _START = """\
 setpriv --pdeathsig KILL epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT" &
 exec "$0"
 """
 
-# The node's current directory, its data: the scripts and Erlang do not take every path that a checkout may have.
+# The node's current directory is its data directory, because the scripts and Erlang reject some valid paths.
 _HERE = "/proc/self/cwd"
 
-# Durable as it comes: quorum queues write to disk before they confirm. The limits fit a laptop: the write-ahead
-# log is kept in memory until it rolls over, so its size is also the node's appetite.
+# The default is durable: quorum queues write to disk before they confirm. The limits suit a laptop: the write-ahead log
+# stays in memory until it rolls over, so its size also determines the node's memory.
 _SETTINGS = """\
 listeners.tcp.local = 127.0.0.1:{port}
 load_definitions = {definitions}
@@ -46,7 +46,7 @@ log.console.level = warning
 """
 
 
-# Loaded at every start, not only the first: so the node also takes a new password.
+# Loaded at every start, so that the node also accepts a new password.
 def _definitions(user: str, password: str) -> dict[str, Any]:
     salt = secrets.token_bytes(4)
     hashed = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
@@ -59,7 +59,8 @@ def _definitions(user: str, password: str) -> dict[str, Any]:
     }
 
 
-# Counted when Prometheus asks; the management plugin's own collection, which nobody looks at here, stays off.
+# The metrics are computed at each scrape. The management plugin's own collection stays off, because the lab does not
+# use it.
 _METRICS_SETTINGS = """\
 prometheus.tcp.ip = 127.0.0.1
 prometheus.tcp.port = {port}
@@ -67,7 +68,7 @@ prometheus.return_per_object_metrics = true
 management_agent.disable_metrics_collector = true
 """
 
-# No busy waiting: the other processes of this machine need the cores.
+# No busy waiting, because the other processes need the cores.
 _ERLANG = (
     "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none"
 )
@@ -75,7 +76,7 @@ _ERLANG = (
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """One node: where its data are, and its three ports (AMQP, Erlang's distribution, Erlang's port mapper)."""
+    """One node: its data directory and its three ports (AMQP, Erlang's distribution, Erlang's port mapper)."""
 
     data_dir: Path
     port: int
@@ -83,21 +84,21 @@ class Broker:
     mapper_port: int
     credentials: Credentials = field(repr=False)
     metrics_port: int | None = None
-    """Where it tells Prometheus about itself, if it does: that costs a busy broker some CPU."""
+    """The port for Prometheus; None turns metrics off, because they cost a busy broker some CPU."""
 
     @property
     def url(self) -> str:
-        """For services; it holds the password."""
+        """The URL for services; it contains the password."""
         return client_url(self.port, self.credentials)
 
 
 def client_url(port: int, credentials: Credentials) -> str:
-    """The URL services connect with; it holds the password."""
+    """Return the URL for services; it contains the password."""
     return f"amqp://{USER}:{credentials.broker}@127.0.0.1:{port}/"
 
 
 def server(broker: Broker) -> Component:
-    """The node, as a component."""
+    """Return the node as a component."""
     data = broker.data_dir
     return Component(
         name="rabbitmq",
@@ -107,7 +108,7 @@ def server(broker: Broker) -> Component:
             "HOME": _HERE,
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(broker.mapper_port),
-            "RUNNING_UNDER_SYSTEMD": "1",  # the script then becomes the node instead of staying as its parent
+            "RUNNING_UNDER_SYSTEMD": "1",  # the script then becomes the node instead of its parent
             "RABBITMQ_NODENAME": "wallet@localhost",
             "RABBITMQ_DIST_PORT": str(broker.distribution_port),
             "RABBITMQ_MNESIA_BASE": f"{_HERE}/mnesia",
@@ -115,7 +116,7 @@ def server(broker: Broker) -> Component:
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_CONF_ENV_FILE": f"{_HERE}/rabbitmq-env.conf",
             "RABBITMQ_CONFIG_FILE": f"{_HERE}/rabbitmq.conf",
-            # Not /etc/rabbitmq/conf.d, which is for the system's broker.
+            # Not /etc/rabbitmq/conf.d, which belongs to the system's broker.
             "RABBITMQ_CONFIG_FILES": f"{_HERE}/conf.d",
             "RABBITMQ_ADVANCED_CONFIG_FILE": f"{_HERE}/advanced.config",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{_HERE}/enabled_plugins",
@@ -136,7 +137,7 @@ async def provision(broker: Broker, run: Runner) -> None:
     """Install the program if it is missing, and write the node's configuration.
 
     Raises:
-        LabError: it is missing and cannot be installed.
+        LabError: the program is missing and cannot be installed.
     """
     await ensure(PROGRAM, PACKAGE, UNITS, run)
     account = unprivileged_account()

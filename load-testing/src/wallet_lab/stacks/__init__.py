@@ -1,1 +1,1 @@
-"""Which parts each stack has, where they listen, and in what order they start."""
+"""The components of each stack, their addresses, and their starting order."""

@@ -1,4 +1,4 @@
-"""Where the parts of a running stack can be reached, with passwords: for audits, maintenance and tests."""
+"""The addresses of a running stack's components, with passwords, for audits, maintenance and tests."""
 
 from typing import Any, Literal
 
@@ -13,15 +13,14 @@ EVENT_STORE = "postgres-events"
 
 
 def read_shard(number: int) -> str:
-    """The component's name of a read shard's database."""
+    """Return the component name of a read shard's database."""
     return f"postgres-read-{number}"
 
 
 def database_of(component: str) -> str:
-    """The database of a Postgres server: `postgres-0` has shard_0, `postgres-events` events, `postgres-read-0` read_0.
+    """Return the database of a server: `postgres-0` has shard_0, `postgres-events` events, `postgres-read-0` read_0.
 
-    No two servers of a stack have one of the same name, so a connection that reaches another server than it was meant
-    for is refused by Postgres.
+    The servers of a stack have different database names. If a connection reaches the wrong server, Postgres refuses it.
     """
     which = component.removeprefix("postgres-").replace("-", "_")
     return f"shard_{which}" if which.isdigit() else which
@@ -31,12 +30,12 @@ class Addresses:
     """The addresses that a stack's supervisor recorded."""
 
     def __init__(self, home: StackHome) -> None:
-        """`home` is that of a stack that is up."""
+        """`home` belongs to a stack that is up."""
         self._home = home
         self._credentials = credentials.load(home.secrets)
 
     def database(self, component: str, role: Role) -> str:
-        """A database as the owner (audits, migrations) or as the services see it."""
+        """Return the URL of a database for its owner (audits, migrations) or for the services."""
         passwords = {
             "wallet_owner": self._credentials.database_owner,
             "wallet_service": self._credentials.database_service,
@@ -44,18 +43,18 @@ class Addresses:
         return str(self._part(component)["url"]).replace("//", f"//{role}:{passwords[role]}@")
 
     def read_shards(self, role: Role) -> list[str]:
-        """The read shards' databases (cqrs), in their order."""
+        """Return the URLs of the read shards' databases (cqrs), in order."""
         names = [part["name"] for part in self._components() if part["name"].startswith(read_shard(0)[:-1])]
         return [self.database(read_shard(number), role) for number in range(len(names))]
 
     @property
     def redis(self) -> str:
-        """The cache."""
+        """The URL of the cache."""
         return redis.client_url(self._part("redis")["port"], self._credentials.redis)
 
     @property
     def broker(self) -> str:
-        """The message broker (cqrs)."""
+        """The URL of the message broker (cqrs)."""
         return rabbitmq.client_url(self._part("rabbitmq")["port"], self._credentials)
 
     def _part(self, name: str) -> dict[str, Any]:

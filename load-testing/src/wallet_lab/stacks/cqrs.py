@@ -27,7 +27,7 @@ BEHIND_GATEWAY: dict[Kind, int] = {"command": 3310, "query": 3330}
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """One process of a service: its own port, and the one that only the gateway calls (0: none)."""
+    """One process of a service: its own port, and the port that only the gateway calls (0: none)."""
 
     kind: Kind
     number: int
@@ -55,11 +55,11 @@ class CqrsPlan:
 
     @property
     def clusters(self) -> tuple[Cluster, ...]:
-        """The event store's, then those of the read shards."""
+        """The cluster of the event store, then those of the read shards."""
         return (self.events, *self.reads)
 
     def stack(self) -> Stack:
-        """The plan as components in starting order."""
+        """Return the components in starting order."""
         reads = tuple(postgres.server(cluster, shard) for shard, cluster in enumerate(self.reads))
         cache = redis.server(self.redis_port, self.credentials.redis)
         stores = (postgres.server(self.events), *reads, cache, rabbitmq.server(self.broker))
@@ -83,7 +83,7 @@ class CqrsPlan:
     def _notes(self) -> tuple[str, ...]:
         if not self.request.usual_ports or self.public_port == PUBLIC_PORT:
             return ()
-        return (f"Port {PUBLIC_PORT} is taken by another server, so cqrs listens on {self.public_port}.",)
+        return (f"Port {PUBLIC_PORT} is in use by another server, so cqrs listens on {self.public_port}.",)
 
     def _migration(self, name: str, cluster: Cluster, which: str, **placement: str) -> Command:
         own = {"WALLET_DATABASE_URL": cluster.owner_url, "WALLET_SHARDS": str(len(self.reads))}
@@ -121,26 +121,27 @@ class CqrsPlan:
 
 
 def rebuild(home: StackHome, *arguments: str) -> Command:
-    """Builds a fresh read model beside the live one of a running stack; then swaps, or with `--verify` compares them.
+    """Return the command that rebuilds the read model of a running stack and swaps it.
 
-    With `--new-epoch` it begins a new epoch of the log instead.
+    With `--verify` the command compares the read model with the events. With `--new-epoch` it starts a new epoch of the
+    log.
     """
     addresses = Addresses(home)
     env = {
         "WALLET_EVENT_STORE_URL": addresses.database(EVENT_STORE, "wallet_service"),
-        # It makes and renames schemas, so it is the one command that comes as the owner.
+        # It creates and renames schemas, so it alone runs as the owner of the database.
         "WALLET_READ_URLS": ",".join(addresses.read_shards("wallet_owner")),
     }
     return Command(name="rebuild", argv=(*_module("wallet_cqrs.rebuild"), *arguments), env=env)
 
 
 def _module(name: str) -> tuple[str, ...]:
-    # -P: the current directory is no place to import from.
+    # -P: Python must not import from the current directory.
     return (sys.executable, "-P", "-m", name)
 
 
 def plan(request: Request, credentials: Credentials, data: Path, ports: PortChooser) -> CqrsPlan:
-    """Choose the ports of a stack whose databases live below `data`."""
+    """Choose the ports of a stack; its databases are in `data`."""
 
     def cluster(name: str, port: int) -> Cluster:
         return Cluster(name, database_of(name), data / name, ports.choose(port), credentials)

@@ -1,4 +1,4 @@
-"""How many shards a stack's data are spread over: the data fix it until they are wiped."""
+"""The number of shards of a stack. It cannot change until the data are wiped."""
 
 import re
 
@@ -10,26 +10,26 @@ _SHARD = re.compile(r"postgres-(?:read-)?(\d+)")
 
 
 def decide_shards(home: StackHome, asked: int | None) -> int:
-    """The number of shards to start with: what was asked for, else what the data have, else the default.
+    """Return the number of shards to start: the requested number, else that of the data, else the default.
 
     Raises:
-        LabError: the data have another number of shards than was asked for, or it is not certain how many.
+        LabError: the data have another number of shards than requested, or the number is not certain.
     """
     kept = _recorded(home)
     if kept is not None and asked not in {None, kept}:
         raise LabError(
             f"The data of {home.architecture} are spread over {kept} shards and cannot be read with {asked}; "
-            f"leave --shards out, or add --fresh to wipe the data and begin with {asked}."
+            f"leave --shards out, or add --fresh to delete the data and start with {asked}."
         )
     return asked or kept or DEFAULT_SHARDS
 
 
 def _recorded(home: StackHome) -> int | None:
-    """The number in layout.json; if that is missing or damaged, as many as there are databases."""
+    """Return the number in layout.json; if that is missing or damaged, the number of databases."""
     kept, found = home.read("layout").get("shards"), _databases(home)
     if found and found != set(range(max(found) + 1)):
         raise LabError(
-            f"the data of {home.architecture} in {home.data()} lack a shard's: restore it, or add --fresh"
+            f"the data of {home.architecture} in {home.data()} lack a shard: restore it, or add --fresh"
         )
     if not isinstance(kept, int) or kept < 1:
         return len(found) or None
@@ -42,7 +42,7 @@ def _recorded(home: StackHome) -> int | None:
 
 
 def _databases(home: StackHome) -> set[int]:
-    """The numbers of the shards whose databases were made."""
+    """Return the numbers of the shards that have a database."""
     if not home.root.exists():
         return set()
     data = home.data()

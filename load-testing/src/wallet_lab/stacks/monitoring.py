@@ -1,4 +1,4 @@
-"""What `--monitoring` adds to a stack: Prometheus, and what each component uses."""
+"""The components of `--monitoring`: Prometheus, and the exporter of each component's resource usage."""
 
 import sys
 from dataclasses import replace
@@ -12,7 +12,7 @@ COMPONENT_METRICS_PORT = 9096
 
 
 def monitored(stack: Stack, home: StackHome, ports: PortChooser) -> Stack:
-    """The stack with its monitoring as the last stage."""
+    """Return the stack with its monitoring as the last stage."""
     watcher = _component_metrics(home, ports.choose(COMPONENT_METRICS_PORT))
     server = prometheus.server(home, ports.choose(prometheus.PORT))
     return replace(

@@ -1,4 +1,4 @@
-"""The stack of the no-op target: one service and nothing behind it."""
+"""The stack of the no-op target: one service without databases."""
 
 import sys
 from dataclasses import dataclass, field
@@ -24,11 +24,11 @@ class NoopPlan:
     clusters: tuple[Cluster, ...] = ()
 
     def stack(self) -> Stack:
-        """The plan as its one component."""
+        """Return the target as a stack of one component."""
         service = Component(
             name="noop-0",
             kind="noop",
-            # -P: the current directory is no place to import from.
+            # -P: Python must not import from the current directory.
             argv=(sys.executable, "-P", "-m", "wallet_lab.noop"),
             env={
                 "WALLET_HOST": "127.0.0.1",
@@ -46,5 +46,5 @@ class NoopPlan:
 
 
 def plan(_request: Request, credentials: Credentials, _data: Path, ports: PortChooser) -> NoopPlan:
-    """Choose the ports; there are no databases."""
+    """Choose the ports. There are no databases."""
     return NoopPlan(credentials, ports.choose(PUBLIC_PORT), ports.choose(OWN_PORT))

@@ -1,4 +1,4 @@
-"""What a user wants of a stack: how many of which part."""
+"""The user's request for a stack: the number of each component."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for, of either architecture; the replicas of the other one are ignored."""
+    """The request for either architecture; replicas of the other one are ignored."""
 
     shards: int = 2
     orchestrators: int = 1
@@ -17,9 +17,9 @@ class Request:
     monitoring: bool = False
     usual_ports: bool = True
     extra_env: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Variables on top of the stack's own, by "*", component kind (or "migrations") or component name."""
+    """Additional variables, by "*", component kind (or "migrations") or component name."""
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Request":
-        """The request a front end left for the supervisor."""
+        """Read the request that a front end left for the supervisor."""
         return cls(**content)

@@ -32,7 +32,7 @@ class SagaPlan:
     orchestrator_ports: tuple[int, ...]
 
     def stack(self) -> Stack:
-        """The plan as components in starting order."""
+        """Return the components in starting order."""
         shards = range(self.request.shards)
         databases = tuple(postgres.server(cluster, shard) for shard, cluster in enumerate(self.clusters))
         cache = redis.server(self.redis_port, self.credentials.redis)
@@ -49,7 +49,9 @@ class SagaPlan:
     def _notes(self) -> tuple[str, ...]:
         if not self.request.usual_ports or self.public_port == PUBLIC_PORT:
             return ()
-        return (f"Port {PUBLIC_PORT} is taken by another server, so the saga listens on {self.public_port}.",)
+        return (
+            f"Port {PUBLIC_PORT} is in use by another server, so the saga listens on {self.public_port}.",
+        )
 
     def _migration(self, shard: int) -> Command:
         name = f"migrations-{shard}"
@@ -105,12 +107,12 @@ class SagaPlan:
 
 
 def _module(name: str) -> tuple[str, ...]:
-    # -P: the current directory is no place to import from.
+    # -P: Python must not import from the current directory.
     return (sys.executable, "-P", "-m", name)
 
 
 def plan(request: Request, credentials: Credentials, data: Path, ports: PortChooser) -> SagaPlan:
-    """Choose the ports of a stack whose databases live below `data`."""
+    """Choose the ports of a stack; its databases are in `data`."""
     clusters = tuple(
         Cluster(name, database_of(name), data / name, ports.choose(POSTGRES_PORT + shard), credentials)
         for shard in range(request.shards)

@@ -1,4 +1,4 @@
-"""Starting and stopping a stack's supervisor from outside: what `up`, `down` and the test fixtures share."""
+"""Starts and stops a stack's supervisor from outside, for `up`, `down` and the test fixtures."""
 
 import contextlib
 import json
@@ -21,14 +21,14 @@ POLL_S = 0.05
 STOP_TIMEOUT_S = 60.0
 
 Watcher = Callable[[dict[str, Any]], None]
-"""Told the stack's state again and again while one waits."""
+"""Receives the stack's state repeatedly during a wait."""
 
 
 class Owner:
-    """The one who started a supervisor; the stack stops when the owner goes without having released it."""
+    """The process that started a supervisor. If it ends without `release`, the stack stops."""
 
     def __init__(self, home: StackHome, request: Request) -> None:
-        """Start the supervisor; `wait_ready` tells how it went."""
+        """Start the supervisor; `wait_ready` waits for the result."""
         home.prepare()
         self._home = home
         self._process = _launch(home)
@@ -39,7 +39,7 @@ class Owner:
         """Wait until every component is ready; returns the state.
 
         Raises:
-            LabError: it did not come up; everything is stopped again.
+            LabError: it did not come up; all its processes are stopped.
         """
         while (state := self._state()).get("phase") != "ready":
             watch(state)
@@ -49,7 +49,7 @@ class Owner:
         return state
 
     def _state(self) -> dict[str, Any]:
-        # What an earlier supervisor wrote is not about this one.
+        # An earlier supervisor's record does not describe this one.
         state = self._home.read("state")
         return state if state.get("supervisor") == self._process.pid else {}
 
@@ -59,11 +59,13 @@ class Owner:
         state = self._state()
         if state.get("phase") == "stopped":
             raise LabError(f"{self._home.architecture} was taken down while it was starting")
-        raise LabError(state.get("error") or f"the supervisor ended; {self._home.log('supervisor')} says why")
+        raise LabError(
+            state.get("error") or f"the supervisor ended; {self._home.log('supervisor')} has the reason"
+        )
 
     def release(self) -> None:
-        """Let the stack live on without its owner."""
-        with contextlib.suppress(BrokenPipeError):  # it had been started by someone else, or has just died
+        """Keep the stack running after its owner ends."""
+        with contextlib.suppress(BrokenPipeError):  # another process had started it, or it has just died
             self._stdin.write(RELEASE)
             self._stdin.close()
 
@@ -100,10 +102,10 @@ def _launch(home: StackHome) -> "subprocess.Popen[bytes]":
 
 
 def join(home: StackHome, watch: Watcher) -> dict[str, Any]:
-    """Wait until a stack that someone else is starting is ready; returns its state.
+    """Wait until a stack that another process is starting is ready; returns its state.
 
     Raises:
-        LabError: it did not come up, or is on its way down.
+        LabError: it did not come up, or is being stopped.
     """
     while supervisor_pid(home) is not None:
         state = state_of(home)
@@ -117,7 +119,7 @@ def join(home: StackHome, watch: Watcher) -> dict[str, Any]:
 
 
 def stop(home: StackHome, watch: Watcher) -> bool:
-    """Stop a stack and wait until nothing of it runs; returns False when it was not up."""
+    """Stop a stack and wait until none of its processes runs; returns False if it was not up."""
     if not signal_supervisor(home, signal.SIGTERM):
         return False
     deadline_s = time.monotonic() + STOP_TIMEOUT_S

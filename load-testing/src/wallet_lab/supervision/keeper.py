@@ -1,4 +1,4 @@
-"""One component's life: started, watched, started again when it dies, stopped in the end."""
+"""The life of one component: start, watch, restart if it dies, stop."""
 
 import asyncio
 import os
@@ -23,15 +23,15 @@ _ADDRESS_IN_USE = re.compile("address (already )?in use|eaddrinuse", re.IGNORECA
 
 
 def backoff_s(quick_deaths: int) -> float:
-    """Seconds to wait before a restart, after so many deaths in a row that each came soon after the start."""
+    """Return the seconds to wait before a restart, after so many consecutive deaths that came soon after the start."""
     return min(BACKOFF_FIRST_S * 2 ** (quick_deaths - 1), BACKOFF_MAX_S) if quick_deaths else 0.0
 
 
 class Keeper:
-    """Keeps one component running; every restart has the same name, port, data and environment."""
+    """Keeps one component running. Every restart has the same name, port, data and environment."""
 
     def __init__(self, component: Component, home: StackHome, on_change: Callable[[], None]) -> None:
-        """`on_change` is called whenever `describe` would say something new."""
+        """`on_change` is called when the result of `describe` changes."""
         self.component = component
         self._home = home
         self._on_change = on_change
@@ -42,7 +42,7 @@ class Keeper:
         self._watch: asyncio.Task[None] | None = None
 
     def describe(self) -> dict[str, Any]:
-        """The component as `state.json` has it; the pid is None while it is down."""
+        """Describe the component for `state.json`; the pid is None while it is down."""
         component = self.component
         shard = {} if component.shard is None else {"shard": component.shard}
         pid = self._process.pid if self._process and self._process.returncode is None else None
@@ -51,10 +51,10 @@ class Keeper:
         return {**known, "url": component.url, **shard, **public, "restarts": self._restarts}
 
     async def start(self, timeout_s: float) -> None:
-        """Start the component and return once it is ready, watched from then on.
+        """Start the component, return when it is ready, and watch it from then on.
 
         Raises:
-            PortTakenError: another program has a port that it needs.
+            PortTakenError: another program uses a port that the component needs.
             CommandFailedError: it ended, or was not ready in time; the message ends with its last log lines.
         """
         process = await self._spawn()
@@ -99,7 +99,7 @@ class Keeper:
             code = await exited(process)
             was_quick = time.monotonic() - self._started_at_s < STABLE_AFTER_S
             quick_deaths = quick_deaths + 1 if was_quick else 0
-            print(f"{self.component.name} {exit_reason(code)}, starting it again", flush=True)  # noqa: T201 -- the supervisor's log
+            print(f"{self.component.name} {exit_reason(code)}, restarting it", flush=True)  # noqa: T201 -- the supervisor's log
             self._on_change()
             await asyncio.sleep(backoff_s(quick_deaths))
             await self._until_released()
@@ -111,17 +111,17 @@ class Keeper:
             try:
                 return await self._spawn()
             except OSError as error:
-                # Out of memory or processes, say: no reason to give a component up.
+                # For example no memory or no free process id: transient, so the next attempt may succeed.
                 print(f"{self.component.name} could not be started: {error}", flush=True)  # noqa: T201 -- as above
                 await asyncio.sleep(BACKOFF_MAX_S)
 
     async def _until_released(self) -> None:
-        # A lock, because its holder may be killed: a file would stay.
+        # A lock, because the kernel releases it if its holder is killed; a file would remain.
         while locking_pid(self._home.hold(self.component.name)) is not None:  # noqa: ASYNC110 -- another process locks it
             await asyncio.sleep(0.02)
 
     async def stop(self) -> None:
-        """Stop the component for good, gracefully when it lets itself be."""
+        """Stop the component finally: gracefully if it exits in time, else by SIGKILL."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait({self._watch})

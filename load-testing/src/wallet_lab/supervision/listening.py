@@ -1,4 +1,4 @@
-"""Who listens on a port: what answers there must be the component itself, not another stack's."""
+"""Finds the processes that listen on a port. The component itself must listen there, not another stack's."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,24 +10,24 @@ _LISTEN = "0A"
 
 
 class Listener(NamedTuple):
-    """A listening socket, as the kernel lists it."""
+    """A listening socket in the kernel's list."""
 
     inode: int
     uid: int
 
 
 def listens_alone(pid: int, port: int) -> bool:
-    """Whether processes of this family (a process and its descendants) listen on the port, and no others."""
+    """Whether this process and its descendants listen on the port, and no other process does."""
     found = set(_listeners(port))
     return bool(found) and all(_belongs(listener, pid) for listener in found)
 
 
 def _listeners(port: int) -> Iterator[Listener]:
-    """The sockets that listen on a port of this network namespace, whatever their address."""
+    """Return the sockets that listen on a port in this network namespace, on any address."""
     for table in ("tcp", "tcp6"):
         try:
             lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
-        except OSError:  # no IPv6 here
+        except OSError:  # no IPv6 on this machine
             continue
         for columns in map(str.split, lines):
             if columns[3] == _LISTEN and int(columns[1].rpartition(":")[2], 16) == port:
@@ -43,7 +43,7 @@ def _has(pid: int, listener: Listener) -> bool:
     try:
         return f"socket:[{listener.inode}]" in _links(folder.iterdir())
     except PermissionError:
-        # In a container, root may not look into another account's process; then the account must do.
+        # In a container, root may not inspect another account's process. Then the account of the socket must match.
         return folder.parent.stat().st_uid == listener.uid
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Starting processes that cannot outlive the one that started them."""
+"""Starts processes that end when their parent ends."""
 
 import asyncio
 import ctypes
@@ -21,7 +21,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
-    """Start a command; the kernel ends it when the calling *thread* ends, so call this from the main one."""
+    """Start a command. The kernel ends it when the calling *thread* ends, so call this from the main thread."""
     account = unprivileged_account() if command.unprivileged else None
     process = subprocess.Popen(
         command.argv,
@@ -49,23 +49,26 @@ def _feed(stdin: IO[bytes], data: bytes) -> None:
         stdin.write(data)
         stdin.close()
     except BrokenPipeError:
-        # It ended without reading; its exit status says so better than we could.
+        # It ended without reading its input. Its exit status explains more than this error.
         return
 
 
 def die_with(parent: int, orphan_signal: signal.Signals) -> Callable[[], None]:
-    """What a child calls, after it changed its user (which would clear the setting), to end with its parent."""
+    """Return a function with which a child ties its life to its parent's.
+
+    Call it in the child after the change of user, because that change clears the setting.
+    """
 
     def arrange() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, orphan_signal)
-        if os.getppid() != parent:  # the parent died before the setting was in force
+        if os.getppid() != parent:  # the parent died before the setting took effect
             os.kill(os.getpid(), signal.SIGKILL)
 
     return arrange
 
 
 async def exited(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the end of a process without a thread (forking and threads do not mix); returns its code."""
+    """Wait for the end of a process without a thread, because forks and threads do not mix; returns the exit code."""
     if process.poll() is not None:
         return process.returncode
     loop = asyncio.get_running_loop()
@@ -81,10 +84,10 @@ async def exited(process: subprocess.Popen[bytes]) -> int:
 
 
 async def run(command: Command, output: IO[bytes] | int) -> None:
-    """Run a command to its end; a cancelled run leaves no process behind.
+    """Run a command to its end. If the task is cancelled, the process is stopped.
 
     Raises:
-        CommandFailedError: it exited with another code than 0.
+        CommandFailedError: it exited with a code other than 0.
     """
     process = spawn(command, output)
     try:
@@ -98,12 +101,12 @@ async def run(command: Command, output: IO[bytes] | int) -> None:
 
 
 def exit_reason(code: int) -> str:
-    """How a process ended, in words."""
+    """Describe how a process ended."""
     return f"exited with code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
 
 
 async def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, grace_s: float) -> bool:
-    """Ask a process to stop, kill it when it has not after `grace_s`; returns whether it stopped itself."""
+    """Ask a process to stop, and kill it after `grace_s`; returns whether it stopped by itself."""
     if process.poll() is not None:
         return True
     process.send_signal(stop_signal)
@@ -118,16 +121,16 @@ async def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, gra
 
 
 def at_work_in(directory: Path) -> list[psutil.Process]:
-    """The Postgres processes of the cluster in this directory."""
+    """Return the Postgres processes of the cluster in this directory."""
     return [process for process in psutil.process_iter() if _is_at_work(process, directory)]
 
 
 def _is_at_work(process: psutil.Process, directory: Path) -> bool:
-    """By name and by current directory, because a user's shell may be there too."""
+    """Match by name and current directory, because a user's shell may be in the directory too."""
     try:
         return process.name() == "postgres" and Path(process.cwd()).samefile(directory)
     except psutil.AccessDenied:
-        # In a container, root may not see where another account's process is; its server's command line says it.
+        # In a container, root may not see the directory of another account's process, but the command line contains it.
         return str(directory) in _command_lines(process)
     except (psutil.Error, OSError):
         return False
@@ -142,9 +145,10 @@ def _command_lines(process: psutil.Process) -> list[str]:
 
 
 async def clear_leftovers(directory: Path, patience_s: float = 5.0) -> None:
-    """Let what a crashed server left at work in its data directory finish, then kill the rest; free the directory.
+    """Wait for processes that a crashed server left in its data directory, then kill the rest.
 
-    Postgres takes any live process with the id in `postmaster.pid` for its predecessor, after a reboot a stranger's.
+    Postgres takes any live process with the id in `postmaster.pid` for its predecessor. After a reboot that may be an
+    unrelated process.
     """
     deadline = asyncio.get_running_loop().time() + patience_s
     while leftovers := at_work_in(directory):

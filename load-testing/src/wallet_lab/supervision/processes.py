@@ -1,4 +1,4 @@
-"""The processes of a component, seen from outside."""
+"""Reads the processes of a component from outside."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import psutil
 
 
 def family(pid: int) -> Iterator[psutil.Process]:
-    """A process and its descendants, as the kernel lists them: psutil would look at every process of the machine."""
+    """Yield a process and its descendants from the kernel's list; psutil would read every process."""
     try:
         yield psutil.Process(pid)
         children = [file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children")]
@@ -18,6 +18,6 @@ def family(pid: int) -> Iterator[psutil.Process]:
 
 
 def cpu_s(process: psutil.Process) -> float:
-    """What it has used, and those of its children that ended and were waited for. Raises psutil.NoSuchProcess."""
+    """Return the CPU seconds of a process and its reaped children. Raises psutil.NoSuchProcess."""
     times = process.cpu_times()
     return float(times.user + times.system + times.children_user + times.children_system)

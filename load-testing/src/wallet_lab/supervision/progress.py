@@ -1,4 +1,4 @@
-"""What one waits for while a stack starts or stops."""
+"""Shows which component a starting or stopping stack is waiting for."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Watcher]:
-    """Show what one waits for: a live line on a terminal, otherwise one line each time it changes."""
+    """Show the current wait: one live line on a terminal, else one line per change."""
     said: list[str] = []
 
     def say(text: str, show: Callable[[str], object]) -> None:

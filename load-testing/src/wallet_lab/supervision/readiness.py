@@ -1,4 +1,4 @@
-"""Asking a component whether it is ready, in its own protocol and with nothing but sockets."""
+"""Readiness probes: each asks a component in its own protocol, over a plain socket."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ PROBE_TIMEOUT_S = 2.0
 
 
 async def is_ready(probe: Probe, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
-    """Whether the component behind the probe is ready now; silence for `timeout_s` counts as no."""
+    """Whether the component behind the probe is ready now; no answer within `timeout_s` means no."""
     request, good = _conversation(probe)
     try:
         return await asyncio.wait_for(_answers(probe.port, request, good), timeout_s)
@@ -25,13 +25,14 @@ def _conversation(probe: Probe) -> tuple[bytes, re.Pattern[bytes]]:
             request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
             return request.encode(), re.compile(rb"HTTP/1\.[01] 200 ")
         case PostgresProbe():
-            # Protocol 3.0's startup message; "R" asks for the password, "E" says that it is not ready yet.
+            # The startup message of protocol 3.0. "R" asks for the password; "E" means that the server is not ready
+            # yet.
             body = struct.pack(">I", 196608) + b"user\0wallet_service\0database\0postgres\0\0"
             return struct.pack(">I", len(body) + 4) + body, re.compile(rb"R")
         case RedisProbe(_, password):
             return f"AUTH {password}\r\nPING\r\n".encode(), re.compile(rb"\+OK\r\n\+PONG\r\n")
         case AmqpProbe():
-            # A method frame on channel 0; a node that is still booting has no listener yet.
+            # A method frame on channel 0. A node that is still booting has no listener yet.
             return b"AMQP\x00\x00\x09\x01", re.compile(rb"\x01\x00\x00")
 
 
@@ -48,16 +49,16 @@ async def _answers(port: int, request: bytes, good: re.Pattern[bytes]) -> bool:
 
 
 def shares_with_none(public_port: int | None, supervisor: int) -> bool:
-    """Whether only this supervisor's processes listen on the port that replicas share; True if there is none."""
+    """Whether only this supervisor's processes listen on the replicas' shared port; True if there is none."""
     return public_port is None or listens_alone(supervisor, public_port)
 
 
 async def until_ready(probe: Probe, pid: int, interval_s: float = 0.05) -> None:
-    """Return once the component with this process is ready; bound it with a timeout."""
-    while not await is_ready_itself(probe, pid):  # noqa: ASYNC110 -- the component cannot tell us
+    """Return when the component with this process is ready. The caller sets the timeout."""
+    while not await is_ready_itself(probe, pid):  # noqa: ASYNC110 -- a component sends no signal when it is ready
         await asyncio.sleep(interval_s)
 
 
 async def is_ready_itself(probe: Probe, pid: int) -> bool:
-    """Whether the component is ready, and it is this process that answers."""
+    """Whether the component is ready, and this process is the one that answers."""
     return await is_ready(probe) and listens_alone(pid, probe.port)

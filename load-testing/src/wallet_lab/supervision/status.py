@@ -1,4 +1,4 @@
-"""What of a stack is up and healthy: really asked, not remembered."""
+"""The status of a stack: each component is probed now; recorded health does not count."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ _SHOWN = ("name", "kind", "pid", "port", "url", "shard")
 
 
 def read_status(home: StackHome) -> dict[str, Any]:
-    """The stack as `./lab status --json` prints it; no components and no base URL when it is not up."""
+    """Return the stack as `./lab status --json` prints it; no components and no base URL if it is not up."""
     state = state_of(home)
     components = state.get("components", [])
     healthy = run_blocking(_ask_all(home, state))

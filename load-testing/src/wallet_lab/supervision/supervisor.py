@@ -1,9 +1,9 @@
-"""The parent of every component of one stack: starts them in order, restarts what dies, stops all in the end.
+"""The parent process of all components of one stack: starts them in order, restarts them, and stops them.
 
-One supervisor runs per stack, detached from the terminal. It holds the stack's lock for as long as it lives;
-if it is killed, the kernel ends its children. Its standard input is a pipe from whoever started it. The first
-line in it is the request; the byte `RELEASE` then sets the supervisor free until `down`; closed without that
-byte, the owner is gone and the stack stops.
+One supervisor runs per stack, detached from the terminal. It holds the stack's lock for its whole life. If it is
+killed, the kernel ends its children. Its standard input is a pipe from the process that started it, the owner. The
+first line is the request. After the byte `RELEASE`, the supervisor runs until `down`. If the pipe closes without that
+byte, the owner has died and the stack stops.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class Supervisor:
     """Brings one stack up, keeps it up and takes it down."""
 
     def __init__(self, home: StackHome, request: Request, lock: IO[str]) -> None:
-        """Nothing starts before `serve`; `lock` is the stack's, and locked."""
+        """`lock` is the stack's lock, already held. Nothing starts before `serve`."""
         self._home = home
         self._lock = lock
         self._request = request
@@ -67,7 +67,7 @@ class Supervisor:
         self._stop = asyncio.Event()
 
     async def serve(self) -> int:
-        """Run until told to stop; returns the exit code."""
+        """Run until a signal or the owner's end stops the stack; returns the exit code."""
         self._listen()
         starting = asyncio.create_task(self._start())
         stopping = asyncio.create_task(self._stop.wait())
@@ -112,7 +112,7 @@ class Supervisor:
                 self._keepers.clear()
                 ports.release()
             else:
-                self._ports = ports  # its claims last as long as the stack
+                self._ports = ports  # its claims must last as long as the stack
                 return
 
     async def _start_on(self, ports: PortChooser, secrets: Credentials) -> None:
@@ -159,17 +159,17 @@ class Supervisor:
                 raise CommandFailedError(command.name, f"{error.reason}\n{tail(log)}") from None
 
     async def _look_after_files(self, stopping: "asyncio.Task[bool]") -> None:
-        # Without its lock (`git clean`, a removed checkout) no `down` would ever find this stack.
+        # Without its lock file (`git clean`, a removed checkout), no `down` would ever find this stack.
         while not stopping.done() and self._has_lock():
             trim_logs(self._home)
             if (
                 self._home.read("state").get("supervisor") != os.getpid()
-            ):  # damaged by whatever else writes here
+            ):  # another program may have damaged the file
                 self._report_change()
             await asyncio.wait({stopping}, timeout=LOOK_EVERY_S)
 
     def _has_lock(self) -> bool:
-        # Not by opening the file: closing it again would give the lock away.
+        # Do not open the file: closing it would release the lock.
         try:
             return os.path.samestat(os.fstat(self._lock.fileno()), (self._home.root / "lock").stat())
         except OSError:
@@ -197,7 +197,7 @@ class Supervisor:
     def _report(self, phase: str, waiting_for: list[str] | None = None) -> None:
         self._phase = phase
         self._waiting_for = waiting_for or []
-        with contextlib.suppress(FileNotFoundError):  # its files are gone: nobody is left to tell
+        with contextlib.suppress(FileNotFoundError):  # its files were removed, so there is no reader
             self._home.write("state", self._state(), durable=False)
 
     def _state(self) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _unforeseen(error: BaseException, home: StackHome) -> str:
 
 
 async def _all_or_none(work: Iterable[Coroutine[None, None, None]]) -> None:
-    """Do everything at once; the first failure ends the rest and is the one that is raised."""
+    """Run all coroutines concurrently. The first failure cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             for item in work:
@@ -230,7 +230,7 @@ async def _all_or_none(work: Iterable[Coroutine[None, None, None]]) -> None:
 
 
 def _read_request() -> Request:
-    # Byte by byte: what follows the line is for `_hear_owner`.
+    # Read byte by byte, because `_hear_owner` reads what follows the line.
     line = b""
     while not line.endswith(b"\n") and (byte := os.read(sys.stdin.fileno(), 1)):
         line += byte
@@ -238,7 +238,7 @@ def _read_request() -> Request:
 
 
 def main() -> int:
-    """Supervise the stack named on the command line: its home and its architecture."""
+    """Supervise the stack on the command line: its home and its architecture."""
     home = StackHome(Path(sys.argv[1]), sys.argv[2])
     lock = take_lock(home)
     if lock is None:

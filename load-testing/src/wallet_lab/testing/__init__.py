@@ -1,7 +1,7 @@
-"""Real servers for tests: a whole stack, or one database or cache alone.
+"""Real servers for tests: a whole stack, or a single database, cache or broker.
 
-Nothing here touches the stack a user may have up: every home is private, all ports are free ones, and what
-runs ends with the test process, also when that is killed.
+Tests never touch the user's stack: every home is private, all ports are free ones, and all servers end with the test
+process, even if it is killed.
 """
 
 from wallet_lab.running.native import running_stack

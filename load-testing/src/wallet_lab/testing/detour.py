@@ -1,4 +1,4 @@
-"""A port that leads to another server than its own, as the address of a container may after a restart."""
+"""A port that leads to another server, as a container's address may after a restart."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 @contextlib.asynccontextmanager
 async def detour(port: int, to_port: int) -> AsyncIterator[None]:
-    """Inside, who connects to `port` on 127.0.0.1 reaches `to_port`; nobody else may listen there."""
+    """Inside, connections to `port` on 127.0.0.1 reach `to_port`. No other process may listen on `port`."""
     under_way: set[asyncio.Task[None]] = set()
 
     async def serve(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""One database or one cache alone, for tests of what stands on it."""
+"""A single database, cache or broker, for tests of the code that uses it."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ DATABASE = "wallet"
 
 
 class RunningServer:
-    """One database or cache server that a test started by itself."""
+    """One server that a test started by itself."""
 
     def __init__(self, component: Component, log: Path) -> None:
         """Use `running_postgres` or `running_redis`, which also stop it."""
@@ -38,7 +38,7 @@ class RunningServer:
 
     @property
     def port(self) -> int:
-        """Where it listens on 127.0.0.1."""
+        """Its port on 127.0.0.1."""
         return self._component.port
 
     def start(self) -> None:
@@ -55,7 +55,7 @@ class RunningServer:
             raise LabError(f"{self._component.name} did not start:\n{tail(self._log)}") from None
 
     def kill(self) -> None:
-        """Crash it; `start` brings it back."""
+        """Kill it with SIGKILL; `start` starts it again."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -67,7 +67,7 @@ class RunningServer:
 
 
 class PostgresServer(RunningServer):
-    """A cluster with the database, roles and passwords every shard has."""
+    """A cluster with the database, roles and passwords of a shard."""
 
     def __init__(self, cluster: Cluster, log: Path) -> None:
         """Use `running_postgres`."""
@@ -82,12 +82,12 @@ class PostgresServer(RunningServer):
 
     @property
     def owner_url(self) -> str:
-        """The database `wallet`, as its owner."""
+        """The URL of the database `wallet` for its owner."""
         return self._cluster.owner_url
 
     @property
     def service_url(self) -> str:
-        """The database `wallet`, as the services see it."""
+        """The URL of the database `wallet` for the services."""
         return self._cluster.service_url
 
     def migrate(
@@ -96,7 +96,7 @@ class PostgresServer(RunningServer):
         """Run the migrations on the database `wallet`, as `up` does.
 
         Raises:
-            LabError: they failed; the text ends with what they printed.
+            LabError: they failed; the text ends with their output.
         """
         env = {
             "WALLET_DATABASE_URL": self.owner_url,
@@ -107,7 +107,7 @@ class PostgresServer(RunningServer):
         _run_logged(command, self._log.with_name("migrations.log"))
 
     def copy_database(self) -> "DatabaseUrls":
-        """A copy of the database `wallet` with all that is in it (150 ms); nobody may be connected to it."""
+        """Copy the database `wallet` with its content (150 ms). It must have no connections."""
         self._databases += 1
         name = f"{DATABASE}_{self._databases}"
         self._as_admin(
@@ -118,7 +118,7 @@ class PostgresServer(RunningServer):
         return DatabaseUrls(owner=_renamed(self.owner_url, name), service=_renamed(self.service_url, name))
 
     def set_read_only(self, *, is_read_only: bool, ends_sessions: bool = True) -> None:
-        """Refuse writes, as a demoted primary does, or take them again."""
+        """Refuse writes, as a demoted primary does, or accept them again."""
         self._as_admin(
             f"ALTER SYSTEM SET default_transaction_read_only = {'on' if is_read_only else 'off'}",
             "SELECT pg_reload_conf()",
@@ -128,7 +128,7 @@ class PostgresServer(RunningServer):
             self.end_sessions()
 
     def end_sessions(self) -> None:
-        """End every client's session, as a failover does."""
+        """End all sessions of clients, as a failover does."""
         self._as_admin(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
@@ -156,7 +156,7 @@ class PostgresServer(RunningServer):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrls:
-    """One database, seen by its owner and by the services."""
+    """The URLs of one database, for its owner and for the services."""
 
     owner: str
     service: str
@@ -178,9 +178,9 @@ def _run_logged(command: Command, log: Path) -> None:
 def running_postgres(
     *, home: Path | None = None, secrets_of: PostgresServer | None = None
 ) -> Iterator[PostgresServer]:
-    """One Postgres cluster, durable as in a stack, on a free port; make it once per test session.
+    """Run one Postgres cluster, durable as in a stack, on a free port. Share it within a test session.
 
-    With `secrets_of` it has the passwords of another one, so that one address can name both.
+    With `secrets_of` it has the passwords of another cluster, so that one address can lead to both.
     """
     with private_home(home) as root:
         stack_home = StackHome(root, "postgres")
@@ -218,7 +218,7 @@ def _run_quietly(home: StackHome) -> postgres.Runner:
 
 
 class RedisServer(RunningServer):
-    """A cache alone."""
+    """A single cache."""
 
     def __init__(self, port: int, password: str, log: Path) -> None:
         """Use `running_redis`."""
@@ -228,7 +228,7 @@ class RedisServer(RunningServer):
 
 @contextlib.contextmanager
 def running_redis() -> Iterator[RedisServer]:
-    """One Redis on a free port, empty; `kill` and `start` it to see what its loss does."""
+    """Run one empty Redis on a free port; tests `kill` and `start` it."""
     with private_home(None) as root:
         ports = PortChooser(usual=False)
         port = ports.choose(0)
@@ -242,7 +242,7 @@ def running_redis() -> Iterator[RedisServer]:
 
 
 class RabbitServer(RunningServer):
-    """A message broker alone."""
+    """A single message broker."""
 
     def __init__(self, broker: rabbitmq.Broker, log: Path) -> None:
         """Use `running_rabbitmq`."""
@@ -252,7 +252,7 @@ class RabbitServer(RunningServer):
 
 @contextlib.contextmanager
 def running_rabbitmq() -> Iterator[RabbitServer]:
-    """One RabbitMQ node on free ports, empty; make it once per test session."""
+    """Run one empty RabbitMQ node on free ports. Share it within a test session."""
     with private_home(None) as root:
         home = StackHome(root, "rabbitmq")
         home.prepare()

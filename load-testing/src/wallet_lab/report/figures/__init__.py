@@ -1,4 +1,4 @@
-"""The report's figures: one function each, from a report to an exhibit."""
+"""The report's figures: one function per figure, from a report to an exhibit."""
 
 from collections.abc import Callable
 
@@ -29,4 +29,4 @@ FIGURES: tuple[Callable[[Report], Exhibit | None], ...] = (
     outcomes,
     audits,
 )
-"""In the order of the page. One that finds nothing to draw returns None."""
+"""In the order of the page. A function without data returns None."""

@@ -1,4 +1,4 @@
-"""Every promise, looked at after every run."""
+"""A figure of every check after every run."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class _Tally:
 
 
 def audits(report: Report) -> Exhibit | None:
-    """A row a promise, a column an architecture: how many of the audits found it kept."""
+    """Draw one row per check and one column per architecture: the number of audits that passed."""
     names = architectures(report)
     tallies = {
         (check, name): tally
@@ -54,8 +54,8 @@ def audits(report: Report) -> Exhibit | None:
     return Exhibit(
         name="audits",
         title="Audit verdicts",
-        caption="After every run and every fault the books are compared with the promises and with what each client "
-        "was told. One broken promise and the run's figures are withheld.",
+        caption="After every run and every fault, the audit compares the books with the guarantees and with the "
+        "responses that clients received. If one check fails, the figures of the run are withheld.",
         alt=_alt(tallies),
         figure=figure,
         table=_table(tallies),
@@ -81,7 +81,7 @@ def _tally(report: Report, architecture: str, name: str) -> _Tally:
 
 def _alt(tallies: dict[tuple[str, str], _Tally]) -> str:
     broken = [f"{check} ({name})" for (check, name), tally in tallies.items() if tally.passed < tally.looked]
-    return f"Grid of promises and architectures. Broken: {', '.join(broken) or 'none'}."
+    return f"Grid of checks and architectures. Broken: {', '.join(broken) or 'none'}."
 
 
 def _table(tallies: dict[tuple[str, str], _Tally]) -> Table:

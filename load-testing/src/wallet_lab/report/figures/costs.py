@@ -1,4 +1,4 @@
-"""What the servers spend on an acknowledged call, by component."""
+"""Figures of the server costs per acknowledged call, by component."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,35 +14,34 @@ from wallet_lab.report.table import Table
 from wallet_lab.report.wording import number
 
 LETTER = 0.012
-"""About the share of the axis that a letter takes: a part with no room for its name goes without; the table has it."""
+"""The approximate share of the axis that a letter takes. A part too small for its name has no label; the table has it.
+"""
 
-_BY_COMPONENT = (
-    "A bar is the sum over all processes; its parts are components, the costliest of the architecture first."
-)
+_BY_COMPONENT = "A bar is the sum over all processes. Its parts are components, the most expensive one first."
 _ALL_TOGETHER = (
-    "All that was sent over the loopback interface, with headers: by the clients, between the components, and by "
-    "whatever else ran on the machine. The kernel does not say whose it was."
+    "All bytes on the loopback interface, headers included: from the clients, between the components, and "
+    "from other processes of the machine. The kernel does not say which process sent them."
 )
 
 Kind = Callable[[Run], Costs | None]
 Bars = dict[tuple[str, str], dict[str, float]]
-"""By scenario and architecture: the component's part, by its name."""
+"""Keys: scenario and architecture, then the component."""
 
 
 def cpu(report: Report) -> Exhibit | None:
-    """Milliseconds of processor time."""
+    """Draw the milliseconds of processor time."""
     bars = _bars(report, lambda run: run.server_cpu_ms_per_transfer)
     return _exhibit(bars, "cpu", "Server CPU per call", "CPU-ms", _BY_COMPONENT)
 
 
 def disk(report: Report) -> Exhibit | None:
-    """Bytes that the kernel sent to the disk."""
+    """Draw the bytes that the kernel sent to the disk."""
     bars = _bars(report, lambda run: run.disk_bytes_per_transfer)
     return _exhibit(bars, "disk", "Written to disk per call", "bytes", _BY_COMPONENT)
 
 
 def network(report: Report) -> Exhibit | None:
-    """Bytes over sockets."""
+    """Draw the bytes over sockets."""
     bars = _bars(report, lambda run: run.network_bytes_per_transfer)
     return _exhibit(bars, "network", "Network per call", "bytes", _ALL_TOGETHER)
 
@@ -75,7 +74,7 @@ def _exhibit(bars: Bars, name: str, title: str, unit: str, caption: str) -> Exhi
 
 
 def _parts(runs: list[Run], kind: Kind) -> dict[str, float]:
-    """The mean over repeats, by component."""
+    """Return the mean over repeats, by component."""
     found = [costs for run in runs if not is_step(run) and (costs := kind(run))]
     if not found or missing(runs):
         return {}
@@ -84,7 +83,7 @@ def _parts(runs: list[Run], kind: Kind) -> dict[str, float]:
 
 
 def _in_one_order(bars: Bars) -> Bars:
-    """A component has the same place, so the same shade, in all bars of its architecture: the costliest first."""
+    """Give a component the same place and shade in all bars of its architecture: the most expensive first."""
     sums: dict[str, Counter[str]] = {}
     for (_, architecture), parts in bars.items():
         sums.setdefault(architecture, Counter()).update(parts)
@@ -134,4 +133,4 @@ def _table(bars: Bars, unit: str) -> Table:
         )
         for group, parts in bars.items()
     ]
-    return Table(("scenario", "architecture", f"{unit} in all", "of which"), rows)
+    return Table(("scenario", "architecture", f"{unit} in total", "of which"), rows)

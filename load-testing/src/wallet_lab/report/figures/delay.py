@@ -1,4 +1,4 @@
-"""From a write's answer to a reader's seeing it."""
+"""A figure of the time from a write's response until a reader sees the write."""
 
 from matplotlib.lines import Line2D
 
@@ -14,7 +14,7 @@ _STYLES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")
 
 
 def delay(report: Report) -> Exhibit | None:
-    """A line a repeat, solid while idle, dashed under load."""
+    """Draw one line per repeat: solid without load, dashed under load."""
     delays = report.consistency_delay_ms
     if not delays:
         return None
@@ -34,8 +34,8 @@ def delay(report: Report) -> Exhibit | None:
     return Exhibit(
         name="consistency-delay",
         title="Consistency delay",
-        caption="Less is better: from the answer to a write until the first read that shows it was sent. Where the "
-        "first read already shows it, that is next to nothing.",
+        caption="Less is better. Time from the response to a write until the client sends the first read that shows "
+        "it. If the first read already shows the write, the time is close to zero.",
         alt="Consistency delay by share of writes, both axes logarithmic, by architecture and load.",
         figure=figure,
         table=_table(delays),

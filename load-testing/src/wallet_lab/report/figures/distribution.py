@@ -1,4 +1,4 @@
-"""How latency is distributed, out to the slowest calls: the shape that medians hide."""
+"""A figure of the latency distribution, the slowest calls included, which medians hide."""
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -14,11 +14,11 @@ PER_ROW = 3
 _SHARES = (0.5, 0.9, 0.99, 0.999)
 
 Curve = list[tuple[float, float]]
-"""Pairs (share of the calls, ms it stayed within), rising."""
+"""Pairs (share of the calls, ms within which this share was answered), rising."""
 
 
 def latency_distribution(report: Report) -> Exhibit | None:
-    """A panel a scenario, a line a repeat; both axes give the slowest calls the room they need."""
+    """Draw a panel per scenario and a line per repeat, on axes that show the slowest calls in detail."""
     names = architectures(report)
     curves = {scenario: _curves(report, names, scenario) for scenario in scenarios(report)}
     curves = {scenario: found for scenario, found in curves.items() if found}
@@ -40,9 +40,9 @@ def latency_distribution(report: Report) -> Exhibit | None:
     return Exhibit(
         name="latency-distribution",
         title="Latency distribution",
-        caption="One line a repeat: the closer they lie, the surer. Further right are the slowest calls: at 99.9 % "
-        "one call in a thousand takes longer than the line is high.",
-        alt=f"Latency by share of calls, both axes logarithmic, in {len(curves)} panels, one for each scenario.",
+        caption="One line per repeat: the closer the lines are, the more certain the result is. The slowest calls are "
+        "on the right: at 99.9 %, one call in a thousand takes longer than the line shows.",
+        alt=f"Latency by share of calls, both axes logarithmic, in {len(curves)} panels, one per scenario.",
         figure=figure,
         table=_table(curves),
     )
@@ -58,13 +58,13 @@ def _curves(report: Report, names: list[str], scenario: str) -> list[tuple[str, 
 
 
 def draw_curve(axes: Axes, curve: Curve, line_colour: str, style: LineStyle = "-") -> None:
-    """Share of the calls to the right, milliseconds up; the slowest one of all has no place on this axis."""
+    """Draw milliseconds over the share of the calls. The slowest call of all is not on this axis."""
     inside = [(1 / (1 - share), ms) for share, ms in curve if share < 1 and ms > 0]
     axes.plot(*zip(*inside, strict=True), color=line_colour, linestyle=style, linewidth=1.2, alpha=0.8)
 
 
 def dress(axes: Axes) -> None:
-    """Ticks at 50, 90, 99 and 99.9 %."""
+    """Set ticks at 50, 90, 99 and 99.9 %."""
     axes.set_xscale("log")
     axes.set_xlim(1, 2000)
     axes.xaxis.set_major_locator(FixedLocator([1 / (1 - share) for share in _SHARES]))
@@ -74,7 +74,7 @@ def dress(axes: Axes) -> None:
 
 
 def at_share(curve: Curve, share: float) -> float | None:
-    """The time that this share of the calls stayed within, as far as the curve says."""
+    """Return the time within which this share of the calls was answered, if the curve covers it."""
     return next((ms for known, ms in curve if known >= share), None)
 
 

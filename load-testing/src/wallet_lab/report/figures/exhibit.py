@@ -1,4 +1,4 @@
-"""A figure with what belongs to it: title, how to read it, and the same figures as a table."""
+"""A figure with its title, its caption, and the same figures as a table."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ class Exhibit:
     """One figure of the page."""
 
     name: str
-    """Of its files."""
+    """The name of its files."""
     title: str
     caption: str
-    """How to read it."""
+    """How to read the figure."""
     alt: str
-    """What is seen, for those who do not see it; the table has the numbers."""
+    """A description for readers who cannot see the figure; the table has the numbers."""
     figure: Figure
     table: Table

@@ -1,4 +1,4 @@
-"""What clients were told."""
+"""A figure of the responses that clients received."""
 
 from matplotlib.patches import Patch
 
@@ -9,7 +9,7 @@ from wallet_lab.report.selection import CEILING, SWEEP, architectures, runs_of, 
 from wallet_lab.report.table import Table
 from wallet_lab.report.wording import NOTHING, number
 
-# Neither architecture's colour; hatches tell them apart without any.
+# Colours of neither architecture; hatches distinguish them without colour.
 _KINDS = {
     "success": ("#009E73", ""),
     "pending": ("#56B4E9", "//"),
@@ -29,7 +29,7 @@ _MEANING = {
 
 
 def outcomes(report: Report) -> Exhibit | None:
-    """A bar a scenario and architecture, all repeats together, failed ones too: outcomes are never withheld."""
+    """Draw one bar per scenario and architecture over all repeats, failed runs included."""
     bars = {
         (scenario, name): counts
         for scenario in scenarios(report)
@@ -60,9 +60,9 @@ def outcomes(report: Report) -> Exhibit | None:
     return Exhibit(
         name="outcomes",
         title="Outcomes",
-        caption="What the clients were told, all repeats together. Only success counts as throughput. Refused "
+        caption="Responses that clients received, all repeats together. Only success counts as throughput. Refused "
         "transfers had no net effect: the saga compensates, cqrs decides before it writes.",
-        alt="Stacked bars: the share of every outcome in all calls, by scenario and architecture.",
+        alt="Stacked bars: the share of each outcome in all calls, by scenario and architecture.",
         figure=figure,
         table=_table(bars, report),
     )

@@ -1,4 +1,4 @@
-"""What clients saw before, during and after a fault."""
+"""A figure of the clients' view before, during and after a fault."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ PER_ROW = 2
 
 
 def recovery(report: Report) -> Exhibit | None:
-    """A panel a fault, its first repeat; the table has the medians of all."""
+    """Draw one panel per fault with its first repeat; the table has the medians of all repeats."""
     shown = list({(r.architecture, r.fault): r for r in reversed(report.recovery)}.values())[::-1]
     shown = [each for each in shown if each.timeline]
     if not shown:
@@ -41,16 +41,16 @@ def recovery(report: Report) -> Exhibit | None:
     return Exhibit(
         name="recovery",
         title="Faults under load",
-        caption="The line is what was acknowledged; coloured areas are calls that were turned away or whose outcome "
-        "the client cannot know. Upright lines mark the moments of recovery. Of several repeats the first is drawn.",
-        alt=f"{len(shown)} timelines of acknowledged, rejected and unknown calls around a fault, one for each fault.",
+        caption="The line shows acknowledged calls. Coloured areas show calls that were rejected or whose outcome the "
+        "client cannot know. Vertical lines mark the moments of recovery. Only the first repeat is drawn.",
+        alt=f"{len(shown)} timelines of acknowledged, rejected and unknown calls around a fault, one per fault.",
         figure=figure,
         table=_table(report.recovery),
     )
 
 
 def _timeline(axes: Axes, each: Recovery) -> None:
-    seconds = each.timeline[1:-1]  # the load begins and ends within the first and the last
+    seconds = each.timeline[1:-1]  # the load begins and ends within these two bins, so they are incomplete
     at = [second.at_s for second in seconds]
     axes.set_title(f"{each.architecture}: {each.fault}", color=colour(each.architecture))
     areas = [[s.rejected_per_s for s in seconds], [s.unknown_per_s for s in seconds]]

@@ -1,4 +1,4 @@
-"""Throughput and latency of every scenario, with intervals over the repeats."""
+"""Figures of throughput and latency by scenario, with intervals over the repeats."""
 
 from matplotlib.axes import Axes
 
@@ -33,7 +33,7 @@ _P99 = Measure("Latency, 99 %", "ms", "less", lambda run: run.latency_ms.p99 if 
 
 
 def throughput(report: Report) -> Exhibit | None:
-    """Bars with the interval of the median; what failed its audit has words in place of a bar."""
+    """Draw bars with the interval of the median; a failed audit shows words instead of a bar."""
     names = with_ceiling(report)
     rows = rows_with(report, names, THROUGHPUT)
     if not rows:
@@ -44,8 +44,8 @@ def throughput(report: Report) -> Exhibit | None:
     return Exhibit(
         name="throughput",
         title="Throughput by scenario",
-        caption="More is better. Bars are medians over the repeats, whiskers the interval. Scenarios whose rate is "
-        "set from outside are in the sweep.",
+        caption="More is better. Bars are medians over the repeats, whiskers their interval. Scenarios with a fixed "
+        "arrival rate are in the sweep.",
         alt=f"Bar chart of acknowledged calls per second in {len(rows)} scenarios for {', '.join(names)}.",
         figure=figure,
         table=_table(report, names, rows, THROUGHPUT),
@@ -53,7 +53,7 @@ def throughput(report: Report) -> Exhibit | None:
 
 
 def draw_throughput(axes: Axes, report: Report, names: list[str], rows: list[str]) -> None:
-    """One group of bars per scenario, the first on top."""
+    """Draw one group of bars per scenario, the first on top."""
     for row, scenario in enumerate(rows):
         shown = [name for name in names if runs_of(report, name, scenario)]
         height = 0.8 / len(shown)
@@ -77,14 +77,14 @@ def _bar(axes: Axes, name: str, y: float, height: float, found: Estimate) -> Non
 
 
 def _say_missing(axes: Axes, report: Report, name: str, scenario: str, y: float) -> None:
-    """Words in place of the figure: withheld, or not run; the page says why."""
+    """Write "withheld" or "not run" in place of the figure; the page gives the reason."""
     if why := missing(runs_of(report, name, scenario)):
         text = f" {name} {why.partition(':')[0]}"
         axes.text(0, y, text, transform=axes.get_yaxis_transform(), va="center", color=FAINT, style="italic")
 
 
 def latency(report: Report) -> Exhibit | None:
-    """From the median to 99 %, with the mark at 95 % and its interval."""
+    """Draw the range from the median to 99 %, with a mark at 95 % and its interval."""
     names = architectures(report)
     rows = rows_with(report, names, LATENCY)
     if not rows:
@@ -96,14 +96,14 @@ def latency(report: Report) -> Exhibit | None:
     _label_rows(axes, rows)
     plain_log(axes, "x")
     axes.set_xlabel(
-        "ms from request to answer (logarithmic): line from 50 % to 99 % of the calls, mark at 95 %"
+        "ms from request to response (logarithmic): line from 50 % to 99 % of the calls, mark at 95 %"
     )
     legend(figure, names)
     return Exhibit(
         name="latency",
         title="Latency by scenario",
-        caption="Less is better. The thin line runs from the median to the 99th percentile; the mark is the 95th, "
-        "its thick line the interval over the repeats.",
+        caption="Less is better. The thin line runs from the median to the 99th percentile. The mark is the 95th "
+        "percentile; its thick line is the interval over the repeats.",
         alt=f"Latency ranges on a logarithmic axis in {len(rows)} scenarios for {', '.join(names)}.",
         figure=figure,
         table=_table(report, names, rows, _P50, LATENCY, _P99),
@@ -121,13 +121,13 @@ def _range(axes: Axes, report: Report, name: str, scenario: str, y: float) -> No
 
 
 def with_ceiling(report: Report) -> list[str]:
-    """The architectures, and the target that does no work if it was run."""
+    """Return the architectures, and noop if it was run."""
     has_ceiling = any(run.architecture == CEILING and run.verdict == "passed" for run in report.runs)
     return [*architectures(report), *([CEILING] if has_ceiling else [])]
 
 
 def rows_with(report: Report, names: list[str], measure: Measure) -> list[str]:
-    """Scenarios in which there is something to draw, or a reason why not."""
+    """Return the scenarios that have a figure, or a reason for its absence."""
     return [
         scenario
         for scenario in scenarios(report)

@@ -1,4 +1,4 @@
-"""One look for all figures: an architecture has the same colour and mark everywhere, also for the colour-blind.
+"""The style of all figures: each architecture has one colour and one mark, distinct for colour-blind readers.
 
 The colours are from Okabe and Ito, "Color Universal Design" (2008).
 """
@@ -19,14 +19,14 @@ from wallet_lab.report.statistics import Estimate
 
 COLOURS = {"saga": "#0072B2", "cqrs": "#D55E00", "noop": "#8A8A8A"}
 MARKERS = {"saga": "o", "cqrs": "s", "noop": "D"}
-NOOP_NAME = "noop (no work: the ceiling)"
+NOOP_NAME = "noop (no work: the upper limit)"
 TEXT = "#222222"
 FAINT = "#6B6B6B"
 WIDTH_IN = 9.0
 LineStyle = Literal["-", "--", "-.", ":"]
 
 _RC: dict[RcKeyType, Any] = {
-    "font.family": "DejaVu Sans",  # matplotlib brings it along: figures look the same everywhere
+    "font.family": "DejaVu Sans",  # part of matplotlib, so figures look the same everywhere
     "font.size": 9.5,
     "text.color": TEXT,
     "axes.labelcolor": TEXT,
@@ -51,18 +51,18 @@ _RC: dict[RcKeyType, Any] = {
 
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
-    """Inside, figures are made and saved in this look."""
+    """Inside, figures are drawn and saved in this style."""
     with mpl.rc_context(_RC):
         yield
 
 
 def colour(architecture: str) -> str:
-    """Grey for one this module has never heard of."""
+    """Return an architecture's colour; grey if it is unknown."""
     return COLOURS.get(architecture, "#444444")
 
 
 def shade(architecture: str, strength: float) -> tuple[float, float, float]:
-    """An architecture's colour, mixed with white: 1 is the full colour, 0 is white."""
+    """Mix an architecture's colour with white: 1 is the full colour, 0 is white."""
     red, green, blue = to_rgb(colour(architecture))
     return 1 - (1 - red) * strength, 1 - (1 - green) * strength, 1 - (1 - blue) * strength
 
@@ -70,14 +70,14 @@ def shade(architecture: str, strength: float) -> tuple[float, float, float]:
 def new_figure(
     height_in: float, rows: int = 1, columns: int = 1, *, share_x: bool = False, share_y: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of the page's width and its axes, row by row."""
+    """Make a figure of the page's width; returns it with its axes, row by row."""
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=share_x, sharey=share_y)
     return figure, list(grid.flat)
 
 
 def legend(figure: Figure, names: list[str]) -> None:
-    """Which colour and mark is which, above everything."""
+    """Draw the names with their colours and marks above the figure."""
     handles = [
         Line2D([], [], color=colour(name), marker=MARKERS.get(name, "x"), linestyle="-", markersize=7)
         for name in names
@@ -87,12 +87,12 @@ def legend(figure: Figure, names: list[str]) -> None:
 
 
 def error_bar(estimate: Estimate) -> list[list[float]]:
-    """The interval as matplotlib wants it."""
+    """Return the interval in matplotlib's format."""
     return [[estimate.median - estimate.low], [estimate.high - estimate.median]]
 
 
 def plain_log(axes: Axes, axis: Literal["x", "y"]) -> None:
-    """A logarithmic axis whose ticks read 1, 10, 100 instead of powers."""
+    """Make an axis logarithmic, with ticks 1, 10, 100 instead of powers."""
     getattr(axes, f"set_{axis}scale")("log")
     formatter = FuncFormatter(lambda value, _: f"{value:g}")
     getattr(axes, f"{axis}axis").set_major_formatter(formatter)

@@ -1,4 +1,4 @@
-"""One picture for a first screen: throughput by scenario, and whether the books were right."""
+"""One summary picture: throughput by scenario, and the results of the audits."""
 
 from matplotlib.figure import Figure
 
@@ -10,7 +10,7 @@ from wallet_lab.report.wording import number
 
 
 def summary(report: Report) -> Figure | None:
-    """Throughput with intervals; below it the audits' verdict and the machine."""
+    """Draw the throughput with intervals, and below it the audits' results and the machine."""
     names = with_ceiling(report)
     rows = rows_with(report, names, THROUGHPUT)
     if not rows:
@@ -23,7 +23,7 @@ def summary(report: Report) -> Figure | None:
 
 
 def audit_line(report: Report) -> str:
-    """How many audits passed, by architecture."""
+    """Return the number of passed audits, by architecture."""
     return "   ".join(_audits_of(report, name) for name in architectures(report))
 
 
@@ -35,7 +35,7 @@ def _audits_of(report: Report, name: str) -> str:
 
 
 def machine_line(report: Report) -> str:
-    """Where and when."""
+    """Describe the machine and the date."""
     machine = report.machine
     when = report.started_at.date().isoformat()
     return f"{machine.cpu}, {machine.cores} cores, {number(machine.memory_mib / 1024)} GiB · {when}"

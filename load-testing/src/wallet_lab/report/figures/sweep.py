@@ -1,4 +1,4 @@
-"""Rising rates: what is carried, and what it costs in latency."""
+"""A figure of acknowledged rate and latency at rising arrival rates."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class _Step:
 
 
 def sweep(report: Report) -> Exhibit | None:
-    """Left: carried over offered. Right: latency over offered."""
+    """Draw the acknowledged rate (left) and the latency (right) over the offered rate."""
     steps = {name: _steps(runs_of(report, name, SWEEP)) for name in compared(report)}
     steps = {name: found for name, found in steps.items() if found}
     if not steps:
@@ -36,8 +36,8 @@ def sweep(report: Report) -> Exhibit | None:
     return Exhibit(
         name="sweep",
         title="Throughput and latency at rising rates",
-        caption="Left: while the line follows the diagonal, everything offered is carried; where it leaves it, the "
-        "architecture is full. Right: latency at the same rates; the knee is where it turns up.",
+        caption="Left: while the line follows the diagonal, all offered calls are acknowledged. Where it leaves the "
+        "diagonal, the architecture is saturated. Right: latency at the same rates; it rises steeply at saturation.",
         alt="Two line charts: acknowledged over offered rate with a diagonal, and latency over offered rate "
         f"on a logarithmic axis, for {', '.join(steps)}.",
         figure=figure,
@@ -65,7 +65,9 @@ def _step(rate: float, runs: list[Run]) -> _Step | None:
 def _draw_carried(axes: Axes, steps: dict[str, list[_Step]]) -> None:
     most = max(step.offered_per_s for found in steps.values() for step in found)
     axes.plot([0, most], [0, most], color=FAINT, linestyle=":", linewidth=1)
-    axes.annotate("all of it", (most, most), (-4, 2), textcoords="offset points", ha="right", color=FAINT)
+    axes.annotate(
+        "all offered calls", (most, most), (-4, 2), textcoords="offset points", ha="right", color=FAINT
+    )
     for name, found in steps.items():
         offered = [step.offered_per_s for step in found]
         axes.plot(
