@@ -1,1 +1,1 @@
-"""What both wallet architectures share: money, the HTTP contract, batching, and the service runtime."""
+"""The code that both wallet architectures share: money, the HTTP contract, batching, and the service runtime."""

@@ -1,6 +1,6 @@
-"""Natural batching (group commit): whatever queued up while the last batch was in flight goes as the next one.
+"""Natural batching (group commit): items that arrive while a batch is in flight form the next batch.
 
-No timer delays a lone item: an idle batcher takes it at once. Everything is bounded.
+An idle batcher runs a single item at once, without a timer. The queue, the batches and their number are bounded.
 """
 
 import asyncio
@@ -28,19 +28,19 @@ class QueueFull(Exception):
 
 
 class Pending(asyncio.Future[Result]):
-    """An item's result to come. If it is cancelled before a batch took the item, the item is never run."""
+    """The future result of an item. If it is cancelled before a batch takes the item, the item is never run."""
 
     is_taken = False
-    """Whether a batch took the item: its effect, if it has one, can no longer be prevented."""
+    """Whether a batch took the item. After that, cancelling cannot prevent the item's effect."""
 
 
 class Batcher(Generic[Item, Result]):
-    """Collects items and runs them in batches, a bounded number of batches at a time.
+    """Collects items and runs them in batches. The number of concurrent batches is bounded.
 
-    `run` gets the items in the order they came and returns one result for each; an exception in place of a
-    result is raised to that item's caller, an exception from `run` to all of them. An item whose caller is
-    cancelled while it waits in the queue is withdrawn, because its caller would not learn of its effect; one that
-    a batch took is run. `prepare` does what must precede `run` and has no effect; items wait until it has ended.
+    `run` gets the items in order of arrival and returns one result for each item. If a result is an exception, only
+    that item's caller gets it. If `run` raises, every caller of the batch gets the exception. If a caller is cancelled
+    while its item is in the queue, the batcher drops the item, because the caller would not learn of its effect. An
+    item that a batch took is run. `prepare` runs before `run` takes the items and must have no effect.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class Batcher(Generic[Item, Result]):
 
     @property
     def room(self) -> int:
-        """How many more items the queue takes now."""
+        """The number of items that the queue can accept now."""
         return self._queue_max - len(self._queue)
 
     def submit(self, item: Item) -> Pending[Result]:
-        """Queues an item. Raises QueueFull, and then nothing was done."""
+        """Queues an item. Raises QueueFull if the queue is full; then the batcher accepted nothing."""
         return self.submit_all((item,))[0]
 
     def submit_all(self, items: Sequence[Item]) -> list[Pending[Result]]:
-        """Queues several items, all or none. Raises QueueFull, and then nothing was done."""
+        """Queues all of these items. Raises QueueFull if they do not all fit; then the batcher accepted nothing."""
         if len(items) > self.room:
             raise QueueFull(QueueFull.__doc__)
         loop = asyncio.get_running_loop()
@@ -85,7 +85,7 @@ class Batcher(Generic[Item, Result]):
         return futures
 
     async def drain(self) -> None:
-        """Waits until everything submitted so far has been run."""
+        """Waits until the batcher has run every item submitted so far."""
         while self._workers:
             await asyncio.gather(*self._workers)
 
@@ -134,11 +134,11 @@ class Batcher(Generic[Item, Result]):
             if len(results) != len(batch):
                 raise RuntimeError(f"a batch of {len(batch)} items came back with {len(results)} results")
         except asyncio.CancelledError as error:
-            # Callers must not wait for ever for a cancelled worker, or for a cancelled thing inside `run`.
+            # Without an answer, callers would wait without end if the worker, or an await inside `run`, is cancelled.
             lost = RuntimeError("the batch was cancelled while it ran; whether it took effect is not known")
             lost.__cause__ = error
             results = [lost] * len(batch)
-        except Exception as error:  # noqa: BLE001 - every caller must be told, whatever it was
+        except Exception as error:  # noqa: BLE001 - every caller of the batch gets the error
             results = [error] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):
             _settle(future, result)

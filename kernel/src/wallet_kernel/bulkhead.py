@@ -1,4 +1,4 @@
-"""Bulkheads: how much one dependency, or one kind of request, may use, so that the others keep their share."""
+"""Bulkheads: bounds on the calls to one dependency, or of one kind, so that other calls keep their resources."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,13 +16,13 @@ REFUSED = Counter(
 
 
 class BulkheadFull(Exception):
-    """Too many calls of this kind are under way; nothing was done."""
+    """Too many calls of this kind are running or waiting. This call did nothing."""
 
 
 class Bulkhead:
-    """Runs at most `running_max` calls of one kind at once; `waiting_max` more wait for a place, in order of arrival.
+    """Runs at most `running_max` calls of one kind at once. Up to `waiting_max` more calls wait in order of arrival.
 
-    A call has `deadline_s` seconds, from its admission to its end.
+    A call must end within `deadline_s` seconds of its admission.
     """
 
     def __init__(self, name: str, *, running_max: int, waiting_max: int, deadline_s: float) -> None:
@@ -36,9 +36,10 @@ class Bulkhead:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Holds one place for the body of the `async with`.
+        """Holds one place while the body of the `async with` runs.
 
-        Raises BulkheadFull at once if no more calls may wait, and TimeoutError (it cancels the body) at the deadline.
+        Raises BulkheadFull at once if no more calls may wait. At the deadline it cancels the body and raises
+        TimeoutError.
         """
         if self._admitted >= self._admitted_max:
             self._refused.inc()

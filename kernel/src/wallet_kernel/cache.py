@@ -1,4 +1,4 @@
-"""Redis as both architectures use it: a cache, without which everything goes on."""
+"""The Redis client of both architectures. Redis is only a cache: services keep working without it."""
 
 import asyncio
 import logging
@@ -13,10 +13,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 CACHE_ERRORS = (RedisError, OSError, TimeoutError)
-"""Redis did not answer, or not in time."""
+"""The errors that a call raises if Redis fails or does not answer in time."""
 
 PAUSE_S = 0.5
-"""How long Redis is left alone after it did not answer."""
+"""Seconds without calls to Redis after a call failed."""
 
 _log = logging.getLogger(__name__)
 
@@ -24,14 +24,14 @@ Found = TypeVar("Found")
 
 
 def open_cache(url: str) -> "Redis":
-    """Connections to Redis. Nothing is sent again: there is always another way than the cache."""
+    """Returns a Redis client that does not retry, because callers have another source for the data."""
     return Redis.from_url(url, retry=Retry(NoBackoff(), 0))
 
 
 class Breaker:
-    """A circuit breaker (M. Nygard, "Release It!"): one that is away costs a timeout now and then, not with each call.
+    """A circuit breaker (M. Nygard, "Release It!"): while Redis is away, only one call per pause costs a timeout.
 
-    `failures` counts the times that it did not answer.
+    `failures` counts the calls that failed.
     """
 
     def __init__(self, timeout_s: float, failures: Counter | None = None) -> None:
@@ -41,11 +41,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether Redis is left alone at the moment."""
+        """Whether calls to Redis are paused now."""
         return time.monotonic() < self._open_until
 
     async def call(self, work: Callable[[], Awaitable[Found]]) -> Found | None:
-        """What Redis answers; None if it does not, or did not a moment ago."""
+        """Returns the result of `work`, or None if Redis fails, times out, or is paused after a failure."""
         if self.is_open:
             return None
         try:

@@ -1,4 +1,4 @@
-"""asyncpg as both architectures use it: connections to the primary, the errors of an outage, rows as columns."""
+"""asyncpg for both architectures: connections to the primary, the errors of an outage, and rows as columns."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -9,32 +9,32 @@ from typing import Any
 import asyncpg
 
 CONNECT_TIMEOUT_S = 2.0
-"""How long opening a connection may take, over all servers of an address."""
+"""Time limit for opening a connection, over all servers of an address."""
 
 ROLLBACK_TIMEOUT_S = 1.0
 
 DATABASE_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    # The driver met a connection that broke off where its own state machine does not expect it.
+    # The driver raises this if a connection breaks in a state that it does not expect.
     asyncpg.InternalClientError,
     OSError,
     TimeoutError,
 )
-"""A statement failed, or the connection did; of a COMMIT nobody knows which."""
+"""A statement or the connection failed. If a COMMIT raises one of these, its outcome is unknown."""
 
 Prepare = Callable[[asyncpg.Connection], Awaitable[None]]
 
 
 class ReadOnlyDatabase(Exception):
-    """The database takes no writes: it is a standby, or `default_transaction_read_only` is on."""
+    """The database accepts no writes: it is a standby, or `default_transaction_read_only` is on."""
 
 
 _READ_ONLY = (asyncpg.ReadOnlySQLTransactionError, ReadOnlyDatabase)
 
 
 def servers(url: str) -> list[str]:
-    """One address for each server of `postgresql://user:password@host:port,host:port/name`, in their order."""
+    """Returns one address per server of `postgresql://user:password@host:port,host:port/name`, in the same order."""
     scheme, _, rest = url.partition("://")
     authority, slash, database = rest.partition("/")
     login, at, hosts = authority.rpartition("@")
@@ -46,12 +46,12 @@ async def connect(
     *,
     timeout_s: float = CONNECT_TIMEOUT_S,
     target_session_attrs: str = "read-write",
-    **options: Any,  # noqa: ANN401 -- those of asyncpg.connect
+    **options: Any,  # noqa: ANN401 -- the options of asyncpg.connect
 ) -> asyncpg.Connection:
-    """Connects to the first server of an address that takes writes (or has the other `target_session_attrs`).
+    """Connects to the first server of an address that accepts writes (or has the other `target_session_attrs`).
 
-    Each server gets its share of `timeout_s`, so a silent one does not hide the next. Raises one of
-    DATABASE_ERRORS: the last server's.
+    Each server gets an equal share of `timeout_s`, so that an unresponsive server does not block the next one. If no
+    server accepts, raises the last server's error, one of DATABASE_ERRORS.
     """
     addresses = servers(url)
     for number, address in enumerate(addresses, 1):
@@ -77,10 +77,11 @@ def open_pool(
     target_session_attrs: str = "read-write",
     prepare: Prepare | None = None,
 ) -> asyncpg.Pool:
-    """Up to `connections_max` connections to the primary, opened when needed; await it, or enter it as a context.
+    """Returns a pool of up to `connections_max` connections to the primary. Await it, or enter it as a context.
 
-    `session` holds the settings of each session. A pool that only reads passes the attribute `primary`. `prepare` runs
-    on every new connection before its first use; if it raises, the connection is closed.
+    The pool opens connections when they are needed. `session` holds the settings of each session. A pool that only
+    reads passes the `target_session_attrs` `primary`. `prepare` runs on every new connection before its first use; if
+    it raises, the connection is closed.
     """
     return asyncpg.create_pool(
         url,
@@ -96,9 +97,10 @@ def open_pool(
 
 @asynccontextmanager
 async def reading(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the pool, to read with. A read that is cancelled, or runs out of time, closes it at once.
+    """Yields a connection of the pool for reads. If the read times out or is cancelled, closes the connection at once.
 
-    Otherwise the reader would wait until the server confirms that it cancelled the statement; a silent one never does.
+    Without that, the reader would wait until the server confirms the cancellation, and an unresponsive server never
+    does.
     """
     connection = await pool.acquire()
     try:
@@ -112,7 +114,7 @@ async def reading(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
 
 @asynccontextmanager
 async def writing(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the pool, to write with. After a read-only error the pool opens new connections."""
+    """Yields a connection of the pool for writes. After a read-only error the pool opens new connections."""
     try:
         async with pool.acquire() as connection:
             yield connection
@@ -122,13 +124,13 @@ async def writing(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def require_writable(connection: asyncpg.Connection) -> None:
-    """Checks that the database takes writes: for readiness. Raises ReadOnlyDatabase, or one of DATABASE_ERRORS."""
+    """Checks that the database accepts writes. Raises ReadOnlyDatabase, or one of DATABASE_ERRORS."""
     if await connection.fetchval("SHOW transaction_read_only") != "off":
         raise ReadOnlyDatabase(ReadOnlyDatabase.__doc__)
 
 
 class PrimaryConnection:
-    """One connection to the primary, opened at its first use and opened again after it was lost.
+    """One connection to the primary, opened at its first use and reopened after it was lost.
 
     `prepare` runs on every new connection before its first use; if it raises, the connection is closed.
     """
@@ -154,9 +156,9 @@ class PrimaryConnection:
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[asyncpg.Connection]:
-        """The connection, for one user at a time. If its use raises, the transaction is rolled back.
+        """Yields the connection to one user at a time. If the body raises, the transaction is rolled back.
 
-        The connection is dropped, which rolls back as well, if it is broken or its server refuses writes.
+        If the connection is broken or its server refuses writes, the connection is dropped, which also rolls back.
         """
         connection = await self._connected()
         try:
@@ -166,7 +168,7 @@ class PrimaryConnection:
             raise
 
     async def close(self) -> None:
-        """Closes the connection if it is open; the next use opens another one."""
+        """Closes the connection if it is open. The next use opens a new one."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.close()
@@ -191,9 +193,9 @@ class PrimaryConnection:
     async def _roll_back(self, connection: asyncpg.Connection, error: BaseException) -> None:
         is_usable = False
         try:
-            # A demoted primary answers every transaction so: only another connection finds the new one.
+            # A demoted primary refuses every write, so only a new connection finds the new primary.
             if not isinstance(error, _READ_ONLY):
-                with suppress(Exception):  # the first error is the one that counts
+                with suppress(Exception):  # the caller needs the first error, not this one
                     await connection.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT_S)
                     is_usable = True
         finally:
@@ -203,5 +205,5 @@ class PrimaryConnection:
 
 
 def columns(rows: Collection[Any], names: str) -> list[list[Any]]:
-    """The members of these rows, named with spaces between, as columns: what unnest() takes."""
+    """Returns the named attributes of these rows as columns, for unnest(). `names` are separated by spaces."""
     return [list(map(attrgetter(name), rows)) for name in names.split()]

@@ -1,4 +1,4 @@
-"""An ASGI endpoint around a handler: reads the body within its bound, answers, and turns errors into problems."""
+"""An ASGI endpoint around a handler: reads a bounded body, sends the answer, and maps errors to problems."""
 
 import asyncio
 import logging
@@ -15,11 +15,12 @@ from wallet_kernel.runtime.logs import request_id
 BODY_BYTES_MAX = 64 * 1024
 
 _DISCARDED_BYTES_MAX = 16 * 1024 * 1024
-"""Up to here a body that is too large is read and dropped: one who is still sending does not read the answer,
-and a connection closed with unread data is reset. A client that sent `Expect: 100-continue` waits for it."""
+"""The endpoint reads and drops a body that is too large, up to this size. A client that is still sending does not read
+the answer, and closing a connection with unread data resets it. A client that sent `Expect: 100-continue` sends no body
+before the answer."""
 
 BODY_TIMEOUT_S = 10.0
-"""How long a client may take to send its body. One that never ends holds a place among the requests in flight."""
+"""Time limit for a client to send its body. An incomplete request counts as a request in flight."""
 
 LATENCY_BUCKETS_S = (
     0.0005,
@@ -40,7 +41,7 @@ LATENCY_BUCKETS_S = (
     2,
     5,
 )
-"""Buckets of every latency histogram, so that any two can stand in one panel."""
+"""The buckets of every latency histogram, so that one panel can show any two of them."""
 
 REQUEST_SECONDS = Histogram(
     "wallet_request_seconds",
@@ -54,11 +55,11 @@ _log = logging.getLogger(__name__)
 
 
 class ClientGone(Exception):
-    """The client closed the connection before its request was complete; there is nobody to answer."""
+    """The client closed the connection before its request was complete, so the endpoint sends no answer."""
 
 
 class Endpoint:
-    """Serves one handler. Any exception but Problem is a bug: logged, and answered as internal-error."""
+    """Serves one handler. Logs any exception except Problem, because it is a bug, and answers `internal-error`."""
 
     def __init__(
         self, name: str, handler: Handler, *, takes_body: bool, body_bytes_max: int = BODY_BYTES_MAX
@@ -70,7 +71,7 @@ class Endpoint:
         self._body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (ASGI)."""
+        """Serves one request (ASGI)."""
         begin = perf_counter()
         try:
             answer = await self._answer(scope, receive)
@@ -92,7 +93,7 @@ class Endpoint:
             return problem.answer(call.path)
         except (ClientGone, CancelledError):
             raise
-        except Exception:  # noqa: BLE001 - the last resort: a bug must not show as anything but a problem
+        except Exception:  # noqa: BLE001 - clients must get a problem document even after a bug
             _log.exception("request failed", extra={"path": call.path})
             return Problem("internal-error", "The service failed; its log says why.").answer(call.path)
 
@@ -105,7 +106,7 @@ async def _read_body(call: Call, receive: Receive, bytes_max: int) -> bytes:
             return await _received(receive, bytes_max)
     except TimeoutError:
         raise Problem(
-            "request-timeout", f"Its body did not come within {BODY_TIMEOUT_S:g} s.", headers=_CLOSE
+            "request-timeout", f"The body did not arrive within {BODY_TIMEOUT_S:g} s.", headers=_CLOSE
         ) from None
 
 

@@ -1,6 +1,6 @@
-"""The one way from ASGI to a handler and back: a handler takes a Call and returns an Answer.
+"""The adapter between ASGI and handlers: a handler takes a Call and returns an Answer.
 
-Handlers are plain coroutines, so the same one serves behind FastAPI's router or straight behind the server.
+Handlers are plain coroutines, so the same handler runs behind FastAPI's router or directly behind the server.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,7 +19,7 @@ JSON = b"application/json"
 
 @dataclass(slots=True)
 class Answer:
-    """An HTTP answer: status, body and what is to be said in headers beside length and type."""
+    """An HTTP response: status, body, content type, and any further headers. The length is added on sending."""
 
     status: int
     body: bytes
@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Call:
-    """An HTTP request whose body, if the route takes one, has been read."""
+    """An HTTP request. If the route takes a body, it has been read."""
 
     scope: Scope
     body: bytes = b""
@@ -38,27 +38,27 @@ class Call:
 
     @property
     def path(self) -> str:
-        """The decoded path, as problem documents name it."""
+        """The decoded path, as problem documents quote it."""
         return str(self.scope["path"])
 
     @property
     def params(self) -> dict[str, str]:
-        """What the router took out of the path."""
+        """The path parameters that the router found."""
         params: dict[str, str] = self.scope["path_params"]
         return params
 
     @property
     def query(self) -> dict[str, str]:
-        """The query's parameters; of a repeated one the last."""
+        """The query parameters. If a parameter is repeated, the last value counts."""
         if self._query is None:
             text = self.scope["query_string"].decode("latin-1")
             self._query = dict(parse_qsl(text, keep_blank_values=True)) if text else {}
         return self._query
 
     def header(self, name: bytes) -> bytes | None:
-        """The value of a header (its name in lower case), of a repeated one the first, or None.
+        """Returns the value of a header (`name` in lower case), the first one if it is repeated, or None.
 
-        Whitespace around a value is not part of it (RFC 9110 §5.5), and httptools leaves what trails.
+        Strips the whitespace around the value (RFC 9110 §5.5), because httptools keeps it at the end.
         """
         if self._headers is None:
             self._headers = dict(reversed(self.scope["headers"]))
@@ -70,7 +70,7 @@ Handler = Callable[[Call], Awaitable[Answer]]
 
 
 async def send_answer(answer: Answer, send: Send) -> None:
-    """Writes an answer to an ASGI server."""
+    """Sends an answer to an ASGI server."""
     headers = [
         (b"content-type", answer.content_type),
         (b"content-length", b"%d" % len(answer.body)),

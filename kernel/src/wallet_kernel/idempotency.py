@@ -1,4 +1,4 @@
-"""Idempotency keys: what makes a retried request the same request."""
+"""Idempotency keys and fingerprints, which identify a retried request."""
 
 import re
 from hashlib import blake2b
@@ -11,7 +11,7 @@ class InvalidKey(ValueError):
 
 
 def parse_key(header: bytes | None) -> str | None:
-    """The key of an `Idempotency-Key` header, or None where there is none. Raises InvalidKey."""
+    """Returns the key of an `Idempotency-Key` header, or None without a header. Raises InvalidKey."""
     if header is None:
         return None
     if _KEY.fullmatch(header) is None:
@@ -20,6 +20,6 @@ def parse_key(header: bytes | None) -> str | None:
 
 
 def fingerprint(operation: str, *fields: str | int) -> bytes:
-    """16 bytes that two requests share exactly if they mean the same; amounts go in as micros, so 10 equals "10.00"."""
+    """Returns 16 bytes that are equal for equal requests. Amounts are passed in micros, so that 10 equals "10.00"."""
     meaning = "\x1f".join((operation, *map(str, fields)))
     return blake2b(meaning.encode(), digest_size=16).digest()

@@ -21,7 +21,7 @@ _RANDOM_64 = (3 << 64) | ((1 << 62) - 1)
 
 
 def new_transaction_id(paying_account: str) -> UUID:
-    """A fresh id whose slot is the paying account's, so that any service finds its shard without asking all."""
+    """Returns a new id with the paying account's slot, so that any service can find its shard."""
     time_ms = time.time_ns() // 1_000_000
     random_bits = int.from_bytes(os.urandom(9)) & _RANDOM_64
     slot = slot_of(paying_account)
@@ -29,5 +29,5 @@ def new_transaction_id(paying_account: str) -> UUID:
 
 
 def slot_of_transaction(transaction_id: UUID) -> int:
-    """The slot that a transaction id carries. Any UUID has one; a foreign one merely finds nothing there."""
+    """Returns the slot in a transaction id. Any UUID has one; a lookup of a foreign id finds no transfer there."""
     return (transaction_id.int >> _SLOT_SHIFT) & 1023

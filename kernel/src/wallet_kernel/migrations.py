@@ -1,4 +1,4 @@
-"""How a schema comes to be: Alembic's environment, and versions that are thin around .sql files."""
+"""Alembic's environment, and helpers for versions that only run .sql files."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,22 +19,22 @@ from wallet_kernel.topology import Placement
 
 
 class MigrationSettings(Settings):
-    """What a migration is told."""
+    """The settings of a migration."""
 
     database_url: SecretStr = Field(description="The database, as the role wallet_owner.")
 
 
 class ShardMigrationSettings(MigrationSettings):
-    """The settings of a shard's migrations: the only place where the topology is chosen."""
+    """The settings of a shard's migrations. Only these settings choose the topology."""
 
     shard: int = Field(description="The number of the database's shard.")
     shards: int = Field(
-        ge=1, le=SLOTS, description="How many shards there are; fixed once the database has it."
+        ge=1, le=SLOTS, description="The number of shards; it cannot change after the first migration."
     )
 
     @property
     def placement(self) -> Placement:
-        """What the database is, or is to become."""
+        """The shard that the database is, or becomes with its first migration."""
         return Placement.even(self.shard, self.shards)
 
 
@@ -43,12 +43,12 @@ Fill = Callable[[asyncpg.Connection], Awaitable[None]]
 
 
 def migrate(fill: Fill | None = None) -> None:
-    """Upgrades the schema and fills it, in one transaction with one lock, so that two migrations cannot run at once."""
+    """Upgrades the schema and fills it in one transaction, under a lock that prevents concurrent migrations."""
     asyncio.run(_run(fill))
 
 
 def execute(file: Path) -> None:
-    """Runs a version's SQL. The driver is called directly because the file holds many statements."""
+    """Runs a version's SQL file. Calls the driver directly, because the file holds many statements."""
     _driver(op.get_bind()).run_async(lambda driver: driver.execute(file.read_text()))
 
 

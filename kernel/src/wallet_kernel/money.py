@@ -1,4 +1,4 @@
-"""Exact money: integers of 10^-6 (micros) inside, exact decimals at the edge, never a binary float."""
+"""Exact money: integers of 10^-6 (micros) inside, exact decimals in JSON, never a binary float."""
 
 import re
 
@@ -7,7 +7,7 @@ from msgspec.json import decode
 
 MICROS_PER_UNIT = 1_000_000
 AMOUNT_MAX_MICROS = 2**63 - 1
-"""9223372036854.775807 units: what a signed 64-bit integer holds."""
+"""9223372036854.775807 units, the maximum of a signed 64-bit integer."""
 
 _PLACES = 6
 _DIGITS_MAX = len(str(AMOUNT_MAX_MICROS))
@@ -16,14 +16,14 @@ _PLAIN = re.compile(r"()([0-9]+)(?:\.([0-9]+))?()")
 
 
 class InvalidAmount(ValueError):
-    """The amount is not an exact decimal within the accepted range; the message says why."""
+    """The amount is not an exact decimal in the accepted range. The message gives the reason."""
 
 
 def parse_amount(raw: bytes) -> int:
-    """Micros of an amount that moves: a JSON number, or a string of plain decimal digits, above zero.
+    """Returns the micros of an amount above zero: a JSON number, or a string of plain decimal digits.
 
-    `raw` is the JSON value as it stood in the body, so no float is ever made of it.
-    Raises InvalidAmount.
+    `raw` is the JSON value from the body, unparsed, so that no float loses digits. Raises InvalidAmount if the amount
+    is malformed, not above zero, or out of range.
     """
     micros = parse_balance(raw)
     if micros == 0:
@@ -32,7 +32,7 @@ def parse_amount(raw: bytes) -> int:
 
 
 def parse_balance(raw: bytes) -> int:
-    """Micros of an amount that may be zero (an opening balance). Raises InvalidAmount."""
+    """Returns the micros of an amount that may be zero (an opening balance). Otherwise like `parse_amount`."""
     sign, whole, fraction, exponent = _parts(raw)
     digits = (whole + fraction).lstrip("0")
     significant = digits.rstrip("0")
@@ -52,7 +52,7 @@ def parse_balance(raw: bytes) -> int:
 
 
 def format_micros(micros: int) -> str:
-    """The exact decimal as a JSON number: no exponent, no trailing zeros (`10024.2`, `-0.000001`, `0`)."""
+    """Returns the exact decimal as a JSON number: no exponent, no trailing zeros (`10024.2`, `-0.000001`, `0`)."""
     sign, magnitude = ("-", -micros) if micros < 0 else ("", micros)
     whole, fraction = divmod(magnitude, MICROS_PER_UNIT)
     return f"{sign}{whole}.{fraction:06d}".rstrip("0") if fraction else f"{sign}{whole}"
@@ -78,7 +78,7 @@ def _string(raw: bytes) -> str:
 
 
 def _clamped(exponent: str) -> int:
-    """The exponent; beyond six digits its exact value cannot matter, as a body has at most 64 KiB of digits."""
+    """Returns the exponent, or ±10^6 if it has over six digits: a body of 64 KiB makes these equivalent."""
     sign, digits = ("-", exponent[1:]) if exponent.startswith("-") else ("", exponent.lstrip("+"))
     digits = digits.lstrip("0") or "0"
     return int(sign + (digits if len(digits) <= 6 else "1000000"))

@@ -1,11 +1,11 @@
-"""Outages in the log: one line when a dependency is lost and one when it is back, however many calls fail."""
+"""Log entries for outages: one when a dependency is lost and one when it is back, however many calls fail."""
 
 import logging
 import time
 
 
 class Outage:
-    """The outage of one dependency, as its caller sees it."""
+    """An outage of one dependency, as its caller observes it."""
 
     def __init__(self, logger: logging.Logger, dependency: str) -> None:
         self._logger = logger
@@ -14,7 +14,7 @@ class Outage:
         self._began_s = 0.0
 
     def failed(self, error: BaseException, calls: int = 1) -> None:
-        """Counts calls that failed; logs the first failure of an outage, without a traceback."""
+        """Counts failed calls. Logs the first failure of an outage, without a traceback."""
         if not self._failed:
             self._began_s = time.monotonic()
             self._logger.warning(
@@ -23,7 +23,7 @@ class Outage:
         self._failed += calls
 
     def ended(self) -> None:
-        """Logs the end of an outage, with its length and the number of calls that failed, if there was one."""
+        """If there was an outage, logs its end, its length and the number of failed calls."""
         if self._failed:
             lasted_s = round(time.monotonic() - self._began_s, 3)
             self._logger.warning(

@@ -1,10 +1,10 @@
-"""Why a wallet refuses: the names both architectures use in their books, and the contract in its problems."""
+"""The reasons why a wallet refuses a step. Both architectures store these names, and problem types use them."""
 
 from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """A refusal is a decision, durable and final. A timeout is not one: it is unknown."""
+    """A refusal is a durable and final decision. A timeout is not a refusal, because its outcome is unknown."""
 
     WALLET_NOT_FOUND = "wallet-not-found"
     WALLET_EXISTS = "wallet-exists"

@@ -1,4 +1,4 @@
-"""Background tasks, and how a service ends them."""
+"""Ends background tasks."""
 
 import asyncio
 from typing import Any
@@ -7,10 +7,10 @@ REPEAT_S = 0.2
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels these tasks until they have ended. Raises what one of them raised.
+    """Cancels these tasks until all have ended. Raises the exception of the first task that failed.
 
-    A cancellation that arrives just as a call ends can get lost: `asyncio.wait_for` returns the call's result instead
-    (before Python 3.12). A task with a loop would never end, so the cancellation is repeated.
+    A cancellation that arrives just as a call ends can be lost: `asyncio.wait_for` returns the call's result instead
+    (before Python 3.12). A task with a loop would then never end, so `end` cancels again.
     """
     pending = set(tasks)
     while pending:

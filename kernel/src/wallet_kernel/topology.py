@@ -1,8 +1,8 @@
-"""Which shard owns which slots: a part of the protocol, so every shard's database stores it too.
+"""The topology: which shard owns which slots. It is part of the protocol, so every database stores it too.
 
-With another number of shards, a service looks for wallets where they are not. It would take the payee of a transfer for
-unknown, refund the payer, and so make money. Therefore services and databases compare their topologies before they
-exchange anything else.
+A service with another number of shards looks for wallets on the wrong shards. It would not find the payee of a transfer
+and would refund the payer although the payee was paid, which creates money. Therefore services and databases compare
+their topologies before they exchange anything else.
 """
 
 from collections.abc import Iterable
@@ -14,26 +14,26 @@ from wallet_kernel.slots import SLOTS, slot_of
 
 
 class OtherTopology(ConnectionError):
-    """Another topology was met. Nothing was read or written there.
+    """A service or database has another topology. The caller read and wrote nothing there.
 
-    It is a ConnectionError because every caller must treat the shard as out of reach, and never as a refusal.
+    It is a ConnectionError, because callers must treat the shard as unreachable and never as a refusal.
     """
 
 
 @dataclass(frozen=True)
 class Topology:
-    """The shard that owns each slot. Shards have the numbers 0 to `shards` - 1."""
+    """The shard that owns each slot. The shards are numbered from 0 to `shards` - 1."""
 
     shards: int
     owners: tuple[int, ...]
 
     @classmethod
     def even(cls, shards: int) -> "Topology":
-        """Slots in contiguous ranges of equal length."""
+        """Returns a topology that gives each shard a contiguous range of slots of equal length."""
         return cls(shards, tuple(slot * shards // SLOTS for slot in range(SLOTS)))
 
     def shard_of(self, account_id: str) -> int:
-        """The shard that owns an account."""
+        """Returns the shard that owns an account."""
         return self.owners[slot_of(account_id)]
 
     def __str__(self) -> str:
@@ -41,32 +41,34 @@ class Topology:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Eight hexadecimal digits that differ where the owner of a slot differs."""
+        """Eight hexadecimal digits, a checksum (CRC-32) of the slot owners."""
         return f"{crc32(','.join(map(str, self.owners)).encode()):08x}"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """One shard of a topology: what a database or a worker is."""
+    """One shard of a topology: the position of a database or a worker."""
 
     shard: int
     topology: Topology
 
     def __post_init__(self) -> None:
         if not 0 <= self.shard < self.topology.shards:
-            raise ValueError(f"there are shards 0 to {self.topology.shards - 1}, but no shard {self.shard}")
+            raise ValueError(
+                f"shard {self.shard} does not exist: the shards are 0 to {self.topology.shards - 1}"
+            )
 
     @classmethod
     def even(cls, shard: int, shards: int) -> "Placement":
-        """A shard of a topology whose slots are in contiguous ranges of equal length."""
+        """Returns a shard of a topology that gives each shard a contiguous range of slots of equal length."""
         return cls(shard, Topology.even(shards))
 
     def owns(self, account_id: str) -> bool:
-        """Whether this shard owns an account."""
+        """Returns whether this shard owns an account."""
         return self.topology.shard_of(account_id) == self.shard
 
     def foreign(self, account_ids: Iterable[str]) -> str | None:
-        """The first of these accounts that another shard owns, or None."""
+        """Returns the first of these accounts that another shard owns, or None."""
         return next((account_id for account_id in account_ids if not self.owns(account_id)), None)
 
     def __str__(self) -> str:

@@ -1,9 +1,9 @@
-"""The table `public.topology` of a database: one row with the topology, and with the number of the shard it is.
+"""The table `public.topology` of a database: one row with the topology and the database's shard number.
 
-The database of a log that all shards share has no such number.
+The event store, whose log all shards share, has no shard number.
 
-The migrations write the row once, from their settings. Every later migration, and every connection of a service,
-compares it with its own.
+The first migration writes the row from its settings. Every later migration, and every connection of a service, compares
+the row with its own topology.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.topology import OtherTopology, Placement, Topology
 
 WALLETS_MAX = 10_000
-"""Accounts that are compared at once when a database that already has wallets gets its topology."""
+"""The number of accounts that are compared at once if a database with wallets gets its topology."""
 
 
 async def verify(
@@ -24,7 +24,7 @@ async def verify(
 ) -> None:
     """Checks that a database is the expected shard, or the log of the expected topology. Raises OtherTopology.
 
-    `settings` names what decides which one this process expects.
+    `settings` names the settings that determine the expectation, for the error message.
     """
     found = await _stored(connection)
     if found != expected:
@@ -37,7 +37,7 @@ async def verify(
 async def verify_if_reachable(check: Callable[[], Awaitable[object]]) -> None:
     """Runs a check at the start of a service. Raises OtherTopology.
 
-    A database that is out of reach now is compared when it answers.
+    If the database is unreachable, the service starts; its later connections compare the topology.
     """
     try:
         await check()
@@ -50,7 +50,7 @@ async def verify_if_reachable(check: Callable[[], Awaitable[object]]) -> None:
 async def establish(
     connection: asyncpg.Connection, placement: Placement | Topology, wallets: str = "wallets"
 ) -> None:
-    """Writes the topology where there is none, and compares it where there is one. Raises OtherTopology.
+    """Writes the topology if the database has none, and compares it otherwise. Raises OtherTopology if they differ.
 
     `connection` belongs to the owner, inside a transaction that holds the migrations' lock. `wallets` is the table
     whose accounts must belong to the shard.

@@ -1,4 +1,4 @@
-"""Regular expressions of the amounts that clients may send as strings: exactly those that `money` accepts."""
+"""Regular expressions of amounts that clients may send as strings. They match exactly what `money` accepts."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -11,14 +11,14 @@ _WHOLE_MAX, _FRACTION_MAX = _LIMIT[:-_PLACES], _LIMIT[-_PLACES:]
 
 
 def _below(limit: str) -> Iterator[str]:
-    """Yields patterns of the digit strings of the limit's length that are smaller than it."""
+    """Yields patterns of the digit strings that have the limit's length and are smaller than the limit."""
     for index, digit in enumerate(limit):
         if digit != "0":
             yield f"{limit[:index]}[0-{int(digit) - 1}][0-9]{{{len(limit) - index - 1}}}"
 
 
 def _fractions_up_to(limit: str) -> Iterator[str]:
-    """Yields patterns of the decimal places up to these, with trailing zeros left out."""
+    """Yields patterns of the decimal places up to the limit, without trailing zeros."""
     for index, digit in enumerate(limit):
         if digit != "0":
             yield f"{limit[:index]}[0-{int(digit) - 1}][0-9]{{0,{len(limit) - index - 1}}}"
@@ -31,7 +31,7 @@ _LAST_FRACTION = rf"(?:\.(?:{'|'.join(_fractions_up_to(_FRACTION_MAX))})0*)?"
 _UP_TO_LIMIT = f"0*(?:(?:{_WHOLE}){_ANY_FRACTION}|{_WHOLE_MAX}{_LAST_FRACTION})"
 
 BALANCE_PATTERN: Final = f"^{_UP_TO_LIMIT}$"
-"""Zero to 9223372036854.775807, at most six decimal places besides trailing zeros."""
+"""Zero to 9223372036854.775807, with at most six decimal places apart from trailing zeros."""
 
 AMOUNT_PATTERN: Final = rf"^(?!0*(?:\.0*)?$){_UP_TO_LIMIT}$"
-"""The same without zero."""
+"""`BALANCE_PATTERN` without zero."""

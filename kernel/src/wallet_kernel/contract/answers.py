@@ -1,7 +1,7 @@
-"""What clients get: the documents of the contract, built from values the use cases return.
+"""The contract's response documents, built from values that the use cases return.
 
-The two hot ones (an accepted transfer, a balance) are put together from text that needs no escaping; the others
-are encoded from structs. Amounts are written as exact JSON numbers.
+The two most frequent ones (an accepted transfer, a balance) are formatted as text, because their values need no
+escaping. The others are encoded from structs. Amounts are exact JSON numbers.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from wallet_kernel.money import format_micros
 TransferStatus = Literal["pending", "success", "refused"]
 
 REPLAYED: Headers = ((b"idempotent-replayed", b"true"),)
-"""The header of an answer that an earlier request with the same Idempotency-Key was given."""
+"""The header of an answer that repeats the answer to an earlier request with the same Idempotency-Key."""
 
 
 @dataclass(frozen=True, slots=True)
 class WalletView:
-    """A wallet as a client sees it; `updated_at` is the database's time of its last change."""
+    """A wallet as a client sees it. `updated_at` is the database's time of its last change."""
 
     account_id: str
     currency: str
@@ -35,7 +35,7 @@ class WalletView:
 
 
 class TimelineEntry(Struct, omit_defaults=True):
-    """One step (saga) or event (cqrs) of a transfer; `at` is the database's time."""
+    """One step (saga) or event (cqrs) of a transfer. `at` is the database's time."""
 
     step: str
     at: str
@@ -56,7 +56,7 @@ class TransferView(Struct, omit_defaults=True):
 
 
 class StatementItem(Struct):
-    """One posting: `amount` is signed, `balance` and `version` are the wallet's after it."""
+    """One posting. `amount` is signed; `balance` and `version` are the wallet's after the posting."""
 
     transactionId: UUID
     kind: str
@@ -73,42 +73,42 @@ class _Statement(Struct):
 
 
 def money(micros: int) -> Raw:
-    """Micros as the exact JSON number of a document."""
+    """Returns micros as an exact JSON number."""
     return Raw(format_micros(micros).encode())
 
 
 def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, as every document gives times."""
+    """Returns RFC 3339 in UTC with microseconds, the time format of every document."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def transfer_succeeded(transaction_id: UUID, *, replayed: bool) -> Answer:
-    """201: both sides are durable; a deposit or withdrawal answers the same."""
+    """Returns 201: both sides are durable. Deposits and withdrawals use the same answer."""
     return Answer(
         201, b'{"status":"success","transactionId":"%s"}' % _ascii(transaction_id), _replay(replayed=replayed)
     )
 
 
 def transfer_pending(transaction_id: UUID, *, replayed: bool) -> Answer:
-    """202: the payer's side is durable, the rest will be decided; Location tells where to look."""
+    """Returns 202: the payer's side is durable, the payee's side is undecided. Location is the URL of the outcome."""
     location = (b"location", b"/transfers/%s" % _ascii(transaction_id))
     body = b'{"status":"pending","transactionId":"%s"}' % _ascii(transaction_id)
     return Answer(202, body, (location, *_replay(replayed=replayed)))
 
 
 def wallet_opened(transaction_id: UUID, wallet: WalletView, *, replayed: bool) -> Answer:
-    """201: the wallet exists."""
+    """Returns 201: the wallet exists."""
     body = b'{"transactionId":"%s",%s' % (_ascii(transaction_id), wallet_body(wallet)[1:])
     return Answer(201, body, _replay(replayed=replayed))
 
 
 def wallet_answer(wallet: WalletView) -> Answer:
-    """200: the wallet as it is."""
+    """Returns 200 with the wallet."""
     return Answer(200, wallet_body(wallet))
 
 
 def wallet_body(wallet: WalletView) -> bytes:
-    """The wallet document. Account names and currencies need no escaping: their patterns admit no such character."""
+    """Returns the wallet document. The patterns of account names and currencies exclude all escaped characters."""
     return (
         f'{{"accountId":"{wallet.account_id}","currency":"{wallet.currency}",'
         f'"balance":{format_micros(wallet.balance_micros)},"version":{wallet.version},"status":"{wallet.status}",'
@@ -117,17 +117,17 @@ def wallet_body(wallet: WalletView) -> bytes:
 
 
 def at_position(answer: Answer, position: int) -> Answer:
-    """The same document with the `position` of the log that it reflects (cqrs)."""
+    """Returns the same document with the `position` of the log that it reflects (cqrs)."""
     return Answer(answer.status, b'%s,"position":%d}' % (answer.body[:-1], position), answer.headers)
 
 
 def transfer_document(view: TransferView) -> Answer:
-    """200: a transfer and the timeline of what happened to it."""
+    """Returns 200 with a transfer and its timeline."""
     return Answer(200, encode(view))
 
 
 def statement_page(items: Sequence[StatementItem], *, more: bool) -> Answer:
-    """200: a page of a statement, newest first; `more` says that older postings follow."""
+    """Returns 200 with a page of a statement, newest first. `more` means that older postings follow."""
     cursor = f"v{items[-1].version}" if more else None
     return Answer(200, encode(_Statement(items, cursor)))
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the contract, for both architectures: words, answers, problems and links of OPERATIONS."""
+"""The OpenAPI document of the contract, for both architectures: texts, answers, problems and links of OPERATIONS."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -22,12 +22,12 @@ _BODY = ("unsupported-media-type", "request-timeout", "body-too-large")
 _KEYED = ("idempotency-key-reused", "outcome-unknown")
 _PAYS_OR_IS_PAID = ("wallet-not-found", "wallet-closed", "wallet-frozen", "currency-mismatch")
 _WAITS = ("position-not-reached",)
-# PUT and DELETE of the path /wallets/balanceTransfer, whose account name is reserved.
+# PUT and DELETE of /wallets/balanceTransfer get 405, because the account name is reserved.
 _RESERVED = ("method-not-allowed",)
 
 
 class _Described(NamedTuple):
-    """What the table of operations does not say of one: its words, answers and problems."""
+    """The parts of an operation that OPERATIONS lacks: its texts, answers and problems."""
 
     summary: str
     answers: dict[int, str]
@@ -46,7 +46,7 @@ _DESCRIBED: Final[dict[str, _Described]] = {
         keyed=True,
     ),
     "balance": _Described(
-        "A wallet's balance, now or at a past moment",
+        "Get a wallet's balance, now or at a past moment",
         {200: "Wallet"},
         ("wallet-not-found", "currency-mismatch"),
         query=("currency", "at"),
@@ -73,24 +73,24 @@ _DESCRIBED: Final[dict[str, _Described]] = {
         keyed=True,
     ),
     "statement": _Described(
-        "A wallet's postings, newest first",
+        "List a wallet's postings, newest first",
         {200: "Statement"},
         ("wallet-not-found",),
         query=("limit", "cursor"),
     ),
     "changeStatus": _Described(
-        "Freeze or unfreeze a wallet; the status it already has changes nothing",
+        "Freeze or unfreeze a wallet; repeating its current status changes nothing",
         {200: "Wallet"},
         ("wallet-not-found", "wallet-closed", "outcome-unknown", *_RESERVED),
         body="StatusRequest",
     ),
     "closeWallet": _Described(
-        "Close an empty wallet, for good; closing it again changes nothing",
+        "Close an empty wallet permanently; closing it again changes nothing",
         {200: "Wallet"},
         ("wallet-not-found", "wallet-not-empty", "outcome-unknown", *_RESERVED),
     ),
     "lookUpTransfer": _Described(
-        "State and timeline of a transfer", {200: "Transfer"}, ("transfer-not-found",)
+        "Get the state and timeline of a transfer", {200: "Transfer"}, ("transfer-not-found",)
     ),
 }
 
@@ -107,7 +107,7 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "CashRequest": {"cash": {"value": {"amount": "10.50", "currency": "USD"}}},
     "StatusRequest": {"unfreeze": {"value": {"status": "active"}}, "freeze": {"value": {"status": "frozen"}}},
 }
-"""Bodies that an empty system accepts when they are sent in this order."""
+"""Bodies that an empty system accepts in this order."""
 
 _ITS_WALLET: Final = {"accountId": "$response.body#/accountId"}
 _ITS_TRANSFER: Final = {"lookUpTransfer": {"transactionId": "$response.body#/transactionId"}}
@@ -156,8 +156,8 @@ _PARAMETERS: Final[dict[str, Schema]] = {
     },
     "Idempotency-Key": {
         "in": "header",
-        "description": "Makes a retry safe: the same key and body get the first answer again. "
-        "Keys belong to the wallet that pays, or that is opened or paid into.",
+        "description": "Makes a retry safe: a request with the same key and body gets the first answer again. "
+        "A key belongs to the paying wallet, or to the wallet that is opened or receives a deposit.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     },
 }
@@ -176,7 +176,7 @@ _HEADERS: Final[dict[str, Schema]] = {
         "description": "Seconds to wait.",
         "schema": {"type": "integer", "examples": [RETRY_AFTER_S]},
     },
-    "Location": {"description": "Where the outcome will be found.", "schema": {"type": "string"}},
+    "Location": {"description": "The URL of the outcome.", "schema": {"type": "string"}},
     "Idempotent-Replayed": {
         "description": "`true`: this is the answer of an earlier request with the same key.",
         "schema": {"const": "true"},
@@ -185,14 +185,18 @@ _HEADERS: Final[dict[str, Schema]] = {
     "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}},
 }
 
-_TITLES: Final = {200: "As it is.", 201: "Done and durable.", 202: "Not decided within the deadline."}
+_TITLES: Final = {
+    200: "The current state.",
+    201: "Done and durable.",
+    202: "Not decided within the deadline.",
+}
 _POSITIONED = ("Success", "Pending", "Wallet", "OpenedWallet", "Statement", "Transfer")
 
 
 def openapi(title: str, currencies: Iterable[str], *, positions: bool = False) -> dict[str, Any]:
-    """Returns the contract as OpenAPI 3.1, for an installation that knows these currencies.
+    """Returns the contract as OpenAPI 3.1, for an installation with these currencies.
 
-    With `positions` (cqrs) writes answer a position and reads wait for one.
+    With `positions` (cqrs), writes return a position and reads can wait for one.
     """
     parameters = {"currency": _expected_currency(currencies), **_PARAMETERS}
     paths: dict[str, dict[str, Any]] = {}
@@ -213,11 +217,11 @@ def openapi(title: str, currencies: Iterable[str], *, positions: bool = False) -
 
 
 _LICENSE: Final = {"name": "MIT", "identifier": "MIT"}
-_KEYS: Final = "Needed where the installation has API keys (WALLET_API_KEYS)."
+_KEYS: Final = "Required if the installation has API keys (WALLET_API_KEYS)."
 
 
 def problem_names(name: str, *, positions: bool = False) -> tuple[str, ...]:
-    """The problem types that an operation may answer."""
+    """Returns the problem types that an operation may answer with."""
     described, method = _DESCRIBED[name], OPERATIONS[name].method
     return (
         *(() if name == "lookUpTransfer" and not positions else ("invalid-request",)),
@@ -248,7 +252,7 @@ def _operation(name: str, *, positions: bool) -> dict[str, Any]:
 
 
 def _links(name: str, *, positions: bool) -> dict[str, Any]:
-    """Where a successful answer leads: from what it created to the operations that take it."""
+    """Returns the links of a successful answer to the operations that accept its values as parameters."""
     found = {}
     for target, parameters in _LEADS_TO.get(name, {}).items():
         waits = positions and OPERATIONS[target].method == "GET"
@@ -280,7 +284,7 @@ def _answer(status: int, schema: str, described: _Described) -> dict[str, Any]:
 
 
 def problems(names: Iterable[str], *, keyed: bool = False) -> dict[str, Any]:
-    """Returns the responses, by status, of an operation that may answer these problem types."""
+    """Returns the responses, by status, of an operation that may answer with these problem types."""
     by_status: dict[int, list[str]] = {}
     for name in names:
         by_status.setdefault(PROBLEM_TYPES[name].status, []).append(name)
@@ -325,7 +329,7 @@ def _ref(kind: str, name: str) -> dict[str, str]:
 
 def _health(summary: str, *statuses: int) -> dict[str, Any]:
     content = {"application/json": {"schema": _ref("schemas", "Health")}}
-    titles = {200: "Yes.", 503: "Not now; the obstacles say why."}
+    titles = {200: "Yes.", 503: "Not now. `obstacles` lists the reasons."}
     responses = {str(status): {"description": titles[status], "content": content} for status in statuses}
     return {"get": {"summary": summary, "security": [{}], "responses": responses}}
 

@@ -1,4 +1,4 @@
-"""The operations of the public API, by name: what a service mounts, and what the OpenAPI document describes."""
+"""The operations of the public API, by name. Services mount them, and the OpenAPI document describes them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -31,10 +31,10 @@ OPERATIONS: Final[dict[str, Operation]] = {
 
 
 def mount(handlers: Mapping[str, Handler]) -> list[Route]:
-    """The routes of these operations, in the table's order: the hot ones are matched first.
+    """Returns the routes of these operations in the table's order, so that frequent ones are matched first.
 
-    A route without parameters comes with one that refuses all other methods: without it, PUT /wallets/balanceTransfer
-    would be the change of a wallet's status.
+    A route without parameters comes with a second route that refuses all other methods. Without it, PUT
+    /wallets/balanceTransfer would change the status of a wallet with that name. Raises KeyError for unknown operations.
     """
     unknown = handlers.keys() - OPERATIONS.keys()
     if unknown:
@@ -57,17 +57,17 @@ class _WrongMethod:
 
 
 async def _elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
-    raise NotImplementedError("never mounted: it only knows its path and method")
+    raise NotImplementedError("this route is never mounted; it only declares a path and a method")
 
 
 CONTRACT: Final[list[Route]] = [
     Route(path, _elsewhere, methods=[method]) for method, path in OPERATIONS.values()
 ]
-"""All of the contract's paths and methods, also those that another service serves."""
+"""All paths and methods of the contract, including those that another service serves."""
 
 
 def hot_lane(app: App, routes: Sequence[Route]) -> App:
-    """Serves transfers and balances straight from the server; all else goes to `app`, which has every route.
+    """Serves transfers and balances without the framework and passes other requests to `app`, which has all routes.
 
     The framework's layers cost as much as the rest of a transfer's HTTP (docs/decisions/0002).
     """
@@ -91,7 +91,7 @@ def hot_lane(app: App, routes: Sequence[Route]) -> App:
 
 
 def _segment(path: str, before: str, after: str) -> str:
-    """The one segment of a path between these, or nothing where the router would not find one either."""
+    """Returns the single path segment between `before` and `after`, or "" if the path has another form."""
     segment = path[len(before) : -len(after)]
     fits = path.startswith(before) and path.endswith(after) and "/" not in segment
     return segment if fits else ""

@@ -1,6 +1,6 @@
-"""Problem documents (RFC 9457): every error of the public API, each with a stable type.
+"""Problem documents (RFC 9457): every error of the public API has a stable type.
 
-docs/problems.md explains each type to the person who meets it.
+docs/problems.md explains each type to clients.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class _Document(Struct, omit_defaults=True):
 
 
 class Problem(Exception):
-    """A request that ends in a problem document; `detail` is written for the person who sent it."""
+    """An exception that ends a request with a problem document. `detail` is written for the client's developer."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Problem(Exception):
         self.headers = headers
 
     def answer(self, instance: str) -> Answer:
-        """The problem as an HTTP answer; `instance` is the path of the request."""
+        """Returns the problem as an HTTP answer. `instance` is the path of the request."""
         kind = PROBLEM_TYPES[self.name]
         document = _Document(
             type=problem_uri(self.name),
@@ -98,7 +98,7 @@ class Problem(Exception):
 
 
 def problem_uri(name: str) -> str:
-    """The `type` of a problem, which is also the `reason` of a refused transfer."""
+    """Returns the `type` of a problem, which is also the `reason` of a refused transfer."""
     return f"/problems/{name}"
 
 
@@ -107,7 +107,7 @@ def _retry_after(kind: ProblemType) -> Headers:
 
 
 def invalid_request(detail: str) -> Problem:
-    """A 422: the request can never be right as it stands."""
+    """Returns a 422 problem: the request fails whenever it is sent unchanged."""
     return Problem("invalid-request", detail)
 
 
@@ -125,7 +125,7 @@ _REFUSALS: Final[dict[Refusal, str]] = {
 
 
 def refused(refusal: Refusal, account_id: str, transaction_id: UUID | None = None) -> Problem:
-    """The problem that tells a client which wallet refused, and why; the same words each time it is replayed."""
+    """Returns the problem of a wallet's refusal, with its reason. Every replay returns the same text."""
     return Problem(
         refusal.value, _REFUSALS[refusal].format(account=account_id), transaction_id=transaction_id
     )

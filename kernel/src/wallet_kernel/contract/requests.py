@@ -1,4 +1,4 @@
-"""What clients may send, parsed into values the use cases take. Everything wrong with a request is found here."""
+"""Parses requests into values for the use cases. All validation of a request is here."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from wallet_kernel.money import InvalidAmount, parse_amount, parse_balance
 
 ACCOUNT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}$"
 RESERVED_ACCOUNT = "balanceTransfer"
-"""No wallet has this name, because POST /wallets/balanceTransfer is the transfer."""
+"""An account name that no wallet may have, because POST /wallets/balanceTransfer is the transfer."""
 CURSOR_PATTERN = r"^v[1-9][0-9]{0,17}$"
 TRANSACTION_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 POSITION_MAX = 10**18 - 1
@@ -64,7 +64,7 @@ _STATUS = Decoder(_StatusBody)
 
 
 class TransferRequest(Struct, frozen=True):
-    """Move money from one wallet to another."""
+    """A request to move money from one wallet to another."""
 
     from_account: str
     to_account: str
@@ -73,7 +73,7 @@ class TransferRequest(Struct, frozen=True):
 
 
 class WalletRequest(Struct, frozen=True):
-    """Open a wallet; its opening balance comes from the external account."""
+    """A request to open a wallet. Its opening balance comes from the external account."""
 
     account_id: str
     currency: str
@@ -81,7 +81,7 @@ class WalletRequest(Struct, frozen=True):
 
 
 class CashRequest(Struct, frozen=True):
-    """A deposit or withdrawal, against the external account."""
+    """A request for a deposit from, or a withdrawal to, the external account."""
 
     account_id: str
     amount_micros: int
@@ -89,7 +89,7 @@ class CashRequest(Struct, frozen=True):
 
 
 class StatementRequest(Struct, frozen=True):
-    """A page of a wallet's postings below `before_version` (None: from the newest)."""
+    """A request for a page of a wallet's postings below `before_version` (None: from the newest)."""
 
     account_id: str
     limit: int
@@ -97,13 +97,13 @@ class StatementRequest(Struct, frozen=True):
 
 
 class Requests:
-    """The parsers of the contract's requests, for the currencies this installation knows. All raise Problem."""
+    """The parsers of requests with currencies, for the currencies of this installation. All of them raise Problem."""
 
     def __init__(self, currencies: frozenset[str]) -> None:
         self._currencies = currencies
 
     def transfer(self, call: Call) -> TransferRequest:
-        """POST /wallets/balanceTransfer."""
+        """Parses POST /wallets/balanceTransfer."""
         body = _json(call, _TRANSFER)
         payer, payee = account_id(body.fromAccount, "fromAccount"), account_id(body.toAccount, "toAccount")
         if payer == payee:
@@ -111,7 +111,7 @@ class Requests:
         return TransferRequest(payer, payee, _money(parse_amount, body.amount), self.currency(body.currency))
 
     def wallet(self, call: Call) -> WalletRequest:
-        """POST /wallets."""
+        """Parses POST /wallets."""
         body = _json(call, _WALLET)
         name = account_id(body.accountId, "accountId")
         return WalletRequest(
@@ -119,26 +119,26 @@ class Requests:
         )
 
     def cash(self, call: Call) -> CashRequest:
-        """POST /wallets/{accountId}/deposits and /withdrawals."""
+        """Parses POST /wallets/{accountId}/deposits and /withdrawals."""
         body = _json(call, _CASH)
         return CashRequest(
             path_account(call), _money(parse_amount, body.amount), self.currency(body.currency)
         )
 
     def currency(self, code: str) -> str:
-        """A currency code this installation knows."""
+        """Returns the currency code if this installation has it."""
         if code not in self._currencies:
             raise invalid_request(f"currency must be one of {', '.join(sorted(self._currencies))}.")
         return code
 
     def query_currency(self, call: Call) -> str | None:
-        """`?currency=`, if given."""
+        """Returns `?currency=`, or None."""
         code = call.query.get("currency")
         return None if code is None else self.currency(code)
 
 
 def frozen(call: Call) -> bool:
-    """PUT /wallets/{accountId}: whether the wallet is to be frozen (else active)."""
+    """Parses PUT /wallets/{accountId}. Returns True for frozen, False for active."""
     status = _json(call, _STATUS).status
     if status not in ("active", "frozen"):
         raise invalid_request('status must be "active" or "frozen".')
@@ -146,12 +146,12 @@ def frozen(call: Call) -> bool:
 
 
 def path_account(call: Call) -> str:
-    """The accountId in the path."""
+    """Returns the accountId of the path."""
     return account_id(call.params["accountId"], "accountId")
 
 
 def account_id(text: str, member: str) -> str:
-    """A well-formed account name; names that begin with @ are the system's and match nothing."""
+    """Returns a well-formed account name. Names that begin with @ belong to the system and are refused."""
     if _ACCOUNT.fullmatch(text) is None:
         raise invalid_request(
             f"{member} must be 1 to 64 of the characters A-Z a-z 0-9 . _ : @ - and begin with a letter or digit."
@@ -162,7 +162,7 @@ def account_id(text: str, member: str) -> str:
 
 
 def transaction_id(call: Call) -> UUID:
-    """The transactionId in the path. Any other spelling than the one of our answers names no transfer: 404."""
+    """Returns the transactionId of the path. Raises a 404 problem unless it is spelled exactly as in our answers."""
     text = call.params["transactionId"]
     if _TRANSACTION_ID.fullmatch(text) is None:
         raise Problem("transfer-not-found", "No transfer has this id. Ids are UUIDs in lower case.")
@@ -170,7 +170,7 @@ def transaction_id(call: Call) -> UUID:
 
 
 def statement(call: Call) -> StatementRequest:
-    """GET /wallets/{accountId}/transactions?limit&cursor."""
+    """Parses GET /wallets/{accountId}/transactions?limit&cursor."""
     limit = call.query.get("limit", str(STATEMENT_LIMIT_DEFAULT))
     if not _DIGITS.fullmatch(limit) or not 1 <= int(limit) <= STATEMENT_LIMIT_MAX:
         raise invalid_request(f"limit must be a whole number from 1 to {STATEMENT_LIMIT_MAX}.")
@@ -181,11 +181,11 @@ def statement(call: Call) -> StatementRequest:
 
 
 def moment(call: Call) -> datetime | None:
-    """`?at=` in UTC (microseconds; finer digits are cut off), if given."""
+    """Returns `?at=` in UTC, cut to microseconds, or None."""
     text = call.query.get("at")
     if text is None:
         return None
-    # A "+" of the zone that was not percent-encoded arrives as a space.
+    # The "+" of a zone arrives as a space if the client did not percent-encode it.
     text = re.sub(r" (?=\d\d:\d\d$)", "+", text)
     if not _MOMENT.fullmatch(text):
         raise invalid_request("at must be an RFC 3339 time with its zone, such as 2026-01-31T12:00:00.5Z.")
@@ -198,7 +198,7 @@ def moment(call: Call) -> datetime | None:
 
 
 def min_position(call: Call) -> int:
-    """`?min_position=` (cqrs): the position of the log that the answer must reflect; 0, which all do, if not given."""
+    """Returns `?min_position=` (cqrs), the log position that the answer must reflect. The default, 0, always holds."""
     text = call.query.get("min_position")
     if text is None:
         return 0
@@ -208,7 +208,7 @@ def min_position(call: Call) -> int:
 
 
 def idempotency_key(call: Call) -> str | None:
-    """The Idempotency-Key, if given."""
+    """Returns the Idempotency-Key, or None."""
     try:
         return parse_key(call.header(b"idempotency-key"))
     except InvalidKey as error:
@@ -230,14 +230,14 @@ def _json(call: Call, decoder: Decoder[Body]) -> Body:
 
 
 def _refuse_repeated(members: list[tuple[str, object]]) -> None:
-    """RFC 8259 §4 leaves open which of two members counts, so a body that repeats one has no one meaning."""
+    """Refuses repeated members, because RFC 8259 §4 leaves open which of them counts."""
     names = [name for name, _ in members]
     if len(set(names)) < len(names):
         repeated = next(name for name in names if names.count(name) > 1)
         raise invalid_request(f"The body has the member {repeated} more than once.")
 
 
-# msgspec takes the last of repeated members. This second look costs 2 µs; it makes no numbers of the digits.
+# msgspec takes the last of repeated members, so this decoder parses again. It costs 2 µs and parses no numbers.
 _STRICT = JSONDecoder(object_pairs_hook=_refuse_repeated, parse_float=str, parse_int=str)
 
 

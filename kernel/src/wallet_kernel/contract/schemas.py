@@ -1,4 +1,4 @@
-"""The JSON schemas of the contract's documents, as its OpenAPI document publishes them."""
+"""The JSON schemas of the contract's documents, for its OpenAPI document."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -32,7 +32,7 @@ CURRENCY: Final[Schema] = {
 
 
 def known_currency(currencies: Iterable[str]) -> Schema:
-    """Returns the schema of the currency in a request: one that the installation knows."""
+    """Returns the schema of a currency in a request: one of the installation's currencies."""
     return {"type": "string", "enum": list(currencies)}
 
 
@@ -40,7 +40,7 @@ TRANSACTION_ID: Final[Schema] = {
     "type": "string",
     "format": "uuid",
     "pattern": TRANSACTION_ID_PATTERN,
-    "description": "Names a transfer, deposit, withdrawal or opening.",
+    "description": "The id of a transfer, deposit, withdrawal or opening.",
     "examples": [_EXAMPLE_ID],
 }
 TIME: Final[Schema] = {
@@ -53,7 +53,7 @@ POSITION: Final[Schema] = {
     "type": "integer",
     "minimum": 0,
     "maximum": POSITION_MAX,
-    "description": "Position in the event log; `min_position` of a read waits for it.",
+    "description": "Position in the event log. Pass it as `min_position` to wait for it in a read.",
 }
 _VERSION: Final[Schema] = {
     "type": "integer",
@@ -71,18 +71,18 @@ _STATUS: Final[Schema] = {"type": "string", "enum": ["active", "frozen", "closed
 _REASON: Final[Schema] = {
     "type": "string",
     "format": "uri-reference",
-    "description": "The `type` of the problem that ended it.",
+    "description": "The `type` of the problem that ended the transfer.",
     "examples": ["/problems/insufficient-funds"],
 }
 
 
 def _money(description: str, example: float) -> Schema:
-    """Money out: an exact JSON number, with more digits than a binary float may hold."""
+    """Returns the schema of an amount in an answer: an exact JSON number, which a float may not hold exactly."""
     return {"type": "number", "description": description, "examples": [example]}
 
 
 def _money_in(description: str, *, zero: bool) -> Schema:
-    """Money in: a JSON number, or a string of plain decimal digits; exactly what the service accepts."""
+    """Returns the schema of an amount in a request, exactly as the service accepts it: a number or a decimal string."""
     at_least: Schema = {"minimum": 0} if zero else {"exclusiveMinimum": 0}
     return {
         "description": f"{description} Exact: at most 6 decimal places, up to 9223372036854.775807.",
@@ -95,7 +95,7 @@ def _money_in(description: str, *, zero: bool) -> Schema:
 
 
 def _document(description: str, members: dict[str, Schema], *optional: str, closed: bool = False) -> Schema:
-    """An object; all its members but the `optional` ones are required. `closed`: no others are accepted."""
+    """Returns the schema of an object. All members except `optional` are required. `closed` forbids other members."""
     required = [name for name in members if name not in optional]
     schema = {"type": "object", "description": description, "properties": members, "required": required}
     return schema | ({"additionalProperties": False} if closed else {})
@@ -120,7 +120,7 @@ _ITEM: Final = _document(
         "transactionId": TRANSACTION_ID,
         "kind": {"type": "string", "enum": ["opening", "transfer", "refund", "deposit", "withdrawal"]},
         "amount": _money("Signed: + in, - out.", -10.234),
-        "balance": _money("The wallet's balance after it.", 10013.966),
+        "balance": _money("The wallet's balance after the posting.", 10013.966),
         "version": _VERSION,
         "counterparty": _PARTY,
         "at": TIME,
@@ -162,7 +162,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         closed=True,
     ),
     "Success": _document(
-        "Durable on every side.",
+        "Both sides are durable.",
         {"status": {"const": "success"}, "transactionId": TRANSACTION_ID},
     ),
     "Pending": _document(
@@ -172,13 +172,13 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Wallet": _document("A wallet.", _WALLET),
     "OpenedWallet": _document("A new wallet.", {"transactionId": TRANSACTION_ID, **_WALLET}),
     "Transfer": _document(
-        "A transfer, deposit, withdrawal or opening, and what happened to it.",
+        "A transfer, deposit, withdrawal or opening, and its timeline.",
         {
             "transactionId": TRANSACTION_ID,
             "status": {"type": "string", "enum": ["pending", "success", "refused"]},
             "fromAccount": _PARTY,
             "toAccount": _PARTY,
-            "amount": _money("As it was asked for.", 10.234),
+            "amount": _money("The requested amount.", 10.234),
             "currency": CURRENCY,
             "timeline": {"type": "array", "items": _STEP},
             "reason": _REASON,
@@ -191,7 +191,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "items": {"type": "array", "items": _ITEM},
             "nextCursor": {
                 "type": ["string", "null"],
-                "description": "`cursor` of the next page; null: no more.",
+                "description": "The `cursor` of the next page; null on the last page.",
             },
         },
     ),
@@ -209,7 +209,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "type": {"type": "string", "format": "uri-reference"},
             "title": {"type": "string"},
             "status": {"type": "integer"},
-            "detail": {"type": "string", "description": "Written for the person who sent the request."},
+            "detail": {
+                "type": "string",
+                "description": "The cause of this problem, for the client's developer.",
+            },
             "instance": {"type": "string", "description": "The path of the request."},
             "transactionId": TRANSACTION_ID,
         },

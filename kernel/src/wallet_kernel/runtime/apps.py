@@ -1,4 +1,4 @@
-"""The two FastAPI apps a service has: the public one (the contract) and its own (health, metrics, internal routes)."""
+"""The FastAPI apps of a service: public (the contract) and internal (health, metrics, internal routes)."""
 
 import hmac
 import platform
@@ -32,7 +32,7 @@ def public_app(
     lifecycle: Lifecycle,
     api_keys: Iterable[str] = (),
 ) -> App:
-    """The app of the public port: the contract's routes, health and documentation; API keys if there are any."""
+    """Returns the app of the public port: contract, health and documentation. It checks API keys if there are any."""
     answers = health(lifecycle, public=True)
     framework = _app(title, [*routes, *docs_routes(title, OPENAPI_PATH)], answers, openapi_url=OPENAPI_PATH)
     framework.openapi = lambda: dict(openapi)  # type: ignore[method-assign]
@@ -44,7 +44,7 @@ def public_app(
 
 
 def own_app(title: str, routes: Sequence[Route], lifecycle: Lifecycle, secret: str) -> App:
-    """The app of a service's own port: health, metrics, and internal routes that need the service secret."""
+    """Returns the app of the internal port: health, metrics, and internal routes that need the service secret."""
     answers = health(lifecycle, public=False)
     app = _app(title, routes, answers, openapi_url=None)
     app.add_api_route("/metrics", _metrics(lifecycle), methods=["GET", "HEAD"])
@@ -72,7 +72,7 @@ def _app(
 
 
 def _direct(app: App, routes: Sequence[Route]) -> App:
-    """Serves internal routes, whose paths are fixed, without the framework's layers: every batch comes this way."""
+    """Serves internal routes without the framework's layers, because every batch uses them. Their paths are fixed."""
     endpoints = {route.path: route.app for route in routes if route.methods == {"POST"}}
 
     async def direct(scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,14 +84,14 @@ def _direct(app: App, routes: Sequence[Route]) -> App:
 
 def _metrics(lifecycle: Lifecycle) -> Callable[[], Awaitable[Response]]:
     async def metrics() -> Response:
-        lifecycle.refresh()  # the next scrape has the result
+        lifecycle.refresh()  # the result appears in the next scrape
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return metrics
 
 
 def _framed(answer: Callable[[], Awaitable[Answer]]) -> Callable[[], Awaitable[Response]]:
-    """The answer as the framework's response."""
+    """Wraps a health answer into a response of the framework."""
 
     async def framed() -> Response:
         return _response(await answer())
@@ -116,20 +116,20 @@ def _response(answer: Answer) -> Response:
 
 
 def _methods(app: FastAPI, request: Request) -> list[str]:
-    """The methods of the request's path, none if there is no such route."""
-    # A service may serve a part of the contract only; what a path of the contract takes is the same everywhere.
+    """Returns the methods of the request's path, or an empty list if there is no such route."""
+    # A service may serve only a part of the contract, but every service lists all of a path's methods.
     contract = CONTRACT if app.openapi_url else []
     routes = [route for route in (*app.routes, *contract) if isinstance(route, Route)]
     matching = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
     if not matching:
         return []
-    # The first one decides, as in the router: /wallets/balanceTransfer is a route, not the wallet of that name.
+    # As in the router, the first matching route decides: /wallets/balanceTransfer is a route, not a wallet's name.
     path = matching[0].path
     return sorted({method for route in matching if route.path == path for method in route.methods or ()})
 
 
 def _cut_off_with_a_problem(app: App) -> App:
-    """Answers a request that the server gives up on, after the drain's timeout: uvicorn would send a bare 500."""
+    """Answers a request that the server cancels after the drain's timeout, where uvicorn would send a bare 500."""
 
     async def answering(scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -143,12 +143,13 @@ def _cut_off_with_a_problem(app: App) -> App:
 
 _NOT_READ = Problem("draining", "This replica has stopped; send the request again.")
 _NOT_KNOWN = Problem(
-    "outcome-unknown", "This replica stopped before it knew; send the request again with its Idempotency-Key."
+    "outcome-unknown",
+    "This replica stopped before the outcome was known; send the request again with its Idempotency-Key.",
 )
 
 
 def _bearer_token(call: Call) -> bytes:
-    """The token of an Authorization header; the scheme's case does not matter (RFC 9110 §11.1)."""
+    """Returns the token of an Authorization header. The case of the scheme does not matter (RFC 9110 §11.1)."""
     scheme, _, token = (call.header(b"authorization") or b"").partition(b" ")
     return token.strip(b" ") if scheme.lower() == b"bearer" else b""
 
@@ -160,7 +161,7 @@ def _service_secret(call: Call) -> bytes:
 def _authorised(
     app: App, shown: Callable[[Call], bytes], accepted: Sequence[bytes], open_paths: Iterable[str]
 ) -> App:
-    """Lets a request through that shows one of the accepted values; compares in constant time."""
+    """Lets a request pass if it carries one of the accepted values. Compares them in constant time."""
     open_to_all = frozenset(open_paths)
     name = "Authorization" if shown is _bearer_token else SECRET_HEADER
     problem = Problem(
@@ -177,5 +178,5 @@ def _authorised(
 
 
 def _any_equal(given: bytes, accepted: Sequence[bytes]) -> bool:
-    """Whether `given` is one of these; takes as long for the first as for the last."""
+    """Returns whether `given` is one of these values. The time does not depend on which value matches."""
     return sum(hmac.compare_digest(given, value) for value in accepted) > 0

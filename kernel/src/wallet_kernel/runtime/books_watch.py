@@ -1,9 +1,9 @@
-"""Conservation as a metric: each shard's books are checked again and again while the service runs, at a bounded cost.
+"""Conservation of money as a metric: checks each shard's books while the service runs, at a bounded cost.
 
-A shard keeps the other side of every posting in accounts of its own: @external for money from outside, @transit for
-money on its way between shards. So its books sum to 0 in every snapshot, and its neighbours need not be asked.
+A shard posts the other side of every entry to its own system accounts: @external for money from outside, @transit for
+money that moves between shards. So a shard's books sum to 0 in every snapshot, without its neighbours.
 
-Each look compares the next slice of wallets with their postings. The sum reads every wallet in one snapshot, so the
+Each check compares the next slice of wallets with their postings. The sum reads every wallet in one snapshot, so the
 pause between two sums grows with the time that a sum takes.
 """
 
@@ -22,30 +22,30 @@ from wallet_kernel.tasks import end
 
 IMBALANCE = Gauge(
     "wallet_books_imbalance_micros",
-    "What a shard's wallets, @external and @transit sum to; anything but 0 is money made or lost.",
+    "Sum of a shard's wallets, @external and @transit. Any value but 0 means that money was created or lost.",
     ["shard", "currency"],
 )
 IN_TRANSIT = Gauge(
     "wallet_books_in_transit_micros",
-    "What a shard's @transit holds; over all shards it is the money in flight.",
+    "Balance of a shard's @transit. The sum over all shards is the money in flight.",
     ["shard", "currency"],
 )
 UNEXPLAINED = Gauge(
     "wallet_books_unexplained_wallets",
-    "Wallets whose balance is not what their postings say, as found by the current or the last round.",
+    "Wallets whose balance differs from their postings, in the current or the last round.",
     ["shard"],
 )
 ROUND = Gauge(
-    "wallet_books_round_seconds", "How long the last round took that compared every wallet.", ["shard"]
+    "wallet_books_round_seconds", "Duration of the last round, which compared every wallet.", ["shard"]
 )
 SUMMED = Gauge("wallet_books_summed_seconds", "Unix time of the last sum of a shard's books.", ["shard"])
-CHECKED = Gauge("wallet_books_checked_seconds", "Unix time of the last look at a shard's books.", ["shard"])
+CHECKED = Gauge("wallet_books_checked_seconds", "Unix time of the last check of a shard's books.", ["shard"])
 
 SLICE_MAX = 5_000
-"""Wallets that one look compares with their postings."""
+"""The number of wallets that one check compares with their postings."""
 
 SUMMING_SHARE = 0.01
-"""The share of the time that sums may take: after a sum of 1 s the next one begins 100 s later."""
+"""The share of time that sums may take: after a sum of 1 s, the next one begins 100 s later."""
 
 
 def _read(name: str) -> str:
@@ -53,13 +53,13 @@ def _read(name: str) -> str:
 
 
 TOTALS = _read("totals")
-"""Sums up a shard's books, which both architectures keep in tables of the same names; reads every wallet."""
+"""The statement that sums a shard's books. It reads every wallet. Both architectures use the same table names."""
 
 TRANSIT = "SELECT currency, balance_micros FROM system_accounts WHERE name = '@transit'"
 
 
 def compare_with(postings: str) -> str:
-    """The statement that compares wallets with their postings, which are in the table of this name."""
+    """Returns the statement that compares wallets with the postings in this table."""
     return _read("compare").replace("{postings}", postings)
 
 
@@ -67,7 +67,7 @@ _log = logging.getLogger(__name__)
 
 
 class Totals(NamedTuple):
-    """What a shard's books of one currency sum to, and how much of that is on its way."""
+    """The sum of a shard's books in one currency, and how much of it is in transit."""
 
     currency: str
     imbalance_micros: int | Decimal
@@ -75,14 +75,14 @@ class Totals(NamedTuple):
 
 
 class InTransit(NamedTuple):
-    """What is on its way to or from other shards in one currency."""
+    """The money in transit to or from other shards, in one currency."""
 
     currency: str
     micros: int | Decimal
 
 
 class Comparison(NamedTuple):
-    """A slice of wallets in the order of their names: how many, the last one, how many differ, and ten of these."""
+    """The result for a slice of wallets in name order: their number, the last name, how many differ, ten examples."""
 
     wallets: int
     last: str | None
@@ -91,25 +91,25 @@ class Comparison(NamedTuple):
 
 
 class Books(Protocol):
-    """A shard's books, as its store reads them."""
+    """The queries that a shard's store provides for the watch."""
 
     async def in_transit(self) -> Sequence[InTransit]:
-        """What the shard's @transit accounts hold."""
+        """Returns the balances of the shard's @transit accounts."""
 
     async def compare(self, after: str, limit: int) -> Comparison:
         """Compares up to `limit` wallets after this name with their postings, in one snapshot."""
 
     async def totals(self) -> Sequence[Totals]:
-        """What the books sum to, in one snapshot; reads every wallet."""
+        """Returns the sums of the books, in one snapshot. Reads every wallet."""
 
 
 Look = Callable[[], Awaitable[None]]
-"""Looks at one thing and sets its metrics."""
+"""Checks one thing and sets its metrics."""
 
 
 @asynccontextmanager
 async def books_watched(shard: int, books: Books, interval_s: float, *looks: Look) -> AsyncIterator[None]:
-    """Inside, the shard's books are checked every `interval_s` seconds, and these other looks taken."""
+    """Checks the shard's books every `interval_s` seconds while the body runs, and calls the other looks too."""
     watch = asyncio.create_task(_watch((*looks, BooksWatch(shard, books).look), interval_s))
     try:
         yield
@@ -122,13 +122,13 @@ async def _watch(looks: Sequence[Look], interval_s: float) -> NoReturn:
         for look in looks:
             try:
                 await look()
-            except Exception as error:  # noqa: BLE001 -- the watch outlives every outage; a metric has its age
+            except Exception as error:  # noqa: BLE001 -- the watch must survive every outage; a metric shows its age
                 _log.warning("books not checked", extra={"cause": repr(error)})
         await asyncio.sleep(interval_s)
 
 
 class BooksWatch:
-    """The continuous check of one shard's books."""
+    """Checks one shard's books repeatedly."""
 
     def __init__(self, shard: int, books: Books) -> None:
         self._shard = str(shard)
@@ -139,7 +139,7 @@ class BooksWatch:
         self._next_sum_s = 0.0
 
     async def look(self) -> None:
-        """Compares the next slice of wallets, reads what is in transit, and sums up if it is time to."""
+        """Compares the next slice of wallets, reads the money in transit, and sums the books if a sum is due."""
         await self._compare_slice()
         for currency, micros in await self._books.in_transit():
             IN_TRANSIT.labels(self._shard, currency).set(float(micros))
@@ -167,12 +167,12 @@ class BooksWatch:
     async def _sum_up(self) -> None:
         begin_s = time.monotonic()
         for book in await self._books.totals():
-            self._tell(book)
+            self._report(book)
         end_s = time.monotonic()
         self._next_sum_s = end_s + (end_s - begin_s) / SUMMING_SHARE
         SUMMED.labels(self._shard).set(time.time())
 
-    def _tell(self, book: Totals) -> None:
+    def _report(self, book: Totals) -> None:
         IMBALANCE.labels(self._shard, book.currency).set(float(book.imbalance_micros))
         if book.imbalance_micros:
             micros = str(book.imbalance_micros)

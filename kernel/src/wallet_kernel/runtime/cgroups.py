@@ -1,4 +1,4 @@
-"""What each container of a machine uses, from its cgroup: version 1 or 2, named by cgroupfs or by systemd."""
+"""Resource use of the containers of a machine, read from their cgroups: version 1 or 2, cgroupfs or systemd names."""
 
 import os
 import re
@@ -11,47 +11,49 @@ _CONTAINER = re.compile(r"([0-9a-f]{64})|docker-([0-9a-f]{64})\.scope")
 
 
 class NoCgroups(Exception):
-    """A folder is no tree of cgroups with the CPU time in it."""
+    """A folder is not a tree of cgroups that contains the CPU time."""
 
 
 @dataclass(frozen=True, slots=True)
 class CgroupTree:
-    """Where a machine's cgroups are, and how its version writes things down."""
+    """The cgroups of a machine: their location, and the file formats of their version."""
 
     cpu: Path
     memory: Path
     read_cpu_s: Callable[[Path], float]
     anonymous: str
-    """Its member of `memory.stat`, which counts the cgroups further down too."""
+    """The member of `memory.stat` that counts anonymous memory, including the cgroups below."""
 
     def containers(self) -> Iterator[tuple[str, Path]]:
-        """The id of every container there is now, and its cgroup."""
+        """Yields the id and the cgroup of every container that exists now."""
         for folder, _, _ in os.walk(self.cpu):
             if match := _CONTAINER.fullmatch(os.path.basename(folder)):  # noqa: PTH119 -- a Path each would cost more
                 yield match[1] or match[2], Path(folder).relative_to(self.cpu)
 
     def cpu_s(self, cgroup: Path) -> float:
-        """CPU time of a container's processes, ended ones too, since it was started: then it gets a new cgroup.
+        """Returns the CPU seconds of a container since its start, including processes that ended.
+
+        A container that starts again gets a new cgroup.
 
         Raises:
-            OSError: it has ended.
+            OSError: the container has ended.
         """
         return self.read_cpu_s(self.cpu / cgroup)
 
     def memory_bytes(self, cgroup: Path) -> int:
-        """Its anonymous memory: no files, and nothing in shared segments.
+        """Returns the anonymous memory of a container, without files and shared segments.
 
         Raises:
-            OSError: it has ended, or this machine does not count memory.
+            OSError: the container has ended, or this machine does not count memory.
         """
         return _stat(self.memory / cgroup / "memory.stat")[self.anonymous]
 
 
 def cgroup_tree(root: Path) -> CgroupTree:
-    """The tree that is mounted on `root`, `/sys/fs/cgroup` of the machine.
+    """Returns the tree that is mounted on `root`, which is the machine's `/sys/fs/cgroup`.
 
     Raises:
-        NoCgroups: there is none.
+        NoCgroups: `root` is no tree of cgroups.
     """
     if (root / "cgroup.controllers").exists():
         return CgroupTree(root, root, lambda cgroup: _stat(cgroup / "cpu.stat")["usage_usec"] / 1e6, "anon")

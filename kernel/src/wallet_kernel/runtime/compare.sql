@@ -1,5 +1,5 @@
--- Compares up to $2 wallets after $1 with their postings, in one snapshot: the last posting must say the wallet's balance
--- and follow from the one before it. Two index lookups a wallet, however many postings it has.
+-- Compares up to $2 wallets after $1 with their postings, in one snapshot: the last posting must contain the wallet's
+-- balance and follow from the posting before it. This costs two index lookups per wallet, however many postings it has.
 SELECT count(*) AS wallets, max(account_id) AS last, count(*) FILTER (WHERE NOT explained) AS unexplained,
        (array_agg(account_id) FILTER (WHERE NOT explained))[1:10] AS examples
 FROM (

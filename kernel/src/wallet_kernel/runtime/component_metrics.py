@@ -1,14 +1,14 @@
-"""The metrics of a stack's components, seen from outside: the lab tells them of processes, containers of their cgroups.
+"""The metrics of a stack's components, measured from outside: from processes by the lab, from cgroups in containers.
 
-Services tell their own CPU time; databases, cache, broker and gateway do not. Seen from outside all are alike, so that
-the CPU time of a transfer can be summed up over everything that took part in it.
+Services export their own CPU time; databases, cache, broker and gateway do not. Measured from outside, all components
+have the same metric, so that the CPU time of a transfer can be summed over all of them.
 """
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 
 def cpu_family() -> CounterMetricFamily:
-    """CPU time, to be filled in by component and kind."""
+    """Returns the empty family of CPU time, with the labels component and kind."""
     return CounterMetricFamily(
         "wallet_component_cpu_seconds",
         "CPU time of a component's processes, ended ones too.",
@@ -17,9 +17,9 @@ def cpu_family() -> CounterMetricFamily:
 
 
 def memory_family() -> GaugeMetricFamily:
-    """Memory, likewise."""
+    """Returns the empty family of memory, with the labels component and kind."""
     return GaugeMetricFamily(
         "wallet_component_memory_bytes",
-        "Memory that a component shares with nobody.",
+        "Memory that a component does not share.",
         labels=["component", "kind"],
     )

@@ -1,8 +1,8 @@
-"""What each container of a stack uses, as metrics, for stacks on Docker.
+"""Exports the resource use of each container of a stack on Docker as metrics.
 
-`python -m wallet_kernel.runtime.container_metrics CGROUPS PROJECT SERVICE...` serves them, given the machine's cgroups,
-the stack's compose project, and the services to tell of: `redis`, or `events=postgres` if its kind has another name.
-It needs to be on the stack's network, and neither Docker's socket nor any right beside reading.
+`python -m wallet_kernel.runtime.container_metrics CGROUPS PROJECT SERVICE...` serves the metrics. The arguments are the
+machine's cgroups, the compose project of the stack, and the services to export: `redis`, or `events=postgres` if the
+kind has another name. The exporter must be on the stack's network. It needs only read access, and not Docker's socket.
 """
 
 import contextlib
@@ -25,18 +25,18 @@ from wallet_kernel.runtime.container_names import Component, ContainerNames, com
 from wallet_kernel.runtime.logs import configure_logs
 
 LOOK_EVERY_S = 5.0
-"""How soon a new container is noticed."""
+"""Seconds between two searches for new containers."""
 
 _log = logging.getLogger(__name__)
 
 
 class Containers(Collector):
-    """The components that were there at the last look. To be scraped reads their cgroups and asks nobody."""
+    """The components found by the last `look`. A scrape only reads their cgroups."""
 
     def __init__(
         self, tree: CgroupTree, names: ContainerNames, project: str, kinds: Mapping[str, str]
     ) -> None:
-        """As `component` takes the project and the kinds."""
+        """Takes the project and the kinds as `component` does."""
         self._tree = tree
         self._names = names
         self._project = project
@@ -44,7 +44,7 @@ class Containers(Collector):
         self._cgroups: dict[Component, Path] = {}
 
     def look(self) -> None:
-        """Find out which components there are."""
+        """Finds the components that exist now."""
         cgroups = dict(self._tree.containers())
         found = {
             part: cgroups[one]
@@ -56,7 +56,7 @@ class Containers(Collector):
         self._cgroups = found
 
     def collect(self) -> Iterator[Metric]:
-        """What each of them has used by now."""
+        """Returns the resources that each component has used."""
         cpu, memory = cpu_family(), memory_family()
         for part, cgroup in self._cgroups.items():
             with contextlib.suppress(OSError):
@@ -65,19 +65,19 @@ class Containers(Collector):
         return iter((cpu, memory))
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: a registry that is told nothing asks `collect` once instead."""
+        """Returns no metrics, so that the registry calls `collect` once to learn their names."""
         return iter(())
 
 
 def kinds_of(words: list[str]) -> dict[str, str]:
-    """The kinds by service, from `redis` or `events=postgres`."""
+    """Parses the kinds by service from words such as `redis` or `events=postgres`."""
     return {service: kind or service for service, _, kind in (word.partition("=") for word in words)}
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Serve the metrics until terminated."""
+    """Serves the metrics until it gets SIGTERM."""
     root, project, *kinds = arguments
-    # The first process of a container is not ended by a signal that it does not handle.
+    # The kernel ignores SIGTERM for the first process of a container unless that process handles it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     configure_logs("component-metrics", os.environ.get("WALLET_LOG_LEVEL", "info"))
     try:

@@ -1,4 +1,4 @@
-"""Who a container is: Docker's DNS tells its name to whoever is on one network with it, without Docker's socket.
+"""Finds container names through Docker's DNS, without Docker's socket. Works only for containers on a common network.
 
 A network knows each container by the first twelve digits of its id, and answers `<name>.<network>` for its address.
 """
@@ -12,26 +12,26 @@ from typing import NamedTuple
 
 SHORT_ID = 12
 ROUND_S = 2.0
-"""How long one round of questions may take; what is left over is asked in the next."""
+"""Time limit for one round of DNS queries. The next round asks the remaining ones."""
 RETRY_S_MIN = 5.0
 RETRY_S_MAX = 300.0
-"""Whoever is on no network of ours is asked for again and again, but ever more rarely."""
+"""The delay between queries for a container without a name on our networks grows from the minimum to the maximum."""
 
 
 class Component(NamedTuple):
-    """A part of the stack, under the name of its service."""
+    """A part of the stack, with the name of its service."""
 
     name: str
-    """The service's; replicas after the first have their number too: `orchestrator`, `orchestrator-2`."""
+    """The service's name. Replicas after the first also have their number: `orchestrator`, `orchestrator-2`."""
     kind: str
 
 
 def component(container: str, project: str, kinds: Mapping[str, str]) -> Component | None:
-    """Which part of compose's `project` a container is, by its name `<project>-<service>-<replica>`; None if none.
+    """Returns the part of compose's `project` with this container name, `<project>-<service>-<replica>`, or None.
 
     Args:
-        container: its name.
-        project: of the stack.
+        container: the container's name.
+        project: the stack's compose project.
         kinds: the kind of each service, by its name without a shard's number: `{"events": "postgres"}`.
     """
     match = re.fullmatch(rf"{re.escape(project)}-((.+?)(?:-\d+)?)-(\d+)", container)
@@ -46,21 +46,21 @@ class _Missed(NamedTuple):
 
 
 class ContainerNames:
-    """The names of containers by their ids. A name, once known, does not change; who is gone is forgotten."""
+    """Caches the names of containers by id. Names do not change; containers that have gone are dropped."""
 
     def __init__(
         self,
         ask: Callable[[str], str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ask` returns the name of a container, or raises OSError."""
+        """Uses `ask` to find the name of a container; it raises OSError if there is none."""
         self._ask = ask or ask_docker
         self._clock = clock
         self._names: dict[str, str] = {}
         self._missed: dict[str, _Missed] = {}
 
     def of(self, ids: Iterable[str]) -> dict[str, str]:
-        """Those of these containers whose names are known; asks for unknown ones whose time has come."""
+        """Returns the known names of these containers. Queries unknown names whose retry is due."""
         here = set(ids)
         self._names = {one: name for one, name in self._names.items() if one in here}
         self._missed = {one: missed for one, missed in self._missed.items() if one in here}
@@ -88,11 +88,11 @@ class ContainerNames:
 
 
 def ask_docker(container_id: str) -> str:
-    """A container's name.
+    """Returns a container's name from Docker's DNS.
 
     Raises:
-        OSError: it is on no network of ours, or the DNS does not answer.
+        OSError: the container is on no common network, or the DNS does not answer.
     """
-    # Without the dot at its end, an id that is all digits would be taken for an address.
+    # The dot is necessary because an id that is all digits would otherwise be read as an address.
     address = socket.gethostbyname(container_id[:SHORT_ID] + ".")
     return socket.gethostbyaddr(address)[0].partition(".")[0]

@@ -1,4 +1,4 @@
-"""The page at /docs: Swagger UI over /openapi.json. Its files come from a package, so it works without the internet."""
+"""The page at /docs: Swagger UI for /openapi.json. It works without the internet, because a package has its files."""
 
 from functools import cache
 from importlib.resources import files
@@ -23,9 +23,9 @@ _ASSETS: Final = {
     "/docs/favicon.png": _Asset("favicon.png", "image/png"),
 }
 DOCS_PATHS: Final = frozenset({PAGE_PATH, *_ASSETS})
-"""The page and the files it loads: public, like the document they show."""
+"""The page and the files it loads. They need no API key, like the document that they show."""
 
-# The browser loads nothing from other hosts, whatever the viewer's code asks for.
+# The policy keeps the browser from loading anything from other hosts.
 _POLICY: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:"

@@ -1,4 +1,4 @@
-"""Health routes: whether the process lives, and whether it is ready; without the framework, as they are asked often."""
+"""The health routes /livez and /readyz. They bypass the framework because clients call them often."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,17 +9,18 @@ from wallet_kernel.http import Answer, App, Receive, Scope, Send, send_answer
 from wallet_kernel.runtime.lifecycle import Lifecycle
 
 READYZ_PER_S = 100.0
-"""Answers without a delay. Clients that ask for readiness without a pause must not take the time of transfers."""
+"""The number of readiness requests per second that are served without a delay. More requests must not slow
+transfers."""
 
 DELAY_MAX_S = 1.0
-"""Less than those who ask wait for an answer (2 s)."""
+"""The longest delay of a readiness request. It is below the clients' timeout of 2 s."""
 
 Health = dict[str, Callable[[], Awaitable[Answer]]]
-"""The answers to GET, by path."""
+"""The handlers of GET, by path."""
 
 
 class Pace:
-    """Delays calls so that they pass `per_s` times a second, in order; none is delayed by more than `delay_max_s`."""
+    """Delays calls, in order, to at most `per_s` calls a second. No call is delayed by more than `delay_max_s`."""
 
     def __init__(self, per_s: float, delay_max_s: float) -> None:
         self._interval_s = 1 / per_s
@@ -27,7 +28,7 @@ class Pace:
         self._next = 0.0
 
     async def turn(self) -> None:
-        """Returns when it is the caller's turn."""
+        """Waits until the caller may continue."""
         now = asyncio.get_running_loop().time()
         turn = min(max(now, self._next), now + self._delay_max_s)
         self._next = turn + self._interval_s
@@ -36,7 +37,7 @@ class Pace:
 
 
 def health(lifecycle: Lifecycle, *, public: bool) -> Health:
-    """The health of this process; what its checks met is not for the public."""
+    """Returns the health handlers. Public answers leave out the reasons of failed checks."""
     pace = Pace(READYZ_PER_S, DELAY_MAX_S)
 
     async def livez() -> Answer:
@@ -56,7 +57,7 @@ def health(lifecycle: Lifecycle, *, public: bool) -> Health:
 
 
 def health_lane(app: App, answers: Health) -> App:
-    """Answers questions for health; all else goes to `app`."""
+    """Serves health requests and passes all other requests to `app`."""
 
     async def lane(scope: Scope, receive: Receive, send: Send) -> None:
         answer = answers.get(scope["path"]) if scope["method"] == "GET" else None

@@ -1,6 +1,6 @@
 """The healthcheck of containers: `python -m wallet_kernel.runtime.healthcheck` exits with 0 if the service is healthy.
 
-It runs again and again beside the service, so it imports nothing that takes long.
+It imports only fast modules, because Docker starts it often.
 """
 
 import os
@@ -8,13 +8,13 @@ import socket
 import sys
 
 STANDBY = "Standby"
-"""The word in the `/readyz` of a replica that is not ready because another one is active, and would take over."""
+"""The word in the `/readyz` of a standby: a replica that is not ready because another one is active."""
 
 _ANSWER_BYTES_MAX = 16 * 1024
 
 
 def is_healthy(port: int, timeout_s: float = 2.0) -> bool:
-    """Whether the service with its own port here is ready, or stands by."""
+    """Returns whether the service with this internal port is ready or a standby."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout_s) as connection:
             connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")

@@ -11,7 +11,7 @@ from wallet_kernel.http import App, Receive, Scope, Send, send_answer
 from wallet_kernel.runtime.readiness import Readiness, ReadyCheck, State
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
-"""What is answered to anyone, whatever the service's state."""
+"""The paths that need no secret and are served in every state of the service."""
 
 IN_FLIGHT = Gauge("wallet_requests_in_flight", "Requests being served.")
 IN_FLIGHT_MAX = Gauge("wallet_requests_in_flight_max", "Requests that may be served at once.")
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Whether this process serves, and how much it is serving right now."""
+    """The readiness of this process, and its number of requests in flight."""
 
     def __init__(
         self,
@@ -36,17 +36,17 @@ class Lifecycle:
         self.draining = False
 
     async def state(self) -> State:
-        """Whether the service is ready, by checks that are at most a moment old."""
+        """Returns whether the service is ready. The results of the checks may be up to 0.5 s old."""
         if self.draining:
             return State({"drain": "the service is shutting down"}, {})
         return await self._readiness.state()
 
     def refresh(self) -> None:
-        """Begins to check what the service needs, for the metric."""
+        """Starts the readiness checks, to update their metric."""
         self._readiness.refresh()
 
     def guard(self, app: App) -> App:
-        """Counts what `app` serves; refuses with 503 beyond the bound (health excepted)."""
+        """Counts the requests that `app` serves. Answers 503 above the bound, except for health and metrics."""
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"] not in OPEN_PATHS and (refusal := self._refusal()):
@@ -61,12 +61,12 @@ class Lifecycle:
         return guarded
 
     def start_draining(self) -> None:
-        """Makes the service unready; requests that still come are served."""
+        """Makes the service unready. It still serves new requests."""
         self.draining = True
         _log.info("draining", extra={"in_flight": self._in_flight})
 
     async def drained(self) -> None:
-        """Returns when no request is in flight."""
+        """Waits until no request is in flight."""
         while self._in_flight:  # noqa: ASYNC110 - rare and short
             await asyncio.sleep(0.02)
 

@@ -1,4 +1,4 @@
-"""The two ports of a service, as its settings say: the public one, and its own."""
+"""Builds the two listeners of a service from its settings: the public port and the internal port."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def public_listener(
     document: Mapping[str, Any],
     lifecycle: Lifecycle,
 ) -> Listener:
-    """The contract's routes, described by this OpenAPI document; replicas on one machine share the port."""
+    """Returns the listener of the contract's routes and OpenAPI document. Replicas on one machine share its port."""
     app = public_app(title, routes, document, lifecycle, settings.api_keys)
     return Listener(app, settings.public_host, settings.public_port, shared=True, idle_s=DRAIN_KEEP_ALIVE_S)
 
@@ -26,6 +26,6 @@ def public_listener(
 def own_listener(
     settings: ServiceSettings, name: str, lifecycle: Lifecycle, routes: Sequence[Route] = ()
 ) -> Listener:
-    """Health, metrics, and internal routes for those who know the service secret."""
+    """Returns the listener of health, metrics, and internal routes that need the service secret."""
     app = own_app(name, routes, lifecycle, settings.service_secret.get_secret_value())
     return Listener(app, settings.host, settings.port)

@@ -1,4 +1,4 @@
-"""Logs are events with keys, one JSON object a line, on standard error."""
+"""Logging to standard error: events with keys, as one JSON object per line."""
 
 import json
 import logging
@@ -8,23 +8,23 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The X-Request-Id of the request being served, if its client sent one."""
+"""The X-Request-Id of the current request, if its client sent one."""
 
 transfer_id: ContextVar[UUID | None] = ContextVar("transfer_id", default=None)
-"""The transfer being driven, if any."""
+"""The transfer that is being executed, if any."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record with its `extra` members, and the request and transfer it belongs to."""
+    """Formats a record with its `extra` members and the ids of its request and transfer."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON."""
+        """Returns one line of JSON."""
         event = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
@@ -41,7 +41,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logs(service: str, level: str) -> None:
-    """Sends every logger of this process to standard error as JSON."""
+    """Sends the logs of this process to standard error as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,6 +1,6 @@
-"""Metrics that both architectures have under one name, so that dashboards and reports can compare them.
+"""The metrics that both architectures share under the same names, so that dashboards and reports can compare them.
 
-Which architecture a series is of, Prometheus adds when it scrapes: a service need not know what it is compared with.
+Prometheus adds the architecture as a label when it scrapes, so services need not know it.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.http import Answer, Call, Handler
 from wallet_kernel.tasks import end
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside each counter, which nobody reads
+disable_created_metrics()  # type: ignore[no-untyped-call] # omits a creation time per counter, which no dashboard uses
 
 TRANSFERS = Counter("wallet_transfers", "Transfers by outcome: success, pending, or why not.", ["outcome"])
-RETRIES = Counter("wallet_retries", "Steps or commands sent again because nobody said what came of them.")
+RETRIES = Counter("wallet_retries", "Steps or commands sent again because their outcome was unknown.")
 CACHE_READS = Counter("wallet_cache_reads", "Balance reads by whether the cache had them.", ["result"])
-CACHE_FAILURES = Counter("wallet_cache_failures", "Times Redis did not answer who writes balances.")
+CACHE_FAILURES = Counter("wallet_cache_failures", "Balance writes that Redis did not answer.")
 TRANSACTION = Histogram(
     "wallet_database_seconds",
     "Time of one batch at the database.",
@@ -34,7 +34,7 @@ VISIBLE = Histogram(
 )
 LOOP_LAG = Histogram(
     "wallet_event_loop_lag_seconds",
-    "How late the event loop ran what was due: other work kept it.",
+    "Delay of due callbacks in the event loop, caused by other work.",
     buckets=LATENCY_BUCKETS_S,
 )
 POOL_IN_USE = Gauge("wallet_pool_in_use", "Database connections of a pool that are in use.", ["pool"])
@@ -45,12 +45,12 @@ LOOP_LAG_EVERY_S = 0.1
 
 @cache
 def transfers(outcome: str) -> Counter:
-    """The counter of transfers with one outcome; looked up once, not on every transfer."""
+    """Returns the counter of transfers with this outcome. Cached, so that a transfer does not look up its label."""
     return TRANSFERS.labels(outcome)
 
 
 def count_transfers(handler: Handler) -> Handler:
-    """The transfer handler with its answers counted by outcome; a problem that it raises is one."""
+    """Wraps the transfer handler so that its answers and problems are counted by outcome."""
 
     async def counted(call: Call) -> Answer:
         try:
@@ -65,27 +65,27 @@ def count_transfers(handler: Handler) -> Handler:
 
 
 class Pool(Protocol):
-    """A pool of connections, as asyncpg makes them."""
+    """The interface of a connection pool, as in asyncpg."""
 
     def get_size(self) -> int:
-        """Connections that are open."""
+        """Returns the number of open connections."""
 
     def get_idle_size(self) -> int:
-        """Connections that are open and not in use."""
+        """Returns the number of open connections that are not in use."""
 
     def get_max_size(self) -> int:
-        """Connections there may be."""
+        """Returns the maximum number of connections."""
 
 
 def watch_pool(name: str, pool: Pool) -> None:
-    """Tells how busy a pool is, whenever somebody asks."""
+    """Exports how many connections of a pool are in use, at the time of each scrape."""
     POOL_IN_USE.labels(name).set_function(lambda: pool.get_size() - pool.get_idle_size())
     POOL_MAX.labels(name).set(pool.get_max_size())
 
 
 @asynccontextmanager
 async def loop_lag_watched() -> AsyncIterator[None]:
-    """Inside, the event loop's lag is measured ten times a second."""
+    """Measures the event loop's lag ten times a second while the body runs."""
     watch = asyncio.create_task(_watch_loop_lag())
     try:
         yield

@@ -1,4 +1,4 @@
-"""Readiness: whether a service has what it needs, by checks whose result is kept for a moment."""
+"""Readiness: checks whether a service has the dependencies that it needs. Results are cached for a moment."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,10 +7,10 @@ from typing import NamedTuple
 from prometheus_client import Gauge
 
 FRESH_S = 0.5
-"""How long a result is kept: however many ask, each check runs at most twice a second."""
+"""How long a result is cached: each check runs at most twice a second, whatever the number of requests."""
 
 CHECK_DEADLINE_S = 1.5
-"""How long a check may take; less than those who ask for readiness wait for an answer (2 s)."""
+"""Time limit of a check. It is below the timeout of readiness clients (2 s)."""
 
 DEPENDENCY_UP = Gauge(
     "wallet_dependency_up",
@@ -22,20 +22,20 @@ ReadyCheck = Callable[[], Awaitable[None]]
 
 
 class NotReady(Exception):
-    """A service says why it cannot serve yet."""
+    """A service cannot serve yet. The message gives the reason."""
 
 
 class State(NamedTuple):
-    """What a service lacks, by check, with reasons: it is ready without `obstacles`, also if it is `degraded`."""
+    """The failed checks and their reasons. A service is ready if it has no `obstacles`, even if it is `degraded`."""
 
     obstacles: dict[str, str]
     degraded: dict[str, str]
 
 
 class Readiness:
-    """What the service needs: all of `needs`, and at least one of `needs_one_of`, such as the shards.
+    """The checks of a service: all of `needs` and at least one of `needs_one_of`, such as the shards, must pass.
 
-    A check raises whatever says why it fails.
+    A check fails by raising an exception, whose text is the reason.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Readiness:
         self._looking: asyncio.Task[None] | None = None
 
     async def state(self) -> State:
-        """The state of at most `FRESH_S` seconds ago."""
+        """Returns a state that is at most `FRESH_S` seconds old."""
         failing = await self._look()
         some_of_one_of = bool(self._needs_one_of.keys() - failing.keys())
         spared = {name for name in self._needs_one_of if some_of_one_of}
@@ -60,16 +60,16 @@ class Readiness:
         )
 
     def refresh(self) -> None:
-        """Begins to check what is not fresh, for the metric."""
+        """Starts the checks if their results are too old, to update the metric."""
         self._begin()
 
     async def _look(self) -> dict[str, str]:
         if looking := self._begin():
-            await asyncio.shield(looking)  # it goes on when the one who began it has left
+            await asyncio.shield(looking)  # the checks go on if the caller that started them is cancelled
         return self._failing
 
     def _begin(self) -> asyncio.Task[None] | None:
-        """The look that is under way, one for all who ask; None while the last one is fresh."""
+        """Returns the running checks, which all callers share, or None while the last results are fresh."""
         if asyncio.get_running_loop().time() < self._fresh_until:
             return None
         if self._looking is None or self._looking.done():
@@ -91,6 +91,6 @@ async def _reason(check: ReadyCheck) -> str | None:
             await check()
     except TimeoutError:
         return f"no answer within {CHECK_DEADLINE_S:g} s"
-    except Exception as error:  # noqa: BLE001 - whatever a check raises is why the service is not ready
+    except Exception as error:  # noqa: BLE001 - any exception of a check is a reason why the service is not ready
         return f"{type(error).__name__}: {error}"
     return None

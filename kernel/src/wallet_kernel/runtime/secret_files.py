@@ -1,7 +1,7 @@
-"""Passwords that containers share through files: made once by a one-shot, put into settings by whoever reads them.
+"""Passwords that containers share through files: a one-shot container creates them, and settings include them.
 
-`python -m wallet_kernel.runtime.secret_files FILE...` writes a random word into each FILE that is not there yet. A word
-given in the environment (`WALLET_SECRET_REDIS` for a file named `redis`) goes first.
+`python -m wallet_kernel.runtime.secret_files FILE...` writes a random word into each FILE that does not exist. If the
+environment has a word for the file (`WALLET_SECRET_REDIS` for a file named `redis`), it writes that word.
 """
 
 import os
@@ -10,13 +10,13 @@ import secrets
 import sys
 from pathlib import Path
 
-# Safe inside a URL, SQL and a configuration file alike, and long enough for a service secret.
+# These words are safe in URLs, SQL and configuration files, and long enough for a service secret.
 _WORD = re.compile(r"[A-Za-z0-9_-]{16,}")
 _FILE = re.compile(r"\{file:([^}]+)\}")
 
 
 def expand(text: str) -> str:
-    """Puts the content of a file wherever the text says `{file:/path}`; spaces around the content do not count.
+    """Replaces `{file:/path}` in a text by the content of the file, without surrounding whitespace.
 
     Raises:
         ValueError: a file cannot be read.
@@ -32,7 +32,7 @@ def _read(path: Path) -> str:
 
 
 def provide(path: Path, given: str) -> None:
-    """Writes `given` into the file or, if that is empty, a random word unless the file has one.
+    """Writes `given` into the file. If `given` is empty and the file does not exist, writes a random word.
 
     Raises:
         ValueError: `given` has less than 16 characters, or others than letters, digits, `_` and `-`.
@@ -43,10 +43,10 @@ def provide(path: Path, given: str) -> None:
     if not _WORD.fullmatch(word):
         raise ValueError(f"the secret '{path.name}' needs at least 16 letters, digits, '_' or '-'")
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Under another name first: an interrupted write would leave half a password.
+    # Writes under another name first, because an interrupted write would leave half a password.
     draft = path.with_suffix(".new")
     draft.write_text(word)
-    # Each container has a user of its own; who may see the file is decided by who mounts its volume.
+    # Every user may read the file, because containers run as different users. The volume limits who sees it.
     draft.chmod(0o444)
     draft.replace(path)
 

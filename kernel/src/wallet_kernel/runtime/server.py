@@ -1,7 +1,7 @@
-"""Runs a service: opens its resources, serves its ports, drains on SIGTERM, closes what it opened.
+"""Runs a service: opens its resources, serves its ports, drains on SIGTERM, and closes its resources.
 
-A drain lets no request fail: the ports close, requests on open connections are served, each answer there says
-`Connection: close`, and clients find another replica for what they send next.
+No request fails in a drain. The ports close, and the service still serves requests on open connections. Each of these
+responses says `Connection: close`, so clients send their next request to another replica.
 """
 
 import asyncio
@@ -28,22 +28,23 @@ _log = logging.getLogger(__name__)
 
 
 GC_ALLOCATIONS = 50_000
-"""Net new objects after which the collector looks for cycles. Requests leave none, and looking costs all the same."""
+"""Net new objects before the garbage collector searches for cycles. Requests leave no cycles, so a search is wasted
+time."""
 
 
 KEEP_ALIVE_S = 75
-"""How long a connection may be idle between two requests before the service closes it. Clients close theirs earlier
-(the gateway after 2 s, services after 15 s, most others within 60 s): a request on a closed connection fails."""
+"""Idle time after which the service closes a connection. Clients close theirs earlier (the gateway after 2 s, services
+after 15 s, most others within 60 s), because a request on a closed connection fails."""
 
 DRAIN_KEEP_ALIVE_S = 5
-"""The same while the service drains: longer than the gateway keeps an idle connection."""
+"""Idle time during a drain. It is longer than the gateway keeps an idle connection."""
 
 
 @dataclass(frozen=True)
 class Listener:
     """An app on a port. With `shared`, replicas on one machine may listen on the same port (SO_REUSEPORT).
 
-    A drain keeps idle connections open for `idle_s` seconds: a request may be on its way to them.
+    A drain keeps idle connections open for `idle_s` seconds, because a request may be on its way.
     """
 
     app: App
@@ -55,7 +56,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Service:
-    """What a service's wiring gives the runtime."""
+    """The parts of a service that the runtime runs."""
 
     lifecycle: Lifecycle
     listeners: list[Listener]
@@ -63,9 +64,9 @@ class Service:
 
 
 def run(service: AbstractAsyncContextManager[Service]) -> None:
-    """Serves until SIGTERM or SIGINT; returns when everything accepted is finished and every resource closed.
+    """Serves until SIGTERM or SIGINT. Returns when all accepted requests are finished and every resource is closed.
 
-    Exits with status 1 and one line in the log if a port is taken, or if another topology is met at the start.
+    Logs one line and exits with status 1 if a port is in use, or if a database has another topology at the start.
     """
     try:
         uvloop.run(_run(service))
@@ -103,7 +104,7 @@ async def _drain(service: Service, serving: Sequence[tuple["_Server", socket.soc
 
 
 def _collect_seldom() -> None:
-    """What is here before the first request stays; the collector need not look at it again."""
+    """Excludes the objects that exist before the first request from garbage collection, and makes it rare."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS)
@@ -122,11 +123,11 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """The runtime drains first and then stops the servers, so uvicorn must not act on signals itself."""
+        """Keeps uvicorn from handling signals, because the runtime drains before it stops the servers."""
         yield
 
     async def stop_accepting(self, bound: socket.socket) -> None:
-        """Closes the port; from then on every connection that clients have made gets its last answer."""
+        """Closes the port. From then on, every open connection gets its last response."""
         await stop_listening(bound)
         for server in self.servers:
             server.close()
@@ -134,7 +135,7 @@ class _Server(uvicorn.Server):
             connection.finish()
 
     async def clients_left(self) -> None:
-        """Returns once no client has a connection, or once those that are left have been idle for long enough."""
+        """Waits until all clients have disconnected, or the remaining ones have been idle long enough."""
         end = asyncio.get_running_loop().time() + self._idle_s
         while self._connections and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - rare and bounded
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Settings come from the environment (`WALLET_…`), are read once at start, and never change."""
+"""Settings from environment variables (`WALLET_…`). They are read once at start and never change."""
 
 import json
 import re
@@ -26,14 +26,14 @@ CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A list written with commas (`USD,EUR,GBP`) or as JSON (`["USD", "EUR", "GBP"]`)."""
 
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split_addresses)]
-"""The same of addresses with passwords in them; one address may name several servers (`a://one:1,two:2/name`)."""
+"""A `CommaList` of addresses that contain passwords. One address may name several servers (`a://one:1,two:2/name`)."""
 
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
-"""An ISO 4217 code; documents are put together from it unescaped."""
+"""An ISO 4217 code. The pattern matters because documents contain it without escaping."""
 
 
 class Settings(BaseSettings):
-    """Settings of any process; `{file:/path}` in a value stands for the content of that file."""
+    """The settings of any process. `{file:/path}` in a value is replaced by the content of that file."""
 
     model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True)
 
@@ -44,29 +44,29 @@ class Settings(BaseSettings):
 
 
 class ServiceSettings(Settings):
-    """What every service is told."""
+    """The settings of every service."""
 
     host: str = Field("127.0.0.1", description="Address of the service's own port.")
     port: int = Field(description="The service's own port: health, metrics and internal routes.")
     service_secret: SecretStr = Field(
-        description="What services show each other; at least 16 characters.", min_length=16
+        description="The shared secret of internal requests; at least 16 characters.", min_length=16
     )
     currencies: Annotated[tuple[Currency, ...], NoDecode, BeforeValidator(_split)] = Field(
         ("USD", "EUR", "GBP"), description="Currencies a wallet may hold.", min_length=1
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
     drain_timeout_s: float = Field(
-        20.0, gt=0, description="How long a stopping service may serve what it accepted."
+        20.0, gt=0, description="Time limit for a stopping service to finish accepted requests."
     )
     in_flight_max: int = Field(4096, gt=0, description="Requests served at once; above that, 503.")
     traces_url: str = Field(
-        "", description="Where spans go, by OTLP over HTTP; if it is not set, nothing is traced."
+        "", description="The OTLP over HTTP address that receives spans; if it is empty, nothing is traced."
     )
     traces_share: float = Field(1.0, ge=0, le=1, description="The share of transactions that is traced.")
 
 
 class PublicSettings(ServiceSettings):
-    """What a service with a public port is told."""
+    """The settings of a service with a public port."""
 
     public_host: str = Field("127.0.0.1", description="Address of the public port.")
     public_port: int = Field(3000, description="The public port; replicas on one machine may share it.")

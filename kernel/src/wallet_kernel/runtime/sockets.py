@@ -1,4 +1,4 @@
-"""Listening sockets: opened, shared by replicas, and closed without a reset for any client."""
+"""Listening sockets: opens them, shares them between replicas, and closes them without resetting any client."""
 
 import asyncio
 import ctypes
@@ -8,18 +8,18 @@ import struct
 from contextlib import suppress
 
 HANDSHAKE_S = 0.02
-"""How long a handshake that has begun may take to end."""
+"""Time limit for a TCP handshake that has begun."""
 ACCEPT_TURNS_MAX = 100
 
 UNREAD_S = 30
-"""How long a client may leave what it was sent unread, or be unreachable, before the kernel ends its connection."""
+"""How long a client may leave sent data unread, or be unreachable, before the kernel closes its connection."""
 
 _SO_ATTACH_FILTER = 26
-# Classic BPF, over the TCP header: a packet with SYN and without ACK is dropped, any other one passes.
+# Classic BPF over the TCP header: drops packets with SYN and without ACK, passes all others.
 _NO_NEW_HANDSHAKES = b"".join(
     struct.pack("HBBI", *instruction)
     for instruction in (
-        (0x30, 0, 0, 13),  # load the byte of the flags
+        (0x30, 0, 0, 13),  # load the flags byte
         (0x54, 0, 0, 0x12),  # keep SYN and ACK
         (0x15, 0, 1, 0x02),  # only SYN?
         (0x06, 0, 0, 0),  # then drop it
@@ -29,11 +29,11 @@ _NO_NEW_HANDSHAKES = b"".join(
 
 
 class CannotListen(Exception):
-    """A port is taken, or may not be used by this process."""
+    """A port is in use, or this process may not use it."""
 
 
 def bind(host: str, port: int, *, shared: bool) -> socket.socket:
-    """Binds a socket to a port; with `shared`, replicas may bind to it too (SO_REUSEPORT). Raises CannotListen."""
+    """Binds a socket to a port. With `shared`, replicas may bind to it too (SO_REUSEPORT). Raises CannotListen."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_S * 1000)  # connections inherit it
@@ -48,24 +48,24 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
 
 
 async def stop_listening(listening: socket.socket) -> None:
-    """Takes the socket out of its port after the event loop has accepted every connection that clients have made.
+    """Closes the port after the event loop has accepted every connection that clients have made.
 
-    Closing it at once would reset the connections that wait to be accepted. New handshakes are dropped meanwhile: their
-    clients send them again after a second, and then reach another replica, or no one.
+    Closing it at once would reset the connections in the accept queue. Meanwhile the kernel drops new handshakes. Their
+    clients retry after a second, and then reach another replica or get an error.
     """
     _drop_new_handshakes(listening)
     await asyncio.sleep(HANDSHAKE_S)
     for _ in range(ACCEPT_TURNS_MAX):
         if not select.select([listening], [], [], 0)[0]:
             break
-        await asyncio.sleep(0)  # the event loop accepts in each of its turns
+        await asyncio.sleep(0)  # the event loop accepts connections in each turn
     listening.shutdown(socket.SHUT_RDWR)
 
 
 def _drop_new_handshakes(listening: socket.socket) -> None:
     program = ctypes.create_string_buffer(_NO_NEW_HANDSHAKES)
     count = len(_NO_NEW_HANDSHAKES) // struct.calcsize("HBBI")
-    with suppress(OSError):  # a kernel without it: a connection made within the next instant may be reset
+    with suppress(OSError):  # without BPF, a connection made in the next instant may be reset
         listening.setsockopt(
             socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", count, ctypes.addressof(program))
         )

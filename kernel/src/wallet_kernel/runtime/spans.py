@@ -1,4 +1,4 @@
-"""Spans for OpenTelemetry's SDK. Imported only where traces are on: the SDK takes time to load, and memory."""
+"""Spans for OpenTelemetry's SDK. Imported only if traces are on, because the SDK costs load time and memory."""
 
 from uuid import UUID
 
@@ -11,15 +11,15 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 SEND_TIMEOUT_S = 1.0
-"""For a message of up to 512 spans, its repetitions included. A service that stops sends what it still has, four
-messages at most; the exporter's own 10 s each would outlast the patience of whoever stops it."""
+"""Time limit for a message of up to 512 spans, including retries. A stopping service sends up to four messages. With
+the exporter's default of 10 s each, it would be killed first."""
 
 _SPAN_BITS = (1 << 64) - 1
 _RANDOM_BITS = (1 << 62) - 1
 
 
 class _Ids(RandomIdGenerator):
-    """Random ids, except for the root of a trace, whose ids follow from its transaction."""
+    """Random ids, except for the root of a trace, whose ids derive from its transaction."""
 
     def __init__(self) -> None:
         self.root: UUID | None = None
@@ -42,7 +42,7 @@ class Spans:
         self._tracer = provider.get_tracer("wallet")
 
     def root(self, name: str, transaction_id: UUID, begin_ns: int, end_ns: int) -> None:
-        """The span that all others of a transaction are children of."""
+        """Sends the root span of a transaction."""
         if not self._includes(transaction_id):
             return
         self._ids.root = transaction_id
@@ -51,7 +51,7 @@ class Spans:
         span.end(end_ns)
 
     def child(self, name: str, transaction_id: UUID, begin_ns: int, end_ns: int) -> None:
-        """A span of a transaction whose root is told by another service, or will be told later."""
+        """Sends a span of a transaction. Another service may send the root, or this one may send it later."""
         if not self._includes(transaction_id):
             return
         root = SpanContext(

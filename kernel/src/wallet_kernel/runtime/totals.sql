@@ -1,5 +1,5 @@
--- What a shard's books sum to by currency, and what of it is on its way to or from other shards, in one snapshot.
--- Wallets are summed before they meet the system accounts: bigints are cheap to add up, numerics are not.
+-- Sums a shard's books by currency, and the part in transit to or from other shards, in one snapshot. Sums the wallets
+-- before it adds the system accounts, because sums of bigints are cheaper than sums of numerics.
 SELECT currency, sum(total) AS imbalance_micros,
        coalesce(sum(total) FILTER (WHERE name = '@transit'), 0) AS in_transit_micros
 FROM (

@@ -1,8 +1,8 @@
-"""Traces, off unless they are switched on: one transfer is one trace, across services and the broker.
+"""Traces, off by default: one transfer is one trace, across services and the broker.
 
-Nothing has to travel with a message. A transaction id is a UUID, as long as the id of a trace, so it is that; every
-service that sees the transfer knows it, and whether it is traced follows from its random bits, alike everywhere.
-What took some time is told when it is over, so that a batch costs nothing more while nobody traces.
+Messages carry no trace context. The transaction id, a UUID, is as long as a trace id and is used as the trace id, and
+every service that handles the transfer knows it. Its random bits determine whether the transfer is traced, with the
+same result in every service. Spans are recorded when a step ends, so that a batch costs nothing while traces are off.
 """
 
 import time
@@ -19,16 +19,16 @@ _spans: "Spans | None" = None
 
 
 def configure_traces(service: str, settings: ServiceSettings) -> None:
-    """Begins to send spans, if the settings say where to. As logs and metrics are, traces are the process' own."""
-    global _spans  # noqa: PLW0603 -- see above
+    """Starts sending spans if the settings have an address. Traces belong to the process, as logs and metrics do."""
+    global _spans  # noqa: PLW0603 -- traces belong to the process
     if settings.traces_url:
-        from wallet_kernel.runtime.spans import Spans  # noqa: PLC0415 -- costs time and memory only where it is used
+        from wallet_kernel.runtime.spans import Spans  # noqa: PLC0415 -- the SDK costs time and memory
 
         _spans = Spans(service, settings.traces_url, settings.traces_share)
 
 
 class TracedTransaction:
-    """The whole of a transaction, as its client sees it: whatever is done inside the context, and however it ends."""
+    """Records the root span of a transaction: everything inside the context, however it ends."""
 
     __slots__ = ("_begin_ns", "_name", "_transaction_id")
 
@@ -45,7 +45,7 @@ class TracedTransaction:
 
 
 def trace_step(name: str, transaction_ids: Iterable[UUID | None], begin_ns: int) -> None:
-    """A step that these transactions took together: from `begin_ns`, Unix time, until now. None is no transaction."""
+    """Records a step of these transactions from `begin_ns` (Unix time) until now. Ignores None."""
     if _spans is not None:
         end_ns = time.time_ns()
         for transaction_id in {one for one in transaction_ids if one is not None}:

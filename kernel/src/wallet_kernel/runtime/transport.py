@@ -1,17 +1,17 @@
-"""A transport that sends an answer in one piece, and closes without losing it."""
+"""A transport that sends a response in one piece, and closes without losing it."""
 
 import asyncio
 
 LINGER_S = 2.0
-"""How long a closed connection still drops the rest of a request. The kernel resets a connection that is closed with
-unread data, and the client may then lose the answer."""
+"""How long a closed connection still drops the rest of a request. If the kernel closed it with unread data, it would
+reset the connection, and the client could lose the response."""
 
 
 class JoinedWrites:
-    """A transport that sends what was written within one turn of the event loop at once.
+    """Joins the bytes written within one turn of the event loop into one send.
 
-    While `lingers` is set, the client is still sending: `close` then ends this side only, and the other one when the
-    client ends it or `LINGER_S` have passed (RFC 9112 §9.6).
+    While `lingers` is set, the client is still sending. `close` then closes only this side. The other side closes when
+    the client closes it, or after `LINGER_S` (RFC 9112 §9.6).
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -22,13 +22,13 @@ class JoinedWrites:
         self.lingers = False
 
     def write(self, data: bytes) -> None:
-        """Send these bytes when this turn of the loop ends."""
+        """Queues bytes to be sent at the end of this turn of the loop."""
         if not self._written:
             self._loop.call_soon(self._send)
         self._written.append(data)
 
     def close(self) -> None:
-        """Close, after sending what was written."""
+        """Sends the queued bytes and closes."""
         if self.is_closing():
             return
         self._send()
@@ -41,7 +41,7 @@ class JoinedWrites:
             self._transport.close()
 
     def is_closing(self) -> bool:
-        """Whether it was closed, from either side."""
+        """Returns whether either side has closed the connection."""
         return self._closing or self._transport.is_closing()
 
     def __getattr__(self, name: str) -> object:
