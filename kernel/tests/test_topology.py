@@ -41,5 +41,5 @@ def test_foreign_names_the_first_account_of_another_shard() -> None:
 @pytest.mark.parametrize("shard", [-1, 2])
 def test_a_placement_is_one_of_the_shards(shard: int) -> None:
     """A shard that does not exist is refused with the numbers that do."""
-    with pytest.raises(ValueError, match=f"shards 0 to 1, but no shard {shard}"):
+    with pytest.raises(ValueError, match=f"shard {shard} does not exist: the shards are 0 to 1"):
         Placement.even(shard, 2)

@@ -112,7 +112,7 @@ class Batcher(Generic[Item, Result]):
         return batch
 
     async def _taken(self, batch: list[tuple[Item, Pending[Result]]]) -> list[tuple[Item, Pending[Result]]]:
-        """Prepares a batch, and takes those of its items that still wait."""
+        """Prepares a batch and takes those of its items that still wait."""
         if self._prepare is not None and batch:
             try:
                 await self._prepare([item for item, _ in batch])

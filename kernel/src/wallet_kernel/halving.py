@@ -1,4 +1,4 @@
-"""A batch with an item at fault: the others are done all the same, in a bounded number of transactions."""
+"""Runs a batch that contains bad items: the other items still succeed, in a bounded number of transactions."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -6,21 +6,22 @@ from typing import TypeVar
 import asyncpg
 
 ATTEMPTS_MAX = 64
-"""Transactions that one batch may cost. One item at fault among 1,000 costs 20, three at most 60. If more items are at
-fault, the error is probably not theirs, and the items without an attempt are not done."""
+"""Bound on the transactions of one batch. One bad item among 1,000 costs 20, three cost at most 60. If more items fail,
+the items are probably not the cause, and the items without an attempt are not done."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class ItemAtFault(Exception):
-    """An item of the batch cannot be decided or written; the batch was rolled back."""
+    """An item of the batch cannot be decided or written. The batch was rolled back."""
 
 
 def is_of_a_row(error: Exception) -> bool:
-    """Whether a database's error is about the values of a row, and so not about all batches alike.
+    """Returns whether a database's error is caused by the values of a row, and not by the whole system.
 
-    A missing value is not: no service writes one, so the schema has a column that this version does not know.
+    A missing value (NOT NULL) is no such error: no service writes one, so the schema has a column that this version
+    does not know.
     """
     of_a_row = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
     return isinstance(error, of_a_row) and not isinstance(error, asyncpg.NotNullViolationError)
@@ -29,9 +30,9 @@ def is_of_a_row(error: Exception) -> bool:
 async def halved(
     items: Sequence[Item], attempt: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], not_done: Result
 ) -> list[Result]:
-    """The results of a batch, which is halved until an item at fault is alone; that item is `not_done`.
+    """Returns the results of a batch. Halves it until each bad item is alone; the result of that item is `not_done`.
 
-    `attempt` does a part of the batch, or raises ItemAtFault and has done nothing.
+    `attempt` executes a part of the batch. It raises ItemAtFault if that part was rolled back.
     """
     results: list[Result] = []
     parts, attempts = [items], 0
