@@ -1,4 +1,4 @@
-"""The lab's tests run its real supervisor and real databases; only the wallet's services are fakes."""
+"""Shared fixtures. The lab's tests run its real supervisor and real databases; only the wallet's services are fakes."""
 
 import signal
 from collections.abc import Iterator
@@ -11,21 +11,21 @@ from wallet_lab.testing import PostgresServer, RunningStack, running_postgres, r
 
 FAKES = Path(__file__).parent / "fakes"
 
-# A shell starts what runs in its background with interrupts ignored, and that is inherited: tests of Ctrl-C started so
-# would wait for what cannot happen.
+# A shell starts its background jobs with interrupts ignored, and children inherit that. The tests of Ctrl-C would then
+# wait forever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def fakes_env() -> dict[str, dict[str, str]]:
-    """Makes every service a fake."""
+    """Replace every service with a fake."""
     return {"*": {"PYTHONPATH": str(FAKES)}}
 
 
 @pytest.fixture(scope="session")
 def hostile_folder() -> Iterator[Path]:
-    """A folder with characters that shells, patterns, URLs and configuration files read in their own ways."""
+    """A folder whose name has characters with a special meaning in shells, patterns, URLs and configuration files."""
     with private_home(None) as place:
         folder = place / "it's 50% é a*[b] #;&"
         folder.mkdir(mode=0o755)

@@ -1,5 +1,5 @@
-"""Bench and audit on real stacks: what was measured is in the run, and every breach that is planted is found."""
-# ruff: noqa: S608 -- every statement is put together from what stands in this file
+"""Bench and audit on real stacks: a run has all figures, and the audit finds every planted violation."""
+# ruff: noqa: S608 -- all SQL consists of constants of this file
 
 import asyncio
 import signal
@@ -59,20 +59,20 @@ def saga() -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="module")
 def cqrs() -> Iterator[RunningStack]:
-    """Event-driven, with two read shards."""
+    """event-driven-cqrs with two read shards."""
     with running_stack("cqrs") as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
 def saga_run(saga: RunningStack) -> Run:
-    """A run in which transfers succeed, are refused at once, and are compensated."""
+    """A run in which some transfers succeed, some are refused at once, and some are compensated."""
     return run_scenario(saga, find("refusals").lasting(SHORT_S), warm_up_s=0)
 
 
 @pytest.fixture(scope="module")
 def cqrs_run(cqrs: RunningStack) -> Run:
-    """The same."""
+    """A run of cqrs with the same scenario."""
     return run_scenario(cqrs, find("refusals").lasting(SHORT_S), warm_up_s=0)
 
 
@@ -82,7 +82,7 @@ def broken(checks: Sequence[Check]) -> set[str]:
 
 
 def assert_measured(run: Run, components: set[str]) -> None:
-    """The run passed and has every figure, and what each component took."""
+    """Assert that the run passed and has every figure, with the costs of each component."""
     assert run.verdict == "passed", run.why
     assert {name for name in EVERY_FIGURE if getattr(run, name) is None} == set()
     assert run.server_cpu_ms_per_transfer is not None
@@ -93,12 +93,12 @@ def assert_measured(run: Run, components: set[str]) -> None:
 
 
 def test_a_run_of_the_saga_has_everything(saga_run: Run) -> None:
-    """Given real load, every figure is there, per component."""
+    """A run of the saga has every figure, per component."""
     assert_measured(saga_run, {"orchestrator", "worker", "postgres", "redis"})
 
 
 def test_a_run_of_cqrs_has_everything(cqrs_run: Run) -> None:
-    """Given real load, every figure is there, per component, and what went to the broker."""
+    """A run of cqrs has every figure, per component, and the broker's messages."""
     services = {"command", "relay", "projection", "query", "gateway"}
     assert_measured(cqrs_run, {*services, "postgres-events", "postgres-read", "redis", "rabbitmq"})
     assert cqrs_run.broker_messages_per_transfer is not None
@@ -107,13 +107,13 @@ def test_a_run_of_cqrs_has_everything(cqrs_run: Run) -> None:
 
 @pytest.fixture(scope="module")
 def noop() -> Iterator[RunningStack]:
-    """The target without books."""
+    """The noop target, which has no books."""
     with running_stack("noop") as stack:
         yield stack
 
 
 def test_noop_is_measured_and_not_audited(noop: RunningStack) -> None:
-    """The ceiling: it has figures and no books."""
+    """A run of noop has figures and no audit, because noop has no books."""
     run = run_scenario(noop, find("hot-pair").lasting(1), warm_up_s=0)
     assert (run.verdict, run.audit) == ("passed", None)
     assert run.server_cpu_ms_per_transfer is not None
@@ -122,7 +122,7 @@ def test_noop_is_measured_and_not_audited(noop: RunningStack) -> None:
 def test_k6_puts_on_the_load_that_was_asked_for_despite_the_users_settings(
     noop: RunningStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither variables nor a configuration file of k6 change the number of clients or the duration."""
+    """Neither environment variables nor a configuration file of k6 change the number of clients or the duration."""
     configuration = tmp_path / ".config" / "k6" / "config.json"
     configuration.parent.mkdir(parents=True)
     configuration.write_text('{"vus": 1, "duration": "1s"}')
@@ -138,7 +138,7 @@ def test_k6_puts_on_the_load_that_was_asked_for_despite_the_users_settings(
 
 
 def test_a_sweep_and_a_delay(saga: RunningStack) -> None:
-    """A sweep is a run for each rate; the delay of the saga is next to nothing."""
+    """A sweep makes one run per rate, and the saga's consistency delay is close to zero."""
     runs = run_sweep(saga, replace(find("sweep"), rates_per_s=(40, 80), duration_s=1.0), warm_up_s=0)
     assert [(run.scenario, run.offered_per_s, run.verdict) for run in runs] == [
         ("sweep-40", 40, "passed"),
@@ -151,7 +151,7 @@ def test_a_sweep_and_a_delay(saga: RunningStack) -> None:
 
 
 def test_what_cannot_be_carried_out_says_why(saga: RunningStack) -> None:
-    """A scenario that k6 does not know is no crash of the lab."""
+    """If k6 does not know a scenario, the run is not-run with a reason, and the lab does not crash."""
     run = run_scenario(saga, replace(find("hot-pair"), script="unheard-of"), warm_up_s=0)
     assert run.verdict == "not-run"
     assert "SCENARIO=unheard-of is none of" in run.why
@@ -159,7 +159,7 @@ def test_what_cannot_be_carried_out_says_why(saga: RunningStack) -> None:
 
 @pytest.mark.parametrize("architecture", ["saga", "cqrs"])
 def test_seeded_wallets_are_as_good_as_opened_ones(architecture: str, request: pytest.FixtureRequest) -> None:
-    """Whether seeded once or twice, the books pass their audit, and readers see what they hold."""
+    """If wallets are seeded once or twice, the audit passes and readers see their balances."""
     stack: RunningStack = request.getfixturevalue(architecture)
     names = [f"seeded-{number}" for number in range(500)]
     for _ in range(2):
@@ -178,7 +178,7 @@ async def _held(stack: RunningStack, names: list[str]) -> list[int]:
 
 @dataclass(frozen=True)
 class Plant:
-    """A breach, made in a transaction that is rolled back, and the checks that must find it."""
+    """A violation, made in a transaction that is rolled back, and the checks that must find it."""
 
     sql: str
     broken: set[str]
@@ -279,13 +279,13 @@ Databases = list[asyncpg.Connection]
 
 
 class Undo(Exception):
-    """Rolls every session back."""
+    """Rolls back every session."""
 
 
 async def found(
     urls: Sequence[str], plant: Plant, check: Callable[[Databases], Awaitable[list[Check]]]
 ) -> set[str]:
-    """What is found while a breach is there; afterwards it is gone."""
+    """Return the failed checks while the violation exists; afterwards it is rolled back."""
     names: set[str] = set()
     with suppress(Undo):
         async with looking_at(urls) as databases:
@@ -297,14 +297,14 @@ async def found(
 
 @pytest.mark.parametrize("plant", SAGA_PLANTS, ids=str)
 def test_a_breach_of_the_saga_is_found(saga: RunningStack, saga_run: Run, plant: Plant) -> None:
-    """Each breach breaks the checks of the rules that it breaks, and no other."""
+    """Each violation in the saga's databases fails exactly the checks of the rules that it breaks."""
     assert saga_run.verdict == "passed"
     assert asyncio.run(found(saga.database_urls, plant, check_shards)) == plant.broken
 
 
 @pytest.mark.parametrize("plant", CQRS_PLANTS, ids=str)
 def test_a_breach_of_cqrs_is_found(cqrs: RunningStack, cqrs_run: Run, plant: Plant) -> None:
-    """Each breach breaks the checks of the rules that it breaks, and no other."""
+    """Each violation in the databases of cqrs fails exactly the checks of the rules that it breaks."""
     assert cqrs_run.verdict == "passed"
     urls = [cqrs.event_store_url, *cqrs.database_urls]
     assert asyncio.run(found(urls, plant, lambda all_: check_databases(all_[0], all_[1:]))) == plant.broken
@@ -314,7 +314,7 @@ def test_a_breach_of_cqrs_is_found(cqrs: RunningStack, cqrs_run: Run, plant: Pla
 def test_no_check_is_left_unproven(
     architecture: str, plants: list[Plant], request: pytest.FixtureRequest
 ) -> None:
-    """Every check of the databases has a breach above that it finds."""
+    """For every check of the databases, a planted violation above proves that it can fail."""
     stack: RunningStack = request.getfixturevalue(architecture)
     checks = {check.name for check in asyncio.run(audit_stack(stack))} - {CACHE}
     assert set().union(*(plant.broken for plant in plants)) == checks
@@ -322,7 +322,7 @@ def test_no_check_is_left_unproven(
 
 @pytest.mark.parametrize("architecture", ["saga", "cqrs"])
 def test_a_wrong_entry_of_the_cache_is_found(architecture: str, request: pytest.FixtureRequest) -> None:
-    """Newer than the truth, or of no wallet at all: neither passes."""
+    """A cache entry that is newer than the truth, or of an unknown wallet, fails the audit."""
     stack: RunningStack = request.getfixturevalue(architecture)
     body = b'{"accountId":"hot-payer","currency":"USD","balance":1.5,"version":9}'
     with redis.Redis.from_url(stack.redis_url) as cache:
@@ -340,7 +340,7 @@ def test_a_wrong_entry_of_the_cache_is_found(architecture: str, request: pytest.
 def test_an_old_entry_passes_only_where_it_is_a_hint_that_runs_out(
     architecture: str, ttl_ms: int | None, passes: bool, request: pytest.FixtureRequest
 ) -> None:
-    """In the saga no reader may see what is no longer true; in cqrs, for some seconds."""
+    """An outdated cache entry fails the saga's audit. In cqrs it passes if it expires within seconds."""
     stack: RunningStack = request.getfixturevalue(architecture)
     asyncio.run(seed(stack, ["hot-payer", "hot-sink"], 10**12))
     with redis.Redis.from_url(stack.redis_url) as cache:
@@ -352,7 +352,7 @@ def test_an_old_entry_passes_only_where_it_is_a_hint_that_runs_out(
 
 @pytest.fixture
 def lab(saga: NativeStack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """The command line, with the saga as the stack that is up."""
+    """The command line, with the saga as the running stack."""
     monkeypatch.setenv("WALLET_LAB_HOME", str(saga.home))
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
@@ -360,7 +360,7 @@ def lab(saga: NativeStack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
 def test_the_commands_measure_and_audit_what_is_up(
     lab: Callable[..., Any], saga: RunningStack, tmp_path: Path
 ) -> None:
-    """`bench` writes what it measured and leaves the stack up; `audit` says of each check whether it is kept."""
+    """`bench` writes its measurements and leaves the stack up; `audit` reports the result of each check."""
     out = tmp_path / "results.json"
     measured = lab("bench", "saga", "--scenario", "uniform-1k", "--duration", "1", "--out", str(out))
     assert (measured.exit_code, "acknowledged/s" in measured.output) == (0, True), measured.output
@@ -371,7 +371,7 @@ def test_the_commands_measure_and_audit_what_is_up(
 
 
 def test_an_audit_that_finds_a_breach_fails(lab: Callable[..., Any], saga: RunningStack) -> None:
-    """The exit code is for scripts, the sentence for people, the object for programs."""
+    """If an audit finds a violation, it exits with 1, prints a sentence, and reports it in the JSON object."""
     with redis.Redis.from_url(saga.redis_url) as cache:
         cache.set("wallet:nobody", b'1 0 {"balance":1}', px=20_000)
         told, as_object = lab("audit", "saga"), lab("audit", "saga", "--json")
@@ -382,7 +382,7 @@ def test_an_audit_that_finds_a_breach_fails(lab: Callable[..., Any], saga: Runni
 
 
 def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any], tmp_path: Path) -> None:
-    """An acknowledgement that nobody finds in the books is a breach."""
+    """If an acknowledged call is missing from the books, the audit fails."""
     log = tmp_path / "calls"
     log.write_text("call unheardof-hot-pair-1-0 1764000000000 3.250 success 01a2\n")
     audited = lab("audit", "saga", "--calls", str(log))
@@ -400,20 +400,20 @@ def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any]
         (("bench", "saga", "--out", "/proc"), "the results cannot be written to /proc: Is a directory"),
         (("bench", "noop", "--scenario", "consistency"), "noop moves no money"),
         (("audit", "saga", "--calls", "/nowhere"), "/nowhere is not a call log of k6: "),
-        (("audit", "saga", "--calls", "/dev/null"), "/dev/null has no calls"),
+        (("audit", "saga", "--calls", "/dev/null"), "/dev/null contains no calls"),
     ],
 )
 def test_a_wrong_word_is_explained(lab: Callable[..., Any], arguments: tuple[str, ...], said: str) -> None:
-    """What there is instead is named."""
+    """If an argument is wrong, the error names the valid values."""
     assert said in str(lab(*arguments).exception)
 
 
 def test_an_audit_of_a_stack_whose_database_shuts_down_is_a_sentence(
     saga: NativeStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a Postgres that was sent SIGTERM, then `audit` says that it cannot be reached, without a traceback."""
+    """If Postgres is shutting down, `audit` reports that it does not answer, without a traceback."""
     monkeypatch.setenv("WALLET_LAB_HOME", str(saga.home))
-    saga.kill("postgres-0", signal.SIGTERM)  # it goes on until its clients leave, and accepts no new ones
+    saga.kill("postgres-0", signal.SIGTERM)  # it runs until its clients leave, but accepts no new ones
     try:
         refused = CliRunner().invoke(app, ["audit", "saga"])
     finally:

@@ -1,4 +1,4 @@
-"""The log of the calls, and what is made of it."""
+"""The call log of k6, and the figures computed from it."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from wallet_lab.calls import Call, count, latency, read_calls, total
 
 
 def test_a_log_is_read_line_by_line(tmp_path: Path) -> None:
-    """Each line is a call; what k6 itself remarks between them is none."""
+    """Each line of the log that begins with "call" is a call; k6's own messages are ignored."""
     log = tmp_path / "calls"
     log.write_text(
         "call r-hot-pair-1-0 1764000000000 3.250 success 01a2\n"
@@ -20,7 +20,7 @@ def test_a_log_is_read_line_by_line(tmp_path: Path) -> None:
 
 
 def test_every_call_is_counted_once() -> None:
-    """Outcomes are told apart, refusals by their problem."""
+    """Each outcome is counted on its own, and refusals are counted by problem."""
     answers = [
         "success",
         "success",
@@ -39,7 +39,7 @@ def test_every_call_is_counted_once() -> None:
 
 
 def test_latency_is_that_of_the_ranks() -> None:
-    """Of the times 1 … 1000 ms half stayed within 500, and the distribution rises to the maximum."""
+    """For times of 1 … 1000 ms, the median is 500 ms and the distribution rises to the maximum."""
     found = latency([float(ms) for ms in range(1000, 0, -1)])
     assert found is not None
     assert (found.p50, found.p95, found.p99, found.max) == (500, 950, 990, 1000)
@@ -48,5 +48,5 @@ def test_latency_is_that_of_the_ranks() -> None:
 
 
 def test_of_no_calls_there_is_no_latency() -> None:
-    """None, and not 0."""
+    """Without calls, the latency is None, not 0."""
     assert latency([]) is None

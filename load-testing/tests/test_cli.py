@@ -1,4 +1,4 @@
-"""`./lab` as a user types it."""
+"""`./lab` as a user runs it."""
 
 import json
 import os
@@ -24,7 +24,7 @@ Lab = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[StackHome]:
-    """A private home, with nothing running and nothing kept at the end."""
+    """A private home, removed at the end."""
     home = StackHome(tmp_path.resolve(), "saga")
     yield home
     signal_supervisor(home, signal.SIGTERM)
@@ -65,14 +65,14 @@ def _wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
 
 
 def status_of(lab: Lab) -> dict[str, Any]:
-    """What `status --json` prints."""
+    """Return the parsed output of `status --json`."""
     found: dict[str, Any] = json.loads(lab("status", "--json").stdout)
     return found
 
 
 @pytest.mark.slow
 def test_up_status_down(home: StackHome, lab: Lab) -> None:
-    """Given nothing, `up` makes everything healthy, `down` leaves nothing, each twice without harm."""
+    """`up` makes every component healthy and `down` stops all processes; a second call of each does no harm."""
     first = lab("up", "saga", "--shards", "1")
     assert first.returncode == 0, first.stderr
     assert "waiting for" in first.stderr
@@ -104,7 +104,7 @@ def test_up_status_down(home: StackHome, lab: Lab) -> None:
 
 @pytest.mark.slow
 def test_the_data_fix_the_number_of_shards(home: StackHome, lab: Lab) -> None:
-    """Given data of one shard, then two are refused until the data are wiped with --fresh."""
+    """If the data have one shard, `up` refuses two shards unless --fresh wipes the data."""
     assert lab("up", "saga", "--shards", "1").returncode == 0
     while_up = lab("up", "saga", "--fresh")
     assert while_up.returncode == 1
@@ -121,14 +121,14 @@ def test_the_data_fix_the_number_of_shards(home: StackHome, lab: Lab) -> None:
 
 @pytest.mark.slow
 def test_a_taken_public_port_is_replaced_and_said(home: StackHome, lab: Lab) -> None:
-    """Given another server on the usual port, then `up` uses another one and says so."""
+    """If another server uses the usual port, `up` chooses another port and says so."""
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             other.bind(("127.0.0.1", PUBLIC_PORT))
             other.listen()
         except OSError:
-            pass  # someone has it already, which is what this test needs
+            pass  # another server already listens there, so the condition holds
         up = lab("up", "saga", "--shards", "1")
         base_url = status_of(lab)["base_url"]
     assert up.returncode == 0
@@ -144,13 +144,13 @@ def test_a_taken_public_port_is_replaced_and_said(home: StackHome, lab: Lab) -> 
 def test_an_interrupted_up_leaves_nothing_behind(
     home: StackHome, lab: Lab, number: signal.Signals, moment: str
 ) -> None:
-    """Given an `up` under way, when it is interrupted or killed, then everything it started is stopped."""
+    """If `up` is interrupted or killed, every process that it started stops."""
     with launch(home, "up", "saga", "--shards", "1") as up:
         _wait_until(lambda: up.poll() is not None or moment in home.read("state").get("waiting_for", []))
         assert up.poll() is None, up.communicate()[0]
         supervisor = supervisor_pid(home)
         assert supervisor is not None
-        # On a busy machine the stack could be ready before the signal is there: time stands still until it is sent.
+        # On a busy machine the stack could be ready before the signal arrives, so the supervisor is paused until then.
         os.kill(supervisor, signal.SIGSTOP)
         started = psutil.Process(supervisor).children(recursive=True)
         up.send_signal(number)
@@ -164,7 +164,7 @@ def test_an_interrupted_up_leaves_nothing_behind(
 
 @pytest.mark.slow
 def test_two_ups_at_once_make_one_stack(home: StackHome, lab: Lab) -> None:
-    """Given two users typing `up` at the same moment, then both are told the same URL."""
+    """If two users run `up` at the same time, both get the same URL."""
     with (
         launch(home, "up", "saga", "--shards", "1") as one,
         launch(home, "up", "saga", "--shards", "1") as two,
@@ -177,7 +177,7 @@ def test_two_ups_at_once_make_one_stack(home: StackHome, lab: Lab) -> None:
 
 @pytest.mark.slow
 def test_secrets_are_private_and_in_no_log(home: StackHome, lab: Lab) -> None:
-    """Passwords are readable by their owner alone and appear in no log and on no command line."""
+    """Passwords are readable only by their owner, and appear in no log and on no command line."""
     assert lab("up", "saga", "--shards", "1").returncode == 0
     assert home.secrets.stat().st_mode & 0o777 == 0o600
     words = json.loads(home.secrets.read_text()).values()
@@ -205,7 +205,7 @@ def test_secrets_are_private_and_in_no_log(home: StackHome, lab: Lab) -> None:
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(lab: Lab, arguments: tuple[str, ...], said: str) -> None:
-    """An error is one readable line, not a traceback."""
+    """An error is one readable line without a traceback."""
     finished = lab(*arguments)
     assert finished.returncode == 1
     assert said in finished.stderr
@@ -214,7 +214,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(lab: Lab, arguments: tuple[st
 
 @pytest.mark.parametrize("place", ["/proc/lab", "/dev/null"])
 def test_a_home_that_cannot_be_is_said_in_a_sentence(place: str) -> None:
-    """Whether nothing can be made there or something else is."""
+    """If the lab's home cannot be created, or the path is not a folder, the error is one sentence."""
     with launch(StackHome(Path(place), "saga"), "up", "saga") as up:
         _, errors = up.communicate(timeout=30)
     assert up.returncode == 1
@@ -223,7 +223,7 @@ def test_a_home_that_cannot_be_is_said_in_a_sentence(place: str) -> None:
 
 
 def test_status_of_what_is_not_up(lab: Lab) -> None:
-    """Programs get the same shape whether the stack is up or not."""
+    """`status --json` has the same keys whether the stack is up or not."""
     finished = lab("status", "saga", "--json")
     assert finished.returncode == 1
     assert json.loads(finished.stdout) == {"architecture": "saga", "base_url": None, "components": []}
@@ -231,7 +231,7 @@ def test_status_of_what_is_not_up(lab: Lab) -> None:
 
 @pytest.fixture
 def both_up(tmp_path: Path) -> Iterator[None]:
-    """Two stacks of which each has a supervisor, a component that is dead, and its log."""
+    """Two stacks, each with a supervisor, a dead component, and that component's log."""
     for architecture, component in (("saga", "worker-0"), ("cqrs", "query-0")):
         home = StackHome(tmp_path.resolve(), architecture)
         home.prepare()
@@ -267,12 +267,12 @@ sys.stdin.read()
 @pytest.mark.slow
 @pytest.mark.usefixtures("both_up")
 def test_of_two_stacks_that_are_up_both_are_shown(lab: Lab) -> None:
-    """Given both up, then `status` shows both and `logs` finds the one that has such a component."""
+    """If both stacks are up, `status` shows both and `logs` selects the one with the component."""
     shown = lab("status")
     assert shown.returncode == 1
     assert "worker-0" in shown.stdout
     assert "query-0" in shown.stdout
-    assert "say which of saga, cqrs" in lab("status", "--json").stderr
+    assert "Name one of saga, cqrs" in lab("status", "--json").stderr
     assert json.loads(lab("status", "cqrs", "--json").stdout)["architecture"] == "cqrs"
     assert lab("logs", "query-0").stdout == "cqrs wrote this\n"
     assert lab("logs", "worker-0").stdout == "saga wrote this\n"
@@ -282,7 +282,7 @@ def test_of_two_stacks_that_are_up_both_are_shown(lab: Lab) -> None:
 
 @pytest.mark.usefixtures("both_up")
 def test_following_a_quiet_log_ends_when_nobody_reads_it(home: StackHome) -> None:
-    """As in `./lab logs worker-0 -f | head -1`."""
+    """`./lab logs worker-0 -f | head -1` ends although the log is quiet."""
     with launch(home, "logs", "worker-0", "--follow") as following:
         assert following.stdout is not None
         assert following.stdout.readline() == "saga wrote this\n"
@@ -294,7 +294,7 @@ def test_following_a_quiet_log_ends_when_nobody_reads_it(home: StackHome) -> Non
 
 
 def test_an_interrupt_while_the_lab_is_being_loaded_is_no_traceback(tmp_path: Path) -> None:
-    """Given `./lab` still at its imports, when Ctrl-C comes, then it ends as ever."""
+    """If Ctrl-C arrives while `./lab` is importing, it ends with 130 and without a traceback."""
     (tmp_path / "redis.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
     with subprocess.Popen(
         [sys.executable, "-m", "wallet_lab", "status"],
@@ -311,7 +311,7 @@ def test_an_interrupt_while_the_lab_is_being_loaded_is_no_traceback(tmp_path: Pa
 
 
 def test_an_interrupted_test_run_begins_no_other_check(tmp_path: Path) -> None:
-    """Given checks that wait for their turn, when Ctrl-C comes, then they are not run first."""
+    """If Ctrl-C arrives, checks that have not started do not run."""
     begun = tmp_path / "begun"
     program = f"""
 from wallet_lab import checks

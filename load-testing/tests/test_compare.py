@@ -1,4 +1,4 @@
-"""A comparison carried out, on real stacks; small, because the loads themselves are tested where they are made."""
+"""A small comparison on real stacks. Other tests cover the loads."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def step(kind: Kind, scenario: Scenario) -> Step:
 
 @pytest.fixture(scope="module")
 def findings() -> Findings:
-    """Of one session: a load, one that k6 does not know, and a fault."""
+    """The findings of one session: a load, a load that k6 does not know, and a fault."""
     unheard_of = Scenario(name="unheard-of", script="unheard-of")
     killed = Step(
         kind="fault",
@@ -48,7 +48,7 @@ def findings() -> Findings:
 
 
 def test_a_load_becomes_a_run_with_figures_and_a_passed_audit(findings: Findings) -> None:
-    """The figures are there because the audit passed."""
+    """If the audit of a load passed, its run has figures."""
     run = findings.runs[0]
     assert (run.architecture, run.scenario, run.repeat, run.verdict) == ("saga", "hot-pair", 1, "passed")
     assert run.acked_per_s
@@ -57,7 +57,7 @@ def test_a_load_becomes_a_run_with_figures_and_a_passed_audit(findings: Findings
 
 
 def test_what_cannot_run_says_why_and_stops_nothing(findings: Findings) -> None:
-    """The reader learns that it is missing and why; what comes after it is measured all the same."""
+    """If a load cannot run, its run has a reason and the later steps still run."""
     run = findings.runs[1]
     assert run.verdict == "not-run"
     assert "unheard-of" in run.why
@@ -66,7 +66,7 @@ def test_what_cannot_run_says_why_and_stops_nothing(findings: Findings) -> None:
 
 
 def test_a_fault_becomes_a_recovery_with_nothing_lost(findings: Findings) -> None:
-    """The worker was really killed: clients noticed, were served again, and the books have all they were promised."""
+    """If a worker is killed, clients notice it, calls succeed again, and the books have every acknowledged transfer."""
     recovery = findings.recoveries[0]
     assert (recovery.fault, recovery.verdict, recovery.lost) == ("kill-worker", "passed", 0)
     assert recovery.detected_s is not None
@@ -78,7 +78,7 @@ def test_a_fault_becomes_a_recovery_with_nothing_lost(findings: Findings) -> Non
 
 
 def test_ctrl_c_stops_everything_and_writes_what_there_is(tmp_path: Path) -> None:
-    """Exit code 130, a report that says it is not complete, and no process left of it."""
+    """After Ctrl-C, `compare` exits with 130, marks the report as incomplete, and leaves no process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "wallet_lab", "compare", "--quick", "--out", str(tmp_path / "out")],
         env={**os.environ, "WALLET_LAB_HOME": str(tmp_path / "home")},
@@ -87,7 +87,7 @@ def test_ctrl_c_stops_everything_and_writes_what_there_is(tmp_path: Path) -> Non
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if "uniform-1k" in line:  # so one run is complete, and k6 is about to start or at work
+        if "uniform-1k" in line:  # so one run is complete, and k6 is starting or running
             break
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) > 3

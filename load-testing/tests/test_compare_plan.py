@@ -1,4 +1,4 @@
-"""What a comparison does, decided before anything is started."""
+"""The plan of a comparison, decided before any stack starts."""
 
 from itertools import groupby
 
@@ -14,12 +14,12 @@ from wallet_lab.compare.progress import Clock, in_words
 
 @pytest.mark.parametrize(("extent", "minutes"), [(QUICK, 6), (FULL, 35)])
 def test_it_fits_its_time(extent: Extent, minutes: int) -> None:
-    """By estimates that leave room: --quick is promised in six minutes, the full one in 35."""
+    """By conservative estimates, --quick takes at most six minutes and the full comparison at most 35."""
     assert estimate_s(plan(extent)) < minutes * 60
 
 
 def test_architectures_take_turns_and_begin_anew() -> None:
-    """A B A B …: every repeat is a fresh start of each, so that a machine that slows down slows both."""
+    """Each repeat starts each architecture again, in the order A B A B …, so a slowing machine affects both."""
     assert [(session.architecture, session.repeat) for session in plan(FULL)] == [
         (architecture, repeat) for repeat in (1, 2, 3) for architecture in ("saga", "cqrs", "noop")
     ]
@@ -27,7 +27,7 @@ def test_architectures_take_turns_and_begin_anew() -> None:
 
 @pytest.mark.parametrize("extent", [QUICK, FULL])
 def test_both_get_the_same_loads_in_the_same_order(extent: Extent) -> None:
-    """Every scenario there is, once a repeat; noop only those that mean something without work."""
+    """Both architectures get every scenario once per repeat, in the same order; noop gets only three of them."""
     loads = {
         architecture: [step.scenario for session in sessions for step in session.steps if step.fault is None]
         for architecture, sessions in groupby(plan(extent), key=lambda session: session.architecture)
@@ -40,7 +40,7 @@ def test_both_get_the_same_loads_in_the_same_order(extent: Extent) -> None:
 
 
 def test_faults_come_last_and_have_an_end() -> None:
-    """A fault leaves its traces: nothing is measured on a stack after it. What `fault_repeats` says is kept."""
+    """Faults come after all loads, because they leave traces, and only in the first `fault_repeats` repeats."""
     for session in plan(FULL):
         kinds = [step.fault is not None for step in session.steps]
         assert kinds == sorted(kinds)
@@ -51,7 +51,7 @@ def test_faults_come_last_and_have_an_end() -> None:
 
 
 def test_the_time_left_learns_from_the_time_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine half as fast as expected, twice as much is left as was planned."""
+    """If the machine is half as fast as estimated, the estimate of the remaining time doubles."""
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     sessions = plan(QUICK)
@@ -64,12 +64,12 @@ def test_the_time_left_learns_from_the_time_taken(monkeypatch: pytest.MonkeyPatc
 
 
 def test_times_are_told_in_minutes_until_there_are_few() -> None:
-    """Nobody wants to read 1380 s."""
+    """Long times are shown in minutes, short ones in seconds."""
     assert [in_words(seconds) for seconds in (1380, 90, 89, 3)] == ["23 min", "2 min", "89 s", "3 s"]
 
 
 def test_ratios_are_of_transfers_in_closed_loops() -> None:
-    """Reads are faster than any transfer and given rates are no limit: neither says how near the ceiling is."""
+    """Ratios use only transfers in closed loops, because reads are faster and fixed rates show no limit."""
     runs = [run for run in synthetic_report().runs if (run.architecture, run.scenario) != ("noop", "reads")]
     found = ratios(runs)
     assert found.noop.keys() == found.hot_over_uniform.keys() == {"saga", "cqrs"}
@@ -79,7 +79,7 @@ def test_ratios_are_of_transfers_in_closed_loops() -> None:
 
 
 def test_the_exit_code_is_the_audits() -> None:
-    """1 as soon as one found something, and also when there was none: nothing is proved then."""
+    """The exit code is 1 if an audit failed or if there was no audit."""
     runs = synthetic_report().runs
     passed = [run for run in runs if run.verdict == "passed"]
     assert exit_code(Findings(runs=passed)) == 0

@@ -1,4 +1,4 @@
-"""Every file that the lab keeps may be empty, cut off, foreign or gone: no command deletes what is not the lab's."""
+"""If any file of the lab is empty, truncated, invalid or missing, no command deletes files of the user."""
 
 import json
 import os
@@ -42,7 +42,7 @@ FILES = [
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of the user's, which is the current one; in it the lab's home. The databases' user can enter it."""
+    """A user's folder, set as the current directory, with the lab's home in it. The databases' user can enter it."""
     with private_home(None) as place:
         place.chmod(0o755)
         (place / "mine").write_text("the user's")
@@ -52,7 +52,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def home(place: Path, monkeypatch: pytest.MonkeyPatch) -> StackHome:
-    """A stack of one shard that is down, with every file that a stack leaves."""
+    """A stack of one shard that is down, with all its files."""
     monkeypatch.setenv("WALLET_LAB_HOME", str(place / "lab"))
     home = StackHome(place / "lab", "saga")
     home.prepare()
@@ -74,12 +74,12 @@ def home(place: Path, monkeypatch: pytest.MonkeyPatch) -> StackHome:
 
 
 def lab(*arguments: str) -> Result:
-    """One command, to its end, in this process."""
+    """Run one command to its end in this process."""
     return CliRunner().invoke(app, arguments)
 
 
 def assert_sentence(result: Result) -> None:
-    """It did what was asked, or says in a sentence why not."""
+    """Assert that the command succeeded, or printed one sentence that says why not."""
     if result.exit_code == 0:
         return
     assert isinstance(result.exception, (LabError, SystemExit)), repr(result.exception)
@@ -88,7 +88,7 @@ def assert_sentence(result: Result) -> None:
 
 
 def users_files(place: Path) -> dict[str, str]:
-    """What is outside the lab's home."""
+    """Return the files outside the lab's home."""
     return {path.name: path.read_text() for path in place.iterdir() if path.name != "lab"}
 
 
@@ -97,7 +97,7 @@ def users_files(place: Path) -> dict[str, str]:
 def test_a_command_works_or_says_why_in_a_sentence_with_any_file_damaged(
     place: Path, home: StackHome, monkeypatch: pytest.MonkeyPatch, file: str, damage: str
 ) -> None:
-    """Given a damaged file, no command ends in a traceback or touches what is not the lab's."""
+    """If a file is damaged, no command prints a traceback or changes files outside the lab's home."""
 
     def not_started(*_: object) -> None:
         raise LabError("this test starts nothing, it looks at what comes before")
@@ -119,7 +119,7 @@ def test_a_command_works_or_says_why_in_a_sentence_with_any_file_damaged(
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_fresh_deletes_nothing_when_the_marker_is_damaged(home: StackHome, damage: str) -> None:
-    """Without the marker it is not certain whose folder it is, so the data stay, and a sentence names the file."""
+    """If the marker is damaged, --fresh deletes nothing and the error names the marker."""
     DAMAGES[damage](home.root / MARKER)
     refused = lab("up", "saga", "--fresh")
     assert str(home.root / MARKER) in str(refused.exception)
@@ -129,7 +129,7 @@ def test_fresh_deletes_nothing_when_the_marker_is_damaged(home: StackHome, damag
 def test_a_folder_that_the_lab_did_not_make_is_left_alone(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a home in which the user has a folder `saga`, neither `up` nor --fresh touches it."""
+    """If the user has a folder `saga` in the home, neither `up` nor --fresh changes it."""
 
     def started(_: StackHome) -> None:
         raise AssertionError("started")
@@ -151,7 +151,7 @@ def test_a_folder_that_the_lab_did_not_make_is_left_alone(
 
 @pytest.mark.parametrize("link", ["", "data"], ids=["the stack's folder", "its data"])
 def test_fresh_does_not_follow_a_symbolic_link(place: Path, home: StackHome, link: str) -> None:
-    """Given a link to a folder of the user's, --fresh refuses and leaves what is behind it."""
+    """If the stack's folder is a symbolic link to a folder of the user's, --fresh refuses and deletes nothing."""
     target = place / "theirs"
     (home.root / link).rename(target)
     (home.root / link).symlink_to(target)
@@ -163,7 +163,7 @@ def test_fresh_does_not_follow_a_symbolic_link(place: Path, home: StackHome, lin
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_the_number_of_shards_is_recounted_when_its_record_is_damaged(home: StackHome, damage: str) -> None:
-    """The databases themselves say how many shards there are; money on the third one stays reachable."""
+    """If the record of the shards is damaged, the number of databases decides, so every wallet stays reachable."""
     for shard in (1, 2):
         (home.data() / f"postgres-{shard}").mkdir()
     home.write("layout", {"shards": 3})
@@ -174,7 +174,7 @@ def test_the_number_of_shards_is_recounted_when_its_record_is_damaged(home: Stac
 
 
 def test_a_record_with_fewer_shards_than_databases_is_not_believed(home: StackHome) -> None:
-    """Starting with fewer would hide the wallets of the others."""
+    """If the record has fewer shards than there are databases, `up` refuses, because it would hide wallets."""
     (home.data() / "postgres-1").mkdir()
     with pytest.raises(LabError, match=r"says 1 shards, but .* has 2"):
         decide_shards(home, None)
@@ -185,13 +185,13 @@ def account() -> Account:
     """The databases' user."""
     account = unprivileged_account()
     if account is None:
-        pytest.skip("only a lab run as root has another user for its databases")
+        pytest.skip("the databases have their own user only if the lab runs as root")
     return account
 
 
 @pytest.fixture
 def outside(tmp_path: Path, account: Account) -> Iterator[tuple[Path, Path]]:
-    """A stack whose folder the databases' user cannot enter, and the folder that it has instead."""
+    """A stack whose folder the databases' user cannot enter, and the folder that holds its data instead."""
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
     stack = hidden / "saga"
@@ -203,7 +203,7 @@ def outside(tmp_path: Path, account: Account) -> Iterator[tuple[Path, Path]]:
 
 
 def test_data_outside_are_found_again_by_their_identity(outside: tuple[Path, Path], account: Account) -> None:
-    """No file holds a path that could be damaged; a right to enter that comes later changes nothing."""
+    """Data outside the stack's folder are found by identity, even if the user can enter the folder later."""
     stack, elsewhere = outside
     assert elsewhere == OUTSIDE / identity_of(stack)
     stack.parent.chmod(0o755)
@@ -213,7 +213,7 @@ def test_data_outside_are_found_again_by_their_identity(outside: tuple[Path, Pat
 def test_a_copied_stack_does_not_take_the_data_of_the_original(
     outside: tuple[Path, Path], account: Account
 ) -> None:
-    """Two stacks on one database would both write to it."""
+    """A copied stack does not use the data of the original, because two stacks would write to one database."""
     stack, _ = outside
     copy = shutil.copytree(stack, stack.with_name("copy"))
     with pytest.raises(LabError, match=f"holds the data of {stack}"):
@@ -221,7 +221,7 @@ def test_a_copied_stack_does_not_take_the_data_of_the_original(
 
 
 def test_a_lost_marker_says_where_its_copy_is(outside: tuple[Path, Path], account: Account) -> None:
-    """The folder outside has the same marker, so nothing is lost."""
+    """If a stack's marker is missing, the error names the copy in the data folder."""
     stack, elsewhere = outside
     (stack / MARKER).write_text("")
     with pytest.raises(LabError, match=f"copy {elsewhere / MARKER} to it"):
@@ -231,7 +231,7 @@ def test_a_lost_marker_says_where_its_copy_is(outside: tuple[Path, Path], accoun
 
 
 def test_data_do_not_vanish_when_their_user_can_no_longer_enter(place: Path, account: Account) -> None:
-    """An empty system elsewhere would look as if all money were gone."""
+    """If the databases' user can no longer enter the data folder, the lab refuses to start with empty databases."""
     stack = place / "saga"
     stack.mkdir()
     claim(stack)
@@ -245,7 +245,7 @@ FAKES = Path(__file__).parent / "fakes"
 
 
 def typed(home: StackHome, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """One command as a user types it, with fakes for services."""
+    """Run one command as a user does, with fakes for services."""
     env = {**os.environ, "WALLET_LAB_HOME": str(home.home), "PYTHONPATH": str(FAKES)}
     argv = [sys.executable, "-m", "wallet_lab", *arguments]
     return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
@@ -253,7 +253,7 @@ def typed(home: StackHome, *arguments: str) -> "subprocess.CompletedProcess[str]
 
 @pytest.mark.slow
 def test_up_recreates_every_file_that_can_be_recreated(place: Path) -> None:
-    """Given all of them damaged at once, `up` finds the same data, and everything is healthy."""
+    """If every file that can be recreated is damaged, `up` finds the same data and all components are healthy."""
     home = StackHome(place / "lab", "saga")
     try:
         assert typed(home, "up", "saga", "--shards", "1").returncode == 0
@@ -278,7 +278,7 @@ def test_up_recreates_every_file_that_can_be_recreated(place: Path) -> None:
 
 @pytest.mark.slow
 def test_a_stack_that_is_up_repairs_its_record_and_stops_without_its_lock(place: Path) -> None:
-    """Given a damaged state.json, it is written again; given no lock, the stack stops before a second one starts."""
+    """A running stack rewrites a damaged state.json. Without its lock it stops before a second stack starts."""
     home = StackHome(place / "lab", "saga")
     try:
         assert typed(home, "up", "saga", "--shards", "1").returncode == 0
@@ -298,6 +298,6 @@ def test_a_stack_that_is_up_repairs_its_record_and_stops_without_its_lock(place:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait until it holds, however slow the machine is; the test's own time limit ends a wait in vain."""
+    """Wait until the condition is true. The test's own timeout ends the wait."""
     while not condition():
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Postgres and Redis as the lab starts them."""
+"""Postgres and Redis as the lab runs them."""
 
 import asyncio
 import contextlib
@@ -32,24 +32,24 @@ pytestmark = pytest.mark.slow
 
 
 def query(url: str, sql: str) -> str:
-    """The only value a statement returns, as text."""
+    """Return the only value of a statement's result, as text."""
     psql = [str(postgres.program("psql")), "--no-psqlrc", "-At", url, "-c", sql]
     return subprocess.run(psql, capture_output=True, text=True, check=True, cwd="/").stdout.strip()
 
 
 @pytest.mark.parametrize("setting", ["fsync", "synchronous_commit", "full_page_writes", "data_checksums"])
 def test_durability_is_on(database_server: PostgresServer, setting: str) -> None:
-    """What is acknowledged must survive a crash."""
+    """The settings that protect acknowledged data from a crash are on."""
     assert query(database_server.service_url, f"SHOW {setting}") == "on"
 
 
 def test_it_listens_on_the_loopback_only(database_server: PostgresServer) -> None:
-    """Nobody outside this machine reaches it."""
+    """Postgres listens only on the loopback interface."""
     assert query(database_server.service_url, "SHOW listen_addresses") == "127.0.0.1"
 
 
 def test_a_wrong_password_is_refused(database_server: PostgresServer) -> None:
-    """Being on the machine is not enough."""
+    """Postgres refuses a wrong password, even from this machine."""
     url = database_server.service_url.replace(":", ":wrong", 2).replace("wrong//", "//")
     with pytest.raises(subprocess.CalledProcessError):
         query(url, "SELECT 1")
@@ -59,7 +59,7 @@ def test_a_wrong_password_is_refused(database_server: PostgresServer) -> None:
 async def test_a_connection_given_up_while_it_is_made_leaves_no_error_behind(
     database_server: PostgresServer,
 ) -> None:
-    """A service that stops at any moment of a connection to its database has nothing to report."""
+    """If a connection attempt is cancelled at any moment, no error is logged."""
     reported = list[Any]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     for turns in range(1, 12):
@@ -76,7 +76,7 @@ async def test_a_connection_given_up_while_it_is_made_leaves_no_error_behind(
 
 
 def test_the_service_role_owns_nothing(database_server: PostgresServer) -> None:
-    """Services cannot create tables; the owner can."""
+    """The service role cannot create tables; the owner can."""
     owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'wallet'"
     assert query(database_server.service_url, owner) == "wallet_owner"
     with pytest.raises(subprocess.CalledProcessError):
@@ -84,7 +84,7 @@ def test_the_service_role_owns_nothing(database_server: PostgresServer) -> None:
 
 
 def test_committed_data_survive_a_killed_server_which_restarts_at_once() -> None:
-    """Given a row, when the postmaster is killed, then a new one starts at once and has the row."""
+    """If the postmaster is killed, a new one starts at once and has the committed row."""
     with running_postgres() as server:
         query(server.owner_url, "CREATE TABLE kept AS SELECT 7 AS seven")
         server.kill()
@@ -93,11 +93,11 @@ def test_committed_data_survive_a_killed_server_which_restarts_at_once() -> None
 
 
 def test_data_of_an_older_lab_say_what_to_do(tmp_path: Path) -> None:
-    """Given a cluster whose database had another name, then nothing is started on it, and a sentence says why."""
+    """If the data have another database name, the cluster does not start and the error says what to do."""
     with running_postgres(home=tmp_path):
         marker = StackHome(tmp_path, "postgres").data() / "postgres.provisioned"
         made = marker.read_text()
-    marker.write_text(made.split()[1])  # of those that did not say what their database is called
+    marker.write_text(made.split()[1])  # as old notes, which had no database name
     with (
         pytest.raises(LabError, match=r"earlier version of the lab.* --fresh"),
         running_postgres(home=tmp_path),
@@ -111,7 +111,7 @@ def test_data_of_an_older_lab_say_what_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("note", [None, "", "wallet 12"], ids=["missing", "empty", "cut off"])
 def test_a_cluster_is_not_made_again_when_its_note_is_damaged(tmp_path: Path, note: str | None) -> None:
-    """Given data whose note of how they were made is lost, then the data are there, under the passwords of now."""
+    """If the note of a cluster is damaged, the data are kept and the current passwords work."""
     home = StackHome(tmp_path, "postgres")
     with running_postgres(home=tmp_path) as server:
         query(server.owner_url, "CREATE TABLE kept AS SELECT 7 AS seven")
@@ -124,7 +124,7 @@ def test_a_cluster_is_not_made_again_when_its_note_is_damaged(tmp_path: Path, no
 
 
 def test_a_server_starts_although_a_stranger_has_the_process_id_of_its_predecessor(tmp_path: Path) -> None:
-    """Given a postmaster.pid from before a reboot, whose id is another process of the same user now."""
+    """If an unrelated process has the id in postmaster.pid after a reboot, the server still starts."""
     home = StackHome(tmp_path, "postgres")
     with (
         contextlib.ExitStack() as at_the_end,
@@ -146,7 +146,7 @@ def test_a_server_starts_although_a_stranger_has_the_process_id_of_its_predecess
 
 
 def test_copies_of_the_database_are_independent(database_server: PostgresServer) -> None:
-    """Every test can have a database of its own."""
+    """Copies of the database are independent, so every test can have its own."""
     one, other = database_server.copy_database(), database_server.copy_database()
     query(one.owner, "CREATE TABLE only_here ()")
     assert query(one.service, "SELECT to_regclass('public.only_here')") == "only_here"
@@ -154,7 +154,7 @@ def test_copies_of_the_database_are_independent(database_server: PostgresServer)
 
 
 def test_redis_starts_empty_again() -> None:
-    """It is a cache: it keeps nothing on disk, and asks for a password."""
+    """Redis writes nothing to disk, so it is empty after a restart, and it requires a password."""
     with running_redis() as server:
         server.kill()
         server.start()
@@ -166,13 +166,13 @@ def account() -> Account:
     """The databases' user."""
     account = unprivileged_account()
     if account is None:
-        pytest.skip("only a lab run as root has another user for its databases")
+        pytest.skip("the databases have their own user only if the lab runs as root")
     return account
 
 
 @pytest.fixture(params=[0o022, 0o077], ids="{:03o}".format)
 def umask(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The usual umask, and one that leaves nothing to others."""
+    """The usual umask, and one that gives other users no rights."""
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
@@ -182,7 +182,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 def test_a_home_that_the_databases_user_cannot_enter_puts_the_data_elsewhere(
     tmp_path: Path, account: Account
 ) -> None:
-    """Given a checkout in a private folder and a lab run as root, then Postgres keeps its data outside."""
+    """If the lab runs as root in a private folder, Postgres keeps its data outside that folder."""
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
     assert not can_enter(hidden, account)
@@ -200,7 +200,7 @@ def test_a_home_that_the_databases_user_cannot_enter_puts_the_data_elsewhere(
 def test_programs_that_the_databases_user_cannot_reach_are_copied(
     tmp_path: Path, account: Account, umask: int
 ) -> None:
-    """Given programs in a private folder, installed under any umask, then the user can run the copy of them."""
+    """If the programs are in a private folder, the databases' user runs a copy of them, whatever the umask was."""
     bin_ = tmp_path / "package" / "bin"
     bin_.mkdir(parents=True)
     (bin_ / "words").write_text("exit 0")

@@ -1,4 +1,4 @@
-"""What happens beside the load: a fault that could not be injected is not survived."""
+"""A fault that could not be injected must not be reported as a recovery."""
 
 import time
 from pathlib import Path
@@ -13,19 +13,19 @@ from wallet_lab.running.stack import RunningStack
 
 
 class NothingToBreak:
-    """A stack of no databases whose components are all down already."""
+    """A stack without databases whose components are all down."""
 
     architecture = "saga"
     database_urls: tuple[str, ...] = ()
     pids: dict[str, int] = {}  # noqa: RUF012 -- never changed
 
     def kill(self, name: str, _: int) -> int:
-        """As a running stack says it."""
+        """Raise the error of a running stack."""
         raise LabError(f"{name} is down already")
 
 
 def wait_for_the_fault(seen: Disturbed) -> None:
-    """Until its moment has come."""
+    """Wait until the time of the fault."""
     deadline_s = time.monotonic() + 10
     while seen.fault_ms is None:
         assert time.monotonic() < deadline_s
@@ -34,7 +34,7 @@ def wait_for_the_fault(seen: Disturbed) -> None:
 
 @pytest.mark.parametrize("fault", ["kill-worker", "pause-worker"])
 def test_a_fault_that_could_not_be_made_is_told(fault: str, tmp_path: Path) -> None:
-    """Its thread's error comes out of the block: else the report would praise a recovery from nothing."""
+    """If the fault cannot be injected, the block raises the error of the fault's thread."""
     log = tmp_path / "calls.log"
     log.write_text("call …\n")
     stack = cast("RunningStack", NothingToBreak())
@@ -46,7 +46,7 @@ def test_a_fault_that_could_not_be_made_is_told(fault: str, tmp_path: Path) -> N
 
 
 def test_a_failed_load_is_told_first(tmp_path: Path) -> None:
-    """What went wrong in the block itself is not hidden behind the fault that never came."""
+    """If the load fails in the block, its error is raised, not that of the missing fault."""
     stack = cast("RunningStack", NothingToBreak())
     with (
         pytest.raises(LabError, match="k6 failed"),

@@ -1,4 +1,4 @@
-"""From a measurement and its audit to a run: figures of a run whose audit failed are nowhere in it."""
+"""Turns a measurement and its audit into a run: if the audit failed, the run has no figures."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ FACTS = {
     *("architecture", "scenario", "repeat", "verdict", "why", "started_at", "duration_s", "clients"),
     *("offered_per_s", "outcomes", "audit"),
 }
-"""What a run that failed its audit may still say; everything else is a performance."""
+"""The fields that a run with a failed audit may have; all others are performance figures."""
 GOOD = Audit(passed=True, checks=[Check(name="money is conserved", passed=True)], settled_s=0.1)
 BAD = Audit(
     passed=False,
@@ -32,7 +32,7 @@ BAD = Audit(
 
 
 def measurement(scenario: str = "hot-pair") -> Measurement:
-    """Two seconds with an acknowledgement every 10 ms, the last of which came too late."""
+    """Two seconds with an acknowledgement every 10 ms; the last one is too late."""
     chosen = find(scenario).lasting(2.0)
     keys = [f"r-sweep-{250 if n < 100 else 500}-1-{n}" for n in range(201)]
     calls = [Call(key, 10 * n, 4.0, "success", str(n)) for n, key in enumerate(keys)]
@@ -61,7 +61,7 @@ def measurement(scenario: str = "hot-pair") -> Measurement:
 
 
 def test_figures_are_per_acknowledged_transfer() -> None:
-    """Costs are divided by all that was acknowledged, throughput counts what came within the time."""
+    """Costs are divided by all acknowledgements; throughput counts only those before the load's end."""
     run = judge(measurement(), GOOD, 1)
     assert (run.verdict, run.why) == ("passed", "")
     assert run.acked_per_s == 100.0
@@ -78,12 +78,12 @@ def test_figures_are_per_acknowledged_transfer() -> None:
 
 
 def test_reads_are_counted_where_they_are_the_load() -> None:
-    """In `mixed` throughput is of both."""
+    """In `mixed`, throughput counts transfers and reads."""
     assert judge(measurement("mixed"), GOOD, 1).acked_per_s == pytest.approx(100 + 900)
 
 
 def test_of_a_failed_audit_no_figure_is_left() -> None:
-    """Also one that is added to the report later: all but the facts must be at its default."""
+    """If the audit failed, every field but the listed facts has its default, including fields added later."""
     run = judge(measurement(), BAD, 1)
     assert (run.verdict, run.why) == ("failed", "money is conserved: USD: 1 micro is gone")
     defaults = {field.name: field.default for field in msgspec.structs.fields(Run)}
@@ -93,7 +93,7 @@ def test_of_a_failed_audit_no_figure_is_left() -> None:
 
 
 def test_a_failed_run_is_told_without_figures() -> None:
-    """The line says that they are withheld, and why; no number of the measurement is in it."""
+    """If the audit failed, the line says that the figures are withheld and why, and contains no figure."""
     line = told(judge(measurement(), BAD, 1))
     assert "withheld" in line
     assert "USD: 1 micro is gone" in line
@@ -102,13 +102,13 @@ def test_a_failed_run_is_told_without_figures() -> None:
 
 
 def test_without_books_there_is_nothing_to_fail() -> None:
-    """Noop has its figures, and no audit."""
+    """A run of noop has figures although it has no audit."""
     run = judge(dataclasses.replace(measurement(), architecture="noop"), None, 1)
     assert (run.verdict, run.audit, run.acked_per_s) == ("passed", None, 100.0)
 
 
 def test_steps_of_a_sweep_share_its_audit() -> None:
-    """Each step has its own rate and calls; a failed audit withholds all of them."""
+    """Each step of a sweep has its own rate and calls; one failed audit withholds all steps."""
     first, second = judge_steps(measurement("sweep"), GOOD, 1)
     assert (first.scenario, first.offered_per_s, first.acked_per_s) == ("sweep-250", 250, 50.0)
     assert (second.scenario, second.offered_per_s, second.acked_per_s) == ("sweep-500", 500, 50.5)
@@ -116,7 +116,7 @@ def test_steps_of_a_sweep_share_its_audit() -> None:
 
 
 def test_a_delay_is_told_only_with_a_passed_audit() -> None:
-    """Reads of books that are wrong were not fast, they were wrong."""
+    """If the audit failed, there is no consistency delay."""
     delay = judge_delay(measurement("consistency"), GOOD, 1, "idle")
     assert delay is not None
     assert (delay.p50, delay.samples, delay.load) == (1, 9, "idle")
@@ -124,7 +124,7 @@ def test_a_delay_is_told_only_with_a_passed_audit() -> None:
 
 
 def test_a_call_that_left_no_line_is_unknown() -> None:
-    """k6 counted one more than it logged: what became of it, nobody knows. No step of a sweep is blamed for it."""
+    """A call that k6 counted but did not log is unknown, and belongs to no step of a sweep."""
     whole = measurement("sweep")
     summary = msgspec.structs.replace(whole.load.summary, outcomes=Outcomes(success=202))
     measured = dataclasses.replace(whole, load=dataclasses.replace(whole.load, summary=summary))
@@ -133,7 +133,7 @@ def test_a_call_that_left_no_line_is_unknown() -> None:
 
 
 def test_what_only_clients_could_see_is_part_of_the_audit() -> None:
-    """A check of k6 that failed, say a stale read, is a broken promise; an unknown outcome is none by itself."""
+    """A failed check of k6, such as a stale read, fails the audit; an unknown outcome alone does not."""
     load = measurement().load
     crossed = ["wallet_transfers{outcome:unknown} count==0", "checks rate==1"]
     stale = dataclasses.replace(load, summary=msgspec.structs.replace(load.summary, crossed=crossed))
@@ -142,7 +142,7 @@ def test_what_only_clients_could_see_is_part_of_the_audit() -> None:
 
 
 def as_asked(name: str, **measured: float) -> Summary:
-    """What k6 measures of ten seconds of this scenario, except for what is given."""
+    """Return k6's summary of ten seconds of this scenario, with the given differences."""
     scenario = find(name)
     counts = {"clients_max": scenario.clients_max, "iterations": int(scenario.arrivals or 9000)}
     summary = measurement().load.summary
@@ -167,5 +167,5 @@ def as_asked(name: str, **measured: float) -> Summary:
 def test_a_load_that_differs_from_what_was_asked_is_named(
     name: str, measured: dict[str, float], said: list[str]
 ) -> None:
-    """A run whose clients, duration or arrivals are not those of its scenario has no figures."""
+    """If the clients, the duration or the arrivals differ from the scenario, the difference is named."""
     assert deviations(find(name), as_asked(name, **measured)) == said

@@ -1,4 +1,4 @@
-"""The k6 scripts, as k6 runs them: against real stacks, and against a server that answers whatever it is told to."""
+"""The k6 scripts in k6: against real stacks, and against a server with scripted responses."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from wallet_lab.testing import RunningStack, running_stack
 pytestmark = pytest.mark.slow
 
 SCRIPTS = Path(__file__).parents[1]
-# Without the port on which k6 can be asked how it is doing, and without a report to its makers.
+# Without the port of k6's API, and without a usage report to its makers.
 QUIET_K6 = (str(Path(sys.executable).with_name("k6")), "run", "--quiet", "--address=", "--no-usage-report")
 SHORT = {"DURATION": "1s", "VUS": "5", "WALLETS": "20", "RATE": "50"}
 
@@ -39,7 +39,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Load:
-    """What a run of k6 left behind."""
+    """The results of one run of k6."""
 
     code: int
     said: str
@@ -48,12 +48,12 @@ class Load:
 
     @property
     def told(self) -> "Counter[str]":
-        """How often each outcome was logged, whatever came after the colon."""
+        """Count the logged outcomes by the part before the colon."""
         return Counter(call.outcome.partition(":")[0] for call in self.calls)
 
     @property
     def counted(self) -> dict[str, int]:
-        """How often k6 itself counted each outcome, those that never came left out."""
+        """Return k6's own counts of the outcomes, without zeros."""
         outcomes = {**self.summary["outcomes"], "refused": sum(self.summary["outcomes"]["refused"].values())}
         return {kind: count for kind, count in outcomes.items() if count}
 
@@ -87,20 +87,20 @@ def _call(line: str) -> Call:
 
 @pytest.fixture(scope="module")
 def saga() -> Iterator[RunningStack]:
-    """One saga for all scenarios."""
+    """One saga stack for all scenarios."""
     with running_stack("saga") as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
 def cqrs() -> Iterator[RunningStack]:
-    """One event-driven stack, with a single read shard: it starts sooner, and the delay is as real."""
+    """One cqrs stack with a single read shard, because it starts sooner and has a real delay too."""
     with running_stack("cqrs", shards=1) as stack:
         yield stack
 
 
 def booked(stack: RunningStack, run: str) -> "Counter[str]":
-    """What became of a run's transfers, by the saga log of all shards."""
+    """Count a run's transfers by state, from the saga log of all shards."""
 
     async def look() -> "Counter[str]":
         found: Counter[str] = Counter()
@@ -135,7 +135,7 @@ def booked(stack: RunningStack, run: str) -> "Counter[str]":
 def test_every_transfer_is_counted_logged_and_in_the_books(
     saga: RunningStack, tmp_path: Path, scenario: str, env: dict[str, str]
 ) -> None:
-    """Given a healthy stack, then all transfers succeed, and k6's count, its lines and the books agree."""
+    """On a healthy stack all transfers succeed, and k6's counts, its log and the books agree."""
     load = run_k6(saga.base_url, scenario, tmp_path, **{**SHORT, "RUN": f"all-{scenario}", **env})
     assert load.code == 0, load.said
     assert set(load.told) == {"success"}
@@ -147,7 +147,7 @@ def test_every_transfer_is_counted_logged_and_in_the_books(
 
 
 def test_refusals_make_the_saga_compensate(saga: RunningStack, tmp_path: Path) -> None:
-    """Some transfers to missing or frozen wallets had been debited and are refunded; each tells its reason."""
+    """Some transfers to missing or frozen wallets were debited and are refunded; each response has its reason."""
     load = run_k6(saga.base_url, "refusals", tmp_path, **{**SHORT, "RUN": "refusals"})
     assert load.code == 0, load.said
     assert load.counted == load.told
@@ -162,7 +162,7 @@ def test_refusals_make_the_saga_compensate(saga: RunningStack, tmp_path: Path) -
 
 
 def test_reads_are_counted_apart(saga: RunningStack, tmp_path: Path) -> None:
-    """A run without transfers has no latency of transfers: what was not measured is null, not 0."""
+    """A run without transfers has no transfer latency: the value is null, not 0."""
     load = run_k6(saga.base_url, "reads", tmp_path, **SHORT)
     assert load.code == 0, load.said
     assert load.calls == []
@@ -172,7 +172,7 @@ def test_reads_are_counted_apart(saga: RunningStack, tmp_path: Path) -> None:
 
 
 def test_a_sweep_sums_up_each_step(saga: RunningStack, tmp_path: Path) -> None:
-    """Each step has its own rate, outcomes and latency; its calls bear its name in their keys."""
+    """Each step of a sweep has its own rate, outcomes and latency; the keys of its calls contain its name."""
     asked = {**SHORT, "RATES": "20,80", "RUN": "rising", "VUS": "30"}
     load = run_k6(saga.base_url, "sweep", tmp_path, **asked)
     assert load.code == 0, load.said
@@ -181,12 +181,12 @@ def test_a_sweep_sums_up_each_step(saga: RunningStack, tmp_path: Path) -> None:
     for step in (slow, fast):
         logged = [call for call in load.calls if call.key.startswith(f"rising-{step['name']}-")]
         assert step["outcomes"]["success"] == step["latency_ms"]["samples"] == len(logged)
-    # The machine may be too busy to begin all that was offered.
+    # A busy machine may not start all offered transfers.
     assert 0 < slow["outcomes"]["success"] < fast["outcomes"]["success"] <= 81
 
 
 def test_the_sagas_reads_are_never_behind(saga: RunningStack, tmp_path: Path) -> None:
-    """In the saga the first read after an acknowledgement shows the transfer, also with other load beside."""
+    """In the saga, the first read after an acknowledgement shows the transfer, also under load."""
     load = run_k6(saga.base_url, "consistency", tmp_path, **SHORT)
     assert load.code == 0, load.said
     assert load.summary["stale_reads"] == 0
@@ -195,7 +195,7 @@ def test_the_sagas_reads_are_never_behind(saga: RunningStack, tmp_path: Path) ->
 
 
 def test_the_delay_of_projected_reads_is_measured(cqrs: RunningStack, tmp_path: Path) -> None:
-    """In cqrs a read without min_position lags by the time that is measured; one with it is always fresh."""
+    """In cqrs, a read without min_position shows the measured delay; a read with it is always fresh."""
     load = run_k6(cqrs.base_url, "consistency", tmp_path, **{**SHORT, "RATE": "0", "DURATION": "2s"})
     assert load.code == 0, load.said
     assert load.summary["stale_reads"] > 0
@@ -203,15 +203,15 @@ def test_the_delay_of_projected_reads_is_measured(cqrs: RunningStack, tmp_path: 
     assert load.summary["fresh_read_ms"]["samples"] > 0
 
 
-# --- against a server that answers what it is told to
+# --- against a server with scripted responses
 
 SUCCESS = '{"status":"success","transactionId":"0193a1f0-7c2b-8d41-9a6e-5b1f0c3d7e42"}'
 HANG, HANG_UP, SLOW = -1, -2, -3
-"""In place of a status: no answer, a closed connection, a success that takes its time."""
+"""Special statuses: no response, a closed connection, a slow success."""
 
 
 def problem(name: str) -> str:
-    """A problem document, as far as a client looks at it."""
+    """Return a problem document with the members that a client reads."""
     return json.dumps({"type": f"/problems/{name}"})
 
 
@@ -246,7 +246,7 @@ ANSWERS: list[tuple[int, str, str]] = [
 
 
 class Scripted(ThreadingHTTPServer):
-    """Answers transfers in turn with these; remembers which key was answered what."""
+    """Answers transfers with these responses in turn, and records each key's response."""
 
     daemon_threads = True
 
@@ -260,11 +260,11 @@ class Scripted(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the server."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def answer_to(self, key: str) -> tuple[int, str]:
-        """The next answer; a key that k6's library sends again gets the same."""
+        """Return the next response; a key that k6's library sends again gets the same one."""
         with self.turn:
             place = list(self.expected).index(key) if key in self.expected else len(self.expected)
             status, body, outcome = self.answers[place % len(self.answers)]
@@ -298,7 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -316,7 +316,7 @@ def scripted(answers: list[tuple[int, str, str]]) -> Iterator[Scripted]:
 
 
 def test_every_answer_is_told_for_what_it_lets_a_client_conclude(tmp_path: Path) -> None:
-    """Each answer a server may give has one outcome; whatever the contract does not allow crosses a threshold."""
+    """Each possible response has one outcome; a response that the contract does not allow crosses a threshold."""
     with scripted(ANSWERS) as server:
         times = {"ITERATIONS": str(len(ANSWERS)), "SEEDED": "1", "TIMEOUT": "500ms"}
         load = run_k6(server.url, "smoke", tmp_path, **times)
@@ -328,7 +328,7 @@ def test_every_answer_is_told_for_what_it_lets_a_client_conclude(tmp_path: Path)
 
 
 def test_a_201_that_is_no_success_fails_the_run(tmp_path: Path) -> None:
-    """A refusal told as 201, as the ancestor tells it, is not taken for a success by anybody."""
+    """A 201 response that contains a refusal is an error, not a success."""
     refused = SUCCESS.replace("success", "refused")
     with scripted([(201, refused, "error:201-not-success")]) as server:
         load = run_k6(server.url, "hot-pair", tmp_path, SEEDED="1", **SHORT)
@@ -337,7 +337,7 @@ def test_a_201_that_is_no_success_fails_the_run(tmp_path: Path) -> None:
 
 
 def test_no_transfer_is_left_without_its_line(tmp_path: Path) -> None:
-    """Whoever has sent a transfer when the time is up waits for its answer."""
+    """A client that sent a transfer before the end of the load waits for the response and logs it."""
     with scripted([(SLOW, SUCCESS, "success")]) as server:
         load = run_k6(server.url, "hot-pair", tmp_path, SEEDED="1", VUS="8", DURATION="1s")
     assert len(load.calls) >= 8
@@ -346,7 +346,7 @@ def test_no_transfer_is_left_without_its_line(tmp_path: Path) -> None:
 
 
 def test_each_transfer_is_what_the_contract_asks_for(tmp_path: Path) -> None:
-    """One exact amount from one wallet to another; drawn payers and payees differ."""
+    """Each transfer moves one exact amount between two different wallets."""
     with scripted([(201, SUCCESS, "success")]) as server:
         run_k6(server.url, "zipf", tmp_path, SEEDED="1", **{**SHORT, "WALLETS": "3", "WALLET_PREFIX": "w"})
     assert {body["fromAccount"] for body in server.bodies} == {"w0", "w1", "w2"}
@@ -393,14 +393,14 @@ def test_zipf_draws_by_its_law(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_run_says_why(tmp_path: Path, env: dict[str, str], said: str) -> None:
-    """A mistaken variable ends the run at once, with what would have been right."""
+    """If a variable is wrong, the run ends at once and names the valid values."""
     load = run_k6("http://127.0.0.1:1", "smoke", tmp_path, **env)
     assert load.code not in (0, 99)
     assert said in load.said
 
 
 def test_a_stack_that_is_not_up_is_named(tmp_path: Path) -> None:
-    """Wallets cannot be opened where nobody listens: the message names the address and asks the question."""
+    """If the stack is not up, the message names its address and asks whether the stack is up."""
     load = run_k6("http://127.0.0.1:1", "smoke", tmp_path)
     assert load.code not in (0, 99)
     assert "no wallet was opened at http://127.0.0.1:1" in load.said
@@ -408,7 +408,7 @@ def test_a_stack_that_is_not_up_is_named(tmp_path: Path) -> None:
 
 
 def test_the_readme_has_every_scenario_variable_and_metric() -> None:
-    """What can be set or read is described in load-testing/README.md, in the rows of its tables."""
+    """Every scenario, variable and metric has a row in the tables of load-testing/README.md."""
     source = "".join(
         file.read_text() for part in ("lib", "scenarios") for file in (SCRIPTS / part).glob("*.js")
     )

@@ -1,4 +1,4 @@
-"""The script `lab`, and the one that installs packages of the system, in surroundings that are not made for them."""
+"""The script `lab` and the script that installs system packages, in difficult environments."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ cd "$1" && { printf '%s\\n' "$1"; cat "$1"/lab "$1"/requirements.lock "$1"/*/pyp
 
 
 def program(path: Path, text: str) -> None:
-    """A shell script that can be run."""
+    """Write an executable shell script."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
@@ -24,7 +24,7 @@ def program(path: Path, text: str) -> None:
 
 @pytest.fixture(params=["plain", "with space", "50% é", "it's $HOME", "a*[b]", '"q"'])
 def checkout(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A checkout that is set up, whose Python prints the environment it gets."""
+    """A prepared checkout whose Python prints its environment."""
     root: Path = tmp_path / request.param
     program(root / ".lab/venv/bin/python", "env")
     (root / "lab").write_bytes((ROOT / "lab").read_bytes())
@@ -38,7 +38,7 @@ def checkout(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def test_the_users_settings_of_python_pip_uv_and_the_linker_are_dropped(checkout: Path) -> None:
-    """Except for those that say how to reach a package index; from any path."""
+    """`./lab` drops the user's settings of Python, pip, uv and the linker, except those for a package index."""
     dropped = {
         "PYTHONPATH": "/x",
         "PYTHONHOME": "/x",
@@ -63,11 +63,11 @@ def test_the_users_settings_of_python_pip_uv_and_the_linker_are_dropped(checkout
 
 
 def test_an_environment_of_another_user_is_said_in_a_sentence() -> None:
-    """Given a checkout in which nothing can be written, then one line says whose right is missing."""
+    """If the user cannot write to the checkout, one line names the missing right."""
     if os.geteuid() != 0:
-        pytest.skip("only root can become another user")
+        pytest.skip("only root can change to another user")
     with private_home(None) as place:
-        place.chmod(0o755)  # who lists it, finds its members
+        place.chmod(0o755)  # a user who can list it finds its members
         (place / "lab").write_bytes((ROOT / "lab").read_bytes())
         (place / "requirements.lock").write_text("")
         (place / "member").mkdir()
@@ -83,7 +83,7 @@ def test_an_environment_of_another_user_is_said_in_a_sentence() -> None:
 
 
 def apt(tmp_path: Path, text: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    """Install a package with an apt-get that does this; nothing sleeps."""
+    """Install a package with this apt-get; sleeps return at once."""
     program(tmp_path / "apt-get", f'echo "$@" >> {tmp_path}/calls\n{text}')
     program(tmp_path / "sleep", f"echo >> {tmp_path}/sleeps")
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
@@ -95,7 +95,7 @@ LOCKED = 'echo "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by
 
 
 def test_an_install_waits_for_another_one(tmp_path: Path) -> None:
-    """Given an apt that is busy twice, then the third try installs, and no lists are fetched in between."""
+    """If apt is locked twice, the third attempt installs, and no lists are fetched in between."""
     done = apt(tmp_path, f"[ $(wc -l < {tmp_path}/calls) -gt 2 ] || {{ {LOCKED}; }}")
     assert done.returncode == 0, done.stdout
     calls = (tmp_path / "calls").read_text().splitlines()
@@ -104,14 +104,14 @@ def test_an_install_waits_for_another_one(tmp_path: Path) -> None:
 
 
 def test_an_install_gives_up_when_its_time_is_over(tmp_path: Path) -> None:
-    """Given an apt that stays busy, then it fails, and what apt said is passed on."""
+    """If apt stays locked until the timeout, the install fails and prints apt's message."""
     done = apt(tmp_path, LOCKED, WALLET_APT_TIMEOUT_S="0")
     assert done.returncode != 0
     assert "It is held by process 7" in done.stdout
 
 
 def test_an_install_that_fails_for_another_reason_fetches_the_lists_once(tmp_path: Path) -> None:
-    """Given a package that is unknown, then lists are fetched, it is tried once more, and nothing waits."""
+    """If a package is unknown, the lists are fetched, and the install is retried once without a sleep."""
     done = apt(
         tmp_path, 'case "$*" in *update*) ;; *) echo "E: Unable to locate package" >&2; exit 100 ;; esac'
     )

@@ -1,4 +1,4 @@
-"""Logs stay within their bound and can be followed."""
+"""Logs keep their size limit and can be followed."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from wallet_lab import logs
 
 
 def test_a_full_log_moves_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a log over its bound, then its writer goes on in the same file, emptied."""
+    """If a log exceeds its limit, its content moves aside and its writer continues in the same, emptied file."""
     monkeypatch.setattr(logs, "SIZE_MAX_BYTES", 10)
     path = tmp_path / "worker-0.log"
     with logs.open_log(path) as log:
@@ -21,7 +21,7 @@ def test_a_full_log_moves_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_following_shows_whole_new_lines_once(tmp_path: Path) -> None:
-    """Given lines written over time, some in two parts, then each is shown once and whole."""
+    """If lines are written over time, some in two parts, each is shown once and complete."""
     path = tmp_path / "worker-0.log"
     path.write_text("old\n")
     offsets = {path: path.stat().st_size}
@@ -36,5 +36,5 @@ def test_following_shows_whole_new_lines_once(tmp_path: Path) -> None:
 
 
 def test_the_tail_of_no_log_is_empty(tmp_path: Path) -> None:
-    """A component that never wrote has an empty log."""
+    """The tail of a missing log is empty."""
     assert logs.tail(tmp_path / "none.log") == ""

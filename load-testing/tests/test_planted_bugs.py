@@ -1,4 +1,4 @@
-"""The ancestor's bugs, planted in a copy of the sources: each makes a run fail its audit and leaves no figure of it."""
+"""The ancestor's bugs, planted in a copy of the sources: each makes a run fail its audit and lose its figures."""
 
 import os
 import shutil
@@ -34,7 +34,9 @@ def stack_with(bug: str, architecture: str, target: Path) -> Iterator[RunningSta
     for change in BUGS[bug]:
         text = (target / change["file"]).read_text()
         found = text.count(change["replace"])
-        assert found == 1, f"adapt the bug to the code: this stands {found} times:\n{change['replace']}"
+        assert found == 1, (
+            f"adapt the bug to the code: the snippet occurs {found} times:\n{change['replace']}"
+        )
         (target / change["file"]).write_text(text.replace(change["replace"], change["by"]))
     with running_stack(architecture, extra_env={"*": {"PYTHONPATH": os.fspath(target / source)}}) as stack:
         yield stack
@@ -44,7 +46,7 @@ def stack_with(bug: str, architecture: str, target: Path) -> Iterator[RunningSta
     ("bug", "architecture", "scenario", "broken"),
     [
         ("read-modify-write", "saga", find("hot-pair"), WRONG_BALANCES),
-        # Few wallets, so that others are paid from one while its compensation is under way.
+        # Few wallets, so that a wallet pays others while its compensation is in progress.
         ("compensation-by-absolute-value", "saga", replace(find("refusals"), wallets=10), WRONG_BALANCES),
         ("emit-without-outbox", "cqrs", find("hot-pair"), {"the read model is the fold of the events"}),
     ],
@@ -53,11 +55,11 @@ def stack_with(bug: str, architecture: str, target: Path) -> Iterator[RunningSta
 def test_a_run_that_loses_money_has_no_figures(
     bug: str, architecture: str, scenario: Scenario, broken: set[str], tmp_path: Path
 ) -> None:
-    """Given the bug, a load of two seconds fails the audit, and its throughput is told nowhere."""
+    """If the bug is planted, a load of two seconds fails the audit and no throughput is reported."""
     with stack_with(bug, architecture, tmp_path) as stack:
         run = run_scenario(stack, scenario.lasting(2), warm_up_s=0)
     assert run.verdict == "failed", run.why
-    assert run.outcomes.success > 0, "there was no load to speak of"
+    assert run.outcomes.success > 0, "no transfer succeeded, so the load proves nothing"
     assert run.audit is not None
     assert broken <= {check.name for check in run.audit.checks if not check.passed}
     figures = (run.acked_per_s, run.completed_per_s, run.latency_ms, run.server_cpu_ms_per_transfer)

@@ -1,4 +1,4 @@
-"""Ports: the usual ones unless someone else has them."""
+"""Ports: the usual ones unless another program uses them."""
 
 import os
 import socket
@@ -20,19 +20,19 @@ def taken_port() -> Iterator[int]:
 
 
 def test_a_port_that_another_server_has_is_not_free(taken_port: int) -> None:
-    """We never compete for a port."""
+    """A port on which another server listens is not free."""
     assert not is_free(taken_port)
 
 
 def test_a_taken_usual_port_is_replaced_by_a_free_one(taken_port: int) -> None:
-    """The stack comes up although someone has its usual port."""
+    """If another program uses the usual port, the stack comes up on another one."""
     chosen = PortChooser(usual=True).choose(taken_port)
     assert chosen != taken_port
     assert is_free(chosen)
 
 
 def test_a_free_usual_port_is_used() -> None:
-    """Users find the stack where the README says."""
+    """If the usual port is free, the stack uses it."""
     free = PortChooser(usual=False).choose(0)
     assert PortChooser(usual=True).choose(free) == free
 
@@ -45,7 +45,7 @@ def test_no_port_is_given_twice() -> None:
 
 
 def test_no_port_is_given_to_two_labs() -> None:
-    """A component listens only seconds after its port was chosen; until then the port is claimed."""
+    """A chosen port is claimed, so that another lab does not choose it before the component listens."""
     one, other = PortChooser(usual=True), PortChooser(usual=True)
     free = PortChooser(usual=False).choose(0)
     assert one.choose(free) == free
@@ -55,7 +55,7 @@ def test_no_port_is_given_to_two_labs() -> None:
 
 
 def test_who_listens_is_known(taken_port: int) -> None:
-    """An answer on a port counts only if the component itself gave it."""
+    """An answer on a port counts only if the component's own process listens there."""
     with subprocess.Popen(["sleep", "60"]) as stranger:
         assert listens_alone(os.getpid(), taken_port)
         assert not listens_alone(stranger.pid, taken_port)
@@ -63,7 +63,7 @@ def test_who_listens_is_known(taken_port: int) -> None:
 
 
 def test_a_port_that_is_shared_with_a_stranger_is_not_ones_own() -> None:
-    """With SO_REUSEPORT, half of the clients' calls would reach the other stack."""
+    """If another program shares the port with SO_REUSEPORT, the port does not count as the component's own."""
     program = """if True:
         import socket, sys
         shared = socket.socket()
@@ -80,7 +80,7 @@ def test_a_port_that_is_shared_with_a_stranger_is_not_ones_own() -> None:
         port = mine.getsockname()[1]
         argv = [sys.executable, "-c", program, str(port)]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-            assert listens_alone(os.getpid(), port)  # the other one is a child, as a replica is
+            assert listens_alone(os.getpid(), port)  # the other one is a child, like a replica
             assert other.stdout is not None
             other.stdout.readline()
             assert not listens_alone(other.pid, port)

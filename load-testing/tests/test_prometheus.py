@@ -1,4 +1,4 @@
-"""Prometheus in the lab: what it is told to scrape, and that it scrapes every service of every stack."""
+"""Prometheus in the lab: its targets, and that it scrapes every service of every stack."""
 
 import json
 import subprocess
@@ -17,12 +17,12 @@ from wallet_lab.stack import Component, HttpProbe, Stack, Stage
 from wallet_lab.testing import RunningStack, running_stack
 
 needs_prometheus = pytest.mark.skipif(
-    not prometheus.PROGRAM.exists(), reason="there is no Prometheus, and a test does not install one"
+    not prometheus.PROGRAM.exists(), reason="Prometheus is not installed, and a test does not install it"
 )
 
 
 def component(name: str, metrics_port: int | None) -> Component:
-    """One that is never started."""
+    """A component that is never started."""
     return Component(
         name=name,
         kind="worker",
@@ -35,7 +35,7 @@ def component(name: str, metrics_port: int | None) -> Component:
 
 
 def test_targets_are_what_serves_metrics() -> None:
-    """Each with the labels that dashboards tell architectures, services and replicas apart by."""
+    """Each component with metrics is a target, with labels for architecture, service and replica."""
     stack = Stack("saga", "", (Stage((component("postgres-0", None),)), Stage((component("worker-0", 99),))))
     labels = {"architecture": "saga", "service": "worker", "instance": "worker-0"}
     assert prometheus.targets(stack) == [{"targets": ["127.0.0.1:99"], "labels": labels}]
@@ -43,7 +43,7 @@ def test_targets_are_what_serves_metrics() -> None:
 
 @needs_prometheus
 def test_its_configuration_is_valid(tmp_path: Path) -> None:
-    """By Prometheus' own judgement, also before any stack has left its targets."""
+    """The configuration passes promtool, even before a stack has written its targets."""
     prometheus.write_configuration(tmp_path, tmp_path / "nowhere")
     checked = subprocess.run(
         ["promtool", "check", "config", "prometheus.yml"],
@@ -56,7 +56,7 @@ def test_its_configuration_is_valid(tmp_path: Path) -> None:
 
 
 def test_components_are_told_apart_and_counted_whole(tmp_path: Path) -> None:
-    """CPU time of a component is that of all its processes; one that is down has none, but its restarts count."""
+    """A component's CPU time includes all its processes; a dead component has only its restart count."""
     with subprocess.Popen(["/bin/sh", "-c", "python3 -c 'while 1: pass' & wait"]) as busy:
         while used_by(busy.pid)[0] <= 0.1:
             time.sleep(0.05)
@@ -79,7 +79,7 @@ def test_components_are_told_apart_and_counted_whole(tmp_path: Path) -> None:
 @pytest.mark.slow
 @needs_prometheus
 def test_it_watches_its_stack(hostile_folder: Path) -> None:
-    """With `monitoring`, every service answers Prometheus, and the rules are in force; without, nothing is started."""
+    """With `monitoring`, Prometheus scrapes every service and loads the rules; without it, it is not started."""
     with running_stack("saga", below=hostile_folder, monitoring=True) as stack:
         kinds = [part.kind for part in stack.components]
         assert kinds[-2:] == ["component-metrics", "prometheus"]
@@ -90,7 +90,7 @@ def test_it_watches_its_stack(hostile_folder: Path) -> None:
 
 
 def wait_for(stack: RunningStack, query: str, good: Any) -> dict[str, float]:
-    """What a query says of each instance, once that is good."""
+    """Return a query's value per instance, once `good` accepts it."""
     deadline = time.monotonic() + 20
     while True:
         result = ask(stack, "query", {"query": query})["result"]
@@ -101,7 +101,7 @@ def wait_for(stack: RunningStack, query: str, good: Any) -> dict[str, float]:
 
 
 def ask(stack: RunningStack, what: str, parameters: dict[str, str]) -> dict[str, Any]:
-    """Prometheus' answer."""
+    """Return Prometheus' response."""
     url = f"{stack.components[-1].url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
     with urllib.request.urlopen(url) as answer:  # noqa: S310 -- our own Prometheus
         data: dict[str, Any] = json.load(answer)["data"]

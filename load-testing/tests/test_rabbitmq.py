@@ -1,4 +1,4 @@
-"""RabbitMQ as the lab runs it: a node of its own that nobody else can reach or be mistaken for."""
+"""RabbitMQ as the lab runs it: a separate node that only this stack can reach."""
 
 import asyncio
 import signal
@@ -19,13 +19,13 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
-    """As the services do."""
+    """Use the same backend as the services."""
     return "asyncio"
 
 
 @pytest.fixture(scope="module")
 def rabbitmq(hostile_folder: Path) -> Iterator[RabbitServer]:
-    """A node whose data are in a folder that shells, Erlang and URLs read in their own ways."""
+    """A node whose data folder has a name with special characters for shells, Erlang and URLs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(hostile_folder))
         with running_rabbitmq() as server:
@@ -39,13 +39,14 @@ def node(server: RabbitServer) -> psutil.Process:
 
 
 async def test_it_survives_a_crash_with_its_messages(rabbitmq: RabbitServer) -> None:
-    """What was confirmed is there after kill -9 and a restart."""
+    """Confirmed messages survive kill -9 and a restart."""
     async with await aio_pika.connect(rabbitmq.url) as connection:
         channel = await connection.channel()
         await channel.declare_queue("kept", durable=True, arguments={"x-queue-type": "quorum"})
         message = aio_pika.Message(b"safe", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await channel.default_exchange.publish(message, "kept")
-    # A queue that is killed within a second of its declaration may be lost (see wallet_cqrs.projection.consumer).
+    # RabbitMQ may lose a queue if it is killed within a second of the declaration (see
+    # wallet_cqrs.projection.consumer).
     await asyncio.sleep(3)
     rabbitmq.kill()
     rabbitmq.start()
@@ -53,7 +54,7 @@ async def test_it_survives_a_crash_with_its_messages(rabbitmq: RabbitServer) -> 
 
 
 async def first_of(name: str, server: RabbitServer) -> bytes:
-    """The first message of a queue, which may need a moment to elect its leader after a restart."""
+    """Return the first message of a queue, whose leader election may take a moment after a restart."""
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -65,13 +66,13 @@ async def first_of(name: str, server: RabbitServer) -> bytes:
 
 @pytest.mark.parametrize("login", ["guest:guest", "wallet:wrong"])
 async def test_only_the_generated_user_gets_in(rabbitmq: RabbitServer, login: str) -> None:
-    """RabbitMQ's famous default user is not there."""
+    """RabbitMQ refuses its default user and wrong passwords."""
     with pytest.raises(AMQPError):
         await aio_pika.connect(f"amqp://{login}@127.0.0.1:{rabbitmq.port}/")
 
 
 def test_it_listens_on_the_loopback_only(rabbitmq: RabbitServer) -> None:
-    """AMQP, Erlang's distribution and the port mapper alike."""
+    """AMQP, Erlang's distribution and the port mapper listen only on the loopback interface."""
     family = [node(rabbitmq), *node(rabbitmq).children(recursive=True)]
     listening = [c for process in family for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
     assert len(listening) >= 3
@@ -79,7 +80,7 @@ def test_it_listens_on_the_loopback_only(rabbitmq: RabbitServer) -> None:
 
 
 def test_no_secret_is_on_a_command_line(rabbitmq: RabbitServer) -> None:
-    """Neither the password nor the cookie."""
+    """Neither the password nor the cookie is on a command line."""
     family = [node(rabbitmq), *node(rabbitmq).children(recursive=True)]
     shown = " ".join(word for process in family for word in process.cmdline())
     assert str(urlsplit(rabbitmq.url).password) not in shown
@@ -87,7 +88,7 @@ def test_no_secret_is_on_a_command_line(rabbitmq: RabbitServer) -> None:
 
 
 def test_nothing_of_it_stays_when_it_is_killed(rabbitmq: RabbitServer) -> None:
-    """The port mapper ends with its node."""
+    """If the node is killed, its port mapper ends too."""
     family = node(rabbitmq).children(recursive=True)
     assert any(process.name() == "epmd" for process in family)
     node(rabbitmq).send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The report as a reader gets it: files that need nothing else, every figure there, nothing withheld shown."""
+"""The report's files: self-contained, with every figure, and without withheld figures."""
 
 import json
 import re
@@ -21,7 +21,7 @@ WIDTH = 1200
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report, written."""
+    """The folder of a written report."""
     folder = tmp_path_factory.mktemp("report")
     write_report(synthetic_report(), folder)
     return folder
@@ -29,20 +29,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> str:
-    """Chromium, or the test is skipped."""
+    """Chromium; the test is skipped without it."""
     found = find_chromium()
     if found is None:
-        pytest.skip("Chromium is missing; 'apt-get install chromium' brings it")
+        pytest.skip("Chromium is missing. Install it with 'apt-get install chromium'.")
     return found
 
 
 def test_the_json_is_read_back_as_it_was(folder: Path) -> None:
-    """report.json loses nothing: a page can be made from it again."""
+    """report.json is read back without loss."""
     assert read_report(folder / "report.json") == synthetic_report()
 
 
 def test_the_json_has_a_line_for_each_run(folder: Path) -> None:
-    """Kept in a repository, it stays small, and a diff shows the runs that differ."""
+    """report.json has one line per run, so that a diff shows the runs that differ."""
     report, lines = synthetic_report(), (folder / "report.json").read_text().splitlines()
     runs = lines[lines.index('"runs": [') + 1 :][: len(report.runs)]
     assert [json.loads(line.rstrip(","))["scenario"] for line in runs] == [
@@ -52,7 +52,7 @@ def test_the_json_has_a_line_for_each_run(folder: Path) -> None:
 
 
 def test_every_figure_is_there_as_picture_drawing_and_table(folder: Path) -> None:
-    """A full report has all figures; each has a PNG, an SVG, a text for who cannot see it, and its table."""
+    """A full report has all figures, each with a PNG, an SVG, an alternative text and a table."""
     page = (folder / "report.html").read_text()
     assert page.count("<figure>") == page.count("The data as a table") == len(FIGURES)
     assert len(list((folder / "figures").glob("*.png"))) == len(FIGURES)
@@ -62,7 +62,7 @@ def test_every_figure_is_there_as_picture_drawing_and_table(folder: Path) -> Non
 
 
 def test_components_that_cost_the_same_keep_their_order() -> None:
-    """A set would give them another one in every process: the same report makes the same page."""
+    """Components with equal costs keep their order, so that the same report produces the same page."""
     names = [f"component-{letter}" for letter in "hbfdgace"]
     alike = Costs(total=8.0, by_component=dict.fromkeys(names, 1.0))
     report = synthetic_report()
@@ -73,13 +73,13 @@ def test_components_that_cost_the_same_keep_their_order() -> None:
 
 
 def test_the_page_needs_no_other_file(folder: Path) -> None:
-    """Mailed or moved, it shows the same: all it refers to is inside."""
+    """The page refers to no other file."""
     references = re.findall(r'(?:src|href)="([^"]{5})|url\(([^)]{5})', (folder / "report.html").read_text())
     assert {a or b for a, b in references} == {"data:"}
 
 
 def test_what_failed_its_audit_is_withheld_with_the_reason(folder: Path) -> None:
-    """In place of the figures of cqrs under zipf stands what the audit found, and nobody is ahead there."""
+    """If cqrs failed its audit, the page gives the reason instead of figures, and no architecture is ahead."""
     page = (folder / "report.html").read_text()
     row = page[page.index('<th scope="row">zipf') :].partition("</tr>")[0]
     assert f"cqrs withheld: {LOST}" in row
@@ -87,7 +87,7 @@ def test_what_failed_its_audit_is_withheld_with_the_reason(folder: Path) -> None
 
 
 def test_a_report_of_nothing_is_a_page_too(tmp_path: Path) -> None:
-    """Interrupted before the first run, what is there is still written."""
+    """If the comparison is interrupted before the first run, the report is still written."""
     empty = Report(
         title="Interrupted",
         started_at=BEGAN,
@@ -106,14 +106,14 @@ def test_a_report_of_nothing_is_a_page_too(tmp_path: Path) -> None:
 
 
 def test_a_report_of_another_shape_is_refused(tmp_path: Path) -> None:
-    """Better an error than a page of half a report."""
+    """A report with another schema is refused."""
     (tmp_path / "report.json").write_text('{"schema": 1}')
     with pytest.raises(msgspec.ValidationError):
         read_report(tmp_path / "report.json")
 
 
 def test_a_browser_shows_every_figure(folder: Path, browser: str) -> None:
-    """Each has a size and colours of its own on the screen; nothing overflows, and the console stays silent."""
+    """In a browser each figure has a size and colours, nothing overflows, and the console has no messages."""
     page = measure(browser, folder / "report.html", WIDTH)
     assert page.complaints == []
     assert page.width == WIDTH
@@ -132,7 +132,7 @@ def test_a_browser_shows_every_figure(folder: Path, browser: str) -> None:
 
 
 def test_the_architectures_keep_their_colours(folder: Path) -> None:
-    """The same colour means the same architecture in every drawing that has both."""
+    """Each architecture has the same colour in every figure."""
     for name in (
         "throughput",
         "latency",

@@ -1,4 +1,4 @@
-"""Who is ahead, by how much, how sure: the decisions behind the report's first table."""
+"""Which architecture is ahead, by how much, and how certain: the report's first table."""
 
 import msgspec
 import pytest
@@ -13,13 +13,13 @@ from wallet_lab.report.wording import number
 
 
 def test_few_repeats_give_their_lowest_and_highest() -> None:
-    """Under five repeats nothing is resampled."""
+    """With fewer than five repeats, the interval is the lowest and highest value."""
     assert estimate([3, 1, 2]) == Estimate(median=2, low=1, high=3, repeats=3)
     assert estimate([]) is None
 
 
 def test_many_repeats_give_an_interval_that_is_narrower_than_their_range() -> None:
-    """The bootstrap leaves outliers out, and gives the same interval again."""
+    """With five or more repeats, the bootstrap interval is narrower than the range and reproducible."""
     values = [10.0, 11, 12, 13, 14, 15, 16, 17, 99]
     found = estimate(values)
     assert found == estimate(values)
@@ -28,7 +28,7 @@ def test_many_repeats_give_an_interval_that_is_narrower_than_their_range() -> No
 
 
 def test_ratios_compare_like_with_like() -> None:
-    """A machine that slows down between repeats does not blur the ratio; a repeat without its pair is left out."""
+    """Ratios are computed per repeat, so a slowing machine does not change them; unpaired repeats are left out."""
     ratio = paired_ratio({0: 200, 1: 100, 2: 50}, {0: 100, 1: 50, 2: 25, 3: 1})
     assert ratio == Estimate(median=2, low=2, high=2, repeats=3)
 
@@ -46,12 +46,12 @@ def test_ratios_compare_like_with_like() -> None:
     ],
 )
 def test_how_sure_a_difference_is(ratio: Estimate, sure: str) -> None:
-    """It needs repeats that agree, enough of them, and a size that matters."""
+    """A difference is certain if enough repeats agree and it is large enough."""
     assert certainty(ratio) == sure
 
 
 def test_the_better_one_is_ahead_whichever_way_better_is() -> None:
-    """More throughput wins, less latency wins, and the ratio is always said from the winner's side."""
+    """More throughput or less latency is ahead, and the ratio is at least 1."""
     values = {"saga": {0: 100.0, 1: 100, 2: 100}, "cqrs": {0: 200.0, 1: 200, 2: 200}}
     more, less = judge(values, "more"), judge(values, "less")
     assert (more.ahead, less.ahead) == ("cqrs", "saga")
@@ -59,18 +59,18 @@ def test_the_better_one_is_ahead_whichever_way_better_is() -> None:
 
 
 def test_nothing_beats_something_without_a_ratio() -> None:
-    """A delay of 0 is ahead of any other, though nobody can say how many times."""
+    """A delay of 0 is ahead of any other delay, without a ratio."""
     verdict = judge({"saga": {0: 0.0, 1: 0, 2: 0}, "cqrs": {0: 8.0, 1: 9, 2: 7}}, "less")
     assert (verdict.ahead, verdict.ratio, verdict.certainty) == ("saga", None, "likely")
 
 
 def test_one_architecture_alone_is_not_ahead() -> None:
-    """There is nothing to be ahead of."""
+    """If there is only one architecture, none is ahead."""
     assert judge({"saga": {0: 1.0}, "cqrs": {}}, "more").ahead is None
 
 
 def test_one_failed_audit_withholds_all_repeats() -> None:
-    """An architecture that lost money in one repeat cannot win by the others."""
+    """If one repeat failed its audit, all repeats of that architecture are withheld."""
     report = synthetic_report()
     verdicts = load_verdicts(report)["zipf"]
     assert {verdict.missing for verdict in verdicts.values()} == {f"cqrs withheld: {LOST}"}
@@ -79,7 +79,7 @@ def test_one_failed_audit_withholds_all_repeats() -> None:
 
 
 def test_a_given_rate_is_no_throughput_and_a_sweep_counts_its_best() -> None:
-    """What was offered says nothing about who is faster; the highest rate that was carried does."""
+    """A fixed arrival rate is no throughput; for a sweep, the highest acknowledged rate counts."""
     report = synthetic_report(repeats=1)
     assert by_repeat(runs_of(report, "saga", "open"), THROUGHPUT) == {}
     steps = runs_of(report, "saga", "sweep")
@@ -89,7 +89,7 @@ def test_a_given_rate_is_no_throughput_and_a_sweep_counts_its_best() -> None:
 
 
 def test_delays_and_recoveries_are_compared_where_both_have_them() -> None:
-    """Loads by their names; faults by what they hit, whatever the component is called."""
+    """Delays are compared by load, and recoveries by the role that the fault hits."""
     report = synthetic_report()
     assert {load: verdict.ahead for load, verdict in delay_verdicts(report).items()} == {
         "idle": "saga",
@@ -99,7 +99,7 @@ def test_delays_and_recoveries_are_compared_where_both_have_them() -> None:
 
 
 def test_the_headlines_are_computed() -> None:
-    """They follow the figures: with the two names exchanged, the other one is ahead."""
+    """The headlines follow the figures: if the names are exchanged, the other architecture is ahead."""
     text = msgspec.json.encode(synthetic_report()).decode()
     swapped = text.replace('"saga"', '"SAGA"').replace('"cqrs"', '"saga"').replace('"SAGA"', '"cqrs"')
     for report, ahead in ((text, "saga"), (swapped, "cqrs")):
@@ -112,5 +112,5 @@ def test_the_headlines_are_computed() -> None:
     ("value", "text"), [(None, "–"), (0, "0"), (12345, "12\u2009345"), (1.2345, "1.23"), (0.01234, "0.0123")]
 )
 def test_numbers_have_three_digits_that_count(value: float | None, text: str) -> None:
-    """More would pretend a precision that no run has."""
+    """Figures have three significant digits, because no run is more precise."""
     assert number(value) == text

@@ -14,19 +14,19 @@ SECRETS = Credentials("owner-word", "service-word", "redis-word", "shared-word",
 
 
 def described(**request: object) -> Stack:
-    """A stack on free ports."""
+    """Return a stack on free ports."""
     ports = PortChooser(usual=False)
     return plan(Request.from_json(request), SECRETS, Path("/data"), ports).stack()
 
 
 def named(stack: Stack, name: str) -> Component:
-    """The component of this name."""
+    """Return the component of this name."""
     return next(component for component in stack.components if component.name == name)
 
 
 @pytest.mark.parametrize("shards", [1, 2, 4])
 def test_every_shard_has_a_database_and_a_worker_of_its_own(shards: int) -> None:
-    """Shard n's worker connects to shard n's database, as the role without ownership."""
+    """The worker of shard n connects to the database of shard n, with the role that owns nothing."""
     stack = described(shards=shards)
     for shard in range(shards):
         worker, database = named(stack, f"worker-{shard}"), named(stack, f"postgres-{shard}")
@@ -37,7 +37,7 @@ def test_every_shard_has_a_database_and_a_worker_of_its_own(shards: int) -> None
 
 
 def test_orchestrators_share_the_public_port_and_know_the_workers_in_shard_order() -> None:
-    """The place in WALLET_WORKER_URLS is the shard's number."""
+    """The order in WALLET_WORKER_URLS is that of the shards' numbers."""
     stack = described(shards=2, orchestrators=2)
     urls = ",".join(named(stack, f"worker-{shard}").url for shard in range(2))
     pair = [named(stack, f"orchestrator-{number}") for number in range(2)]
@@ -47,7 +47,7 @@ def test_orchestrators_share_the_public_port_and_know_the_workers_in_shard_order
 
 
 def test_databases_start_before_migrations_before_workers_before_orchestrators() -> None:
-    """Nothing starts before what it needs."""
+    """Every component starts after the components that it needs."""
     first, second, third = described().stages
     assert {component.kind for component in first.components} == {"postgres", "redis"}
     assert [task.name for task in second.tasks] == ["migrations-0", "migrations-1"]
@@ -56,7 +56,7 @@ def test_databases_start_before_migrations_before_workers_before_orchestrators()
 
 
 def test_no_secret_is_on_a_command_line_or_in_a_repr() -> None:
-    """Every user of the machine can read command lines, and reprs end up in logs."""
+    """No secret is on a command line or in a repr, because others can read command lines and logs contain reprs."""
     stack = described()
     commands = [*stack.components, *stack.stages[1].tasks]
     shown = " ".join(word for command in commands for word in command.argv) + repr(stack)
@@ -64,7 +64,7 @@ def test_no_secret_is_on_a_command_line_or_in_a_repr() -> None:
 
 
 def test_extra_variables_reach_all_a_kind_or_one_component() -> None:
-    """The nearest wins: the component's name over its kind over everything."""
+    """The most specific variable wins: by component name, then by kind, then "*"."""
     extra = {"*": {"A": "all", "B": "all"}, "worker": {"B": "kind"}, "worker-1": {"B": "name"}}
     stack = described(extra_env=extra)
     assert named(stack, "orchestrator-0").env["B"] == "all"

@@ -1,4 +1,4 @@
-"""A running stack: restarts, outages, crashes of the supervisor itself."""
+"""A running stack: restarts, outages, and crashes of the supervisor."""
 
 import shutil
 import signal
@@ -21,7 +21,7 @@ Env = dict[str, dict[str, str]]
 
 
 def gone(pids: set[int], timeout_s: float = 10.0) -> bool:
-    """Whether none of these processes runs any more, given some time."""
+    """Whether all these processes have ended within the timeout."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:
         if not any(_runs(pid) for pid in pids):
@@ -38,7 +38,7 @@ def _runs(pid: int) -> bool:
 
 
 def all_pids(home: StackHome) -> set[int]:
-    """The supervisor's children with theirs (Postgres has several)."""
+    """Return the supervisor's children and their descendants (Postgres has several)."""
     supervisor = supervisor_pid(home)
     assert supervisor is not None
     return {process.pid for process in psutil.Process(supervisor).children(recursive=True)}
@@ -46,7 +46,7 @@ def all_pids(home: StackHome) -> set[int]:
 
 @pytest.mark.parametrize("name", ["worker-0", "orchestrator-1", "postgres-0", "redis"])
 def test_what_dies_is_running_again(stack: RunningStack, name: str) -> None:
-    """Given a ready stack, when a component is killed, then it is back with its name and port."""
+    """If a component is killed, it is restarted with the same name and port."""
     before = {component.name: component.port for component in stack.components}
     stack.wait_restarted(name, stack.kill(name))
     stack.wait_ready()
@@ -54,12 +54,12 @@ def test_what_dies_is_running_again(stack: RunningStack, name: str) -> None:
 
 
 def test_a_first_death_is_followed_by_a_restart_at_once() -> None:
-    """Only a component that dies again and again, each time soon after its start, is waited for, and never long."""
+    """The first death is followed by an immediate restart; only repeated early deaths cause a short wait."""
     assert [backoff_s(deaths) for deaths in range(8)] == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
 
 
 def test_an_outage_lasts_until_it_ends(stack: RunningStack) -> None:
-    """Given an outage of the cache, then it alone is unhealthy; afterwards everything is ready again."""
+    """During an outage only the component is unhealthy; afterwards the whole stack is ready again."""
     with stack.outage("redis"):
         time.sleep(0.5)
         assert [component.name for component in stack.components if not component.healthy] == ["redis"]
@@ -67,7 +67,7 @@ def test_an_outage_lasts_until_it_ends(stack: RunningStack) -> None:
 
 
 def test_a_hold_that_its_process_left_behind_holds_nothing(stack: NativeStack) -> None:
-    """Given the file of an outage whose process was killed, then a component that dies comes back all the same."""
+    """If the process that holds an outage is killed, the component is restarted although the file remains."""
     hold = stack._home.hold("worker-1")
     hold.touch()
     try:
@@ -80,7 +80,7 @@ def test_a_hold_that_its_process_left_behind_holds_nothing(stack: NativeStack) -
 
 
 def test_a_paused_component_is_unhealthy_and_not_restarted(stack: RunningStack) -> None:
-    """Health is asked, not concluded from the process being there."""
+    """A paused component is unhealthy and is not restarted, because health is probed."""
     pid = stack.pid("worker-1")
     with stack.paused("worker-1"):
         assert [component.name for component in stack.components if not component.healthy] == ["worker-1"]
@@ -89,13 +89,13 @@ def test_a_paused_component_is_unhealthy_and_not_restarted(stack: RunningStack) 
 
 
 def test_replicas_share_the_public_port(stack: RunningStack) -> None:
-    """Given two orchestrators, when one is out, then the public port still answers."""
+    """If one of two orchestrators is down, the public port still answers."""
     with stack.outage("orchestrator-0"):
         assert httpx.get(f"{stack.base_url}/readyz").status_code == 200
 
 
 def test_no_process_outlives_a_killed_supervisor_and_its_data_survive(tmp_path: Path, fakes_env: Env) -> None:
-    """Given a stack whose supervisor is killed, then all is gone, and the next `up` finds the same data."""
+    """If the supervisor is killed, all processes end, and the next `up` finds the same data."""
     home = StackHome(tmp_path.resolve(), "saga")
     try:
         with running_stack(home=tmp_path, extra_env=fakes_env) as stack:
@@ -118,13 +118,13 @@ def _made_at_ns(home: StackHome) -> int:
 def test_a_component_that_fails_to_start_ends_the_start_with_its_last_words(
     tmp_path: Path, fakes_env: Env
 ) -> None:
-    """Given a worker that cannot start, then the error quotes its log and nothing is left running."""
+    """If a worker cannot start, the error quotes its log and all processes are stopped."""
     home = StackHome(tmp_path.resolve(), "saga")
     env = {**fakes_env, "worker-1": {"FAKE_CRASH": "no such shard"}}
     try:
         failure = pytest.raises(LabError, match=r"worker-1 exited with code 1[^$]*no such shard")
         with failure, running_stack(home=tmp_path, extra_env=env):
-            pytest.fail("it must not come up")
+            pytest.fail("the stack must not come up")
         assert supervisor_pid(home) is None
         assert home.read("state")["phase"] == "failed"
         assert {component["pid"] for component in home.read("state")["components"]} == {None}
@@ -133,7 +133,7 @@ def test_a_component_that_fails_to_start_ends_the_start_with_its_last_words(
 
 
 def test_a_stack_whose_files_were_removed_stops_by_itself(tmp_path: Path, fakes_env: Env) -> None:
-    """Given a running stack, when its folder is deleted, then nothing of it stays that no `down` could find."""
+    """If the folder of a running stack is deleted, the stack stops, because no `down` could find it."""
     home = StackHome(tmp_path.resolve(), "saga")
     with running_stack(home=tmp_path, extra_env=fakes_env, shards=1):
         pids = all_pids(home)
@@ -144,7 +144,7 @@ def test_a_stack_whose_files_were_removed_stops_by_itself(tmp_path: Path, fakes_
 
 
 def test_a_stack_ends_with_the_process_that_owns_it(fakes_env: Env) -> None:
-    """Given a stack of a test, when its owner goes away without a word, then the stack stops by itself."""
+    """If the owner of a stack is killed, the stack stops."""
     with running_stack(extra_env=fakes_env, shards=1) as stack:
         pids = all_pids(stack._home)
         assert stack._owner is not None

@@ -1,4 +1,4 @@
-"""The lab among other programs: variables of the user, other stacks, other programs on its ports."""
+"""The lab next to the user's variables, other stacks, and other programs on its ports."""
 
 import json
 import os
@@ -37,7 +37,7 @@ OURS = {"WALLET_API_KEYS": "key", "OTEL_EXPORTER_OTLP_HEADERS": "a=b"}
 def test_a_program_gets_only_the_variables_that_are_for_it(
     monkeypatch: pytest.MonkeyPatch, command: dict[str, Any], gets: dict[str, str]
 ) -> None:
-    """What a user set for other programs does not reach the services, servers and tasks of a stack."""
+    """Variables that the user set for other programs do not reach the services, servers and tasks of a stack."""
     for name, value in {**USERS, **OURS}.items():
         monkeypatch.setenv(name, value)
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sink:
@@ -49,7 +49,7 @@ def test_a_program_gets_only_the_variables_that_are_for_it(
 
 
 def test_the_lab_itself_drops_what_would_change_its_work() -> None:
-    """Its own connections are to the loopback, by addresses that it knows."""
+    """The lab's own process drops variables that would change its work, and exempts the loopback from proxies."""
     environ = {
         **USERS,
         **OURS,
@@ -67,7 +67,7 @@ def test_the_lab_itself_drops_what_would_change_its_work() -> None:
 
 
 def test_an_installer_keeps_the_proxies() -> None:
-    """Behind a proxy, apt reaches its mirrors through it and no other way."""
+    """The installer keeps the proxy variables, because apt may need them."""
     assert of_installer(USERS)["http_proxy"] == USERS["http_proxy"]
 
 
@@ -75,7 +75,7 @@ def test_an_installer_keeps_the_proxies() -> None:
 def test_an_unforeseen_error_is_one_sentence_and_its_details_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, writable: bool
 ) -> None:
-    """No traceback reaches a user; the sentence names the file that has it."""
+    """An unexpected error is one sentence that names the file with the traceback."""
 
     def fails(**_: object) -> None:
         raise KeyError("a key")
@@ -97,7 +97,7 @@ def test_an_unforeseen_error_is_one_sentence_and_its_details_are_kept(
 
 @pytest.fixture
 def homes() -> Iterator[list[StackHome]]:
-    """Three homes, as of three checkouts."""
+    """Three homes, like those of three checkouts."""
     with ExitStack() as places:
         found = [StackHome(places.enter_context(private_home(None)), "saga") for _ in range(3)]
         yield found
@@ -110,14 +110,14 @@ def homes() -> Iterator[list[StackHome]]:
 
 
 def up(home: StackHome, path: Path = FAKES) -> "subprocess.Popen[str]":
-    """`./lab up saga` in one of the checkouts, with fakes for services."""
+    """Run `./lab up saga` in one of the checkouts, with fakes for services."""
     env = {**os.environ, "WALLET_LAB_HOME": str(home.home), "PYTHONPATH": str(path)}
     argv = [sys.executable, "-m", "wallet_lab", "up", "saga", "--shards", "1"]
     return subprocess.Popen(argv, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def status(home: StackHome) -> dict[str, Any]:
-    """`./lab status --json`."""
+    """Return the parsed output of `./lab status --json`."""
     env = {**os.environ, "WALLET_LAB_HOME": str(home.home)}
     argv = [sys.executable, "-m", "wallet_lab", "status", "saga", "--json"]
     found: dict[str, Any] = json.loads(subprocess.run(argv, env=env, capture_output=True, check=False).stdout)
@@ -126,7 +126,7 @@ def status(home: StackHome) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_stacks_of_several_checkouts_are_apart(homes: list[StackHome]) -> None:
-    """Given three `up` at nearly the same time, each gets its own ports and answers alone."""
+    """If three stacks start at nearly the same time, each has its own ports and only its own processes answer there."""
     started = []
     for home, delay_s in zip(homes, (0.0, 0.0, 1.0), strict=True):
         time.sleep(delay_s)
@@ -161,7 +161,7 @@ ports.is_free = blind_at_first
 def test_a_port_that_is_taken_during_the_start_is_replaced(
     homes: list[StackHome], tmp_path: Path, port: int
 ) -> None:
-    """Given a port that another program takes after it was chosen, the stack starts again on other ports."""
+    """If another program takes a port after it was chosen, the stack starts again on other ports."""
     (tmp_path / "sitecustomize.py").write_text(_BLIND)
     (tmp_path / "wallet_saga").symlink_to(FAKES / "wallet_saga")
     with socket.socket() as stranger:

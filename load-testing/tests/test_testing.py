@@ -1,4 +1,4 @@
-"""The servers that tests of other members use."""
+"""The servers that tests of other packages use."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_stack_can_be_asked_inside_an_asynchronous_test(stack: RunningStack) -> None:
-    """Given a running event loop, then the blocking calls still work."""
+    """Inside a running event loop, the blocking calls of a stack still work."""
 
     async def ask() -> list[bool]:
         stack.wait_ready()
@@ -26,7 +26,7 @@ def test_a_stack_can_be_asked_inside_an_asynchronous_test(stack: RunningStack) -
 def test_a_database_is_migrated_as_by_up(
     database_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The migrations run as the owner; when they fail, the error quotes them."""
+    """Migrations run as the owner; if they fail, the error quotes their output."""
     monkeypatch.setenv("PYTHONPATH", str(FAKES))
     database_server.migrate()
     with pytest.raises(LabError, match="No module named"):

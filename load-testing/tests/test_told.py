@@ -1,4 +1,4 @@
-"""What clients were told against the books, without any stack: every lie is found, and every truth passes."""
+"""The clients' responses against the books, without a stack: the reconciliation finds every contradiction."""
 
 import pytest
 
@@ -12,7 +12,7 @@ DECIDED = "every pending or unknown transfer is decided once"
 
 
 def call(outcome: str, transaction_id: str | None = None, key: str = "r-hot-pair-1-0") -> Call:
-    """A call that was answered."""
+    """Return an answered call."""
     return Call(key, 0, 1.0, outcome, transaction_id)
 
 
@@ -23,7 +23,7 @@ def booked(
     micros: int = AMOUNT_MICROS,
     key: str = "r-hot-pair-1-0",
 ) -> Booked:
-    """A transfer in the books."""
+    """Return a transfer in the books."""
     return Booked(key, transaction_id, happened, micros)
 
 
@@ -31,7 +31,7 @@ def booked(
     ("told", "books"),
     [
         (call("success", ID), [booked()]),
-        (call("success", ID), [booked(happened=None)]),  # its completion follows the answer
+        (call("success", ID), [booked(happened=None)]),  # it completes after the response
         (call("refused:wallet-frozen", ID), [booked(happened=False)]),
         (call("refused:wallet-frozen"), []),
         (call("rejected:overloaded"), []),
@@ -44,7 +44,7 @@ def booked(
     ids=lambda value: value.outcome if isinstance(value, Call) else str([one.happened for one in value]),
 )
 def test_an_answer_that_the_books_bear_out_passes(told: Call, books: list[Booked]) -> None:
-    """Acknowledged: it is there once; refused: it is not; unknown and pending: one or the other."""
+    """Acknowledged transfers are in the books, refused ones are not, and unknown or pending ones may be."""
     assert violations(reconcile(Told("r", [told]), books)) == []
 
 
@@ -81,20 +81,20 @@ def test_an_answer_that_the_books_bear_out_passes(told: Call, books: list[Booked
     ],
 )
 def test_an_answer_that_the_books_deny_is_found(told: Call, books: list[Booked], broken: str) -> None:
-    """One lie breaks one check, by name."""
+    """A response that contradicts the books fails exactly one check."""
     checks = reconcile(Told("r", [told]), books)
     assert [check.name for check in checks if not check.passed] == [broken]
 
 
 def test_a_call_without_a_line_is_unknown() -> None:
-    """What k6 counted and did not log may be in the books, and no more than that."""
+    """The books may have as many extra transfers as k6 counted without logging them."""
     books = [booked(key="r-hot-pair-1-1"), booked(key="r-hot-pair-1-2")]
     assert violations(reconcile(Told("r", [], unlogged=2), books)) == []
     assert len(violations(reconcile(Told("r", [], unlogged=1), books))) == 1
 
 
 def test_where_connections_broke_a_rejected_call_may_have_been_sent_before() -> None:
-    """Its first sending may be in the books, once; without broken connections that is a lie."""
+    """If connections broke, a rejected call may be in the books once; without broken connections that fails."""
     rejected, twice = call("rejected:draining"), [booked(), booked(transaction_id=OTHER)]
     assert violations(reconcile(Told("r", [rejected], broken_off=True), [booked()])) == []
     assert violations(reconcile(Told("r", [rejected], broken_off=True), twice)) != []

@@ -1,1 +1,1 @@
-"""Stands in for the real saga in the lab's own tests, first on PYTHONPATH: real HTTP servers, no wallets."""
+"""A fake of the saga for the lab's tests, first on PYTHONPATH: real HTTP servers without wallets."""

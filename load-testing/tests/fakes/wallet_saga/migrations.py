@@ -1,4 +1,4 @@
-"""Fake migrations: they only insist on the owner's URL."""
+"""Fake migrations, which only require the owner's URL."""
 
 import os
 import sys

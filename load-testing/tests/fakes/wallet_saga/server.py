@@ -1,4 +1,4 @@
-"""An HTTP server that says what it was started with."""
+"""An HTTP server that returns its start settings."""
 
 import json
 import os
@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Handler(BaseHTTPRequestHandler):
-    """`/readyz` answers 200, anything else the process and the WALLET_ variables."""
+    """Answers `/readyz` with 200, and other paths with its pid and its WALLET_ variables."""
 
     def do_GET(self) -> None:
-        """Answer, whatever was asked."""
+        """Answer any path."""
         settings = {key: value for key, value in os.environ.items() if key.startswith("WALLET_")}
         body = json.dumps({"pid": os.getpid(), "settings": settings}).encode()
         self.send_response(200)
@@ -22,16 +22,16 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class SharedPortServer(ThreadingHTTPServer):
-    """Shares its port with the other replicas."""
+    """A server that shares its port with the other replicas."""
 
     def server_bind(self) -> None:
-        """Bind, letting others bind as well."""
+        """Bind with SO_REUSEPORT."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
 
 
 def serve() -> None:
-    """Serve on the service's own port and, when there is one, on the public port."""
+    """Serve on the service's own port and on the public port, if there is one."""
     if message := os.environ.get("FAKE_CRASH"):
         sys.exit(message)
     if public := os.environ.get("WALLET_PUBLIC_PORT"):

@@ -1,1 +1,1 @@
-"""What the lab's tests share."""
+"""Code that the lab's tests share."""

@@ -42,7 +42,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the browser made of a page."""
+    """The layout of a page in the browser."""
 
     figures: list[Shown]
     width: int
@@ -50,7 +50,7 @@ class Page:
 
 
 def find_chromium() -> str | None:
-    """The browser, installed by apt when it is missing and that is allowed; else None."""
+    """Return the path of the browser, installed by apt if it is missing and that is allowed; else None."""
     found = next((path for name in _NAMES if (path := shutil.which(name))), None)
     return found or (_install() if os.geteuid() == 0 and shutil.which("apt-get") else None)
 
@@ -71,7 +71,7 @@ def _install() -> str | None:
 
 
 def measure(browser: str, page: Path, width: int) -> Page:
-    """Open a copy of the page that tells how it was laid out."""
+    """Open a copy of the page with a script that reports its layout."""
     copy = page.with_name("measured.html")
     copy.write_text(page.read_text().replace("</body>", f"{_MEASURE}</body>"))
     finished = _run(browser, page.parent, f"--window-size={width},1000", "--dump-dom", copy.as_uri())
@@ -83,7 +83,7 @@ def measure(browser: str, page: Path, width: int) -> Page:
 
 
 def screenshot(browser: str, page: Path, width: int, height: int) -> Path:
-    """A picture of the whole page."""
+    """Take a picture of the whole page."""
     target = page.with_name("page.png")
     _run(browser, page.parent, f"--window-size={width},{height}", f"--screenshot={target}", page.as_uri())
     return target

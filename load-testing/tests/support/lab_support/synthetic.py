@@ -1,4 +1,4 @@
-"""A report of invented figures with everything a report can hold: all plausible, none measured."""
+"""A report of invented, plausible figures with every part that a report can have."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ LOST = "2 acknowledged transfers are not in the books"
 
 @cache
 def synthetic_report(repeats: int = 3) -> Report:
-    """The same figures every time."""
+    """Return the report; its figures are always the same."""
     draws = random.Random(7)
     runs = [
         run

@@ -1,5 +1,5 @@
--- Wallets $1, each opened by its transaction in $2 with $3 micros of currency $4, as the command service would have
--- opened them; the log's head is locked already. Those that are there already are left alone.
+-- Open the wallets $1 by the transactions $2 with $3 micros of currency $4 each, like the command service does.
+-- Existing wallets are not changed. The caller holds the lock of the log's head.
 WITH seeds AS (
     SELECT s.account_id, s.transaction_id, h.position + row_number() OVER () AS position
     FROM log_head h, unnest($1::text[], $2::uuid[]) AS s(account_id, transaction_id)

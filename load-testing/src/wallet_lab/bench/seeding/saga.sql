@@ -1,5 +1,5 @@
--- Wallets $1, each opened by its transfer in $2 with $3 micros of currency $4, as the worker would have opened them.
--- Those that are there already are left alone.
+-- Open the wallets $1 by the transfers $2 with $3 micros of currency $4 each, like the worker does.
+-- Existing wallets are not changed.
 WITH seeds AS (
     SELECT s.account_id, s.transfer_id
     FROM unnest($1::text[], $2::uuid[]) AS s(account_id, transfer_id)
