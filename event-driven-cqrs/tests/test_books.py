@@ -87,10 +87,17 @@ async def test_a_read_model_of_the_first_schema_gets_its_accounts(read_shards: l
     await project(shard, groups(story().events, 0))
     kept = await as_owner(shard, SYSTEM)
     await as_owner(shard, "DROP TABLE read_model.system_accounts")
+    await as_owner(shard, "DROP TABLE public.topology")
+    await as_owner(shard, "ALTER TABLE read_model.checkpoint DROP COLUMN epoch, DROP COLUMN diverged")
     await as_owner(shard, "UPDATE alembic_version SET version_num = '0001'")
     migration = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "wallet_cqrs.migrations", "read"),
-        env={**os.environ, "WALLET_DATABASE_URL": shard.owner},
+        env={
+            **os.environ,
+            "WALLET_DATABASE_URL": shard.owner,
+            "WALLET_SHARD": "0",
+            "WALLET_SHARDS": str(len(read_shards)),
+        },
     )
     assert await migration.wait() == 0
     assert await as_owner(shard, SYSTEM) == kept
