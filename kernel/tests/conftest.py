@@ -1,4 +1,4 @@
-"""What the kernel's tests share: they run on asyncio, and make calls and ASGI exchanges in memory."""
+"""Fixtures of the kernel's tests: asyncio, in-memory calls, and in-memory ASGI exchanges."""
 
 from collections.abc import Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Exchange = Callable[..., Coroutine[Any, Any, "Reply"]]
 
 @dataclass
 class Reply:
-    """What an ASGI app sent."""
+    """The response of an ASGI app."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -36,13 +36,13 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def make_call() -> MakeCall:
-    """Makes a Call: body, query string, path parameters, headers (JSON unless told otherwise)."""
+    """Returns a factory of Calls: body, query string, path parameters, headers (JSON by default)."""
     return _make_call
 
 
 @pytest.fixture
 def exchange() -> Exchange:
-    """Sends one request to an ASGI app, its body in the given chunks, and returns the reply."""
+    """Sends one request to an ASGI app, with its body in the given chunks, and returns the reply."""
     return _exchange
 
 

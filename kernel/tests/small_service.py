@@ -24,7 +24,7 @@ log = logging.getLogger("small_service")
 
 @asynccontextmanager
 async def service(port: int, gate: Path, *, shared: bool) -> AsyncIterator[Service]:
-    """The service's wiring; logs when its resources are closed."""
+    """Wires the service. Logs when its resources are closed."""
 
     async def slow(_: Call) -> Answer:
         log.info("accepted")

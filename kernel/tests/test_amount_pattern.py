@@ -22,7 +22,7 @@ TEXTS = st.text(alphabet="0123456789.+-e _", max_size=12)
 
 
 def accepts(parse: Callable[[bytes], int], text: str) -> bool:
-    """Whether the parser takes the text, sent as a JSON string."""
+    """Returns whether the parser accepts the text as a JSON string."""
     try:
         parse(f'"{text}"'.encode())
     except InvalidAmount:

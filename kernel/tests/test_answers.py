@@ -1,4 +1,4 @@
-"""Answers: exact numbers, the headers of the contract, and documents that say what the values say."""
+"""Answers: exact numbers, the headers of the contract, and correct documents."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -19,13 +19,13 @@ WALLET = WalletView("user1", "USD", 10_024_200_000, 3, "active", NOON)
 
 
 def document(answer: Answer) -> dict[str, object]:
-    """The answer's document, numbers as they were written."""
+    """Returns the answer's document, with numbers as text."""
     decoded: dict[str, object] = json.loads(answer.body, parse_float=Decimal)
     return decoded
 
 
 def test_transfer_succeeded() -> None:
-    """201 with the transaction's id; a replay says that it is one."""
+    """A successful transfer gets 201 with its transaction id; a replay is marked as a replay."""
     answer = answers.transfer_succeeded(TRANSACTION, replayed=False)
     assert (answer.status, answer.headers) == (201, ())
     assert document(answer) == {"status": "success", "transactionId": str(TRANSACTION)}
@@ -34,7 +34,7 @@ def test_transfer_succeeded() -> None:
 
 
 def test_transfer_pending() -> None:
-    """202 says where the outcome will be found."""
+    """A pending transfer gets 202 with the URL of its outcome."""
     answer = answers.transfer_pending(TRANSACTION, replayed=True)
     assert answer.status == 202
     assert document(answer) == {"status": "pending", "transactionId": str(TRANSACTION)}
@@ -45,7 +45,7 @@ def test_transfer_pending() -> None:
 
 
 def test_wallet_documents() -> None:
-    """The wallet as the contract prints it; the opening adds the id of its posting."""
+    """The wallet document follows the contract; an opened wallet also has the id of its posting."""
     wallet = {
         "accountId": "user1",
         "currency": "USD",
@@ -61,7 +61,7 @@ def test_wallet_documents() -> None:
 
 @given(st.from_regex(requests.ACCOUNT_PATTERN[:-1], fullmatch=True), st.integers(0, 2**63 - 1))
 def test_wallet_body_is_json_for_every_account_and_balance(account: str, balance: int) -> None:
-    """The text that is put together without an encoder is the document an encoder would write."""
+    """The text formatted without an encoder equals an encoder's document."""
     view = WalletView(account, "USD", balance, 1, "active", NOON)
     decoded = json.loads(answers.wallet_body(view), parse_float=Decimal, parse_int=Decimal)
     assert decoded["accountId"] == account
@@ -69,7 +69,7 @@ def test_wallet_body_is_json_for_every_account_and_balance(account: str, balance
 
 
 def test_transfer_document() -> None:
-    """The transfer and its timeline; a reason only where there is one."""
+    """A transfer's document has its timeline, and a reason only if there is one."""
     view = TransferView(
         TRANSACTION,
         "pending",
@@ -86,7 +86,7 @@ def test_transfer_document() -> None:
 
 
 def test_statement_pages_continue_where_they_ended() -> None:
-    """The cursor of a page asks for what is older than its last posting; the last page has none."""
+    """The cursor of a page selects the postings older than its last one; the last page has no cursor."""
     item = StatementItem(TRANSACTION, "transfer", answers.money(-1), answers.money(0), 17, "user2", "")
     page = document(answers.statement_page([item], more=True))
     query = f"cursor={page['nextCursor']}".encode()
@@ -104,13 +104,13 @@ def test_statement_pages_continue_where_they_ended() -> None:
     ],
 )
 def test_timestamps_are_utc_with_microseconds(moment: datetime, text: str) -> None:
-    """Every time has the same width and zone, so that texts sort as times; and it is a valid ?at=."""
+    """Every time has the same width and zone, so that texts sort as times, and is a valid ?at=."""
     assert answers.timestamp(moment) == text
     assert requests.moment(Call({"query_string": f"at={text}".encode(), "headers": []})) == moment
 
 
 def test_a_document_tells_the_position_it_reflects() -> None:
-    """`position` joins the document; status and headers stay."""
+    """`position` is added to the document; status and headers do not change."""
     plain = answers.transfer_succeeded(TRANSACTION, replayed=True)
     answer = answers.at_position(plain, 42)
     assert document(answer) == {**document(plain), "position": 42}

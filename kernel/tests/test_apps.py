@@ -1,4 +1,4 @@
-"""The two apps of a service: what each port offers, to whom, and what it says to everything else."""
+"""The apps of a service: the routes of each port, their authorisation, and answers to unknown routes."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -20,24 +20,24 @@ DOCUMENT = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths":
 
 
 async def handler(call: Call) -> Answer:
-    """Answers which wallet was asked for."""
+    """Answers with the requested wallet."""
     return Answer(200, str(call.params).encode())
 
 
 def public(*, lifecycle: Lifecycle | None = None, api_keys: tuple[str, ...] = ()) -> App:
-    """A public app with every operation of the contract."""
+    """Returns a public app with every operation of the contract."""
     routes = mount(dict.fromkeys(OPERATIONS, handler))
     return public_app("test", routes, DOCUMENT, lifecycle or Lifecycle(10), api_keys)
 
 
 def own(lifecycle: Lifecycle | None = None) -> App:
-    """A service's own app with one internal route."""
+    """Returns an internal app with one internal route."""
     return own_app("test", mount({"balance": handler}), lifecycle or Lifecycle(10), SECRET)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 async def test_every_operation_reaches_its_handler(exchange: Exchange, name: str) -> None:
-    """Each operation is found under its method and path, parameters taken out of the path."""
+    """Each operation is found under its method and path, and gets its path parameters."""
     method, path = OPERATIONS[name]
     reply = await exchange(public(), method, path.replace("{", "").replace("}", ""))
     assert reply.status == 200
@@ -46,13 +46,13 @@ async def test_every_operation_reaches_its_handler(exchange: Exchange, name: str
 
 
 async def test_unknown_operation_is_a_mistake_of_the_service() -> None:
-    """A handler for an operation that the contract does not have stops the service at its start."""
+    """A handler for an operation outside the contract stops the service at its start."""
     with pytest.raises(KeyError, match="balanec"):
         mount({"balanec": handler})
 
 
 async def test_hot_operations_are_matched_first() -> None:
-    """Routes keep the table's order, whatever the order of the handlers."""
+    """Routes keep the table's order, regardless of the order of the handlers."""
     routes = mount(dict.fromkeys(reversed(OPERATIONS), handler))
     matched = [route.path for route in routes if route.name in OPERATIONS]
     assert matched == [operation.path for operation in OPERATIONS.values()]
@@ -73,7 +73,7 @@ async def test_hot_operations_are_matched_first() -> None:
     ],
 )
 async def test_unknown_route_is_a_problem(exchange: Exchange, path: str) -> None:
-    """404 not-found, also for the metrics, which are no public route; the instance is the path asked for."""
+    """Unknown routes get 404 not-found with the requested path, and so does /metrics on the public port."""
     reply = await exchange(public(), "GET", path)
     assert (reply.status, reply.document["type"]) == (404, "/problems/not-found")
     assert reply.document["instance"] == path
@@ -97,7 +97,7 @@ async def test_unknown_route_is_a_problem(exchange: Exchange, path: str) -> None
 async def test_wrong_method_says_which_are_right(
     exchange: Exchange, method: str, path: str, allow: str
 ) -> None:
-    """405 with Allow naming every method of that path."""
+    """A wrong method gets 405, and Allow lists every method of the path."""
     reply = await exchange(public(), method, path)
     assert (reply.status, reply.document["type"]) == (405, "/problems/method-not-allowed")
     assert reply.headers["allow"] == allow
@@ -107,20 +107,20 @@ async def test_wrong_method_says_which_are_right(
 
 @pytest.mark.parametrize("host", ["[", "a b", "", "::", "example.com:99999999"])
 async def test_odd_host_header_changes_nothing(exchange: Exchange, host: str) -> None:
-    """A malformed Host is no reason for a 500."""
+    """A malformed Host header does not cause a 500."""
     reply = await exchange(public(), "GET", "/nope", headers={"host": host})
     assert (reply.status, reply.document["instance"]) == (404, "/nope")
 
 
 async def test_documentation_is_public(exchange: Exchange) -> None:
-    """The given document is served as it is, and the page that shows it."""
+    """The OpenAPI document and its page are served without a key."""
     assert (await exchange(public(), "GET", "/openapi.json")).document == DOCUMENT
     assert (await exchange(public(), "GET", "/docs")).status == 200
 
 
 @pytest.mark.parametrize("app", [public(), own()], ids=["public", "own"])
 async def test_health_is_on_both_ports(exchange: Exchange, app: App) -> None:
-    """Alive and ready are asked without a key or secret."""
+    """Health requests need no key or secret."""
     assert (await exchange(app, "GET", "/livez")).document == {"status": "alive"}
     assert (await exchange(app, "GET", "/readyz")).document == {"status": "ready"}
 
@@ -131,7 +131,7 @@ async def test_health_is_on_both_ports(exchange: Exchange, app: App) -> None:
     ids=["public", "own"],
 )
 async def test_not_ready_says_why(exchange: Exchange, make: Callable[..., App], told: object) -> None:
-    """503 with Retry-After and each obstacle, to the public by name alone; alive all the same."""
+    """An unready service answers 503 with Retry-After; only the internal port shows reasons; /livez answers 200."""
 
     async def database() -> None:
         raise NotReady("not migrated")
@@ -144,7 +144,7 @@ async def test_not_ready_says_why(exchange: Exchange, make: Callable[..., App], 
 
 
 async def test_without_keys_everyone_may_call(exchange: Exchange) -> None:
-    """API keys are optional."""
+    """Without API keys in the settings, every client may call."""
     assert (await exchange(public(), "GET", "/wallets/user1/balance")).status == 200
 
 
@@ -152,7 +152,7 @@ async def test_without_keys_everyone_may_call(exchange: Exchange) -> None:
     "given", [None, "", "Bearer", "Bearer ", "Bearer two", "one", "Basic one", "Bearer one,two!"]
 )
 async def test_with_keys_others_are_refused(exchange: Exchange, given: str | None) -> None:
-    """Without a valid key: 401 with a challenge, for unknown routes too, so that nothing is learned."""
+    """A request without a valid key gets 401 with a challenge, even on unknown routes, so it reveals nothing."""
     headers = {} if given is None else {"Authorization": given}
     for path in ("/wallets/user1/balance", "/nope"):
         reply = await exchange(public(api_keys=("one", "two!")), "GET", path, headers=headers)
@@ -163,7 +163,7 @@ async def test_with_keys_others_are_refused(exchange: Exchange, given: str | Non
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 @pytest.mark.parametrize("key", ["one", "two!"])
 async def test_request_is_served_with_any_of_the_api_keys(exchange: Exchange, key: str, scheme: str) -> None:
-    """Keys can be changed without a pause, the scheme has no case, and health and docs need no key."""
+    """Any of the keys works, the scheme is case-insensitive, and health and docs need no key."""
     app = public(api_keys=("one", "two!"))
     headers = {"Authorization": f"{scheme} {key}"}
     assert (await exchange(app, "GET", "/wallets/user1/balance", headers=headers)).status == 200
@@ -172,7 +172,7 @@ async def test_request_is_served_with_any_of_the_api_keys(exchange: Exchange, ke
 
 
 async def test_internal_routes_need_the_service_secret(exchange: Exchange) -> None:
-    """A service's own port serves other services only; health and metrics are open."""
+    """Internal routes need the service secret; health and metrics do not."""
     assert (await exchange(own(), "GET", "/wallets/user1/balance")).status == 401
     wrong = {SECRET_HEADER: SECRET + "x"}
     assert (await exchange(own(), "GET", "/wallets/user1/balance", headers=wrong)).status == 401
@@ -181,7 +181,7 @@ async def test_internal_routes_need_the_service_secret(exchange: Exchange) -> No
 
 
 async def test_internal_posts_are_served_directly_and_still_guarded(exchange: Exchange) -> None:
-    """The way past the framework leads through the same secret and bound, and to nothing but its own method."""
+    """Requests that bypass the framework need the same secret, count against the same bound, and must be POSTs."""
 
     async def done(_: Call) -> Answer:
         return Answer(200, b"done")
@@ -195,7 +195,7 @@ async def test_internal_posts_are_served_directly_and_still_guarded(exchange: Ex
 
 
 async def test_metrics_are_on_the_own_port(exchange: Exchange) -> None:
-    """Prometheus finds the service's metrics and its build there."""
+    """The internal port serves the service's metrics and its build."""
     reply = await exchange(own(), "GET", "/metrics")
     assert reply.status == 200
     assert b"wallet_request_seconds" in reply.body
@@ -203,7 +203,7 @@ async def test_metrics_are_on_the_own_port(exchange: Exchange) -> None:
 
 
 async def test_own_port_has_no_documentation(exchange: Exchange) -> None:
-    """Internal routes are not advertised."""
+    """The internal port has no documentation."""
     for path in ("/docs", "/openapi.json", "/redoc"):
         assert (await exchange(own(), "GET", path, headers={SECRET_HEADER: SECRET})).status == 404
 
@@ -212,7 +212,7 @@ async def test_own_port_has_no_documentation(exchange: Exchange) -> None:
 async def test_request_cut_off_at_shutdown_gets_a_problem(
     exchange: Exchange, method: str, problem: str
 ) -> None:
-    """When the server gives up on a request, its client is told to ask again, not that it failed."""
+    """If the server cancels a request, its client gets a problem that asks for a retry, not a failure."""
 
     async def stuck(_: Call) -> Answer:
         await asyncio.sleep(60)

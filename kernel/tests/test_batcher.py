@@ -1,4 +1,4 @@
-"""The Batcher: natural batching, bounded, one result for each item whatever happens."""
+"""The Batcher: natural batching, bounds, and one result for each item in every case."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Store:
-    """Stands for what runs the batches: records them, and holds each until it is let go."""
+    """A fake batch runner: records the batches, and holds each until the test releases it."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -23,7 +23,7 @@ class Store:
         self.gate = asyncio.Event()
 
     async def run(self, items: Sequence[int]) -> list[int | BaseException]:
-        """Answers each item with ten times itself."""
+        """Returns ten times each item."""
         self.batches.append(list(items))
         self.running += 1
         self.running_max = max(self.running_max, self.running)
@@ -39,7 +39,7 @@ def batcher_of(
     queue_max: int = 1000,
     in_flight_max: int = 1,
 ) -> Batcher[int, int]:
-    """A batcher under the name `test`."""
+    """Returns a batcher with the name `test`."""
     return Batcher(
         "test",
         run,
@@ -56,7 +56,7 @@ async def turns(count: int = 5) -> None:
 
 
 async def test_lone_item_goes_at_once() -> None:
-    """An idle batcher runs a single item in the same turns of the loop: there is no timer to wait for."""
+    """An idle batcher runs a single item at once, without a timer."""
     store = Store()
     future = batcher_of(store.run).submit(1)
     await turns(1)
@@ -66,7 +66,7 @@ async def test_lone_item_goes_at_once() -> None:
 
 
 async def test_what_queues_during_a_batch_goes_as_the_next_one() -> None:
-    """Items that come while a batch is in flight wait for it, and go together, in the order they came."""
+    """Items that arrive while a batch is in flight form the next batch, in order of arrival."""
     store = Store()
     batcher = batcher_of(store.run)
     futures = [batcher.submit(1)]
@@ -80,7 +80,7 @@ async def test_what_queues_during_a_batch_goes_as_the_next_one() -> None:
 
 
 async def test_burst_of_one_turn_is_one_batch() -> None:
-    """Items submitted before the loop turns go together: a batch forms without waiting."""
+    """Items submitted within one turn of the loop form one batch, without waiting."""
     store = Store()
     store.gate.set()
     batcher = batcher_of(store.run, in_flight_max=4)
@@ -89,7 +89,7 @@ async def test_burst_of_one_turn_is_one_batch() -> None:
 
 
 async def test_batch_is_bounded() -> None:
-    """No batch has more than batch_max items; the rest follows in order."""
+    """No batch has more than batch_max items; the other items follow in order."""
     store = Store()
     store.gate.set()
     batcher = batcher_of(store.run, batch_max=4)
@@ -98,7 +98,7 @@ async def test_batch_is_bounded() -> None:
 
 
 async def test_full_queue_refuses_and_does_nothing() -> None:
-    """Beyond queue_max waiting items submit raises QueueFull, the item is never run, and the others are."""
+    """If the queue is full, submit raises QueueFull and the item is never run; the queued items are run."""
     store = Store()
     batcher = batcher_of(store.run, queue_max=3)
     accepted = [batcher.submit(0)]
@@ -113,7 +113,7 @@ async def test_full_queue_refuses_and_does_nothing() -> None:
 
 
 async def test_one_items_exception_is_its_own() -> None:
-    """An exception in place of a result is raised to that item's caller and to nobody else."""
+    """If a result is an exception, only that item's caller gets it."""
 
     async def run(items: Sequence[int]) -> list[int | BaseException]:
         return [ValueError(item) if item == 2 else item for item in items]
@@ -125,7 +125,7 @@ async def test_one_items_exception_is_its_own() -> None:
 
 
 async def test_exception_of_the_batch_reaches_every_caller() -> None:
-    """When run itself fails every item's caller learns it, and the next batch runs as if nothing had been."""
+    """If run raises, every caller of the batch gets the exception, and the next batch runs normally."""
     calls = 0
 
     async def run(items: Sequence[int]) -> Sequence[int]:
@@ -143,7 +143,7 @@ async def test_exception_of_the_batch_reaches_every_caller() -> None:
 
 @pytest.mark.parametrize("wrong", [0, 2, 4])
 async def test_wrong_number_of_results_is_everyones_error(wrong: int) -> None:
-    """Results that cannot be told apart are given to nobody."""
+    """If run returns the wrong number of results, every caller gets an error."""
 
     async def run(_: Sequence[int]) -> Sequence[int]:
         return [7] * wrong
@@ -156,7 +156,7 @@ async def test_wrong_number_of_results_is_everyones_error(wrong: int) -> None:
 
 
 async def test_withdrawn_item_does_not_run() -> None:
-    """An item whose wait is cancelled in the queue is left out, also if no other item waits."""
+    """An item that is cancelled in the queue is not run, even if no other item waits."""
     store = Store()
     batcher = batcher_of(store.run)
     running = batcher.submit(1)
@@ -172,7 +172,7 @@ async def test_withdrawn_item_does_not_run() -> None:
 
 
 async def test_future_says_whether_its_item_was_taken() -> None:
-    """An item that waits in the queue has not been taken, one of the batch under way has."""
+    """A queued item is not taken; an item of the running batch is."""
     store = Store()
     batcher = batcher_of(store.run)
     running = batcher.submit(1)
@@ -186,7 +186,7 @@ async def test_future_says_whether_its_item_was_taken() -> None:
 
 
 async def test_cancelled_batch_leaves_no_caller_waiting() -> None:
-    """A cancellation inside run is an unknown outcome for its callers, and not the end of the batcher."""
+    """If run is cancelled, its callers get an unknown outcome, and the batcher continues."""
     inner: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(items: Sequence[int]) -> Sequence[int]:
@@ -205,7 +205,7 @@ async def test_cancelled_batch_leaves_no_caller_waiting() -> None:
 
 
 async def test_drain_waits_for_everything_submitted() -> None:
-    """Drain returns only when what is in flight and what is queued has been run."""
+    """Drain returns only after all running and queued items have been run."""
     store = Store()
     batcher = batcher_of(store.run)
     futures = [batcher.submit(1)]
@@ -221,7 +221,7 @@ async def test_drain_waits_for_everything_submitted() -> None:
 
 
 async def test_drain_of_an_idle_batcher_returns() -> None:
-    """Nothing submitted, nothing to wait for; and the batcher can be used afterwards."""
+    """Drain of an idle batcher returns at once, and the batcher can be used afterwards."""
     store = Store()
     store.gate.set()
     batcher = batcher_of(store.run)
@@ -231,7 +231,7 @@ async def test_drain_of_an_idle_batcher_returns() -> None:
 
 @pytest.mark.parametrize("in_flight_max", [1, 3])
 async def test_batches_in_flight_are_bounded(in_flight_max: int) -> None:
-    """At most in_flight_max batches run at a time: with one, the store has a single writer."""
+    """At most in_flight_max batches run at a time; with 1, the store has a single writer."""
     store = Store()
     batcher = batcher_of(store.run, in_flight_max=in_flight_max)
     futures = []
@@ -245,7 +245,7 @@ async def test_batches_in_flight_are_bounded(in_flight_max: int) -> None:
 
 
 async def test_batcher_counts_what_it_does() -> None:
-    """The size of every batch and the depth of the queue are metrics, by the batcher's name."""
+    """The size of every batch and the depth of the queue are metrics with the batcher's name."""
     store = Store()
     batcher = batcher_of(store.run)
     before = REGISTRY.get_sample_value("wallet_batch_size_sum", {"batcher": "test"}) or 0
@@ -267,7 +267,7 @@ async def test_batcher_counts_what_it_does() -> None:
 def test_any_arrival_pattern_runs_every_item_once_in_order(
     arrivals: list[int], batch_max: int, in_flight_max: int
 ) -> None:
-    """However items arrive, each is run once, in the order they came, and gets its own result."""
+    """In every arrival pattern each item is run once, in order, and gets its own result."""
 
     async def scenario() -> None:
         batches: list[list[int]] = []
@@ -290,7 +290,7 @@ def test_any_arrival_pattern_runs_every_item_once_in_order(
 
 
 async def test_item_cancelled_while_its_batch_is_prepared_is_not_run() -> None:
-    """Preparing has no effect, so an item is taken only when it has ended; the others of its batch run."""
+    """An item that is cancelled while its batch is prepared is not run; the others of its batch are."""
     store, prepared = Store(), asyncio.Event()
     store.gate.set()
 
@@ -308,7 +308,7 @@ async def test_item_cancelled_while_its_batch_is_prepared_is_not_run() -> None:
 
 
 async def test_failed_preparation_is_raised_to_every_caller() -> None:
-    """Nobody waits for ever for a batch that could not be prepared, and the next batch runs."""
+    """If the preparation of a batch fails, every caller gets an error, and the next batch runs."""
     store = Store()
     store.gate.set()
 

@@ -1,4 +1,4 @@
-"""The continuous check of a shard's books: every wallet in rounds of slices, and a sum whose cost is bounded."""
+"""The continuous check of a shard's books: rounds of slices over all wallets, and sums with a bounded cost."""
 
 import asyncio
 import time
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.anyio
 
 
 def metric(name: str, **labels: str) -> float:
-    """The value of a metric of this process; 0 if there is none."""
+    """Returns the value of a metric of this process, or 0 without one."""
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 class FakeBooks:
-    """The books of a shard with wallets of these names, in memory; `wrong` names those that postings do not explain."""
+    """The books of a shard in memory, with these wallets; the postings do not explain the `wrong` ones."""
 
     def __init__(self, wallets: str = "", wrong: str = "") -> None:
         self.wallets, self.wrong = wallets, wrong
@@ -60,7 +60,7 @@ def _slices_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_books_are_checked_again_after_an_outage() -> None:
-    """A look that fails leaves the last values with their age; the next look goes on."""
+    """After a failed check the metrics keep their last values, and the next check continues."""
     books, began_s = FakeBooks(), time.time()
     books.imbalance = 2
     async with books_watched(3, books, 0.01), asyncio.timeout(60):
@@ -72,7 +72,7 @@ async def test_books_are_checked_again_after_an_outage() -> None:
 
 
 async def test_other_looks_are_taken_although_one_fails() -> None:
-    """A look that fails does not end the others."""
+    """A failed check does not prevent the other checks."""
     taken = asyncio.Event()
 
     async def fails() -> None:
@@ -86,7 +86,7 @@ async def test_other_looks_are_taken_although_one_fails() -> None:
 
 
 async def test_every_wallet_is_compared_in_rounds() -> None:
-    """What a round found stays visible until a whole round has found nothing."""
+    """A difference stays visible until a whole round finds none."""
     books = FakeBooks("abcde", wrong="be")
     books.looks = 2
     watch = BooksWatch(5, books)
@@ -100,7 +100,7 @@ async def test_every_wallet_is_compared_in_rounds() -> None:
 
 
 async def test_the_pause_between_sums_grows_with_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sum takes at most its share of the time, however many wallets there are."""
+    """Sums take at most their share of the time, regardless of the number of wallets."""
     books = FakeBooks()
     books.looks, books.sum_s = 2, 0.05
     watch = BooksWatch(6, books)
@@ -115,6 +115,6 @@ async def test_the_pause_between_sums_grows_with_their_time(monkeypatch: pytest.
 
 
 def test_comparison_names_the_table_of_postings() -> None:
-    """Both architectures compare with the same statement."""
+    """Both architectures use the same statement for the comparison."""
     assert compare_with("ledger").count("FROM ledger") == 2
     assert "{" not in compare_with("ledger")

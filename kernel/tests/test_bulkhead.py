@@ -1,4 +1,4 @@
-"""The Bulkhead: one kind of call is bounded in number and in time."""
+"""The Bulkhead bounds the number and the time of one kind of call."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -33,13 +33,13 @@ class Dependency:
 
 
 async def in_time(call: Coroutine[object, object, None], seconds: float) -> None:
-    """Waits so long for a call at most."""
+    """Waits for a call, at most this long."""
     with suppress(TimeoutError):
         await asyncio.wait_for(call, seconds)
 
 
 async def test_bulkhead_refuses_at_once_when_full() -> None:
-    """Beyond the calls that may run or wait, a call fails before it waits, and the metric counts it."""
+    """A call beyond the bound fails at once, and the metric counts it."""
     dependency = Dependency(Bulkhead("full", running_max=2, waiting_max=1, deadline_s=20))
     admitted = [asyncio.create_task(dependency.call()) for _ in range(3)]
     await asyncio.sleep(0)
@@ -53,7 +53,7 @@ async def test_bulkhead_refuses_at_once_when_full() -> None:
 
 
 async def test_bulkhead_bounds_the_calls_that_run() -> None:
-    """A call that waits runs when another one has ended, never before."""
+    """A waiting call runs only after another one has ended."""
     dependency = Dependency(Bulkhead("bound", running_max=2, waiting_max=10, deadline_s=20))
     calls = [asyncio.create_task(dependency.call()) for _ in range(6)]
     await asyncio.sleep(0.01)
@@ -63,7 +63,7 @@ async def test_bulkhead_bounds_the_calls_that_run() -> None:
 
 
 async def test_bulkhead_frees_its_places_at_the_deadline() -> None:
-    """A dependency that does not answer holds its places for no longer than the deadline; those who wait fail too."""
+    """Calls to a dependency that does not answer free their places at the deadline; waiting calls fail too."""
     dependency = Dependency(Bulkhead("deadline", running_max=1, waiting_max=1, deadline_s=0.05))
     calls = [asyncio.create_task(dependency.call()) for _ in range(2)]
     await asyncio.wait(calls, timeout=10)
@@ -73,7 +73,7 @@ async def test_bulkhead_frees_its_places_at_the_deadline() -> None:
 
 
 async def test_cancelled_call_leaves_its_place() -> None:
-    """A client that leaves while its call runs or waits frees the place."""
+    """A call that is cancelled while it runs or waits frees its place."""
     dependency = Dependency(Bulkhead("cancelled", running_max=1, waiting_max=1, deadline_s=20))
     calls = [asyncio.create_task(dependency.call()) for _ in range(2)]
     await asyncio.sleep(0)

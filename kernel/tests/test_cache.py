@@ -1,4 +1,4 @@
-"""A Redis that is away: it costs a bounded time, seldom, and nobody fails for it."""
+"""An outage of Redis costs callers a bounded time, and no call fails."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(params=["refuses", "keeps silent"])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A port where nobody listens, or where somebody does and never says anything."""
+    """Returns the address of a closed port, or of a server that never answers."""
     with socket() as port:
         port.bind(("127.0.0.1", 0))
         if request.param == "keeps silent":
@@ -31,7 +31,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 class Caller:
-    """Calls a Redis that is not there, and counts how often it is really asked."""
+    """Calls an unreachable Redis, and counts the attempts."""
 
     def __init__(self, url: str) -> None:
         self.asked = 0
@@ -49,14 +49,14 @@ class Caller:
 
 
 async def test_a_redis_that_is_away_costs_one_timeout(url: str) -> None:
-    """Whoever calls while it is left alone is answered at once, with nothing."""
+    """Calls during the pause return None at once."""
     caller = Caller(url)
     assert [await caller.call() for _ in range(100)] == [None] * 100
     assert (caller.asked, caller.failures._value.get(), caller.breaker.is_open) == (1, 1, True)
 
 
 async def test_it_is_asked_again_after_the_pause(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be there again."""
+    """After the pause, the next call reaches for Redis again."""
     monkeypatch.setattr("wallet_kernel.cache.PAUSE_S", 0.05)
     caller = Caller(url)
     await caller.call()
@@ -67,7 +67,7 @@ async def test_it_is_asked_again_after_the_pause(url: str, monkeypatch: pytest.M
 
 
 async def test_a_bug_is_not_taken_for_an_outage(url: str) -> None:
-    """Only what says that Redis did not answer is passed over."""
+    """Only errors of Redis and timeouts count as an outage; other exceptions are raised."""
     caller = Caller(url)
 
     async def broken() -> None:

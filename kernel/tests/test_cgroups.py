@@ -1,4 +1,4 @@
-"""Cgroups as Docker leaves them on a machine: both versions, by both drivers."""
+"""Cgroups as Docker creates them: both versions, with both drivers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ ROOTLESS = "user.slice/user-1000.slice/user@1000.service/user.slice/docker-{}.sc
 
 
 def version_1(root: Path, driver: str) -> Path:
-    """A container that has used 2.5 s and 3 MB of its own, as version 1 counts nanoseconds and bytes."""
+    """Creates a container of version 1 that has used 2.5 s and 3 MB of anonymous memory."""
     # Two controllers often share a folder, and each name leads there.
     (root / "cpu,cpuacct").mkdir(parents=True)
     (root / "cpuacct").symlink_to("cpu,cpuacct")
@@ -28,7 +28,7 @@ def version_1(root: Path, driver: str) -> Path:
 
 
 def version_2(root: Path, driver: str) -> Path:
-    """The same, as version 2 counts microseconds; everything is in one folder."""
+    """Creates the same container for version 2, which counts microseconds in one folder."""
     cgroup = root / driver.format(ONE)
     cgroup.mkdir(parents=True)
     (root / "cgroup.controllers").write_text("cpu memory pids\n")
@@ -42,7 +42,7 @@ def version_2(root: Path, driver: str) -> Path:
 def test_what_a_container_uses_is_found(
     make: Callable[[Path, str], Path], driver: str, tmp_path: Path
 ) -> None:
-    """CPU time in seconds and anonymous memory in bytes, whatever the machine's version and Docker's driver."""
+    """CPU time in seconds and anonymous memory in bytes are found for every version and driver."""
     tree = cgroup_tree(make(tmp_path, driver))
     ((found, cgroup),) = tree.containers()
     assert found == ONE
@@ -51,7 +51,7 @@ def test_what_a_container_uses_is_found(
 
 
 def test_other_cgroups_are_no_containers(tmp_path: Path) -> None:
-    """Services, slices, other engines, and what a container makes of its own cgroup."""
+    """Services, slices, containers of other engines and nested cgroups are ignored."""
     version_2(tmp_path, CGROUPFS)
     others = (
         "system.slice/ssh.service",
@@ -65,7 +65,7 @@ def test_other_cgroups_are_no_containers(tmp_path: Path) -> None:
 
 
 def test_an_ended_container_is_an_os_error(tmp_path: Path) -> None:
-    """Between finding and reading it may end; that has a name."""
+    """If a container ends between finding and reading it, reading raises OSError."""
     tree = cgroup_tree(version_2(tmp_path, CGROUPFS))
     gone = Path(CGROUPFS.format(OTHER))
     with pytest.raises(FileNotFoundError):
@@ -75,6 +75,6 @@ def test_an_ended_container_is_an_os_error(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_cgroups_is_refused(tmp_path: Path) -> None:
-    """A mount that is missing must not look like a machine without containers."""
+    """A missing mount raises NoCgroups; it does not look like a machine without containers."""
     with pytest.raises(NoCgroups, match=str(tmp_path)):
         cgroup_tree(tmp_path)

@@ -1,4 +1,4 @@
-"""Answers leave in one piece, streams do not wait for their end."""
+"""A response is sent in one piece; a stream sends each part at once."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Recording(asyncio.Transport):
-    """Remembers what it was told."""
+    """A transport that records the calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Recording(asyncio.Transport):
 
 
 async def test_head_and_body_leave_together() -> None:
-    """One call of the system for an answer, not two."""
+    """A response needs one system call."""
     below = Recording()
     joined = JoinedWrites(below, asyncio.get_running_loop())
     joined.write(b"head ")
@@ -40,7 +40,7 @@ async def test_head_and_body_leave_together() -> None:
 
 
 async def test_a_stream_sends_each_part_at_once() -> None:
-    """What was written in a turn of the loop does not wait for the next part."""
+    """Bytes written in one turn of the loop do not wait for the next part."""
     below = Recording()
     joined = JoinedWrites(below, asyncio.get_running_loop())
     for part in (b"head", b"event"):
@@ -50,7 +50,7 @@ async def test_a_stream_sends_each_part_at_once() -> None:
 
 
 async def test_closing_loses_nothing() -> None:
-    """An answer with `Connection: close` is written and closed in the same turn."""
+    """A response with `Connection: close` is sent before the close in the same turn."""
     below = Recording()
     joined = JoinedWrites(below, asyncio.get_running_loop())
     joined.write(b"last words")
@@ -60,7 +60,7 @@ async def test_closing_loses_nothing() -> None:
 
 
 async def test_who_left_in_the_same_turn_is_told_nothing() -> None:
-    """The real transport would raise where nobody catches it."""
+    """After the connection closed in the same turn, nothing is written, because the transport would raise."""
     below = Recording()
     joined = JoinedWrites(below, asyncio.get_running_loop())
     joined.write(b"an answer")

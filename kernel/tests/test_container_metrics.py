@@ -1,4 +1,4 @@
-"""The metrics of a stack's containers, from a tree of cgroups and a DNS of the test's own."""
+"""The metrics of a stack's containers, with a fake tree of cgroups and a fake DNS."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ KINDS = {"redis": "redis", "events": "postgres"}
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Three containers; each has used as many seconds and bytes as its place in the list."""
+    """Creates three containers; the n-th has used n seconds and n bytes."""
     (tmp_path / "cgroup.controllers").touch()
     for number, one in enumerate(IDS, start=1):
         write(tmp_path / "docker" / one, cpu_s=number, memory_bytes=number)
@@ -40,7 +40,7 @@ def watching(root: Path) -> Containers:
 
 
 def told(containers: Containers) -> dict[tuple[str, str], list[float]]:
-    """What is told, by component and kind: of CPU time and memory, as far as there is any."""
+    """Returns the exported values, by component and kind: CPU time, and memory if it is counted."""
     found: dict[tuple[str, str], list[float]] = {}
     for family in containers.collect():
         for sample in family.samples:
@@ -49,14 +49,14 @@ def told(containers: Containers) -> dict[tuple[str, str], list[float]]:
 
 
 def test_the_stacks_containers_are_told_of(root: Path) -> None:
-    """Each component under its service's name; who else is on the network is none."""
+    """Each component has its service's name; other containers of the network are ignored."""
     containers = watching(root)
     containers.look()
     assert told(containers) == {("redis", "redis"): [1, 1], ("events", "postgres"): [2, 2]}
 
 
 def test_what_comes_and_goes_is_noticed(root: Path) -> None:
-    """An ended container has no value, not its last one; started again, it counts from 0 at once."""
+    """An ended container has no value; after a restart it counts from 0."""
     containers = watching(root)
     containers.look()
     cgroup = root / "docker" / next(iter(IDS))
@@ -69,7 +69,7 @@ def test_what_comes_and_goes_is_noticed(root: Path) -> None:
 
 
 def test_a_machine_that_does_not_count_memory_still_tells_cpu_time(root: Path) -> None:
-    """Some kernels come without the controller of memory."""
+    """Without the memory controller, CPU time is still exported."""
     for file in root.rglob("memory.stat"):
         file.unlink()
     containers = watching(root)
@@ -78,7 +78,7 @@ def test_a_machine_that_does_not_count_memory_still_tells_cpu_time(root: Path) -
 
 
 def test_to_be_scraped_asks_nobody(root: Path) -> None:
-    """A DNS that hangs cannot hold up Prometheus: names are asked for between scrapes."""
+    """An unresponsive DNS does not delay a scrape, because names are queried between scrapes."""
     asked: list[str] = []
 
     def ask(container_id: str) -> str:
@@ -95,13 +95,13 @@ def test_to_be_scraped_asks_nobody(root: Path) -> None:
 
 
 def test_a_service_may_have_a_kind_of_another_name() -> None:
-    """Databases are named after what is in them."""
+    """The kind of a database may differ from its service's name."""
     assert kinds_of(["redis", "events=postgres"]) == KINDS
 
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port nobody listens on."""
+    """Returns a free port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
@@ -110,7 +110,7 @@ def unused_port() -> int:
 
 @pytest.fixture
 def served(root: Path, unused_port: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The program with the test's cgroups, on a port of its own."""
+    """Starts the program with the test's cgroups on its own port."""
     module = (sys.executable, "-m", "wallet_kernel.runtime.container_metrics")
     process = subprocess.Popen(
         (*module, str(root), "wallet", "redis"), env={**os.environ, "WALLET_PORT": str(unused_port)}
@@ -121,7 +121,7 @@ def served(root: Path, unused_port: int) -> Iterator[tuple[subprocess.Popen[byte
 
 
 def test_the_program_serves_until_it_is_terminated(served: tuple[subprocess.Popen[bytes], str]) -> None:
-    """It answers Prometheus and the healthcheck of its image, and ends on SIGTERM as Docker sends it."""
+    """The program answers Prometheus and its healthcheck, and ends on SIGTERM."""
     process, url = served
     deadline = time.monotonic() + 20
     while not (answer := get(f"{url}/metrics")):
@@ -144,7 +144,7 @@ def get(url: str) -> str:
 
 
 def test_a_missing_mount_stops_the_program(tmp_path: Path) -> None:
-    """A sentence, not a page without figures."""
+    """Without the mount, the program exits with one sentence."""
     module = (sys.executable, "-m", "wallet_kernel.runtime.container_metrics")
     done = subprocess.run((*module, str(tmp_path), "wallet"), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, f"{tmp_path} is no tree of cgroups\n")

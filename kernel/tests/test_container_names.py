@@ -1,4 +1,4 @@
-"""Who a container is: its component, and how often Docker's DNS is asked."""
+"""The names of containers: which component a container is, and how often the DNS is queried."""
 
 import socket
 from itertools import pairwise
@@ -33,12 +33,12 @@ KINDS = {"worker": "worker", "read": "postgres", "redis": "redis"}
     ],
 )
 def test_a_container_is_a_component_of_its_project(container: str, expected: Component | None) -> None:
-    """Replicas are told apart; one-shots, watchers and other projects, whatever their names begin with, are none."""
+    """Replicas get different names; one-shots, watchers and containers of other projects are no components."""
     assert component(container, "my-wallet", KINDS) == expected
 
 
 class Dns:
-    """A DNS that knows some containers, and takes its time."""
+    """A DNS that knows some containers and answers slowly."""
 
     def __init__(self, takes_s: float = 0.0) -> None:
         self.names: dict[str, str] = {}
@@ -58,7 +58,7 @@ class Dns:
 
 
 def test_a_name_is_asked_for_once() -> None:
-    """A container keeps its name, so the DNS is left alone; who is gone is forgotten, so that nothing piles up."""
+    """A known name is not queried again; the names of ended containers are dropped."""
     dns = Dns()
     dns.names = {"a": "wallet-redis-1"}
     names = ContainerNames(dns.ask, dns.clock)
@@ -70,7 +70,7 @@ def test_a_name_is_asked_for_once() -> None:
 
 
 def test_a_stranger_is_asked_for_ever_more_rarely() -> None:
-    """Containers of other networks have no name here; one that joins later gets its own within minutes."""
+    """Containers without a name are queried more and more rarely, but at least every few minutes."""
     dns = Dns()
     names = ContainerNames(dns.ask, dns.clock)
     while dns.now_s < 3600:
@@ -85,7 +85,7 @@ def test_a_stranger_is_asked_for_ever_more_rarely() -> None:
 
 
 def test_a_slow_dns_holds_nobody_up() -> None:
-    """A round of questions ends after a while, and the next goes on with those that were not asked."""
+    """A round of queries ends at its time limit, and the next round continues with the remaining ones."""
     dns = Dns(takes_s=1.0)
     names = ContainerNames(dns.ask, dns.clock)
     everyone = [str(number) for number in range(10)]
@@ -101,7 +101,7 @@ def test_a_slow_dns_holds_nobody_up() -> None:
 
 
 def test_an_id_of_digits_is_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One id in three hundred begins with twelve digits: a resolver would take it for an address and not ask."""
+    """An id of twelve digits is queried as a name and not read as an address."""
     asked: list[str] = []
 
     def answer(name: str) -> str:

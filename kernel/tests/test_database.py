@@ -1,4 +1,4 @@
-"""Connections to a database's primary, on real servers: one that refuses writes, and one that takes them."""
+"""Connections to a database's primary, tested on two servers: one refuses writes, one accepts them."""
 
 import socket
 from collections.abc import Iterator
@@ -22,27 +22,27 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[tuple[PostgresServer, PostgresServer]]:
-    """Two servers with the same roles, passwords and database name."""
+    """Starts two servers with the same roles, passwords and database name."""
     with running_postgres() as first, running_postgres(secrets_of=first) as second:
         yield first, second
 
 
 @pytest.fixture
 def demoted(pair: tuple[PostgresServer, PostgresServer]) -> Iterator[str]:
-    """An address with two servers, of which the first refuses writes."""
+    """Returns an address with two servers, of which the first refuses writes."""
     pair[0].set_read_only(is_read_only=True)
     yield both(pair)
     pair[0].set_read_only(is_read_only=False)
 
 
 def both(pair: tuple[PostgresServer, PostgresServer]) -> str:
-    """The address that names both servers, the first one first."""
+    """Returns the address of both servers, the first one first."""
     first, second = pair
     return first.owner_url.replace(f":{first.port}/", f":{first.port},127.0.0.1:{second.port}/")
 
 
 async def port_of(connection: asyncpg.Connection) -> int:
-    """Which server a connection leads to."""
+    """Returns the port of a connection's server."""
     return int(await connection.fetchval("SELECT inet_server_port()"))
 
 
@@ -58,7 +58,7 @@ def test_an_address_lists_its_servers() -> None:
 async def test_connect_passes_a_server_that_refuses_writes(
     pair: tuple[PostgresServer, PostgresServer], demoted: str
 ) -> None:
-    """The first server of an address that takes writes is the one to connect to."""
+    """`connect` uses the first server of an address that accepts writes."""
     connection = await connect(demoted)
     assert await port_of(connection) == pair[1].port
     await connection.close()
@@ -67,7 +67,7 @@ async def test_connect_passes_a_server_that_refuses_writes(
 async def test_connect_passes_a_server_that_does_not_answer(
     pair: tuple[PostgresServer, PostgresServer],
 ) -> None:
-    """A server that accepts a connection and then keeps silent costs its share of the timeout."""
+    """An unresponsive server costs only its share of the timeout."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         url = pair[0].owner_url.replace("@127.0.0.1", f"@127.0.0.1:{port},127.0.0.1")
@@ -79,7 +79,7 @@ async def test_connect_passes_a_server_that_does_not_answer(
 async def test_connect_raises_a_database_error_if_no_server_takes_writes(
     pair: tuple[PostgresServer, PostgresServer], demoted: str
 ) -> None:
-    """A database without a primary is an outage like any other."""
+    """Without a primary, `connect` raises a database error, as in any other outage."""
     with pytest.raises(asyncpg.TargetServerAttributeNotMatched):
         await connect(pair[0].owner_url)
 
@@ -87,7 +87,7 @@ async def test_connect_raises_a_database_error_if_no_server_takes_writes(
 async def test_connection_follows_the_primary_after_a_read_only_error(
     pair: tuple[PostgresServer, PostgresServer],
 ) -> None:
-    """A connection whose server refuses a write is dropped, and the next use finds the server that takes it."""
+    """If a server refuses a write, its connection is dropped, and the next use finds the primary."""
     writer = PrimaryConnection(both(pair), {}, statement_timeout_s=5.0)
     async with writer.use() as connection:
         assert await port_of(connection) == pair[0].port
@@ -103,7 +103,7 @@ async def test_connection_follows_the_primary_after_a_read_only_error(
 
 
 async def test_connection_survives_an_error_of_its_user(pair: tuple[PostgresServer, PostgresServer]) -> None:
-    """A failed transaction is rolled back, and its connection serves the next user."""
+    """A failed transaction is rolled back, and the next user gets the same connection."""
     writer = PrimaryConnection(pair[0].owner_url, {}, statement_timeout_s=5.0)
     with pytest.raises(asyncpg.UndefinedTableError):
         async with writer.use() as first:
@@ -115,7 +115,7 @@ async def test_connection_survives_an_error_of_its_user(pair: tuple[PostgresServ
 
 
 async def test_preparation_runs_once_for_each_connection(pair: tuple[PostgresServer, PostgresServer]) -> None:
-    """`prepare` sees a new connection before its first use, and sees it only then."""
+    """`prepare` runs once for each connection, before its first use."""
     prepared: list[asyncpg.Connection] = []
 
     async def prepare(connection: asyncpg.Connection) -> None:
@@ -134,7 +134,7 @@ async def test_preparation_runs_once_for_each_connection(pair: tuple[PostgresSer
 async def test_pool_follows_the_primary_after_a_read_only_error(
     pair: tuple[PostgresServer, PostgresServer],
 ) -> None:
-    """Connections of a pool whose server refuses a write are not used again."""
+    """If a server refuses a write, the pool does not use its connections again."""
     async with open_pool(both(pair), {}, connections_max=2, statement_timeout_s=5.0) as pool:
         async with writing(pool) as connection:
             assert await port_of(connection) == pair[0].port
@@ -150,7 +150,7 @@ async def test_pool_follows_the_primary_after_a_read_only_error(
 async def test_readiness_asks_whether_the_database_takes_writes(
     pair: tuple[PostgresServer, PostgresServer],
 ) -> None:
-    """A database that answers and refuses writes is not writable, until it takes writes again."""
+    """A database that answers but refuses writes is not writable."""
     async with open_pool(both(pair), {}, connections_max=2, statement_timeout_s=5.0) as pool:
         async with writing(pool) as connection:
             await require_writable(connection)

@@ -18,7 +18,7 @@ APP = public_app(
 
 
 async def test_docs_page_loads_files_of_its_own_host_only(exchange: Exchange) -> None:
-    """Every file that /docs names is served by the service itself."""
+    """The service itself serves every file that /docs loads."""
     page = await exchange(APP, "GET", "/docs")
     loaded = re.findall(r'(?:src|href)="([^"]*)"', page.body.decode())
     assert len(loaded) == 3
@@ -28,12 +28,12 @@ async def test_docs_page_loads_files_of_its_own_host_only(exchange: Exchange) ->
 
 
 async def test_docs_page_forbids_other_hosts_to_the_browser(exchange: Exchange) -> None:
-    """A Content-Security-Policy stops whatever the viewer itself would load from elsewhere."""
+    """A Content-Security-Policy prevents the page from loading anything from other hosts."""
     page = await exchange(APP, "GET", "/docs")
     assert "default-src 'self'" in page.headers["content-security-policy"]
 
 
 async def test_docs_viewer_reads_openapi_3_1(exchange: Exchange) -> None:
-    """The viewer is Swagger UI 5 or newer, because older ones refuse an OpenAPI 3.1 document."""
+    """The page uses Swagger UI 5 or newer, because older ones refuse an OpenAPI 3.1 document."""
     script = await exchange(APP, "GET", "/docs/swagger-ui.js")
     assert b"openapi-3-1" in script.body

@@ -19,26 +19,26 @@ Exchange = Callable[..., Coroutine[Any, Any, Any]]
 
 
 async def echo(call: Call) -> Answer:
-    """Gives back the body."""
+    """Returns the body."""
     return Answer(200, call.body, ((b"x-extra", b"1"),), b"text/plain")
 
 
 async def test_answer_is_sent_as_it_is(exchange: Exchange) -> None:
-    """Status, headers, length and type of the answer reach the client."""
+    """The client gets the status, headers, length and type of the answer."""
     reply = await exchange(Endpoint("test", echo, takes_body=True), "POST", "/", b"hel", b"lo")
     assert (reply.status, reply.body) == (200, b"hello")
     assert reply.headers == {"content-type": "text/plain", "content-length": "5", "x-extra": "1"}
 
 
 async def test_body_is_not_read_where_none_is_taken(exchange: Exchange) -> None:
-    """A GET's handler is called without waiting for a body."""
+    """A GET's handler is called without reading a body."""
     reply = await exchange(Endpoint("test", echo, takes_body=False), "GET", "/", b"ignored")
     assert reply.body == b""
 
 
 @pytest.mark.parametrize("size", [0, 1, 8])
 async def test_body_up_to_the_bound_is_taken(exchange: Exchange, size: int) -> None:
-    """The bound itself still fits, however it comes."""
+    """A body of exactly the bound is accepted, in one chunk or many."""
     endpoint = Endpoint("test", echo, takes_body=True, body_bytes_max=8)
     whole = await exchange(endpoint, "POST", "/", b"x" * size, headers={"content-length": str(size)})
     assert (whole.status, len(whole.body)) == (200, size)
@@ -54,7 +54,7 @@ async def test_body_up_to_the_bound_is_taken(exchange: Exchange, size: int) -> N
 async def test_announced_body_is_refused_unread(
     make_call: Callable[..., Call], headers: dict[str, str]
 ) -> None:
-    """A client that asks before it sends, or announces far too much, is refused before a byte is read."""
+    """A client that sends Expect, or announces a far too large body, is refused before the body is read."""
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -73,7 +73,7 @@ async def test_announced_body_is_refused_unread(
 
 @pytest.mark.parametrize("headers", [{"content-length": "3000"}, {}], ids=["announced", "streamed"])
 async def test_body_above_the_bound_is_refused(exchange: Exchange, headers: dict[str, str]) -> None:
-    """A body that passes the bound is dropped, its handler not called; the answer closes the connection."""
+    """A body above the bound is dropped without calling the handler, and the answer closes the connection."""
     endpoint = Endpoint("test", echo, takes_body=True, body_bytes_max=8)
     reply = await exchange(endpoint, "POST", "/wallets", *[b"xxx"] * 1000, headers=headers)
     assert (reply.status, reply.document["type"]) == (413, "/problems/body-too-large")
@@ -81,7 +81,7 @@ async def test_body_above_the_bound_is_refused(exchange: Exchange, headers: dict
 
 
 async def test_endless_body_is_not_read_for_ever(make_call: Callable[..., Call]) -> None:
-    """A stream without end is refused after a bounded number of bytes."""
+    """An endless body is refused after a bounded number of bytes."""
     received = 0
 
     async def receive() -> dict[str, Any]:
@@ -99,7 +99,7 @@ async def test_endless_body_is_not_read_for_ever(make_call: Callable[..., Call])
 async def test_a_body_that_does_not_come_is_not_waited_for(
     make_call: Callable[..., Call], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also one that trickles in: it would hold its place among the requests in flight for ever."""
+    """A missing or very slow body times out, because it counts as a request in flight."""
     monkeypatch.setattr("wallet_kernel.endpoint.BODY_TIMEOUT_S", 0.2)
     sent: list[Any] = []
 
@@ -118,7 +118,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 
 
 async def test_client_that_left_is_not_answered(exchange: Exchange) -> None:
-    """A connection closed in the middle of a body runs nothing and answers nobody."""
+    """If the connection closes in the middle of a body, the handler does not run and no answer is sent."""
     handled: list[Call] = []
 
     async def handler(call: Call) -> Answer:
@@ -132,7 +132,7 @@ async def test_client_that_left_is_not_answered(exchange: Exchange) -> None:
 
 
 async def test_problem_becomes_its_document(exchange: Exchange) -> None:
-    """A handler raises a problem; the client gets it, with the path it asked for."""
+    """If a handler raises a problem, the client gets its document, with the requested path."""
 
     async def handler(_: Call) -> Answer:
         raise Problem("wallet-not-found", "There is no wallet user9.")
@@ -146,7 +146,7 @@ async def test_problem_becomes_its_document(exchange: Exchange) -> None:
 async def test_bug_is_logged_and_tells_the_client_nothing(
     exchange: Exchange, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Any other exception is a 500 problem without its text, and a log entry with its traceback."""
+    """Any other exception is a 500 problem without details, and a log entry with a traceback."""
 
     async def handler(_: Call) -> Answer:
         raise KeyError("secret detail")
@@ -161,7 +161,7 @@ async def test_bug_is_logged_and_tells_the_client_nothing(
 
 
 async def test_cancellation_is_not_swallowed(exchange: Exchange) -> None:
-    """A request that is cancelled ends so: between services a lost call must not look like an answer."""
+    """A cancelled request sends no answer, because another service must not take a lost call for an answer."""
 
     async def handler(_: Call) -> Answer:
         await asyncio.sleep(60)
@@ -175,7 +175,7 @@ async def test_cancellation_is_not_swallowed(exchange: Exchange) -> None:
 
 
 async def test_request_id_belongs_to_its_request(exchange: Exchange) -> None:
-    """X-Request-Id, cut to a bound, is known while the request is served, and not carried into the next."""
+    """The X-Request-Id, cut to a bound, is set only while its request is served."""
     seen = []
 
     async def handler(_: Call) -> Answer:
@@ -190,7 +190,7 @@ async def test_request_id_belongs_to_its_request(exchange: Exchange) -> None:
 
 
 async def test_requests_are_counted_and_timed(exchange: Exchange) -> None:
-    """By operation and status; the time includes what the answer took."""
+    """Requests are counted by operation and status, and their time includes sending the answer."""
     await exchange(Endpoint("counted", echo, takes_body=True), "POST", "/", b"x")
     await exchange(Endpoint("counted", echo, takes_body=True, body_bytes_max=0), "POST", "/", b"x")
     for status in ("200", "413"):
@@ -210,5 +210,5 @@ async def test_requests_are_counted_and_timed(exchange: Exchange) -> None:
     ],
 )
 async def test_query(make_call: Callable[..., Call], query: str, values: dict[str, str]) -> None:
-    """Parameters are decoded; of a repeated one the last counts, and an empty one is there."""
+    """Parameters are decoded; the last of repeated ones counts, and empty ones are kept."""
     assert make_call(query=query).query == values

@@ -28,7 +28,7 @@ INNER = head("POST", "/wallets", 5, b"X-Echo: inner") + b"inner"
 
 @contextmanager
 def service(gate: Path, *options: str) -> Iterator[int]:
-    """The port of a running small_service.py."""
+    """Starts small_service.py and yields its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -61,29 +61,29 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def port(gate: Path) -> Iterator[int]:
-    """A service for all tests here."""
+    """Starts one service for all tests of this file."""
     with service(gate) as number:
         yield number
 
 
 def split_whole(head_and_body: tuple[bytes, bytes]) -> list[bytes]:
-    """One packet."""
+    """Returns one packet."""
     return [b"".join(head_and_body)]
 
 
 def split_in_two(head_and_body: tuple[bytes, bytes]) -> list[bytes]:
-    """The head, then the body."""
+    """Returns the head, then the body."""
     return list(head_and_body)
 
 
 def split_in_pieces(head_and_body: tuple[bytes, bytes]) -> list[bytes]:
-    """Pieces of 30 bytes: across headers, across the head's end, across chunks."""
+    """Returns pieces of 30 bytes, which split headers, the head's end and chunks."""
     message = b"".join(head_and_body)
     return [message[at : at + 30] for at in range(0, len(message), 30)]
 
 
 def statuses(replies: list[Reply]) -> list[int]:
-    """The answers' statuses."""
+    """Returns the statuses of the responses."""
     return [reply.status for reply in replies]
 
 
@@ -93,7 +93,7 @@ def statuses(replies: list[Reply]) -> list[int]:
 def test_an_offer_to_upgrade_is_ignored(
     port: int, offer: bytes, is_chunked: bool, split: Callable[[tuple[bytes, bytes]], list[bytes]]
 ) -> None:
-    """The body of a request that offers an upgrade is a body, however it is framed and split."""
+    """The body of a request with an upgrade offer remains a body, however it is framed and split."""
     body = chunked(INNER) if is_chunked else INNER
     framing = b"Transfer-Encoding: chunked" if is_chunked else b"Content-Length: %d" % len(INNER)
     message = head("POST", "/wallets", None, offer, framing, b"X-Echo: outer"), body
@@ -103,7 +103,7 @@ def test_an_offer_to_upgrade_is_ignored(
 
 
 def test_offers_to_upgrade_in_a_pipeline_are_ignored(port: int) -> None:
-    """Requests of one packet, some with an offer, are answered in their order."""
+    """Pipelined requests, some with an upgrade offer, are answered in order."""
     plain = head("POST", "/wallets", 1) + b"a"
     offering = head("POST", "/wallets", 1, OFFERS[0]) + b"b"
     without_body = head("GET", "/wallets/user1/balance", None, OFFERS[1], b"X-Echo: c")
@@ -113,7 +113,7 @@ def test_offers_to_upgrade_in_a_pipeline_are_ignored(port: int) -> None:
 
 @pytest.mark.parametrize("header", TWO_MEANINGS, ids=repr)
 def test_a_head_with_two_meanings_is_refused(port: int, header: bytes) -> None:
-    """A request whose end is unclear gets one 400, and nothing after its head is taken for a request."""
+    """A request with an ambiguous end gets one 400, and the bytes after its head are not parsed."""
     body = b"0\r\n\r\n" + INNER
     header = header.replace(b"LENGTH", b"%d" % len(body))
     replies = exchange(port, [head("POST", "/wallets", None, header), body])
@@ -123,7 +123,7 @@ def test_a_head_with_two_meanings_is_refused(port: int, header: bytes) -> None:
 
 @pytest.mark.parametrize("body", BROKEN_CHUNKS, ids=repr)
 def test_broken_chunks_are_refused(port: int, body: bytes) -> None:
-    """A chunked body that is broken gets one 400, and nothing after it is taken for a request."""
+    """A malformed chunked body gets one 400, and the bytes after it are not parsed."""
     replies = exchange(port, [head("POST", "/wallets", None, b"Transfer-Encoding: chunked"), body + INNER])
     assert statuses(replies) == [400]
 
@@ -140,13 +140,13 @@ def test_broken_chunks_are_refused(port: int, body: bytes) -> None:
     ids=repr,
 )
 def test_other_protocols_are_refused(port: int, start: bytes) -> None:
-    """Other versions of HTTP, and TLS, get one 400, and nothing after them is taken for a request."""
+    """Other HTTP versions and TLS get one 400, and the bytes after them are not parsed."""
     assert statuses(exchange(port, [start, INNER])) == [400]
 
 
 @pytest.mark.parametrize("target", [b"a:80", b"/wallets"])
 def test_a_tunnel_is_refused(port: int, target: bytes) -> None:
-    """CONNECT gets one 501, and nothing after it is taken for a request."""
+    """CONNECT gets one 501, and the bytes after it are not parsed."""
     start = b"CONNECT " + target + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
     assert statuses(exchange(port, [start, INNER])) == [501]
 
@@ -156,7 +156,7 @@ def test_a_tunnel_is_refused(port: int, target: bytes) -> None:
     ("method", "path"), [("POST", "/nope"), ("GET", "/wallets/user1/balance"), ("PUT", "/wallets")]
 )
 def test_an_answer_before_the_body_is_the_last_one(port: int, method: str, path: str, framing: str) -> None:
-    """When the answer leaves before the body has come, the connection closes and the body is dropped."""
+    """If the answer is sent before the body has arrived, the body is dropped and the connection closes."""
     start, body = {
         "length": (head(method, path, len(INNER)), INNER),
         "chunked": (head(method, path, None, b"Transfer-Encoding: chunked"), chunked(INNER)),
@@ -168,7 +168,7 @@ def test_an_answer_before_the_body_is_the_last_one(port: int, method: str, path:
 
 
 def test_a_body_that_has_come_keeps_the_connection(port: int) -> None:
-    """When the body was there before the answer left, the next request is served, also if nothing read the body."""
+    """If the body arrived before the answer was sent, the next request is served, even if the body was not read."""
     assert statuses(exchange(port, [head("POST", "/nope", len(INNER)) + INNER])) == [404, 200]
 
 
@@ -192,7 +192,7 @@ def test_endless_trailers_are_not_collected(port: int) -> None:
     "garbage", [b"\0\0\0", head("POST", "/wallets", None, TWO_MEANINGS[0])], ids=["bytes", "head"]
 )
 def test_what_follows_is_refused_after_the_answer(port: int, gate: Path, garbage: bytes) -> None:
-    """A request is answered with its own outcome, also if what follows it on the connection is no HTTP."""
+    """A request gets its own answer, even if the bytes after it are not HTTP."""
     gate.unlink(missing_ok=True)
     with Client(port) as client:
         client.send(head("POST", "/wallets/balanceTransfer", 2) + b"{}", garbage + INNER)
@@ -201,7 +201,7 @@ def test_what_follows_is_refused_after_the_answer(port: int, gate: Path, garbage
 
 
 def test_a_pipeline_is_bounded(port: int, gate: Path) -> None:
-    """Of many requests sent ahead, 16 wait for the first one; the next one is refused, and the rest is dropped."""
+    """Of many pipelined requests, 16 wait for the first one; the next one is refused, and the rest is dropped."""
     gate.unlink(missing_ok=True)
     with Client(port) as client:
         client.send(head("POST", "/wallets/balanceTransfer", 2) + b"{}", INNER * 40)
@@ -210,7 +210,7 @@ def test_a_pipeline_is_bounded(port: int, gate: Path) -> None:
 
 
 def test_a_head_that_does_not_come_times_out(tmp_path: Path) -> None:
-    """An idle connection closes, and half a head is answered with 408; a request in progress has its own time."""
+    """An idle connection closes, and an incomplete head gets 408; the timeout does not apply to a running request."""
     with service(tmp_path / "gate", "impatient") as port:
         with Client(port) as idle, Client(port) as half, Client(port) as blank, Client(port) as second:
             half.send(b"POST /wallets HTTP/1.1\r\nHost")

@@ -1,4 +1,4 @@
-"""A batch with items at fault."""
+"""Batches with bad items."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Attempts:
-    """Doubles numbers, and refuses every part that holds one of those at fault."""
+    """Doubles numbers, and refuses every part that contains a bad one."""
 
     def __init__(self, at_fault: set[int]) -> None:
         self._at_fault = at_fault
@@ -27,7 +27,7 @@ class Attempts:
 
 @pytest.mark.parametrize("at_fault", [set(), {0}, {999}, {17, 18, 500}])
 async def test_items_at_fault_fail_alone(at_fault: set[int]) -> None:
-    """All others have their results, in the order of the items."""
+    """Good items get their results, in the order of the items."""
     results = await halved(range(1000), Attempts(at_fault), -1)
     assert results == [-1 if item in at_fault else 2 * item for item in range(1000)]
 
@@ -52,5 +52,5 @@ async def test_batch_whose_items_are_all_at_fault_costs_a_bounded_number_of_tran
     ],
 )
 def test_only_errors_about_values_are_of_a_row(error: type[Exception], *, expected: bool) -> None:
-    """What every batch would meet is no row's fault."""
+    """An error that every batch would cause is not the error of a row."""
     assert is_of_a_row(error("")) is expected

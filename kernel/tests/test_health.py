@@ -1,4 +1,4 @@
-"""Health routes: cheap to answer, however many ask."""
+"""Health routes stay cheap under many requests."""
 
 import asyncio
 
@@ -10,18 +10,18 @@ pytestmark = pytest.mark.anyio
 
 
 async def seconds_of_turns(pace: Pace, count: int) -> float:
-    """How long this many calls take that come at once."""
+    """Returns the seconds that this many simultaneous calls take."""
     begun = asyncio.get_running_loop().time()
     await asyncio.gather(*(pace.turn() for _ in range(count)))
     return asyncio.get_running_loop().time() - begun
 
 
 async def test_readiness_is_paced_when_many_ask() -> None:
-    """Of calls without a pause each waits for its turn, so that they cannot take the event loop's time."""
+    """Readiness requests without a pause are delayed, so that they cannot use up the event loop's time."""
     assert await seconds_of_turns(Pace(per_s=100, delay_max_s=20), 21) >= 0.19
 
 
 async def test_pace_delays_no_call_longer_than_its_bound() -> None:
-    """A flood of questions must not make a health check time out."""
+    """Even under many requests, a health check does not time out."""
     pace = Pace(per_s=1, delay_max_s=0.05)
     assert await seconds_of_turns(pace, 1000) < 20

@@ -1,4 +1,4 @@
-"""The healthcheck of containers: ready, standby, not ready, not there."""
+"""The healthcheck of containers: ready, standby, not ready, not reachable."""
 
 import socketserver
 import subprocess
@@ -14,7 +14,7 @@ from wallet_kernel.runtime.healthcheck import is_healthy
 
 @contextmanager
 def server_answering(answer: bytes) -> Iterator[int]:
-    """The port of a server that says this to whatever it is asked."""
+    """Starts a server that sends this answer to every request, and yields its port."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -38,13 +38,13 @@ def server_answering(answer: bytes) -> Iterator[int]:
     ],
 )
 def test_service_is_healthy_if_it_is_ready_or_stands_by(answer: bytes, *, healthy: bool) -> None:
-    """A service that drains, or another server on its port, is not healthy; a standby is, because it can take over."""
+    """A standby is healthy because it can take over; a draining service or another server is not healthy."""
     with server_answering(answer) as port:
         assert is_healthy(port) is healthy
 
 
 def test_nobody_there_is_not_ready() -> None:
-    """A container whose service has not begun to listen is not ready; the program says so by its status."""
+    """If no server listens, the program exits with a failure status."""
     with server_answering(b"") as port:
         pass
     program = [sys.executable, "-m", "wallet_kernel.runtime.healthcheck"]

@@ -1,4 +1,4 @@
-"""Idempotency keys, and what makes two requests the same."""
+"""Idempotency keys, and the fingerprints that decide whether two requests are equal."""
 
 import pytest
 from hypothesis import given
@@ -12,13 +12,13 @@ FIELDS = st.lists(
 
 
 def test_no_header_is_no_key() -> None:
-    """Without a key every request is its own."""
+    """Without the header there is no key."""
     assert parse_key(None) is None
 
 
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255))
 def test_visible_ascii_is_a_key(key: str) -> None:
-    """1 to 255 visible ASCII characters, taken as they are."""
+    """A key is 1 to 255 visible ASCII characters and is returned unchanged."""
     assert parse_key(key.encode()) == key
 
 
@@ -26,7 +26,7 @@ def test_visible_ascii_is_a_key(key: str) -> None:
     "header", [b"", b"a" * 256, b"a b", b"a\tb", b"a\x7f", b"caf\xc3\xa9", b"\x00", b"a\n"]
 )
 def test_anything_else_is_refused(header: bytes) -> None:
-    """An empty, overlong or invisible key is refused; the message says what a key is."""
+    """An empty, overlong or invisible key is refused with a message that defines a key."""
     with pytest.raises(InvalidKey, match="1 to 255 visible ASCII"):
         parse_key(header)
 
@@ -35,20 +35,20 @@ def test_anything_else_is_refused(header: bytes) -> None:
 def test_fingerprints_are_equal_exactly_for_equal_meaning(
     one: list[str | int], other: list[str | int]
 ) -> None:
-    """Two requests share a fingerprint exactly if operation and every field, in its place, are the same."""
+    """Two requests have the same fingerprint if and only if their operation and all fields are equal."""
     same = list(map(str, one)) == list(map(str, other))
     assert (fingerprint("transfer", *one) == fingerprint("transfer", *other)) == same
     assert fingerprint("transfer", *one) != fingerprint("deposit", *one)
 
 
 def test_fields_keep_their_borders() -> None:
-    """A character that moves from one field to the next makes another request."""
+    """Moving a character from one field to the next changes the fingerprint."""
     assert fingerprint("transfer", "ab", "c") != fingerprint("transfer", "a", "bc")
     assert fingerprint("transfer", "user1", "user2") != fingerprint("transfer", "user2", "user1")
 
 
 def test_fingerprint_never_changes() -> None:
-    """Stored fingerprints meet those of later releases, so the value itself is part of the books."""
+    """A fingerprint's value is fixed, because later releases compare it with stored ones."""
     assert (
         fingerprint("transfer", "user1", "user2", 10_234_000, "USD").hex()
         == "0fd6c63f97146bf1d76d27be595ecb7c"

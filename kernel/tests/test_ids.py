@@ -1,4 +1,4 @@
-"""Transaction ids: version 8 UUIDs that sort by time and lead to the payer's shard."""
+"""Transaction ids: version 8 UUIDs that sort by time and contain the payer's slot."""
 
 import time
 from itertools import pairwise
@@ -14,24 +14,24 @@ from wallet_kernel.slots import SLOTS, slot_of
 
 @given(st.text(min_size=1, max_size=64))
 def test_id_carries_the_slot_of_the_payer(account: str) -> None:
-    """From the id alone the payer's slot is known, also after it was text."""
+    """The id contains the payer's slot, also after a conversion to text and back."""
     assert slot_of_transaction(UUID(str(new_transaction_id(account)))) == slot_of(account)
 
 
 def test_id_is_a_version_8_uuid() -> None:
-    """The version and variant bits are those of RFC 9562, so any UUID column and parser takes it."""
+    """The version and variant bits follow RFC 9562, so that any UUID column and parser accepts the id."""
     for number in range(200):
         issued = new_transaction_id(f"user{number}")
         assert (issued.version, issued.variant) == (8, RFC_4122)
 
 
 def test_ids_of_one_moment_differ() -> None:
-    """Uniqueness does not rest on the clock: a burst within one millisecond has no duplicate."""
+    """A burst of ids within one millisecond has no duplicates."""
     assert len({new_transaction_id("user1") for _ in range(20_000)}) == 20_000
 
 
 def test_ids_sort_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An id of a later millisecond is greater, whoever pays; so the log is appended to at its end."""
+    """An id of a later millisecond is greater for every payer, so that inserts append to the index."""
     issued = []
     for time_ms in range(1_760_000_000_000, 1_760_000_000_200):
         monkeypatch.setattr(time, "time_ns", lambda now=time_ms: now * 1_000_000)
@@ -41,7 +41,7 @@ def test_ids_sort_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_the_random_bits_vary(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time, version, slot and variant are fixed by their inputs; each of the 64 others takes both values."""
+    """The inputs determine time, version, slot and variant; each of the 64 other bits takes both values."""
     monkeypatch.setattr(time, "time_ns", lambda: 1_760_000_000_000_000_000)
     issued = [new_transaction_id("user1").int for _ in range(500)]
     ones, zeros = 0, 0
@@ -53,7 +53,7 @@ def test_only_the_random_bits_vary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.uuids())
 def test_foreign_uuid_leads_to_some_slot(foreign: UUID) -> None:
-    """A UUID that this system never issued is looked for somewhere, and not found there."""
+    """A UUID from another system has a valid slot."""
     assert 0 <= slot_of_transaction(foreign) < SLOTS
 
 

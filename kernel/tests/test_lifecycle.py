@@ -1,4 +1,4 @@
-"""Readiness, overload and drain: a service that stops is unready and finishes what it accepted."""
+"""Readiness, overload and drain: a stopping service is unready and finishes accepted requests."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -14,7 +14,7 @@ Exchange = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class Slow:
-    """An app that answers when it is let go."""
+    """An app that answers when the test releases it."""
 
     def __init__(self) -> None:
         self.gate = asyncio.Event()
@@ -27,14 +27,14 @@ class Slow:
 
 
 async def begin(exchange: Exchange, app: object, path: str = "/wallets") -> "asyncio.Task[Any]":
-    """A request that has reached the app."""
+    """Starts a request and returns once it has reached the app."""
     task: asyncio.Task[Any] = asyncio.create_task(exchange(app, "POST", path))
     await asyncio.sleep(0)
     return task
 
 
 async def test_drain_waits_for_the_requests_in_flight(exchange: Exchange) -> None:
-    """A service is drained when its last request in flight is answered, not before; the request gets its answer."""
+    """A service is drained only after its last request in flight is answered."""
     lifecycle, slow = Lifecycle(10), Slow()
     accepted = await begin(exchange, lifecycle.guard(slow))
     lifecycle.start_draining()
@@ -47,7 +47,7 @@ async def test_drain_waits_for_the_requests_in_flight(exchange: Exchange) -> Non
 
 
 async def test_draining_service_serves_the_requests_that_come(exchange: Exchange) -> None:
-    """A client with an open connection gets its answer; only a new connection must go to another replica."""
+    """A draining service still answers requests on open connections."""
     lifecycle, slow = Lifecycle(10), Slow()
     slow.gate.set()
     lifecycle.start_draining()
@@ -56,7 +56,7 @@ async def test_draining_service_serves_the_requests_that_come(exchange: Exchange
 
 @pytest.mark.parametrize("path", sorted(OPEN_PATHS))
 async def test_health_is_answered_whatever_happens(exchange: Exchange, path: str) -> None:
-    """Health and metrics pass while draining and beyond the bound: that is when they are needed."""
+    """Health and metrics are served during a drain and beyond the bound."""
     lifecycle, slow = Lifecycle(1), Slow()
     occupied = await begin(exchange, lifecycle.guard(slow))
     health = await begin(exchange, lifecycle.guard(slow), path)
@@ -68,7 +68,7 @@ async def test_health_is_answered_whatever_happens(exchange: Exchange, path: str
 
 
 async def test_overload_is_refused_beyond_the_bound(exchange: Exchange) -> None:
-    """With in_flight_max requests in flight the next gets 503; once one has ended, it is served."""
+    """With in_flight_max requests in flight the next one gets 503; after one has ended, the next one is served."""
     lifecycle, slow = Lifecycle(2), Slow()
     guarded = lifecycle.guard(slow)
     served = [await begin(exchange, guarded), await begin(exchange, guarded)]
@@ -90,7 +90,7 @@ async def test_bound_covers_every_port_of_the_service(exchange: Exchange) -> Non
 
 
 async def test_failed_request_is_no_longer_in_flight(exchange: Exchange) -> None:
-    """An app that raises, or whose request is cancelled, does not leak a place."""
+    """A request that fails or is cancelled no longer counts as in flight."""
 
     async def broken(_: Scope, __: Receive, ___: Send) -> None:
         raise OSError
@@ -106,7 +106,7 @@ async def test_failed_request_is_no_longer_in_flight(exchange: Exchange) -> None
 
 
 async def test_draining_service_is_not_ready() -> None:
-    """Whatever its checks say: a balancer must choose another replica."""
+    """A draining service is unready regardless of its checks, so that a load balancer chooses another replica."""
     lifecycle = Lifecycle(1)
     assert (await lifecycle.state()).obstacles == {}
     lifecycle.start_draining()

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, with the request and the transfer it belongs to."""
+"""Logs: one JSON object per line, with the ids of its request and transfer."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from wallet_kernel.runtime.logs import JsonFormatter, configure_logs, request_id
 
 @pytest.fixture
 def in_a_request() -> Iterator[None]:
-    """Serving request r-1, which drives transfer 1."""
+    """Sets request r-1, which executes transfer 1."""
     tokens = request_id.set("r-1"), transfer_id.set(UUID(int=1))
     yield
     request_id.reset(tokens[0])
@@ -22,7 +22,7 @@ def in_a_request() -> Iterator[None]:
 
 
 def line(message: str, *args: object, **extra: object) -> dict[str, object]:
-    """What a service named `worker` logs."""
+    """Returns the log entry of a service named `worker`."""
     record = logging.getLogger("wallet_kernel.x").makeRecord(
         "wallet_kernel.x", logging.WARNING, __file__, 1, message, args, None, extra=extra
     )
@@ -31,7 +31,7 @@ def line(message: str, *args: object, **extra: object) -> dict[str, object]:
 
 
 def test_event_with_keys() -> None:
-    """Time with zone, level, service, logger, event, and the keys it was given; no empty ones."""
+    """An entry has time with zone, level, service, logger, event, and its keys; empty keys are left out."""
     event = line("step %s", "done", shard=1, transaction=UUID(int=7))
     assert datetime.fromisoformat(str(event.pop("at"))).tzinfo is not None
     assert event == {
@@ -46,7 +46,7 @@ def test_event_with_keys() -> None:
 
 @pytest.mark.usefixtures("in_a_request")
 def test_request_and_transfer_are_named() -> None:
-    """Every line of a request carries its ids without being told."""
+    """Every entry of a request has its ids automatically."""
     event = line("debited")
     assert (event["request_id"], event["transfer_id"]) == (
         "r-1",
@@ -55,7 +55,7 @@ def test_request_and_transfer_are_named() -> None:
 
 
 def test_exception_is_in_the_same_line() -> None:
-    """A traceback is a member of its event and not lines of its own."""
+    """A traceback is a member of its entry."""
     try:
         int("broken")
     except ValueError:
@@ -66,7 +66,7 @@ def test_exception_is_in_the_same_line() -> None:
 
 
 def test_every_logger_writes_json_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    """Libraries' loggers too; below the level nothing is written, and standard output stays clean."""
+    """All loggers write JSON to standard error; entries below the level are left out, and standard output stays empty."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:

@@ -1,4 +1,4 @@
-"""Money: exact at the edge, integers inside. Python's decimal.Decimal is the model."""
+"""Money: exact decimals in JSON, integers inside. Python's decimal.Decimal is the model."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ MICROS = st.integers(0, AMOUNT_MAX_MICROS) | st.sampled_from(
 
 
 def by_decimal(text: str) -> int | None:
-    """The micros that decimal arithmetic gives, None where the amount is not acceptable."""
+    """Returns the micros by decimal arithmetic, or None for an unacceptable amount."""
     with localcontext() as context:
         context.prec = 2000
         micros = Decimal(text) * 1_000_000
@@ -29,7 +29,7 @@ def by_decimal(text: str) -> int | None:
 
 
 def parsed(raw: str) -> int | None:
-    """The micros of a JSON value, None where it is refused."""
+    """Returns the micros of a JSON value, or None if it is refused."""
     try:
         return parse_balance(raw.encode())
     except InvalidAmount:
@@ -44,26 +44,26 @@ def parsed(raw: str) -> int | None:
 @example("0.0000010")
 @example("9007199254.740993")
 def test_number_is_parsed_as_decimal_arithmetic_would(text: str) -> None:
-    """A JSON number is accepted exactly if its exact value fits, and becomes exactly that many micros."""
+    """A JSON number is accepted if and only if its exact value fits, and keeps that value."""
     assert parsed(text) == by_decimal(text)
 
 
 @given(PLAIN)
 @example("007.10")
 def test_string_of_plain_digits_is_parsed_as_decimal_arithmetic_would(text: str) -> None:
-    """A string of plain decimal digits means what the same number means."""
+    """A string of plain decimal digits has the same value as the number."""
     assert parsed(json.dumps(text)) == by_decimal(text)
 
 
 @given(MICROS)
 def test_formatted_amount_parses_back(micros: int) -> None:
-    """What goes out comes back in unchanged, over the whole range."""
+    """A formatted amount parses to the same value, over the whole range."""
     assert parse_balance(format_micros(micros).encode()) == micros
 
 
 @given(st.integers(-(2**80), 2**80))
 def test_format_is_exact_and_canonical(micros: int) -> None:
-    """Money out is exact, of either sign and any size, with no exponent and no trailing zeros."""
+    """A formatted amount is exact, for both signs and any size, without exponent and trailing zeros."""
     text = format_micros(micros)
     with localcontext() as context:
         context.prec = 100
@@ -85,13 +85,13 @@ def test_format_is_exact_and_canonical(micros: int) -> None:
     ],
 )
 def test_format_of_the_contracts_examples(micros: int, text: str) -> None:
-    """The amounts that the contract prints look as it prints them."""
+    """The contract's example amounts are formatted as in the contract."""
     assert format_micros(micros) == text
 
 
 @given(micros=st.integers(1, AMOUNT_MAX_MICROS), shift=st.integers(-400, 400))
 def test_shifted_exponent_means_the_same(micros: int, shift: int) -> None:
-    """Exponents and trailing zeros are fine as long as the exact value has at most 6 places."""
+    """Exponents and trailing zeros are accepted if the exact value has at most 6 decimal places."""
     digits = str(micros)
     text = (
         f"{digits}{'0' * shift}e{-6 - shift}"
@@ -102,7 +102,7 @@ def test_shifted_exponent_means_the_same(micros: int, shift: int) -> None:
 
 
 def test_no_float_on_the_way() -> None:
-    """Neighbours that share one binary float stay apart: 2^53 micros and the next."""
+    """Neighbouring amounts that share one binary float stay different: 2^53 micros and the next."""
     assert parse_amount(b"9007199254.740993") == 9007199254740993
     assert parse_amount(b'"9007199254.740992"') == 9007199254740992
     assert float("9223372036854.775807") == float("9223372036854.775808"), (
@@ -115,7 +115,7 @@ def test_no_float_on_the_way() -> None:
 
 @pytest.mark.parametrize("zero", ["0", "0.0", "-0", "0e99999999999", '"0"', '"0.000000000"'])
 def test_zero_opens_a_wallet_but_does_not_move(zero: str) -> None:
-    """Zero is a balance and not an amount, however it is written."""
+    """Zero, in any spelling, is a valid balance but not a valid amount."""
     assert parse_balance(zero.encode()) == 0
     with pytest.raises(InvalidAmount, match="greater than 0"):
         parse_amount(zero.encode())
@@ -156,13 +156,13 @@ def test_zero_opens_a_wallet_but_does_not_move(zero: str) -> None:
     ],
 )
 def test_refusals_say_why(raw: str, reason: str) -> None:
-    """What is not an exact amount in range is refused, with the reason."""
+    """An inexact or out-of-range amount is refused with a reason."""
     with pytest.raises(InvalidAmount, match=reason):
         parse_amount(raw.encode())
 
 
 def test_string_escapes_are_json() -> None:
-    """A JSON string is its decoded text: an escaped digit is that digit."""
+    """Escapes in a JSON string are decoded: an escaped digit is that digit."""
     assert parse_amount(rb'"\u0031.5"') == 1_500_000
 
 
@@ -182,7 +182,7 @@ def test_string_escapes_are_json() -> None:
     ids=lambda raw: f"{raw[:6].decode()}… of {len(raw)} bytes",
 )
 def test_no_number_is_expensive(raw: bytes) -> None:
-    """The worst number that fits a body costs milliseconds: no power of ten is made of its exponent."""
+    """The most expensive number that fits a body costs milliseconds, because its power of ten is not computed."""
     start = time.process_time()
     with contextlib.suppress(InvalidAmount):
         assert parse_balance(raw) == 0
@@ -190,7 +190,7 @@ def test_no_number_is_expensive(raw: bytes) -> None:
 
 
 def test_long_digits_cancelled_by_their_exponent_are_exact() -> None:
-    """A number as long as a body that means 1 is 1."""
+    """A number as long as a body with the value 1 is parsed as 1."""
     assert parse_amount(b"1" + b"0" * 60_000 + b"e-60000") == 1_000_000
     assert parse_amount(b"0." + b"0" * 59_999 + b"1e60000") == 1_000_000
 
@@ -204,6 +204,6 @@ def test_anything_else_is_refused_and_nothing_else_is_raised(raw: bytes) -> None
 
 @given(NUMBERS)
 def test_raw_member_is_what_stood_in_the_body(text: str) -> None:
-    """The way in: msgspec hands over the digits as they were sent, not a number made of them."""
+    """msgspec passes the digits of the request unchanged."""
     body = msgspec.json.decode(b'{"amount": %s }' % text.encode(), type=dict[str, msgspec.Raw])
     assert bytes(body["amount"]).decode() == text

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true of what the kernel parses and answers."""
+"""The OpenAPI document is valid, complete, and agrees with the kernel's parsers and answers."""
 
 import json
 from collections.abc import Callable
@@ -30,30 +30,30 @@ NEVER_OF_AN_OPERATION = {"not-found", "method-not-implemented"}
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The operations of the contract in a document, by name."""
+    """Returns the contract's operations in a document, by name."""
     found = (operation for path in document["paths"].values() for operation in path.values())
     return {operation["operationId"]: operation for operation in found if "operationId" in operation}
 
 
 def fits(schema: str | dict[str, Any], instance: object, document: dict[str, Any] = DOCUMENT) -> bool:
-    """Whether the instance is what a schema says, given itself or by its name in the document."""
+    """Returns whether the instance matches a schema, given as a dict or by its name in the document."""
     given = {"$ref": f"#/components/schemas/{schema}"} if isinstance(schema, str) else schema
     return bool(OAS31Validator(given | {"components": document["components"]}).is_valid(instance))
 
 
 def body_of(answer: Answer) -> object:
-    """The document of an answer."""
+    """Returns the document of an answer."""
     return json.loads(answer.body, parse_float=Decimal)
 
 
 @pytest.mark.parametrize("document", [DOCUMENT, WITH_POSITIONS], ids=["saga", "cqrs"])
 def test_document_is_valid(document: dict[str, Any]) -> None:
-    """OpenAPI 3.1, examples and defaults included, and plain JSON all through."""
+    """The document is valid OpenAPI 3.1, with valid examples and defaults, and is plain JSON."""
     assert list(OpenAPIV31SpecValidator(json.loads(json.dumps(document))).iter_errors()) == []
 
 
 def test_every_operation_is_described() -> None:
-    """The document has the operations of the table, each under its own method and path, and health."""
+    """The document has every operation under its method and path, and the health routes."""
     for name, (method, path) in OPERATIONS.items():
         assert DOCUMENT["paths"][path][method.lower()]["operationId"] == name
     assert operations(DOCUMENT).keys() == OPERATIONS.keys()
@@ -61,7 +61,7 @@ def test_every_operation_is_described() -> None:
 
 
 def test_every_problem_type_is_described() -> None:
-    """Each type is told of by some operation; only those of no operation are left out."""
+    """Every problem type that an operation can answer with is described."""
     told = {name for operation in OPERATIONS for name in problem_names(operation, positions=True)}
     assert told == PROBLEM_TYPES.keys() - NEVER_OF_AN_OPERATION
     saga = {name for operation in OPERATIONS for name in problem_names(operation)}
@@ -70,7 +70,7 @@ def test_every_problem_type_is_described() -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_problems_of_an_operation_fit_their_response(name: str) -> None:
-    """A problem document is valid where its status is described, with the headers that it carries."""
+    """A problem document matches the response of its status, including the headers."""
     responses = operations(WITH_POSITIONS)[name]["responses"]
     for problem in problem_names(name, positions=True):
         answer = Problem(problem, "Why.", transaction_id=TRANSACTION).answer("/wallets")
@@ -81,7 +81,7 @@ def test_problems_of_an_operation_fit_their_response(name: str) -> None:
 
 
 def test_problem_of_another_operation_does_not_fit() -> None:
-    """The described types are the ones of that operation, not just any."""
+    """An operation's response accepts only the problem types of that operation."""
     schema = operations(DOCUMENT)["closeWallet"]["responses"]["409"]["content"]["application/problem+json"][
         "schema"
     ]
@@ -126,7 +126,7 @@ def test_problem_of_another_operation_does_not_fit() -> None:
     ],
 )
 def test_answers_are_as_described(schema: str, answer: Answer) -> None:
-    """Every document that the kernel makes fits its schema, and has no member the schema does not know."""
+    """Every answer of the kernel matches its schema and has no other members."""
     document = body_of(answer)
     assert fits(schema, document)
     assert isinstance(document, dict)
@@ -144,7 +144,7 @@ def test_answers_are_as_described(schema: str, answer: Answer) -> None:
     ],
 )
 def test_members_are_those_of_the_structs(schema: str, parsed: type[msgspec.Struct]) -> None:
-    """What is published and what is parsed have the same members, the same of them required, in one order."""
+    """Schema and parser have the same members, the same required ones, and the same order."""
     published = DOCUMENT["components"]["schemas"][schema]
     fields = msgspec.structs.fields(parsed)
     assert set(published["properties"]) == {field.name for field in fields}
@@ -162,7 +162,7 @@ BODIES: dict[str, Callable[[Call], object]] = {
 
 @pytest.mark.parametrize("schema", BODIES)
 def test_example_bodies_are_accepted(schema: str, make_call: Callable[..., Call]) -> None:
-    """Every whole body that the document shows fits its schema, and the service takes it."""
+    """Every example body matches its schema, and the service accepts it."""
     bodies = [
         example["value"]
         for operation in operations(DOCUMENT).values()
@@ -179,7 +179,7 @@ def test_example_bodies_are_accepted(schema: str, make_call: Callable[..., Call]
 
 @pytest.mark.parametrize("document", [DOCUMENT, WITH_POSITIONS], ids=["saga", "cqrs"])
 def test_links_lead_from_creation_to_use(document: dict[str, Any]) -> None:
-    """Each operation that creates something links to operations that take its id, by their own parameters."""
+    """Each operation that creates something links to the operations that take its id."""
     created = {"openWallet", "transfer", "deposit", "withdraw"}
     for name, operation in operations(document).items():
         links = [
@@ -192,7 +192,7 @@ def test_links_lead_from_creation_to_use(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("schema", BODIES)
 def test_examples_are_accepted(schema: str, make_call: Callable[..., Call]) -> None:
-    """A body put together from the published examples is one that the service takes."""
+    """The service accepts a body built from the published examples of the members."""
     members = DOCUMENT["components"]["schemas"][schema]["properties"]
     body = {name: member.get("examples", member.get("enum"))[0] for name, member in members.items()}
     assert fits(schema, body)
@@ -226,7 +226,7 @@ def test_examples_are_accepted(schema: str, make_call: Callable[..., Call]) -> N
 def test_schema_refuses_what_the_service_refuses(
     changes: dict[str, object], make_call: Callable[..., Call]
 ) -> None:
-    """A client that validates against the document is not surprised by a 422."""
+    """The schema refuses bodies that the service refuses, so that validating clients avoid a 422."""
     body = {"fromAccount": "user1", "toAccount": "user2", "amount": 1, "currency": "USD"} | changes
     assert not fits("TransferRequest", body)
     with pytest.raises(Problem):
@@ -234,25 +234,25 @@ def test_schema_refuses_what_the_service_refuses(
 
 
 def parameters(document: dict[str, Any], name: str) -> set[str]:
-    """The parameters of an operation."""
+    """Returns the parameters of an operation."""
     return {reference["$ref"].rsplit("/", 1)[1] for reference in operations(document)[name]["parameters"]}
 
 
 def test_reads_take_their_queries() -> None:
-    """What the service looks for in a query is published, and what is published it looks for."""
+    """The published query parameters are exactly those that the service reads."""
     assert parameters(DOCUMENT, "balance") == {"accountId", "currency", "at"}
     assert parameters(DOCUMENT, "statement") == {"accountId", "limit", "cursor"}
     assert parameters(DOCUMENT, "lookUpTransfer") == {"transactionId"}
 
 
 def test_every_post_takes_an_idempotency_key() -> None:
-    """All POSTs move money; nothing else takes a key."""
+    """All POSTs, and no other operations, accept an Idempotency-Key."""
     keyed = {name for name in OPERATIONS if "Idempotency-Key" in parameters(DOCUMENT, name)}
     assert keyed == {name for name, operation in OPERATIONS.items() if operation.method == "POST"}
 
 
 def test_positions_are_of_cqrs_only() -> None:
-    """Every successful write answers its position, every read can wait for one; the saga knows neither."""
+    """In cqrs every successful write returns a position, and every read can wait for one; the saga has no positions."""
     assert "position" not in json.dumps(DOCUMENT["components"]["schemas"])
     for name, (method, _) in OPERATIONS.items():
         assert ("min_position" in parameters(WITH_POSITIONS, name)) == (method == "GET")
@@ -264,12 +264,12 @@ def test_positions_are_of_cqrs_only() -> None:
 
 
 def test_document_of_one_architecture_does_not_change_the_other() -> None:
-    """Building the document with positions leaves the one without as it was."""
+    """Building the document with positions does not change the document without them."""
     assert openapi("Saga", CURRENCIES) == DOCUMENT
 
 
 def test_keys_are_optional_and_health_needs_none() -> None:
-    """API keys are declared, and never demanded by the document: whether they are needed is a setting."""
+    """The document declares API keys as optional, because a setting decides whether they are required."""
     assert DOCUMENT["security"] == [{}, {"apiKey": []}]
     assert DOCUMENT["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
     assert DOCUMENT["paths"]["/readyz"]["get"]["security"] == [{}]

@@ -1,4 +1,4 @@
-"""What the log says about an outage."""
+"""The log entries of an outage."""
 
 import logging
 
@@ -8,7 +8,7 @@ from wallet_kernel.outages import Outage
 
 
 def test_outage_is_two_lines_however_many_calls_fail(caplog: pytest.LogCaptureFixture) -> None:
-    """The first line names the cause, the last one counts the failed calls; the next outage has lines of its own."""
+    """The first line has the cause, the last one the number of failed calls; the next outage has its own lines."""
     outage = Outage(logging.getLogger("test"), "event-store")
     outage.ended()
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""Problem documents: stable types, the right status, and what a person needs to go on."""
+"""Problem documents: stable types, correct statuses, and useful details."""
 
 import json
 from uuid import UUID
@@ -13,7 +13,7 @@ TRANSACTION = UUID("0199a0d4-7a00-8abc-8def-0123456789ab")
 
 @pytest.mark.parametrize("name", PROBLEM_TYPES)
 def test_every_type_makes_a_document(name: str) -> None:
-    """RFC 9457: type, title, status, detail, instance; the status is the answer's own."""
+    """Every type makes an RFC 9457 document: type, title, status, detail, instance; the status equals the answer's."""
     answer = Problem(name, "What happened.").answer("/wallets/user1")
     document = json.loads(answer.body)
     assert document == {
@@ -28,7 +28,7 @@ def test_every_type_makes_a_document(name: str) -> None:
 
 
 def test_problem_of_a_decided_transfer_names_it() -> None:
-    """A refusal carries the transaction's id, so that it can be looked up."""
+    """A refusal contains the transaction's id, so that clients can look it up."""
     document = json.loads(refused(Refusal.INSUFFICIENT_FUNDS, "Too little.", TRANSACTION).answer("/").body)
     assert document["transactionId"] == str(TRANSACTION)
     assert document["type"] == problem_uri("insufficient-funds")
@@ -41,13 +41,13 @@ def test_every_refusal_is_a_problem_of_the_clients(refusal: Refusal) -> None:
 
 
 def test_detail_and_instance_are_escaped() -> None:
-    """Whatever a client put into its path comes back as JSON text."""
+    """Any characters in a request's path are escaped as JSON."""
     document = json.loads(invalid_request('a "quoted"\nline').answer('/wallets/"\\é\u0000').body)
     assert document["detail"] == 'a "quoted"\nline'
     assert document["instance"] == '/wallets/"\\é\u0000'
 
 
 def test_headers_of_a_problem_are_kept() -> None:
-    """A problem's own headers come beside Retry-After."""
+    """A problem's own headers are sent together with Retry-After."""
     answer = Problem("draining", "Going.", headers=((b"connection", b"close"),)).answer("/")
     assert dict(answer.headers) == {b"connection": b"close", b"retry-after": b"1"}

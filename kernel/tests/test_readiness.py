@@ -1,4 +1,4 @@
-"""Readiness: what a service needs, asked seldom and within a deadline."""
+"""Readiness: checks of a service's dependencies, cached and with a deadline."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Dependency:
-    """Something that a service needs."""
+    """A dependency of a service."""
 
     def __init__(self, *, works: bool = True) -> None:
         self.works = works
@@ -30,12 +30,12 @@ class Dependency:
 
 @pytest.fixture
 def always_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every question for readiness runs the checks."""
+    """Makes every readiness request run the checks."""
     monkeypatch.setattr(readiness, "FRESH_S", 0.0)
 
 
 async def test_ready_means_every_need_is_met(always_stale: None) -> None:
-    """Each check that fails is named with its reason, and has its metric at 0."""
+    """Each failing check is listed with its reason, and its metric is 0."""
     database, cache = Dependency(), Dependency()
     ready = Readiness({"database": database.check, "cache": cache.check})
     assert await ready.state() == ({}, {})
@@ -46,7 +46,7 @@ async def test_ready_means_every_need_is_met(always_stale: None) -> None:
 
 
 async def test_one_of_several_is_enough_to_be_ready(always_stale: None) -> None:
-    """A dead shard degrades the service; it is unready only when all of them are dead."""
+    """A dead shard degrades the service; only if all shards are dead, it is unready."""
     shards = [Dependency(), Dependency(works=False)]
     ready = Readiness({}, {f"shard-{number}": shard.check for number, shard in enumerate(shards)})
     assert await ready.state() == ({}, {"shard-1": "NotReady: no connection yet"})
@@ -55,7 +55,7 @@ async def test_one_of_several_is_enough_to_be_ready(always_stale: None) -> None:
 
 
 async def test_checks_run_once_for_all_who_ask_within_a_moment() -> None:
-    """Two hundred questions, at once and one after the other, cost one check."""
+    """Two hundred requests, concurrent and sequential, cost one check."""
     database = Dependency()
     ready = Readiness({"database": database.check})
     await asyncio.gather(*(ready.state() for _ in range(100)))
@@ -65,7 +65,7 @@ async def test_checks_run_once_for_all_who_ask_within_a_moment() -> None:
 
 
 async def test_check_goes_on_when_the_client_that_began_it_leaves() -> None:
-    """The others who wait get its result."""
+    """If the client that started a check disconnects, the other clients still get its result."""
     database = Dependency()
     database.answers.clear()
     ready = Readiness({"database": database.check})
@@ -79,7 +79,7 @@ async def test_check_goes_on_when_the_client_that_began_it_leaves() -> None:
 
 
 async def test_silent_dependency_fails_its_check_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readiness answers although a dependency does not."""
+    """An unresponsive dependency does not block readiness requests."""
     monkeypatch.setattr(readiness, "CHECK_DEADLINE_S", 0.05)
     database = Dependency()
     database.answers.clear()
