@@ -126,11 +126,11 @@ async def test_health_is_on_both_ports(exchange: Exchange, app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "expected"),
     [(public, ["database"]), (own, {"database": "NotReady: not migrated"})],
     ids=["public", "own"],
 )
-async def test_not_ready_says_why(exchange: Exchange, make: Callable[..., App], told: object) -> None:
+async def test_not_ready_says_why(exchange: Exchange, make: Callable[..., App], expected: object) -> None:
     """An unready service answers 503 with Retry-After; only the internal port shows reasons; /livez answers 200."""
 
     async def database() -> None:
@@ -139,7 +139,7 @@ async def test_not_ready_says_why(exchange: Exchange, make: Callable[..., App], 
     app = make(lifecycle=Lifecycle(10, {"database": database}))
     reply = await exchange(app, "GET", "/readyz")
     assert (reply.status, reply.headers["retry-after"]) == (503, "1")
-    assert reply.document == {"status": "not ready", "obstacles": told}
+    assert reply.document == {"status": "not ready", "obstacles": expected}
     assert (await exchange(app, "GET", "/livez")).status == 200
 
 

@@ -39,7 +39,7 @@ def watching(root: Path) -> Containers:
     return Containers(cgroup_tree(root), ContainerNames(IDS.__getitem__), "wallet", KINDS)
 
 
-def told(containers: Containers) -> dict[tuple[str, str], list[float]]:
+def exported(containers: Containers) -> dict[tuple[str, str], list[float]]:
     """Returns the exported values, by component and kind: CPU time, and memory if it is counted."""
     found: dict[tuple[str, str], list[float]] = {}
     for family in containers.collect():
@@ -52,7 +52,7 @@ def test_the_stacks_containers_are_told_of(root: Path) -> None:
     """Each component has its service's name; other containers of the network are ignored."""
     containers = watching(root)
     containers.look()
-    assert told(containers) == {("redis", "redis"): [1, 1], ("events", "postgres"): [2, 2]}
+    assert exported(containers) == {("redis", "redis"): [1, 1], ("events", "postgres"): [2, 2]}
 
 
 def test_what_comes_and_goes_is_noticed(root: Path) -> None:
@@ -63,9 +63,9 @@ def test_what_comes_and_goes_is_noticed(root: Path) -> None:
     for file in cgroup.iterdir():
         file.unlink()
     cgroup.rmdir()
-    assert ("redis", "redis") not in told(containers)
+    assert ("redis", "redis") not in exported(containers)
     write(cgroup, cpu_s=0, memory_bytes=5)
-    assert told(containers)["redis", "redis"] == [0, 5]
+    assert exported(containers)["redis", "redis"] == [0, 5]
 
 
 def test_a_machine_that_does_not_count_memory_still_tells_cpu_time(root: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_machine_that_does_not_count_memory_still_tells_cpu_time(root: Path) -
         file.unlink()
     containers = watching(root)
     containers.look()
-    assert told(containers) == {("redis", "redis"): [1], ("events", "postgres"): [2]}
+    assert exported(containers) == {("redis", "redis"): [1], ("events", "postgres"): [2]}
 
 
 def test_to_be_scraped_asks_nobody(root: Path) -> None:
@@ -88,10 +88,10 @@ def test_to_be_scraped_asks_nobody(root: Path) -> None:
     containers = Containers(cgroup_tree(root), ContainerNames(ask), "wallet", KINDS)
     containers.look()
     write(root / "docker" / ("3d" * 32), cpu_s=4, memory_bytes=4)
-    assert len(told(containers)) == 2
+    assert len(exported(containers)) == 2
     assert len(asked) == len(IDS)
     containers.look()
-    assert told(containers)["redis-2", "redis"] == [4, 4]
+    assert exported(containers)["redis-2", "redis"] == [4, 4]
 
 
 def test_a_service_may_have_a_kind_of_another_name() -> None:

@@ -66,7 +66,7 @@ def test_exception_is_in_the_same_line() -> None:
 
 
 def test_every_logger_writes_json_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    """All loggers write JSON to standard error; entries below the level are left out, and standard output stays empty."""
+    """All loggers write JSON to standard error and leave out entries below the level; standard output stays empty."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:

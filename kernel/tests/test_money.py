@@ -204,6 +204,6 @@ def test_anything_else_is_refused_and_nothing_else_is_raised(raw: bytes) -> None
 
 @given(NUMBERS)
 def test_raw_member_is_what_stood_in_the_body(text: str) -> None:
-    """msgspec passes the digits of the request unchanged."""
+    """The decoder (msgspec) passes the digits of the request unchanged."""
     body = msgspec.json.decode(b'{"amount": %s }' % text.encode(), type=dict[str, msgspec.Raw])
     assert bytes(body["amount"]).decode() == text

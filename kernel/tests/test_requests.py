@@ -1,4 +1,4 @@
-"""Requests: every wrong one is refused here, with a problem that says what is wrong with it."""
+"""Requests: every invalid one is refused here, with a problem that names the cause."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -33,27 +33,27 @@ by_parser = pytest.mark.parametrize(("parse", "good"), PARSERS, ids=["transfer",
 
 
 def refusal(parse: Callable[[Call], object], call: Call) -> Problem:
-    """The problem that a parser raises."""
+    """Returns the problem that a parser raises."""
     with pytest.raises(Problem) as raised:
         parse(call)
     return raised.value
 
 
 def body(good: Mapping[str, object], **changes: object) -> bytes:
-    """A good body with some members changed; None takes a member away."""
+    """Returns a valid body with some members changed; None removes a member."""
     members = {name: value for name, value in {**good, **changes}.items() if value is not None}
     return json.dumps(members).encode()
 
 
 def test_transfer(make_call: MakeCall) -> None:
-    """The contract's example: the amount arrives as exact micros."""
+    """The contract's example is parsed, with the amount in exact micros."""
     assert REQUESTS.transfer(make_call(body(TRANSFER))) == TransferRequest(
         "user1", "user2", 10_234_000, "USD"
     )
 
 
 def test_wallet(make_call: MakeCall) -> None:
-    """A wallet opens with 0 unless a balance is given."""
+    """A wallet opens with 0 unless the body has a balance."""
     assert REQUESTS.wallet(make_call(body(WALLET))) == WalletRequest("user1", "USD", 5_000_000)
     assert REQUESTS.wallet(make_call(body(WALLET, balance=None))) == WalletRequest("user1", "USD", 0)
     assert REQUESTS.wallet(make_call(body(WALLET, balance=0))) == WalletRequest("user1", "USD", 0)
@@ -78,7 +78,7 @@ def test_cash(make_call: MakeCall) -> None:
 def test_bad_money_is_invalid(
     make_call: MakeCall, parse: Callable[[Call], object], good: Mapping[str, object], member: str, bad: object
 ) -> None:
-    """Money that is no exact amount in range is a 422 that names the member."""
+    """An inexact or out-of-range amount is a 422 that names the member."""
     problem = refusal(parse, make_call(body(good, **{member: bad}), params={"accountId": "user1"}))
     assert problem.name == "invalid-request"
     assert problem.detail.startswith(f"{member} ")
@@ -92,7 +92,7 @@ def test_nothing_is_not_an_amount(make_call: MakeCall, zero: object) -> None:
 
 @pytest.mark.parametrize("account", BAD_ACCOUNTS)
 def test_bad_account_is_invalid_wherever_it_stands(make_call: MakeCall, account: str) -> None:
-    """A name outside the pattern is a 422; one that begins with @ is the system's and matches nothing."""
+    """An account name outside the pattern is a 422 in every member; so are names that begin with @."""
     calls = [
         (REQUESTS.transfer, make_call(body(TRANSFER, fromAccount=account))),
         (REQUESTS.transfer, make_call(body(TRANSFER, toAccount=account))),
@@ -105,7 +105,7 @@ def test_bad_account_is_invalid_wherever_it_stands(make_call: MakeCall, account:
 
 @given(st.from_regex(requests.ACCOUNT_PATTERN[:-1], fullmatch=True))
 def test_every_name_of_the_pattern_is_taken(account: str) -> None:
-    """The published pattern and the check are one: what it matches is an account name as it stands."""
+    """Every name that matches the published pattern is accepted unchanged."""
     assert requests.account_id(account, "accountId") == account
 
 
@@ -124,13 +124,13 @@ def test_name_of_the_transfer_route_is_reserved(make_call: MakeCall) -> None:
     ids=["other-value", "same-value", "escaped-name"],
 )
 def test_body_is_invalid_with_a_repeated_member(make_call: MakeCall, text: bytes) -> None:
-    """A body that has a member twice is refused, however the name is written and whatever the values."""
+    """A body with a repeated member is refused, for every spelling of the name and all values."""
     problem = refusal(REQUESTS.cash, make_call(text, params={"accountId": "user1"}))
     assert "more than once" in problem.detail
 
 
 def test_transfer_to_oneself_is_invalid(make_call: MakeCall) -> None:
-    """Payer and payee differ."""
+    """Payer and payee must differ."""
     assert "same wallet" in refusal(REQUESTS.transfer, make_call(body(TRANSFER, toAccount="user1"))).detail
 
 
@@ -139,7 +139,7 @@ def test_transfer_to_oneself_is_invalid(make_call: MakeCall) -> None:
 def test_unknown_currency_is_invalid(
     make_call: MakeCall, parse: Callable[[Call], object], good: Mapping[str, object], currency: str
 ) -> None:
-    """Only this installation's currencies; the problem lists them."""
+    """Only this installation's currencies are accepted; the problem lists them."""
     call = make_call(body(good, currency=currency), params={"accountId": "user1"})
     assert refusal(parse, call).detail == "currency must be one of EUR, USD."
 
@@ -148,7 +148,7 @@ def test_unknown_currency_is_invalid(
 def test_shape_is_checked(
     make_call: MakeCall, parse: Callable[[Call], object], good: Mapping[str, object]
 ) -> None:
-    """Unknown or missing members, and members of another type, are a 422 that names them."""
+    """Unknown members, missing members and wrong types are a 422 that names the member."""
     params = {"accountId": "user1"}
     assert "fee" in refusal(parse, make_call(body(good, fee=1), params=params)).detail
     assert "currency" in refusal(parse, make_call(body(good, currency=None), params=params)).detail
@@ -175,13 +175,13 @@ def test_shape_is_checked(
 def test_what_is_no_json_object_is_invalid(
     make_call: MakeCall, parse: Callable[[Call], object], good: Mapping[str, object], raw: bytes
 ) -> None:
-    """Malformed bodies are a 422 and never another error."""
+    """A malformed body is a 422 and never another error."""
     assert refusal(parse, make_call(raw, params={"accountId": "user1"})).name == "invalid-request"
 
 
 @pytest.mark.parametrize("depth", [2_000, 30_000])
 def test_deep_nesting_is_invalid(make_call: MakeCall, depth: int) -> None:
-    """A body nested as deep as its size allows is a 422: it does not exhaust the stack."""
+    """A body nested as deeply as its size allows is a 422 and does not exhaust the stack."""
     raw = b'{"fromAccount":"a","toAccount":"b","currency":"USD","amount":%s1%s}' % (
         b"[" * depth,
         b"]" * depth,
@@ -197,7 +197,7 @@ def test_deep_nesting_is_invalid(make_call: MakeCall, depth: int) -> None:
 def test_another_content_type_is_unsupported(
     make_call: MakeCall, parse: Callable[[Call], object], good: Mapping[str, object], content_type: str | None
 ) -> None:
-    """A body that does not say it is JSON is a 415, whatever it holds."""
+    """A body without a JSON content type is a 415, whatever its content."""
     headers = {} if content_type is None else {"content-type": content_type}
     call = make_call(body(good), params={"accountId": "user1"}, headers=headers)
     assert refusal(parse, call).name == "unsupported-media-type"
@@ -207,13 +207,13 @@ def test_another_content_type_is_unsupported(
     "content_type", ["application/json", "Application/JSON; charset=utf-8", "application/json "]
 )
 def test_json_content_types(make_call: MakeCall, content_type: str) -> None:
-    """Letter case, parameters and trailing space do not matter."""
+    """Letter case, parameters and trailing space of the content type do not matter."""
     call = make_call(body(TRANSFER), headers={"content-type": content_type})
     assert REQUESTS.transfer(call).currency == "USD"
 
 
 def test_status(make_call: MakeCall) -> None:
-    """PUT takes active or frozen, nothing else."""
+    """PUT accepts only active and frozen."""
     assert requests.frozen(make_call(b'{"status":"frozen"}')) is True
     assert requests.frozen(make_call(b'{"status":"active"}')) is False
     for raw in (b'{"status":"closed"}', b'{"status":null}', b"{}", b'{"status":"frozen","x":1}'):
@@ -221,7 +221,7 @@ def test_status(make_call: MakeCall) -> None:
 
 
 def test_query_currency(make_call: MakeCall) -> None:
-    """?currency= may be left out; an unknown one is a 422."""
+    """?currency= is optional; an unknown currency is a 422."""
     assert REQUESTS.query_currency(make_call()) is None
     assert REQUESTS.query_currency(make_call(query="currency=EUR")) == "EUR"
     for query in ("currency=CHF", "currency="):
@@ -229,7 +229,7 @@ def test_query_currency(make_call: MakeCall) -> None:
 
 
 def test_transaction_id(make_call: MakeCall) -> None:
-    """Only the spelling of our own answers names a transfer; any other is a 404, not a 422."""
+    """Only the spelling of our own answers finds a transfer; any other is a 404, not a 422."""
     text = "0199a0d4-7a00-8abc-8def-0123456789ab"
     assert requests.transaction_id(make_call(params={"transactionId": text})) == UUID(text)
     for bad in (
@@ -252,7 +252,7 @@ def test_transaction_id(make_call: MakeCall) -> None:
 
 
 def test_statement(make_call: MakeCall) -> None:
-    """A page has 50 postings unless told otherwise, and continues below the version its cursor names."""
+    """A page has 50 postings by default, and starts below the version in its cursor."""
     params = {"accountId": "user1"}
     assert requests.statement(make_call(params=params)) == StatementRequest("user1", 50, None)
     asked = make_call(params=params, query="limit=500&cursor=v17")
@@ -280,7 +280,7 @@ def test_statement(make_call: MakeCall) -> None:
     ],
 )
 def test_bad_page_is_invalid(make_call: MakeCall, query: str) -> None:
-    """A limit out of range, or a cursor that no page gave, is a 422."""
+    """A limit out of range or a malformed cursor is a 422."""
     assert (
         refusal(requests.statement, make_call(params={"accountId": "user1"}, query=query)).name
         == "invalid-request"
@@ -300,20 +300,20 @@ def test_bad_page_is_invalid(make_call: MakeCall, query: str) -> None:
     ],
 )
 def test_moment(make_call: MakeCall, at: str, moment: datetime) -> None:
-    """?at= is an RFC 3339 time; a plus sign that was not percent-encoded is understood."""
+    """?at= is an RFC 3339 time; a plus sign without percent-encoding is accepted."""
     assert requests.moment(make_call(query=f"at={at}")) == moment
 
 
 @given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), st.integers(-1439, 1439))  # noqa: DTZ001 - bounds are naive
 def test_moment_of_any_time_and_zone(wall: datetime, offset_minutes: int) -> None:
-    """Any moment that RFC 3339 can write is the same moment when read."""
+    """Any RFC 3339 time is parsed as the same moment."""
     moment = wall.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
     call = Call({"query_string": f"at={quote(moment.isoformat())}".encode(), "headers": []})
     assert requests.moment(call) == moment
 
 
 def test_no_moment(make_call: MakeCall) -> None:
-    """Without ?at= it is the balance of now."""
+    """Without ?at=, the read is of the current balance."""
     assert requests.moment(make_call()) is None
 
 
@@ -338,12 +338,12 @@ def test_no_moment(make_call: MakeCall) -> None:
     ],
 )
 def test_bad_moment_is_invalid(make_call: MakeCall, at: str) -> None:
-    """A time without a zone, or that is none, is a 422."""
+    """An invalid time, or a time without a zone, is a 422."""
     assert refusal(requests.moment, make_call(query=f"at={at}")).name == "invalid-request"
 
 
 def test_idempotency_key(make_call: MakeCall) -> None:
-    """A key is taken without the whitespace around it; one that is none is a 422 and not ignored."""
+    """Whitespace around a key is removed; a malformed key is a 422 and not ignored."""
     assert requests.idempotency_key(make_call()) is None
     assert requests.idempotency_key(make_call(headers={"Idempotency-Key": "k-1 "})) == "k-1"
     for key in ("", "a b", "a" * 256, "é"):
@@ -354,13 +354,13 @@ def test_idempotency_key(make_call: MakeCall) -> None:
 
 @pytest.mark.parametrize("text", ["-1", "abc", "1.5", "", "9" * 19, "1e3", "+1", " 1", "\u0661"])
 def test_a_position_is_a_whole_number(text: str) -> None:
-    """What cannot be a position is a 422, not an endless wait."""
+    """A malformed position is a 422, not an endless wait."""
     with pytest.raises(Problem) as raised:
         requests.min_position(Call({"query_string": urlencode({"min_position": text}).encode()}))
     assert raised.value.name == "invalid-request"
 
 
 def test_without_a_position_any_answer_will_do() -> None:
-    """Reads that name none do not wait."""
+    """A read without a position does not wait."""
     assert requests.min_position(Call({"query_string": b""})) == 0
     assert requests.min_position(Call({"query_string": b"min_position=42"})) == 42

@@ -1,4 +1,4 @@
-"""What every service tells of itself: its event loop, its pools, its books."""
+"""The metrics of every service: its event loop and its pools."""
 
 import asyncio
 import time
@@ -13,22 +13,22 @@ pytestmark = pytest.mark.anyio
 
 
 def metric(name: str, **labels: str) -> float:
-    """What this process tells under that name; 0 if nothing."""
+    """Returns the value of this process's metric with that name, or 0 without one."""
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 async def test_a_blocked_event_loop_shows() -> None:
-    """Work that does not yield for 0.3 s makes the loop late by about as much."""
+    """Work that blocks the event loop makes its lag about as long."""
     before_s = metric("wallet_event_loop_lag_seconds_sum")
     async with loop_lag_watched():
         await asyncio.sleep(0)
-        time.sleep(0.4)  # noqa: ASYNC251 -- the very thing that is measured
+        time.sleep(0.4)  # noqa: ASYNC251 -- the test measures blocking
         await asyncio.sleep(0.15)
     assert metric("wallet_event_loop_lag_seconds_sum") - before_s > 0.2
 
 
 async def test_an_idle_event_loop_is_on_time() -> None:
-    """The measure itself adds no lag worth the name."""
+    """The measurement itself adds no significant lag."""
     before_s, count = (metric(f"wallet_event_loop_lag_seconds_{what}") for what in ("sum", "count"))
     async with loop_lag_watched():
         await asyncio.sleep(0.35)
@@ -38,7 +38,7 @@ async def test_an_idle_event_loop_is_on_time() -> None:
 
 
 def test_transfers_are_counted_by_outcome() -> None:
-    """One counter an outcome, the same one every time: no look-up by label on the hot path."""
+    """Each outcome has one cached counter, so that a transfer does not look up its label."""
     before = metric("wallet_transfers_total", outcome="as-tested")
     transfers("as-tested").inc()
     assert metric("wallet_transfers_total", outcome="as-tested") == before + 1
@@ -47,7 +47,7 @@ def test_transfers_are_counted_by_outcome() -> None:
 
 @dataclass
 class FakePool:
-    """Numbers where asyncpg has connections."""
+    """A pool with fixed numbers."""
 
     open: int
     idle: int
@@ -63,7 +63,7 @@ class FakePool:
 
 
 def test_a_pool_tells_how_busy_it_is() -> None:
-    """In use is what is open and not idle, at the moment somebody asks."""
+    """The connections in use are the open ones minus the idle ones, at the time of each scrape."""
     pool = FakePool(open=3, idle=1)
     watch_pool("tested", pool)
     assert metric("wallet_pool_in_use", pool="tested") == 2

@@ -1,4 +1,4 @@
-"""Secrets that containers share: random, made once, and the user's own if there is one."""
+"""Secrets that containers share: random, created once, or chosen by the user."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from wallet_kernel.runtime.secret_files import main
 
 
 def test_each_missing_secret_is_made(tmp_path: Path) -> None:
-    """Every file gets a random word of its own that its readers, whoever they are, can read and not change."""
+    """Every missing file gets its own random word, which every user may read and none may change."""
     paths = [tmp_path / "owner" / "database", tmp_path / "service" / "redis"]
     main([str(path) for path in paths])
     words = {path.read_text() for path in paths}
@@ -19,7 +19,7 @@ def test_each_missing_secret_is_made(tmp_path: Path) -> None:
 
 
 def test_what_is_there_stays(tmp_path: Path) -> None:
-    """A second start finds the words of the first: the databases know no others."""
+    """A second start keeps the existing words, because the databases already use them."""
     main([str(tmp_path / "redis")])
     word = (tmp_path / "redis").read_text()
     main([str(tmp_path / "redis")])
@@ -38,7 +38,7 @@ def test_the_users_own_word_goes_first(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_word_that_would_break_something_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
-    """Words stand in URLs, SQL and configuration files; the refusal names the secret and not its word."""
+    """A word that is unsafe in URLs, SQL or files is refused; the error names the secret but not the word."""
     monkeypatch.setenv("WALLET_SECRET_REDIS", word)
     with pytest.raises(SystemExit, match="redis") as stopped:
         main([str(tmp_path / "redis")])

@@ -1,4 +1,4 @@
-"""The runtime as it is used: a real process, a real port, real signals."""
+"""The runtime as a process, with a port and signals."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ PATIENCE_S = 20
 
 
 class Process:
-    """A running small_service.py and what it logs."""
+    """A running small_service.py and its log."""
 
     def __init__(self, port: int, gate: Path, *options: str) -> None:
         self.port = port
@@ -95,7 +95,7 @@ Start = Callable[..., Process]
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Returns a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -104,7 +104,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def start(free_port: int, tmp_path: Path) -> Iterator[Start]:
-    """Starts services on the free port; whatever still runs at the end is killed."""
+    """Starts services on the free port, and kills those that still run at the end."""
     started: list[Process] = []
 
     def start_one(*options: str, served: bool = True) -> Process:
@@ -120,7 +120,7 @@ def start(free_port: int, tmp_path: Path) -> Iterator[Start]:
 
 
 def in_background(process: Process) -> "Queue[Any]":
-    """Sends a slow request; the queue gets its reply, or the error."""
+    """Sends a slow request; the queue gets its reply or the error."""
     replies: Queue[Any] = Queue()
 
     def send() -> None:
@@ -135,7 +135,7 @@ def in_background(process: Process) -> "Queue[Any]":
 
 
 def kept_alive(process: Process) -> http.client.HTTPConnection:
-    """A connection that has served one request and is open."""
+    """Returns an open connection that has served one request."""
     connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=PATIENCE_S)
     connection.connect()
     assert ask(connection) == (200, None)
@@ -143,7 +143,7 @@ def kept_alive(process: Process) -> http.client.HTTPConnection:
 
 
 def ask(connection: http.client.HTTPConnection) -> tuple[int, str | None]:
-    """The status of a quick request on this connection, and its `Connection` header; 0 if there is no answer."""
+    """Returns the status of a quick request on this connection and its `Connection` header, or 0 without an answer."""
     connection.auto_open = 0
     try:
         connection.request("GET", "/wallets/user1/balance")
@@ -156,7 +156,7 @@ def ask(connection: http.client.HTTPConnection) -> tuple[int, str | None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_drains(start: Start, number: signal.Signals) -> None:
-    """What was accepted is finished, the port takes no new connection, then resources close; exit status 0."""
+    """On a signal, accepted requests finish, the port closes, then the resources close; the exit status is 0."""
     process = start()
     slow = in_background(process)
     process.stop(number)
@@ -170,7 +170,7 @@ def test_signal_drains(start: Start, number: signal.Signals) -> None:
 
 
 def test_draining_service_serves_open_connections_once_more(start: Start) -> None:
-    """A request on a connection that was open is served and the answer closes the connection; then the process ends."""
+    """A draining service serves one more request per open connection, closes the connection, and then exits."""
     process = start()
     connections = [kept_alive(process) for _ in range(3)]
     process.stop(signal.SIGTERM)
@@ -181,7 +181,7 @@ def test_draining_service_serves_open_connections_once_more(start: Start) -> Non
 
 
 def test_idle_connection_does_not_delay_the_exit(start: Start) -> None:
-    """A client that keeps its connection open without asking anything is disconnected after `idle_s`."""
+    """An idle connection of a client is closed after `idle_s`."""
     process = start()
     with socket.create_connection(("127.0.0.1", process.port)) as idle:
         idle.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -193,7 +193,7 @@ def test_idle_connection_does_not_delay_the_exit(start: Start) -> None:
 
 @pytest.mark.slow
 def test_stuck_request_does_not_prevent_the_exit(start: Start) -> None:
-    """After the drain's timeout a request that never ends is cut off, and resources are closed even so."""
+    """A request that never ends is cancelled after the drain's timeout, and the resources are still closed."""
     process = start()
     stuck = in_background(process)
     process.stop(signal.SIGTERM)
@@ -204,7 +204,7 @@ def test_stuck_request_does_not_prevent_the_exit(start: Start) -> None:
 
 
 def test_taken_port_is_one_clear_line(start: Start, free_port: int) -> None:
-    """A port that is taken ends the start with status 1 and one line that names it; resources are closed."""
+    """If the port is in use, the service logs one line with the port, closes its resources and exits with status 1."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", free_port))
         other.listen()
@@ -218,7 +218,7 @@ def test_taken_port_is_one_clear_line(start: Start, free_port: int) -> None:
 
 
 def test_replicas_share_a_port(start: Start) -> None:
-    """With `shared`, a second replica listens on the same port; when the first is gone the second serves."""
+    """With `shared`, a second replica listens on the same port and serves after the first one has exited."""
     first, second = start("shared"), start("shared", served=False)
     second.wait_for("Started")
     first.stop(signal.SIGTERM)
@@ -227,14 +227,14 @@ def test_replicas_share_a_port(start: Start) -> None:
 
 
 def test_shared_port_is_not_taken_from_others(start: Start, free_port: int) -> None:
-    """Sharing is among replicas: a program that did not ask for it keeps the port to itself."""
+    """A port is shared only among replicas: a program without `shared` keeps its port to itself."""
     start()
     second = start("shared", served=False)
     assert second.exit_status() == 1
 
 
 def test_wire_is_as_the_contract_says(start: Start) -> None:
-    """The server adds no name, trims space around header values, and answers HEAD without a body."""
+    """The server sends no name, trims space around header values, and answers HEAD without a body."""
     process = start()
     status, headers, body = process.request("GET", "/wallets/user1/balance", **{"X-Echo": " abc \t"})
     assert (status, body) == (200, b"abc")
@@ -244,7 +244,7 @@ def test_wire_is_as_the_contract_says(start: Start) -> None:
 
 @pytest.mark.parametrize("size", [70_000, 3_000_000])
 def test_large_body_gets_its_answer(start: Start, size: int) -> None:
-    """A client that sends far too much still reads the 413, and not a broken connection."""
+    """A client that sends a far too large body still receives the 413, not a connection reset."""
     process = start()
     message = b"POST /wallets/balanceTransfer HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
     with socket.create_connection(("127.0.0.1", process.port)) as client:
@@ -257,7 +257,7 @@ def test_large_body_gets_its_answer(start: Start, size: int) -> None:
     "head", [b"GET /%s", b"GET /wallets/user1/balance HTTP/1.1\r\nX-Long: %s"], ids=["path", "header"]
 )
 def test_a_head_without_end_is_not_collected(start: Start, head: bytes) -> None:
-    """It is refused after a bounded number of bytes, and whoever else asks is answered."""
+    """An endless head is refused after a bounded number of bytes, and other clients are served."""
     process = start()
     with socket.create_connection(("127.0.0.1", process.port), PATIENCE_S) as client:
         for _ in range(30):
@@ -268,7 +268,7 @@ def test_a_head_without_end_is_not_collected(start: Start, head: bytes) -> None:
 
 
 def test_a_long_head_that_ends_is_taken(start: Start) -> None:
-    """The bound is far above what clients send, and counts each request of a connection by itself."""
+    """The bound is far above the heads of usual clients, and applies to each request separately."""
     process = start()
     connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=PATIENCE_S)
     for _ in range(3):

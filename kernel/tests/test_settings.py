@@ -1,4 +1,4 @@
-"""Settings: from the environment only, complete and valid, or the service does not start."""
+"""Settings come only from the environment. If one is missing or invalid, the service does not start."""
 
 from pathlib import Path
 
@@ -12,18 +12,18 @@ SECRET = "sixteen letters!"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The two settings that have no default."""
+    """Sets the two settings without a default."""
     monkeypatch.setenv("WALLET_PORT", "4001")
     monkeypatch.setenv("WALLET_SERVICE_SECRET", SECRET)
 
 
 def read() -> ServiceSettings:
-    """Settings as a service reads them."""
+    """Returns the settings as a service reads them."""
     return ServiceSettings.model_validate({})
 
 
 def test_defaults_are_for_one_machine() -> None:
-    """Loopback, the contract's currencies, and bounds."""
+    """The defaults are the loopback address, the contract's currencies, and bounds."""
     settings = read()
     assert (settings.host, settings.port) == ("127.0.0.1", 4001)
     assert settings.currencies == ("USD", "EUR", "GBP")
@@ -33,14 +33,14 @@ def test_defaults_are_for_one_machine() -> None:
 
 @pytest.mark.parametrize("missing", ["WALLET_PORT", "WALLET_SERVICE_SECRET"])
 def test_what_has_no_default_is_needed(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    """A service that was told no port or secret does not start; the error names the setting."""
+    """Without a port or secret, a service does not start, and the error names the setting."""
     monkeypatch.delenv(missing)
     with pytest.raises(ValidationError, match=missing.removeprefix("WALLET_").lower()):
         read()
 
 
 def test_secret_is_not_printed() -> None:
-    """Neither repr nor an error message shows the secret."""
+    """Neither repr nor an error message contains the secret."""
     settings = read()
     assert SECRET not in repr(settings)
     assert settings.service_secret.get_secret_value() == SECRET
@@ -55,14 +55,14 @@ def test_short_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("written", ["USD,CHF", " USD , CHF ,", '["USD", "CHF"]'])
 def test_lists_are_written_with_commas_or_as_json(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
-    """Both ways of writing a list mean the same."""
+    """A list may be written with commas or as JSON."""
     monkeypatch.setenv("WALLET_CURRENCIES", written)
     assert read().currencies == ("USD", "CHF")
 
 
 @pytest.mark.parametrize("written", ["", ",", "[]", "usd", "US", 'U"D', '["USD"', "[7]"])
 def test_currencies_are_codes(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
-    """At least one, three capital letters each: documents are put together from them without escaping."""
+    """Currencies are one or more codes of three capital letters, because documents contain them without escaping."""
     monkeypatch.setenv("WALLET_CURRENCIES", written)
     with pytest.raises(ValidationError, match="currencies"):
         read()
@@ -72,26 +72,26 @@ def test_currencies_are_codes(monkeypatch: pytest.MonkeyPatch, written: str) -> 
     ("name", "value"), [("DRAIN_TIMEOUT_S", "0"), ("IN_FLIGHT_MAX", "0"), ("PORT", "http")]
 )
 def test_values_out_of_range_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """A bound of nothing, or a port that is none, stops the service at its start."""
+    """A bound of 0 or an invalid port stops the service at its start."""
     monkeypatch.setenv(f"WALLET_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):
         read()
 
 
 def test_settings_never_change() -> None:
-    """They are read once; afterwards nobody can alter them."""
+    """Settings cannot be changed after they are read."""
     settings = read()
     with pytest.raises(ValidationError, match="frozen"):
         settings.port = 1  # type: ignore[misc]
 
 
 def test_every_setting_is_described() -> None:
-    """A setting says what it is for where it is defined."""
+    """Every setting has a description in its definition."""
     assert all(field.description for field in ServiceSettings.model_fields.values())
 
 
 def test_a_password_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`{file:/path}` inside a value is the content of that file, also in a list."""
+    """`{file:/path}` in a value is replaced by the content of that file, also in a list."""
     (tmp_path / "word").write_text("from a file\n")
     monkeypatch.setenv("WALLET_SERVICE_SECRET", f"secret {{file:{tmp_path}/word}}")
     monkeypatch.setenv("WALLET_API_KEYS", f"first,{{file:{tmp_path}/word}}")
@@ -101,7 +101,7 @@ def test_a_password_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_a_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the setting and the file."""
+    """If the file is missing, the error names the setting and the file."""
     monkeypatch.setenv("WALLET_SERVICE_SECRET", "{file:/not/there}")
     with pytest.raises(ValidationError, match=r"service_secret\n.*/not/there: No such file"):
         read()
@@ -117,7 +117,7 @@ class Shards(Settings):
     "written", ["pg://me:a@x:1,y:2/n, pg://z:3/n,", '["pg://me:a@x:1,y:2/n", "pg://z:3/n"]']
 )
 def test_address_in_a_list_may_name_several_servers(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
-    """A comma inside an address does not begin another address."""
+    """A comma inside an address does not start a new address."""
     monkeypatch.setenv("WALLET_READ_URLS", written)
     urls = [url.get_secret_value() for url in Shards.model_validate({}).read_urls]
     assert urls == ["pg://me:a@x:1,y:2/n", "pg://z:3/n"]

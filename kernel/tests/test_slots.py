@@ -1,4 +1,4 @@
-"""Slots: where an account lives must never change, and must be spread evenly."""
+"""Slots: the mapping of accounts never changes and is even."""
 
 from collections import Counter
 from itertools import pairwise
@@ -27,26 +27,26 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}", fullmatch=True)
     ],
 )
 def test_slots_never_change(account: str, slot: int) -> None:
-    """These are the slots that stored wallets and issued transaction ids were given."""
+    """Stored wallets and issued transaction ids depend on these slots."""
     assert slot_of(account) == slot
 
 
 @given(NAMES)
 def test_slot_is_in_range_and_stable(account: str) -> None:
-    """Every account has one slot of 0 … 1023, the same each time."""
+    """Every account has one slot of 0 … 1023, the same at each call."""
     assert 0 <= slot_of(account) < SLOTS
     assert slot_of(account) == slot_of(account)
 
 
 def numbered(count: int) -> list[str]:
-    """user1 … userN, as the load tests name their wallets."""
+    """Returns user1 … userN, the wallet names of the load tests."""
     return [f"user{n}" for n in range(1, count + 1)]
 
 
 @pytest.mark.parametrize("shards", [2, 4, 8])
 @pytest.mark.parametrize("prefix", ["user", "wallet-", "acct:2026:"])
 def test_shards_share_numbered_accounts_evenly(shards: int, prefix: str) -> None:
-    """A thousand accounts that differ in their number only are spread within a tenth of even."""
+    """The shares of a thousand numbered accounts differ from even by at most a tenth."""
     load = Counter(slot_of(f"{prefix}{n}") * shards // SLOTS for n in range(1, 1001))
     assert len(load) == shards
     assert max(load.values()) <= 1.1 * 1000 / shards + 10
@@ -54,14 +54,14 @@ def test_shards_share_numbered_accounts_evenly(shards: int, prefix: str) -> None
 
 @pytest.mark.parametrize("prefix", ["user", "wallet-", "acct:2026:"])
 def test_neighbours_part_like_strangers(prefix: str) -> None:
-    """Of two accounts numbered one after the other, about half live on different shards of two."""
+    """With two shards, about half of all neighbouring numbered accounts are on different shards."""
     sides = [slot_of(f"{prefix}{n}") * 2 // SLOTS for n in range(1, 1002)]
     parted = sum(left != right for left, right in pairwise(sides))
     assert 400 < parted < 600
 
 
 def test_every_slot_is_used_evenly() -> None:
-    """Over many accounts no slot stands out: each can move to another shard as an equal part of the load."""
+    """Many accounts use all slots evenly, so that each slot is an equal part of the load."""
     load = Counter(slot_of(account) for account in numbered(100 * SLOTS))
     assert len(load) == SLOTS
     assert max(load.values()) < 2 * 100
@@ -70,7 +70,7 @@ def test_every_slot_is_used_evenly() -> None:
 
 @given(st.integers(), st.integers(2, 64))
 def test_random_names_do_not_gather(seed: int, length: int) -> None:
-    """Names of any length, drawn at random, fall on two shards like coins."""
+    """Random names of any length are evenly distributed over two shards."""
     random = Random(seed)
     names = {"".join(random.choices(ascii_letters + digits + "._:@-", k=length)) for _ in range(1000)}
     upper = sum(slot_of(name) >= SLOTS // 2 for name in names)

@@ -1,4 +1,4 @@
-"""Listening sockets: a port closes without a reset for any client."""
+"""Listening sockets close without resetting any client."""
 
 import asyncio
 import errno
@@ -15,7 +15,7 @@ PATIENCE_S = 20
 
 
 def answer(client: socket.socket) -> bytes:
-    """What the client receives; nothing if its connection is reset."""
+    """Returns the bytes that the client receives, or none if its connection is reset."""
     with client:
         try:
             return client.recv(10)
@@ -24,7 +24,7 @@ def answer(client: socket.socket) -> bytes:
 
 
 def connecting(port: int) -> socket.socket:
-    """A client that has sent its first packet."""
+    """Returns a client that has sent its first packet."""
     client = socket.socket()
     client.setblocking(False)
     assert client.connect_ex(("127.0.0.1", port)) in (0, errno.EINPROGRESS)
@@ -32,7 +32,7 @@ def connecting(port: int) -> socket.socket:
 
 
 async def test_connections_that_wait_are_accepted_before_the_port_closes() -> None:
-    """Clients that connected before the port closed get their answer, however many wait in the kernel's queue."""
+    """Clients that connected before the port closed get their answer, even from a long accept queue."""
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"served")
@@ -51,7 +51,7 @@ async def test_connections_that_wait_are_accepted_before_the_port_closes() -> No
 
 @pytest.mark.slow
 async def test_clients_that_connect_while_the_port_closes_reach_another_replica() -> None:
-    """Their handshake is dropped, neither accepted nor refused, and its repetition finds the replica."""
+    """While the port closes, handshakes are dropped; their retries reach another replica."""
     listening = bind("127.0.0.1", 0, shared=True)
     listening.listen()
     port = listening.getsockname()[1]

@@ -1,11 +1,11 @@
-"""Traces are told in passing: a collector that is away holds nobody up."""
+"""Sending traces does not block a service, even if the collector is unreachable."""
 
 import subprocess
 import sys
 import time
 from socket import socket
 
-TELL_AND_STOP = """
+SEND_AND_STOP = """
 import sys
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.runtime.spans import Spans
@@ -17,7 +17,7 @@ if sys.argv[1]:
 
 
 def test_a_collector_that_is_away_does_not_hold_up_the_end_of_a_service() -> None:
-    """What cannot be sent is given up before the exporter's own patience ends, which is ten seconds a message."""
+    """Unsent spans are dropped before the exporter's own timeout of ten seconds per message."""
     with socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1/traces"
@@ -26,7 +26,7 @@ def test_a_collector_that_is_away_does_not_hold_up_the_end_of_a_service() -> Non
 
 
 def duration_s(url: str) -> float:
-    """How long the program takes; without a URL it sends nothing."""
+    """Returns the seconds that the program takes; without a URL it sends no spans."""
     begin_s = time.monotonic()
-    subprocess.run([sys.executable, "-c", TELL_AND_STOP, url], check=True)
+    subprocess.run([sys.executable, "-c", SEND_AND_STOP, url], check=True)
     return time.monotonic() - begin_s

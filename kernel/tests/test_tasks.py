@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_task_ends_although_its_cancellation_got_lost() -> None:
-    """A task that swallows a cancellation and goes on is cancelled again."""
+    """A task that swallows a cancellation is cancelled again."""
 
     async def loses_the_first() -> None:
         with suppress(asyncio.CancelledError):
@@ -26,7 +26,7 @@ async def test_task_ends_although_its_cancellation_got_lost() -> None:
 
 
 async def test_what_a_task_raised_is_raised() -> None:
-    """A task that failed before its end does not fail silently."""
+    """The exception of a failed task is raised."""
 
     async def failing() -> None:
         raise OSError("broken")

@@ -1,4 +1,4 @@
-"""The topology: every slot has one owner, and two topologies that differ anywhere do not pass for one."""
+"""The topology: every slot has one owner, and different topologies never compare as equal."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from wallet_kernel.topology import Placement, Topology
 
 @pytest.mark.parametrize("shards", [1, 2, 3, 7, 1024])
 def test_even_topology_gives_every_shard_its_share_of_slots(shards: int) -> None:
-    """Every slot has an owner, and no shard has two slots more than another."""
+    """Every slot has an owner, and the shards' numbers of slots differ by at most one."""
     owners = Topology.even(shards).owners
     shares = [owners.count(shard) for shard in range(shards)]
     assert sum(shares) == len(owners) == SLOTS
@@ -24,7 +24,7 @@ def test_an_account_belongs_to_the_owner_of_its_slot() -> None:
 
 
 def test_fingerprints_differ_where_one_slot_has_another_owner() -> None:
-    """Also with the same number of shards."""
+    """Fingerprints of different slot tables differ, even with the same number of shards."""
     even = Topology.even(2)
     moved = Topology(2, (1, *even.owners[1:]))
     assert even.fingerprint == Topology.even(2).fingerprint
@@ -32,7 +32,7 @@ def test_fingerprints_differ_where_one_slot_has_another_owner() -> None:
 
 
 def test_foreign_names_the_first_account_of_another_shard() -> None:
-    """And nothing if the shard owns all of them."""
+    """`foreign` returns the first account of another shard, or None if this shard owns all of them."""
     own, other = (next(n for n in map(str, range(99)) if Topology.even(2).shard_of(n) == s) for s in (0, 1))
     assert Placement.even(0, 2).foreign([own, own]) is None
     assert Placement.even(0, 2).foreign([own, other]) == other
@@ -40,6 +40,6 @@ def test_foreign_names_the_first_account_of_another_shard() -> None:
 
 @pytest.mark.parametrize("shard", [-1, 2])
 def test_a_placement_is_one_of_the_shards(shard: int) -> None:
-    """A shard that does not exist is refused with the numbers that do."""
+    """A shard that does not exist is refused, and the error names the valid numbers."""
     with pytest.raises(ValueError, match=f"shard {shard} does not exist: the shards are 0 to 1"):
         Placement.even(shard, 2)
