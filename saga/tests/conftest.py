@@ -1,4 +1,4 @@
-"""What the saga's tests share: a migrated database, and the worker's parts on it."""
+"""Fixtures of the saga's tests: a migrated database, and the worker's parts on it."""
 
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -16,26 +16,26 @@ from wallet_saga.worker.store import Store
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """Tests marked `anyio` run on asyncio, as the services do."""
+    """Runs tests marked `anyio` on asyncio, as the services do."""
     return "asyncio"
 
 
 @pytest.fixture(scope="session")
 def two_shards() -> Iterator[RunningStack]:
-    """A saga stack of two shards, with the settings that users have."""
+    """A saga stack of two shards with the default settings."""
     with running_stack("saga") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def unmigrated() -> Iterator[PostgresServer]:
-    """One cluster as the provisioning leaves it."""
+    """A provisioned cluster without migrations."""
     with running_postgres() as server:
         yield server
         assert server._process is not None
         server._process.send_signal(
             signal.SIGQUIT
-        )  # a polite end would first write dozens of databases to disk
+        )  # because a graceful stop would first write dozens of databases to disk
         server._process.wait()
 
 
@@ -47,14 +47,14 @@ def empty_database(unmigrated: PostgresServer) -> DatabaseUrls:
 
 @pytest.fixture(scope="session")
 def postgres(unmigrated: PostgresServer, empty_database: DatabaseUrls) -> PostgresServer:
-    """The cluster, its template migrated (the empty copy was made before)."""
+    """The cluster with a migrated template. `empty_database` was copied before the migration."""
     unmigrated.migrate()
     return unmigrated
 
 
 @pytest.fixture
 def database(postgres: PostgresServer) -> DatabaseUrls:
-    """A shard's database with its schema and nothing in it, for one test."""
+    """A shard's database for one test, with the schema and without rows."""
     return postgres.copy_database()
 
 
@@ -67,11 +67,11 @@ async def store(database: DatabaseUrls) -> AsyncIterator[Store]:
 
 @pytest.fixture(scope="session")
 def no_cache() -> BalanceCache:
-    """A cache whose Redis never answers and whose leases are over: the worker does without it."""
+    """A cache whose Redis never answers and whose leases have expired, so that the worker works without Redis."""
     return BalanceCache(Redis(host="127.0.0.1", port=1), lease_s=-1.0, timeout_s=0.1)
 
 
 @pytest.fixture
 def writer(store: Store, no_cache: BalanceCache) -> ShardWriter:
-    """The worker's use case on that store, without the cache."""
+    """The shard's writer on that store, without Redis."""
     return ShardWriter(store, no_cache, batch_max=1000, queue_max=20_000)

@@ -1,4 +1,4 @@
-"""Each kind of read has a share of its own: a slow one neither stops the others nor waits without bound."""
+"""Bulkheads: each kind of read has its own share of connections, so a slow kind does not delay the others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 
 LOOKUP = Lookup(new_transaction_id("alice"))
 LONGER_THAN_ANY_QUERY_S = 4.0
-"""And shorter than the statement timeout (5 s), with which everything that hangs ends."""
+"""Shorter than the statement timeout (5 s), which ends every hanging statement."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def silent() -> Iterator[str]:
 
 
 async def test_lookup_is_refused_at_once_when_too_many_wait(silent: str) -> None:
-    """Behind a silent worker a bounded number of lookups waits; other kinds of read have places of their own."""
+    """If a worker does not answer, excess lookups are refused at once, and a statement still gets a place."""
     async with open_session("a secret for tests only") as session:
         shard = ShardClient("worker-0", session, silent, ONE_SHARD, 20.0, 10, 10)
 
@@ -69,7 +69,7 @@ class Worker:
         self._routes = {route.path: route.app for route in InternalRoutes(ONE_SHARD, writer, store).routes()}
 
     async def status(self, path: str, message: Message) -> int:
-        """The status of the answer to this message."""
+        """Sends a message and returns the status of the response."""
         statuses: list[int] = []
         sent = [{"type": "http.request", "body": encode(message)}]
         scope: Scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
@@ -86,7 +86,7 @@ class Worker:
 
 @pytest.fixture
 async def hanging_lookups(database: DatabaseUrls) -> AsyncIterator[None]:
-    """Inside, a lookup of a credit hangs."""
+    """Lets every lookup of a credit hang during the test."""
     other = await asyncpg.connect(database.owner)
     async with other.transaction():
         await other.execute("LOCK TABLE credits")
@@ -97,7 +97,7 @@ async def hanging_lookups(database: DatabaseUrls) -> AsyncIterator[None]:
 async def test_hanging_lookups_leave_the_others_their_connections(
     writer: ShardWriter, store: Store, hanging_lookups: None
 ) -> None:
-    """While lookups hang in the database, statements, the past, recovery's claims and readiness are answered."""
+    """While lookups hang in the database, the worker answers statements, past balances and claims."""
     worker = Worker(writer, store)
     hanging = [asyncio.create_task(worker.status("/credit", LOOKUP)) for _ in range(3 * CONNECTIONS_MAX)]
     await asyncio.sleep(0.2)

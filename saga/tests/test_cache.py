@@ -1,4 +1,4 @@
-"""The balance cache on a real Redis: no read after an acknowledgement is stale, whatever happens to Redis."""
+"""The balance cache on a real Redis: no read after an acknowledgement is stale, in any failure of Redis."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.anyio
 LEASE_S = 1.0
 TIMEOUT_S = 0.3
 SLACK_S = 20.0
-"""By how much a busy machine may be late."""
+"""The delay that the tests allow on a busy machine."""
 
 
 def state(version: int, name: str = "a") -> WalletState:
@@ -44,21 +44,21 @@ def state(version: int, name: str = "a") -> WalletState:
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    """A Redis that the test may break."""
+    """A Redis that a test may stop, pause or misconfigure."""
     with running_redis() as running:
         yield running
 
 
 @pytest.fixture
 async def redis(server: RedisServer) -> AsyncIterator["Redis"]:
-    """A client that looks at what the worker wrote."""
+    """A client that reads what the worker wrote."""
     async with client(server) as opened:
         yield opened
 
 
 @pytest.fixture
 async def cache(server: RedisServer) -> AsyncIterator[BalanceCache]:
-    """A worker's cache that has found its Redis."""
+    """A worker's cache that uses Redis."""
     async with running_cache(server) as found:
         yield found
 
@@ -78,7 +78,7 @@ async def running_cache(server: RedisServer, lease_s: float = LEASE_S) -> AsyncI
 
 async def until(met: Callable[[], bool], patience_s: float = 5.0) -> None:
     async with asyncio.timeout(patience_s):
-        while not met():  # noqa: ASYNC110 -- it is seen from outside
+        while not met():  # noqa: ASYNC110 -- the condition has no event
             await asyncio.sleep(0.01)
 
 
@@ -89,7 +89,7 @@ async def shown_version(redis: "Redis", name: str = "a") -> int | None:
 
 @contextlib.contextmanager
 def paused(server: RedisServer) -> Iterator[None]:
-    """Inside, Redis neither works nor answers, but holds its connections."""
+    """Pauses Redis: it keeps its connections but does not answer."""
     assert server._process is not None
     os.kill(server._process.pid, signal.SIGSTOP)
     try:
@@ -99,14 +99,14 @@ def paused(server: RedisServer) -> Iterator[None]:
 
 
 async def time_to_show(cache: BalanceCache, version: int) -> float:
-    """Seconds until this version counts as shown."""
+    """Returns the seconds that `show` takes for this version."""
     begin_s = time.monotonic()
     await cache.show([state(version)], cache.lease())
     return time.monotonic() - begin_s
 
 
 def lease(seconds: float) -> Lease:
-    """A lease that ends in so many seconds."""
+    """Returns a lease that ends in this many seconds."""
     return Lease(time.time() + seconds, time.monotonic() + seconds)
 
 
@@ -120,7 +120,7 @@ async def test_a_step_is_shown_when_its_answer_goes_out(cache: BalanceCache, red
 
 
 async def test_a_late_write_of_an_older_version_replaces_nothing(cache: BalanceCache, redis: "Redis") -> None:
-    """Versions decide between two writers, not who comes last."""
+    """A late write of an older version does not replace a newer version."""
     await cache.show([state(2)], cache.lease())
     await cache.show([state(1)], cache.lease())
     assert await shown_version(redis) == 2
@@ -134,20 +134,20 @@ async def test_versions_are_compared_as_numbers(cache: BalanceCache, redis: "Red
 
 
 async def test_the_same_version_renews_its_lease(cache: BalanceCache, redis: "Redis") -> None:
-    """A read miss of an unchanged wallet fills the cache again."""
+    """Showing the same version again renews its lease, so that a cache miss of an unchanged wallet fills the cache."""
     await cache.show([state(1)], lease(0.2 * LEASE_S))
     await cache.show([state(1)], cache.lease())
     assert await redis.pttl(cache_key("a")) > 300 * LEASE_S
 
 
 async def test_a_write_after_its_lease_is_dead_on_arrival(cache: BalanceCache, redis: "Redis") -> None:
-    """Redis takes an expiry in the past as what it is, so a delayed write shows nothing."""
+    """If a write reaches Redis after its lease, Redis stores no entry, because the expiry is in the past."""
     await cache.show([state(1)], lease(-0.01))
     assert await shown_version(redis) is None
 
 
 async def test_a_write_after_its_lease_replaces_nothing_newer(cache: BalanceCache, redis: "Redis") -> None:
-    """Also when it is of an older version than the one that is shown."""
+    """If a write of an older version reaches Redis after its lease, the newer entry remains."""
     await cache.show([state(2)], cache.lease())
     await cache.show([state(1)], lease(-0.01))
     assert await shown_version(redis) == 2
@@ -155,7 +155,7 @@ async def test_a_write_after_its_lease_replaces_nothing_newer(cache: BalanceCach
 
 @pytest.mark.slow
 async def test_an_entry_ends_with_its_lease(cache: BalanceCache, redis: "Redis") -> None:
-    """Its end is an absolute time, fixed before the database was read."""
+    """An entry expires when its lease ends."""
     granted = cache.lease()
     await cache.show([state(1)], granted)
     assert await redis.pttl(cache_key("a")) <= LEASE_S * 1000
@@ -167,27 +167,27 @@ async def test_an_entry_ends_with_its_lease(cache: BalanceCache, redis: "Redis")
 async def test_a_lease_begins_before_the_database_is_read(
     store: Store, database: DatabaseUrls, cache: BalanceCache, redis: "Redis"
 ) -> None:
-    """However long the transaction took, what was read at its beginning is not shown longer than a lease from there."""
+    """A lease begins before the database is read, so an entry of a transaction longer than a lease is not shown."""
     writer = ShardWriter(store, cache, 1000, 20_000)
     await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
     await redis.flushall()
     loading = await asyncpg.connect(database.service)
     await loading.execute("SELECT pg_advisory_lock(1)")
     reading = asyncio.create_task(writer.perform([Read("a")]))
-    await asyncio.sleep(LEASE_S + 0.05)  # it waits for the lock
+    await asyncio.sleep(LEASE_S + 0.05)  # the read waits for the lock
     await loading.close()
     await reading
     assert await shown_version(redis) is None
 
 
 async def test_an_empty_batch_waits_for_nothing(server: RedisServer) -> None:
-    """A batch that shows no wallet (completions) does not care about Redis, even where it never answered."""
+    """A batch without wallets to show (completions) does not wait for Redis or a lease."""
     cache = BalanceCache(client(server), lease_s=60, timeout_s=TIMEOUT_S)
     await asyncio.wait_for(cache.show([], cache.lease()), SLACK_S)
 
 
 async def test_flushed_redis_is_filled_again(cache: BalanceCache, redis: "Redis") -> None:
-    """The script is loaded again, too: losing everything costs Redis nothing but misses."""
+    """After Redis was emptied, the worker loads its script again and writes entries again."""
     await cache.show([state(1)], cache.lease())
     await redis.flushall()
     await redis.script_flush()
@@ -200,7 +200,7 @@ async def test_flushed_redis_is_filled_again(cache: BalanceCache, redis: "Redis"
 
 @pytest.mark.slow
 async def test_a_dead_redis_costs_one_lease_once(server: RedisServer, cache: BalanceCache) -> None:
-    """The first step waits until the last lease has run out; from then on the worker does without."""
+    """If Redis dies, the first batch waits until the last lease has expired; later batches do not wait."""
     await cache.show([state(1)], cache.lease())
     server.kill()
     first_s, then_s = await time_to_show(cache, 2), await time_to_show(cache, 3)
@@ -212,7 +212,7 @@ async def test_a_dead_redis_costs_one_lease_once(server: RedisServer, cache: Bal
 async def test_a_redis_that_hangs_costs_one_lease_and_one_timeout(
     server: RedisServer, cache: BalanceCache
 ) -> None:
-    """The same where connections stay open and nothing comes back."""
+    """If Redis hangs, the first batch waits for one timeout and one lease; later batches do not wait."""
     await cache.show([state(1)], cache.lease())
     with paused(server):
         first_s, then_s = await time_to_show(cache, 2), await time_to_show(cache, 3)
@@ -232,7 +232,7 @@ REFUSALS = {
 async def test_redis_that_answers_but_refuses_writes_costs_few_leases(
     server: RedisServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    """A Redis that takes no writes costs one lease; one that takes the probe's write alone costs fewer and fewer."""
+    """If Redis rejects all writes, one lease is lost; if it accepts only probes, the pauses between losses double."""
     monkeypatch.setattr("wallet_saga.worker.cache.PAUSE_FIRST_S", 0.25)
     async with running_cache(server, lease_s=0.2) as cache:
         await cache.show([state(1)], cache.lease())
@@ -248,7 +248,7 @@ async def test_redis_that_answers_but_refuses_writes_costs_few_leases(
 async def test_redis_is_used_again_when_it_takes_writes(
     server: RedisServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Redis that was out of memory is used again when it has memory."""
+    """If Redis was out of memory, the worker uses it again once it accepts writes."""
     monkeypatch.setattr("wallet_saga.worker.cache.PAUSE_FIRST_S", 0.1)
     async with running_cache(server, lease_s=0.2) as cache:
         await redis.config_set("maxmemory", 1)
@@ -265,14 +265,14 @@ async def test_redis_is_used_again_when_it_takes_writes(
 async def test_clock_set_back_does_not_lengthen_local_waits(
     server: RedisServer, cache: BalanceCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker waits for the end of a lease by its monotonic clock; a clock set back by 600 s changes nothing."""
+    """If the clock is set back by 600 s, local waits are not longer, because they use the monotonic clock."""
     await cache.show([state(1)], cache.lease())
     real = time.time
     monkeypatch.setattr("wallet_saga.worker.cache.time", lambda: real() - 600)
     waiting = asyncio.create_task(cache.outlive_predecessor())
     done, _ = await asyncio.wait([waiting], timeout=LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S)
     waiting.cancel()
-    assert done, "the wait was as long as the step of the clock"
+    assert done, "The worker waited longer than a lease."
     server.kill()
     assert await time_to_show(cache, 2) < LEASE_S + TIMEOUT_S + CLOCK_SKEW_MAX_S + SLACK_S
 
@@ -280,7 +280,7 @@ async def test_clock_set_back_does_not_lengthen_local_waits(
 async def test_entries_of_worker_whose_clock_is_ahead_are_refused(
     server: RedisServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An entry never lives longer than a lease by the clock of Redis, because the worker does not wait longer."""
+    """Redis rejects the entry of a worker whose clock is ahead, because the entry would outlive its lease."""
     real = time.time
     async with running_cache(server, lease_s=0.2) as cache:
         monkeypatch.setattr("wallet_saga.worker.cache.time", lambda: real() + 600)
@@ -292,7 +292,7 @@ async def test_entries_of_worker_whose_clock_is_ahead_are_refused(
 async def test_a_write_that_hung_shows_nothing_afterwards(
     server: RedisServer, cache: BalanceCache, redis: "Redis"
 ) -> None:
-    """Redis does what it was sent when it wakes up: by then the lease is over, and nobody sees it."""
+    """If a paused Redis performs a write after the lease has ended, the entry is not shown."""
     await cache.show([state(1)], cache.lease())
     with paused(server):
         await cache.show([state(2)], cache.lease())
@@ -304,7 +304,7 @@ async def test_a_write_that_hung_shows_nothing_afterwards(
 async def test_redis_is_used_again_when_it_is_back(
     server: RedisServer, cache: BalanceCache, redis: "Redis"
 ) -> None:
-    """Without a restart of the worker."""
+    """The worker uses a restarted Redis again without a restart of its own."""
     server.kill()
     await cache.show([state(1)], cache.lease())
     server.start()
@@ -315,7 +315,7 @@ async def test_redis_is_used_again_when_it_is_back(
 
 @pytest.mark.slow
 async def test_a_new_worker_sits_out_its_predecessors_leases(server: RedisServer) -> None:
-    """It cannot know what was shown before it, so without Redis its first step waits for a lease."""
+    """Without Redis, a new worker's first batch waits one lease, because its predecessor may have granted leases."""
     with paused(server):
         cache = BalanceCache(client(server), LEASE_S, TIMEOUT_S)
         await cache.start()
@@ -325,16 +325,16 @@ async def test_a_new_worker_sits_out_its_predecessors_leases(server: RedisServer
     await cache.close()
 
 
-# What the database says is told to clients, too, who may read a balance next.
+# Lookups and the cache: a client may look up a transfer and then read a balance.
 
 
 @pytest.mark.slow
 async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
     store: Store, cache: BalanceCache, redis: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A transfer that shows as done, to a client that asks for it, shows in every balance read after that.
+    """If a lookup shows a transfer as done, every later balance read shows it, too.
 
-    A partition: readers reach Redis, and what the worker writes is lost.
+    The test partitions the network: readers reach Redis, but the worker's writes are lost.
     """
     writer = ShardWriter(store, cache, 1000, 20_000)
     await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
@@ -345,7 +345,7 @@ async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
     answer = asyncio.create_task(writer.perform([step]))
     while await store.transfer(step.transfer_id) is None:  # noqa: ASYNC110 -- the database has no event for us
         await asyncio.sleep(0.01)
-    assert await shown_version(redis) == 1, "nothing was behind: the test did not test"
+    assert await shown_version(redis) == 1, "The cache was not behind, so the test proves nothing."
     assert await InternalRoutes(ONE_SHARD, writer, store).transfer(Lookup(step.transfer_id)) is not None
     assert await shown_version(redis) is None
     assert await answer == [Done()]
@@ -359,7 +359,7 @@ async def _is_lost(*_: object, **__: object) -> None:
 async def test_an_unknown_outcome_shows_nothing_older_either(
     database: DatabaseUrls, cache: BalanceCache, redis: "Redis"
 ) -> None:
-    """The step may have been committed and be found in the log; its wallet's old balance is not shown any more."""
+    """After an Unknown outcome the old balance is no longer shown, because a lookup may find the committed step."""
     step = Deposit(uuid4(), "a", 1, "USD", None, None)
     async with LosesReplies(database.service, timedelta(minutes=1), ONE_SHARD) as store:
         writer = ShardWriter(store, cache, 1000, 20_000)
@@ -371,7 +371,7 @@ async def test_an_unknown_outcome_shows_nothing_older_either(
 
 
 class LosesReplies(Store):
-    """A store whose commits are made, but nobody hears of it."""
+    """A store that commits, but loses the confirmations."""
 
     is_losing = False
 
@@ -387,7 +387,7 @@ class LosesReplies(Store):
 async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
     store: Store, server: RedisServer
 ) -> None:
-    """What its predecessor committed and did not live to show is told when no older balance is shown any more."""
+    """A new worker answers a lookup only after the leases of its predecessor have expired."""
     begin_s = time.monotonic()
     async with running_cache(server) as successor:
         writer = ShardWriter(store, successor, 1000, 20_000)
@@ -395,11 +395,11 @@ async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
         assert LEASE_S <= time.monotonic() - begin_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
 
 
-# The property.
+# The property: no stale read after an acknowledgement, in random failures.
 
 
 class Clients:
-    """Readers as the orchestrator serves them: from Redis, else from the shard's worker."""
+    """A writing and a reading client. As in the orchestrator, a read that misses Redis goes to the worker."""
 
     def __init__(self, reader: BalanceReader, writer: ShardWriter) -> None:
         self._reader = reader
@@ -408,7 +408,7 @@ class Clients:
         self.reads = self.hits = 0
 
     async def write(self, until_s: float) -> None:
-        """Deposits, one after the other; each acknowledgement is a version that every later read must show."""
+        """Deposits repeatedly. Every read after an acknowledgement must show its version or a newer one."""
         while time.monotonic() < until_s:
             [outcome] = await self._writer.perform([Deposit(uuid4(), "a", 1, "USD", None, None)])
             assert outcome == Done()
@@ -416,7 +416,7 @@ class Clients:
             await asyncio.sleep(0.002)
 
     async def read(self, until_s: float) -> None:
-        """Reads; none may show less than what was acknowledged when it began."""
+        """Reads repeatedly. No read may show an older version than the one acknowledged when it began."""
         while time.monotonic() < until_s:
             least = self.acknowledged
             version = await self._version()
@@ -434,7 +434,7 @@ class Clients:
 
 
 async def break_redis(server: RedisServer, redis: "Redis", until_s: float) -> None:
-    """Kills, pauses and empties Redis, for shorter and for longer than a lease."""
+    """Kills, pauses and empties Redis, for times shorter and longer than a lease."""
     random = Random(3)
     for fault in [*("kill", "pause", "flush") * 2, "pause"]:
         await asyncio.sleep(random.uniform(0.2, 0.7))
@@ -460,7 +460,7 @@ async def test_no_read_after_an_acknowledgement_is_stale(
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Readers race a writer while Redis is killed, paused and emptied: none ever sees what was before its time."""
+    """While Redis is killed, paused and emptied, no read shows a version older than the last acknowledged one."""
     monkeypatch.setattr("wallet_kernel.cache.PAUSE_S", 0.05)
     writer = ShardWriter(store, cache, 1000, 20_000)
     await writer.perform([Open(uuid4(), "a", 0, "USD", None, None)])
@@ -472,5 +472,5 @@ async def test_no_read_after_an_acknowledgement_is_stale(
         for _ in range(8):
             group.create_task(clients.read(until_s))
     assert clients.acknowledged > 100
-    assert clients.hits > 100, "the cache was hardly used: the test did not test"
-    assert clients.reads > clients.hits, "Redis was never missed: the test did not test"
+    assert clients.hits > 100, "Too few cache hits: the test proves nothing."
+    assert clients.reads > clients.hits, "No cache misses: the test proves nothing."

@@ -1,4 +1,4 @@
-"""Closing a wallet: money whose transfer is decided keeps no wallet open, whichever orchestrator knows of it."""
+"""Closing a wallet: money in flight of a decided transfer does not keep the payer's wallet open."""
 
 from collections.abc import AsyncIterator
 
@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 @pytest.fixture
 async def scene(two_shards: RunningStack) -> AsyncIterator[Scene]:
-    """A fresh pair of wallets; the payer pays all that it has."""
+    """A fresh pair of wallets. The payer's transfer takes its whole balance."""
     async with opened_scene(two_shards) as scene:
         scene.amount_micros = 10 * TEN
         yield scene
 
 
 async def test_an_acknowledged_transfer_does_not_keep_its_payer_open(scene: Scene) -> None:
-    """If an orchestrator acknowledges and dies before Complete, another one closes the payer without waiting."""
+    """If an orchestrator dies between the acknowledgement and Complete, another one can close the payer at once."""
     assert await scene.send(scene.debit()) == Done()
     assert await scene.send(scene.credit()) == Done()
     closed = await scene.api.delete(f"/wallets/{scene.payer}")
@@ -31,7 +31,7 @@ async def test_an_acknowledged_transfer_does_not_keep_its_payer_open(scene: Scen
 
 
 async def test_an_undecided_transfer_is_decided_before_its_payer_is_closed(scene: Scene) -> None:
-    """Closing drives a transfer whose orchestrator died after the debit; money that arrives keeps no wallet open."""
+    """If an orchestrator dies after the debit, a close request drives the transfer to its end and closes the payer."""
     assert await scene.send(scene.debit()) == Done()
     closed = await scene.api.delete(f"/wallets/{scene.payer}")
     assert (closed.status_code, closed.json().get("status")) == (200, "closed")
@@ -39,7 +39,7 @@ async def test_an_undecided_transfer_is_decided_before_its_payer_is_closed(scene
 
 
 async def test_a_refund_finds_its_payer_open(scene: Scene) -> None:
-    """If the credit is refused, the money comes back, and the wallet is not empty."""
+    """If the credit is refused, a close request refunds the payer and gets wallet-not-empty."""
     await scene.freeze(scene.payee)
     assert await scene.send(scene.debit()) == Done()
     assert await scene.send(scene.credit()) == Refused(Refusal.WALLET_FROZEN)

@@ -1,7 +1,7 @@
-"""Every crash point of the transfer saga, on real servers: docs/saga-protocol.md has the table these tests go through.
+"""Every crash point of the transfer saga, on real servers, as in the table of docs/saga-protocol.md.
 
-A test plays the orchestrator that dies: it sends the workers just those steps that had been sent by then. The stack's
-own orchestrator must then end the saga by recovery, or find it ended.
+A test acts as the orchestrator that dies: it sends the workers only the steps that were sent before the crash. The
+stack's own orchestrator must then end the saga by recovery, or find it ended.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[RunningStack]:
-    """A saga stack whose recovery is quick."""
+    """A saga stack with short recovery intervals and leases."""
     quick = {"worker": {"WALLET_SAGA_LEASE_S": "0.4"}, "orchestrator": {"WALLET_RECOVERY_INTERVAL_S": "0.1"}}
     with running_stack("saga", extra_env=quick) as running:
         yield running
@@ -54,21 +54,21 @@ async def scene(stack: RunningStack) -> AsyncIterator[Scene]:
 
 
 async def test_died_before_the_debit(scene: Scene) -> None:
-    """Nothing was logged, so nothing happened and nobody will make it happen."""
+    """If the orchestrator dies before the debit, nothing is logged and no money moves."""
     assert await scene.ended() is None
     assert (await scene.api.get(f"/transfers/{scene.transfer_id}")).status_code == 404
     assert await scene.balances() == (100, 0)
 
 
 async def test_died_after_the_debit(scene: Scene) -> None:
-    """The log has the saga: recovery credits the payee and completes."""
+    """If the orchestrator dies after the debit, recovery credits the payee and completes the saga."""
     assert await scene.send(scene.debit()) == Done()
     assert await scene.ended() == "completed"
     assert await scene.balances() == (90, 10)
 
 
 async def test_died_after_the_credit(scene: Scene) -> None:
-    """Recovery repeats the credit, meets its barrier, and completes: the payee is credited once."""
+    """If the orchestrator dies after the credit, recovery repeats it, and the barrier keeps it to one credit."""
     await scene.send(scene.debit())
     assert await scene.send(scene.credit()) == Done()
     assert await scene.ended() == "completed"
@@ -76,7 +76,7 @@ async def test_died_after_the_credit(scene: Scene) -> None:
 
 
 async def test_died_after_the_credit_was_refused(scene: Scene) -> None:
-    """Recovery learns of the refusal from the barrier, even when the payee has been thawed since, and refunds."""
+    """If the credit was refused, recovery gets that refusal from the barrier and refunds, also after a thaw."""
     await scene.freeze(scene.payee)
     await scene.send(scene.debit())
     assert await scene.send(scene.credit()) == Refused(Refusal.WALLET_FROZEN)
@@ -87,7 +87,7 @@ async def test_died_after_the_credit_was_refused(scene: Scene) -> None:
 
 
 async def test_died_after_the_refund(scene: Scene) -> None:
-    """The saga had ended; recovery leaves it alone, and a refund sent again gives nothing."""
+    """After the refund the saga has ended: recovery does not claim it, and a repeated refund moves no money."""
     await scene.freeze(scene.payee)
     for step in (scene.debit(), scene.credit(), scene.refund(), scene.refund()):
         await scene.send(step)
@@ -96,7 +96,7 @@ async def test_died_after_the_refund(scene: Scene) -> None:
 
 
 async def test_late_steps_after_the_refund_change_nothing(scene: Scene) -> None:
-    """Duplicates of every step that arrive after the end answer what was decided, and move no money."""
+    """Duplicates of every step that arrive after the refund get the first outcome and move no money."""
     await scene.freeze(scene.payee)
     for step in (scene.debit(), scene.credit(), scene.refund()):
         await scene.send(step)
@@ -110,7 +110,7 @@ async def test_late_steps_after_the_refund_change_nothing(scene: Scene) -> None:
 
 
 async def test_late_steps_after_completion_change_nothing(scene: Scene) -> None:
-    """A refund that comes after completion is too late to give money back that the payee has."""
+    """A refund that arrives after completion moves no money, because the payee has it."""
     for step in (
         scene.debit(),
         scene.credit(),
@@ -125,7 +125,7 @@ async def test_late_steps_after_completion_change_nothing(scene: Scene) -> None:
 
 
 async def test_a_saga_in_flight_shows_as_pending_then_as_what_it_became(scene: Scene) -> None:
-    """Until the payee's side is durable the transfer is pending; its timeline is never ahead of the books."""
+    """A transfer is pending until it is decided, and its timeline shows only steps that are durable."""
     await scene.freeze(scene.payee)
     await scene.send(scene.debit())
     assert (await scene.document())["status"] in ("pending", "refused")
@@ -135,7 +135,7 @@ async def test_a_saga_in_flight_shows_as_pending_then_as_what_it_became(scene: S
 
 
 async def test_two_orchestrators_on_one_saga(scene: Scene) -> None:
-    """A live and a recovering orchestrator drive the same saga at once: one effect, and both agree."""
+    """If two orchestrators drive the same saga at the same time, it has one effect and both get the same outcome."""
     saga = Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD")
     drives = [Coordinator(scene.shards).decide(Drive(saga, Attempt())) for _ in range(10)]
     states = {decided.state for decided in await asyncio.gather(*drives)}
@@ -145,7 +145,7 @@ async def test_two_orchestrators_on_one_saga(scene: Scene) -> None:
 
 
 async def test_two_orchestrators_compensate_once(scene: Scene) -> None:
-    """The same when the credit is refused: the money comes back once."""
+    """If two orchestrators compensate the same saga, the payer is refunded once."""
     await scene.freeze(scene.payee)
     saga = Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD")
     drives = [Coordinator(scene.shards).decide(Drive(saga, Attempt())) for _ in range(10)]
@@ -158,7 +158,7 @@ async def test_two_orchestrators_compensate_once(scene: Scene) -> None:
 async def test_sagas_that_cannot_end_do_not_hold_up_the_others(
     stack: RunningStack, scene: Scene, *, is_silent: bool
 ) -> None:
-    """Thousands wait for a shard that takes no steps; a saga between wallets of other shards is ended at once."""
+    """While 1,500 sagas wait for a stuck payee's shard, recovery ends a saga whose payee is on another shard."""
     payer = scene.shards.of_account(scene.payer)
     stuck = [scene.debit() for _ in range(1500)]
     for debit in stuck:
@@ -170,7 +170,7 @@ async def test_sagas_that_cannot_end_do_not_hold_up_the_others(
             await outage.enter_async_context(locked_credits(stack.database_urls[1]))
         for first in range(0, len(stuck), 500):
             await asyncio.gather(*map(payer.submit, stuck[first : first + 500]))
-        await asyncio.sleep(0.5)  # their leases run out
+        await asyncio.sleep(0.5)  # until their leases have expired
         scene.payee = account_on(0)
         await payer.submit(Open(new_transaction_id(scene.payee), scene.payee, 0, "USD", None, None))
         await scene.send(scene.debit())
@@ -183,7 +183,7 @@ async def test_sagas_that_cannot_end_do_not_hold_up_the_others(
 
 @asynccontextmanager
 async def locked_credits(url: str) -> AsyncIterator[None]:
-    """Inside, a shard's writer waits for the credit barrier; questions about its saga log are still answered."""
+    """Locks a shard's credit barrier, so that its writer waits while queries of its saga log are answered."""
     owner = await asyncpg.connect(url)
     await owner.execute("BEGIN; LOCK TABLE credits IN ACCESS EXCLUSIVE MODE")
     try:
@@ -193,7 +193,7 @@ async def locked_credits(url: str) -> AsyncIterator[None]:
 
 
 class LosesReplies:
-    """A wire to a worker on which chosen replies are lost after the worker has done its work."""
+    """A proxy of a worker that loses the next `to_lose` replies after the worker has done its work."""
 
     def __init__(self, target: str) -> None:
         self._host, self._port = target.removeprefix("http://").split(":")
@@ -230,7 +230,7 @@ class LosesReplies:
 async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
     stack: RunningStack, scene: Scene, lossy_shard: int
 ) -> None:
-    """A worker that committed but could not say so is asked again; its barrier keeps the effect single."""
+    """If a worker's reply is lost, the coordinator sends the step again, and the step has one effect."""
     urls = worker_urls(stack)
     async with (
         open_session(stack.credentials.service_secret) as session,
@@ -248,7 +248,7 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
         decided = await Coordinator(shards).decide(
             Drive(Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD"), Attempt())
         )
-        assert wire.to_lose == 0, "no reply was lost: the test did not test"
+        assert wire.to_lose == 0, "Not all replies were lost, so the test proves nothing."
         assert (decided.state, decided.replayed) == (State.CREDITED, False)
     assert await scene.ended() == "completed"
     assert await scene.balances() == (90, 10)
@@ -257,7 +257,7 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
 async def test_a_worker_takes_nothing_that_is_meant_for_another_shard(
     stack: RunningStack, scene: Scene
 ) -> None:
-    """Restarted containers may swap addresses: what comes to the wrong worker is certainly not done."""
+    """If restarted containers swap addresses, the wrong worker performs no steps and answers 421."""
     urls = worker_urls(stack)
     name = account_on(0)
     step = Open(new_transaction_id(name), name, 100, "USD", None, None)
@@ -271,7 +271,7 @@ async def test_a_worker_takes_nothing_that_is_meant_for_another_shard(
 
 
 async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(stack: RunningStack) -> None:
-    """Questions that wait for one shard leave connections for the steps of another."""
+    """While 100 queries wait for a worker that does not answer, another worker still gets its steps."""
     [url, *_] = worker_urls(stack)
     with socket() as silence:
         silence.bind(("127.0.0.1", 0))
@@ -291,7 +291,7 @@ async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(st
 
 
 async def test_a_database_out_of_reach_is_certainly_not_done(stack: RunningStack, scene: Scene) -> None:
-    """Before its COMMIT was sent nobody need doubt: the client learns that nothing was done, and nothing was."""
+    """If the database is out of reach before COMMIT, the client gets shard-unavailable and nothing is done."""
     body = {"fromAccount": scene.payer, "toAccount": scene.payee, "amount": 10, "currency": "USD"}
     with stack.outage("postgres-0"):
         answer = await scene.api.post("/wallets/balanceTransfer", json=body, timeout=10)
@@ -303,7 +303,7 @@ async def test_a_database_out_of_reach_is_certainly_not_done(stack: RunningStack
 async def test_a_worker_does_not_take_another_shards_database_for_its_own(
     stack: RunningStack, scene: Scene
 ) -> None:
-    """Restarted databases may swap addresses: the other one refuses the connection, and nothing is read or written."""
+    """If databases swap addresses, the other database refuses the connection, and nothing is read or written."""
     ports = {part.name: part.port for part in stack.components}
     before = await _rows(stack, 1)
     body = {"fromAccount": scene.payer, "toAccount": scene.payee, "amount": 10, "currency": "USD"}
@@ -318,17 +318,19 @@ async def test_a_worker_does_not_take_another_shards_database_for_its_own(
                 await scene.api.get(f"/transfers/{scene.transfer_id}", timeout=10),
             ]
         assert await _rows(stack, 1) == before
-    told = [(answer.status_code, answer.json().get("type")) for answer in answers]
-    assert told == [(503, "/problems/shard-unavailable")] * 4
-    said = stack.log("worker-0")
-    assert "InvalidCatalogNameError" in said, "the way did not lead astray: the test did not test"
-    assert "request failed" not in said
+    problems = [(answer.status_code, answer.json().get("type")) for answer in answers]
+    assert problems == [(503, "/problems/shard-unavailable")] * 4
+    log = stack.log("worker-0")
+    assert "InvalidCatalogNameError" in log, (
+        "The worker did not reach the other database: the test proves nothing."
+    )
+    assert "request failed" not in log
     assert (await scene.api.post("/wallets/balanceTransfer", json=body)).status_code == 201
     assert await scene.balances() == (90, 10)
 
 
 async def _rows(stack: RunningStack, shard: int) -> list[int]:
-    """How many rows a shard's tables have."""
+    """Returns the number of rows in each of a shard's tables."""
     connection = await asyncpg.connect(stack.database_urls[shard])
     try:
         tables = ("wallets", "ledger", "transfers", "credits")
@@ -341,11 +343,11 @@ async def _rows(stack: RunningStack, shard: int) -> list[int]:
 async def test_an_unknown_transfer_is_not_told_as_not_found_while_it_may_still_come(
     stack: RunningStack, scene: Scene, keyed: bool
 ) -> None:
-    """A client without a key looks before it sends again: what waits for its turn at the shard is no "not found"."""
+    """A lookup does not return 404 while the transfer's debit is still queued at the shard."""
     body = {"fromAccount": scene.payer, "toAccount": scene.payee, "amount": 10, "currency": "USD"}
     headers = {"Idempotency-Key": "k"} if keyed else {}
     async with held_up(stack.service_database_urls[0]) as (first, then):
-        ahead = asyncio.create_task(scene.send(scene.complete()))  # alone in the batch that is under way
+        ahead = asyncio.create_task(scene.send(scene.complete()))  # the only step of the current batch
         await asyncio.sleep(0.1)
         answer = await scene.api.post("/wallets/balanceTransfer", json=body, headers=headers, timeout=10)
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/outcome-unknown")
@@ -355,15 +357,15 @@ async def test_an_unknown_transfer_is_not_told_as_not_found_while_it_may_still_c
         await first.close()
         await asyncio.sleep(0.3)
         await then.close()
-    told = await looking
+    found = await looking
     await asyncio.gather(ahead, return_exceptions=True)
     assert await scene.ended() == "completed"
-    assert told.status_code != 404, told.text
+    assert found.status_code != 404, found.text
 
 
 @asynccontextmanager
 async def held_up(url: str) -> AsyncIterator[tuple[asyncpg.Connection, asyncpg.Connection]]:
-    """Inside, a shard's worker does not get its turn, and then once between the ends of these two connections."""
+    """Holds a shard's batch lock. The worker gets it once: after the first connection and before the second one."""
     first, then = await asyncpg.connect(url), await asyncpg.connect(url)
     await first.execute("SELECT pg_advisory_lock(1)")
     waiting = asyncio.create_task(_wait_behind_the_worker(then))
@@ -384,7 +386,7 @@ async def _wait_behind_the_worker(connection: asyncpg.Connection) -> None:
 
 
 async def test_what_was_given_up_in_the_queue_is_not_sent(stack: RunningStack, scene: Scene) -> None:
-    """Its client was told that nobody knows, and may have looked and found nothing: it must not happen long after."""
+    """A cancelled step that is still in the orchestrator's queue is not sent, because its client may send it again."""
     writer_elsewhere = await asyncpg.connect(stack.service_database_urls[0])
     [url, *_] = worker_urls(stack)
     async with open_session(stack.credentials.service_secret) as session:
@@ -401,12 +403,12 @@ async def test_what_was_given_up_in_the_queue_is_not_sent(stack: RunningStack, s
 
 
 async def test_a_timeout_is_never_a_refusal(scene: Scene) -> None:
-    """While the payee's shard cannot be reached nothing is compensated: the saga stays open until it can."""
+    """While the payee's shard is out of reach, the saga is not compensated; it stays open until the shard answers."""
     await scene.send(scene.debit())
     drive = Drive(
         Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED), Attempt()
     )
-    coordinator = Coordinator(Shards(ONE_SHARD.topology, [_Unreachable()]))  # type: ignore[list-item] # a shard that never answers
+    coordinator = Coordinator(Shards(ONE_SHARD.topology, [_Unreachable()]))  # type: ignore[list-item] # a fake shard that never answers
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await coordinator.decide(drive)
@@ -424,7 +426,7 @@ class _Unreachable:
 
 @pytest.mark.slow
 async def test_orchestrator_is_ready_while_it_can_serve_a_shard(stack: RunningStack) -> None:
-    """One dead shard degrades the orchestrator and shows in a metric; only without any shard is it unready."""
+    """If one shard is dead, a metric shows it and the orchestrator stays ready; without any shard it is not ready."""
     url = next(part.url for part in stack.components if part.kind == "orchestrator")
     async with httpx.AsyncClient(base_url=url, timeout=30) as own:
         with stack.paused("worker-1"):

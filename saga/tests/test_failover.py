@@ -1,4 +1,4 @@
-"""A shard's worker when its database refuses writes for a while, or another server becomes the primary."""
+"""A shard's worker when its database rejects writes for a while, or another server becomes the primary."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -28,7 +28,7 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 async def worker(server: PostgresServer, no_cache: BalanceCache) -> AsyncIterator[ShardWriter]:
-    """A worker that has written."""
+    """A worker that has committed a batch."""
     async with Store(server.service_url, timedelta(minutes=1), ONE_SHARD) as store:
         writer = ShardWriter(store, no_cache, 1000, 20_000)
         await writer.perform([Open(uuid4(), "a", 0, "USD", None, None)])
@@ -43,9 +43,9 @@ def deposit() -> Deposit:
 async def test_worker_writes_again_after_its_database_refused_writes(
     server: PostgresServer, worker: ShardWriter
 ) -> None:
-    """While the database refuses writes nothing is done and the worker is not ready; then it writes by itself."""
+    """While the database rejects writes, steps are NotDone and the worker is not ready; then it writes again."""
     server.set_read_only(is_read_only=True)
-    for _ in range(3):  # the first may meet the session that was ended
+    for _ in range(3):  # because the first attempt may use the ended session
         assert await worker.perform([deposit()]) == [NotDone()]
     with pytest.raises(NotReady):
         await worker.check()
@@ -57,6 +57,6 @@ async def test_worker_writes_again_after_its_database_refused_writes(
 
 
 async def test_nothing_is_read_from_a_demoted_primary(server: PostgresServer, worker: ShardWriter) -> None:
-    """A session that outlives its server's demotion answers no read, because the new primary may know better."""
+    """If a session survives the demotion of its server, the worker answers no read, because its data may be old."""
     server.set_read_only(is_read_only=True, ends_sessions=False)
     assert await worker.perform([Read("a")]) == [NotDone()]

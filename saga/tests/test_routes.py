@@ -1,4 +1,4 @@
-"""The orchestrator's public routes while a worker is away: what is told, and what is counted."""
+"""The orchestrator's public routes while a worker is out of reach or overloaded: responses and metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -38,19 +38,19 @@ TRANSFER = b'{"fromAccount":"a","toAccount":"b","amount":1,"currency":"USD"}'
 
 @pytest.fixture
 def port() -> Iterator[socket]:
-    """A port where nobody listens, unless the test does; whoever does never says anything."""
+    """A bound port. It refuses connections until the test listens; then it accepts them and never answers."""
     with socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound
 
 
 def counted(outcome: str) -> float:
-    """How many transfers had this outcome."""
+    """Returns the number of transfers with this outcome."""
     return REGISTRY.get_sample_value("wallet_transfers_total", {"outcome": outcome}) or 0.0
 
 
 def transfer() -> Call:
-    """A request for a transfer."""
+    """Returns a request for a transfer."""
     headers = [(b"content-type", b"application/json")]
     return Call({"path": "/wallets/balanceTransfer", "query_string": b"", "headers": headers}, TRANSFER)
 
@@ -59,7 +59,7 @@ def transfer() -> Call:
 async def handlers(
     port: socket, *, deadline_s: float, step_timeout_s: float, batch_max: int = 10, queue_max: int = 10
 ) -> AsyncIterator[dict[str, Handler]]:
-    """The public handlers of an orchestrator whose one worker, and whose Redis, are at this port."""
+    """The public handlers of an orchestrator whose only worker and whose Redis are at this port."""
     url = f"127.0.0.1:{port.getsockname()[1]}"
     async with open_session("a secret for tests only") as session, open_cache(f"redis://{url}") as redis:
         worker = ShardClient(
@@ -71,26 +71,26 @@ async def handlers(
         yield PublicRoutes(Requests(frozenset({"USD"})), payments, shards, balances).handlers()
 
 
-@pytest.mark.parametrize(("listens", "told"), [(False, "shard-unavailable"), (True, "outcome-unknown")])
+@pytest.mark.parametrize(("listens", "problem"), [(False, "shard-unavailable"), (True, "outcome-unknown")])
 async def test_a_transfer_without_an_outcome_is_counted_as_what_it_is_told(
-    port: socket, monkeypatch: pytest.MonkeyPatch, told: str, *, listens: bool
+    port: socket, monkeypatch: pytest.MonkeyPatch, problem: str, *, listens: bool
 ) -> None:
-    """Nothing was done, or perhaps: the alert on outcomes that nobody knows lives on this count."""
-    # The deadline falls into the long pause before the second attempt, not into an attempt.
+    """The metric counts a transfer without an outcome under the problem of its response, because alerts use it."""
+    # The deadline is in the long pause before the second attempt, not in an attempt.
     monkeypatch.setattr("wallet_saga.orchestrator.coordinator.random.uniform", lambda _, longest_s: longest_s)
     monkeypatch.setattr("wallet_saga.orchestrator.coordinator.BACKOFF_FIRST_S", 5.0)
     if listens:
         port.listen()
-    before = counted(told)
+    before = counted(problem)
     async with handlers(port, deadline_s=0.5, step_timeout_s=0.1) as public:
         with pytest.raises(Problem) as raised:
             await public["transfer"](transfer())
-    assert raised.value.name == told
-    assert counted(told) == before + 1
+    assert raised.value.name == problem
+    assert counted(problem) == before + 1
 
 
 async def test_step_is_answered_as_not_done_only_if_it_was_not_sent(port: socket) -> None:
-    """At the deadline a step that was sent may be done; one that still waited for its batch was withdrawn."""
+    """At the deadline, a step that was sent may be done, but a step that is still queued is dropped."""
     port.listen()
     url = f"http://127.0.0.1:{port.getsockname()[1]}"
     async with open_session("a secret for tests only") as session:
@@ -106,17 +106,17 @@ async def test_step_is_answered_as_not_done_only_if_it_was_not_sent(port: socket
 
 
 async def test_transfer_is_answered_overloaded_at_once_when_the_queue_is_full(port: socket) -> None:
-    """While one batch is under way and the queue is full, the next transfer is turned away without waiting."""
+    """If a batch is running and the queue is full, the next transfer gets 503 `overloaded` at once."""
     port.listen()
     async with handlers(port, deadline_s=60, step_timeout_s=60, batch_max=1, queue_max=1) as public:
         waiting = []
-        for _ in range(2):  # one under way, one in the queue
+        for _ in range(2):  # one in a batch, one in the queue
             waiting.append(asyncio.ensure_future(public["transfer"](transfer())))
             await asyncio.sleep(0.1)
         async with asyncio.timeout(10):
             with pytest.raises(Problem) as raised:
                 await public["transfer"](transfer())
-        assert not any(task.done() for task in waiting), "the queue was not full: the test did not test"
+        assert not any(task.done() for task in waiting), "The queue was not full, so the test proves nothing."
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
@@ -126,20 +126,20 @@ async def test_transfer_is_answered_overloaded_at_once_when_the_queue_is_full(po
 
 
 async def test_an_overloaded_worker_is_not_taken_for_one_out_of_reach() -> None:
-    """A worker may turn away a whole call with a problem document, or single steps of a batch."""
+    """A worker's TurnedAway and its problem `overloaded` mean Overloaded; other 503s mean ShardUnavailable."""
     assert isinstance(_settled(TurnedAway()), Overloaded)
     for name, kind in (("overloaded", Overloaded), ("draining", ShardUnavailable)):
         assert type(_unavailable(Problem(name, "").answer("/").body)) is kind
 
 
 class Shard:
-    """A shard of which each step has the next of these outcomes; the last one stays."""
+    """A fake shard that fails each step with the next of these exceptions, and repeats the last one."""
 
     def __init__(self, *outcomes: Exception) -> None:
         self._outcomes = list(outcomes)
 
     def submit(self, _: object) -> asyncio.Future[object]:
-        """A future that has the next outcome."""
+        """Returns a future with the next exception."""
         outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         future.set_exception(outcome)
@@ -147,9 +147,9 @@ class Shard:
 
 
 async def test_a_step_that_may_be_done_is_not_told_as_overloaded() -> None:
-    """After an unknown outcome a full queue is waited for: otherwise the client would take the step for not done."""
+    """After an unknown outcome, a full queue leads to a retry, because `overloaded` means that nothing was done."""
     shard = Shard(OutcomeUnknown("the reply was lost"), Overloaded("full"))
-    coordinator = Coordinator(Shards(ONE_SHARD.topology, [shard]))  # type: ignore[list-item] # what it needs of one
+    coordinator = Coordinator(Shards(ONE_SHARD.topology, [shard]))  # type: ignore[list-item] # a fake shard
     attempt = Attempt()
     performing = asyncio.wait_for(coordinator.perform("alice", Read("alice"), attempt), 0.3)
     [ended] = await asyncio.gather(performing, return_exceptions=True)
@@ -158,7 +158,7 @@ async def test_a_step_that_may_be_done_is_not_told_as_overloaded() -> None:
 
 
 async def test_a_debited_saga_waits_for_an_overloaded_payee() -> None:
-    """The money has left the payer, so the transfer is pending: it is neither turned away nor refunded."""
+    """If the payee's queue is full after the debit, the saga waits; it is neither refused nor refunded."""
     coordinator = Coordinator(Shards(ONE_SHARD.topology, [Shard(Overloaded("full"))]))  # type: ignore[list-item]
     saga = Saga(new_transaction_id("a"), "a", "b", 1, "USD", state=State.DEBITED)
     drive = Drive(saga, Attempt())

@@ -1,4 +1,4 @@
-"""The saga's decisions: given how far it is, when a participant answers, then this is next."""
+"""The saga's decisions: given its state, when a participant returns an outcome, then this step is next."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -53,13 +53,13 @@ def record(state: TransferState, transfer_id: UUID = ID, reason: Refusal | None 
 
 
 def test_begins_with_the_debit_at_the_payer() -> None:
-    """A started saga asks the payer's shard for the money, and hands over all that recovery needs."""
+    """A started saga sends the debit to the payer's shard, with all data that recovery needs."""
     expected = Debit(ID, "payer", "payee", 10_234_000, "USD", "key", b"meaning")
     assert next_message(given(State.STARTED)) == ("payer", expected)
 
 
 def test_a_refused_debit_ends_the_saga() -> None:
-    """Nothing was taken, so nothing is compensated."""
+    """If the debit is refused, the saga ends without compensation."""
     saga = evolve(given(State.STARTED), Refused(Refusal.INSUFFICIENT_FUNDS))
     assert (saga.state, saga.reason) == (State.REFUSED, Refusal.INSUFFICIENT_FUNDS)
     assert saga.state in DECIDED
@@ -67,14 +67,14 @@ def test_a_refused_debit_ends_the_saga() -> None:
 
 
 def test_the_credit_follows_the_debit() -> None:
-    """Once the money is taken it goes to the payee's shard."""
+    """After the debit, the saga sends the credit to the payee's shard."""
     saga = evolve(given(State.STARTED), Done())
     assert next_message(saga) == ("payee", Credit(ID, "payer", "payee", 10_234_000, "USD"))
     assert saga.state not in DECIDED
 
 
 def test_a_credit_decides_and_completion_follows() -> None:
-    """With both sides durable the client is answered; the log is completed after that."""
+    """The credit decides the saga, so the client can be answered; Complete follows at the payer's shard."""
     saga = evolve(given(State.DEBITED), Done())
     assert saga.state in DECIDED
     assert next_message(saga) == ("payer", Complete(ID, "payer"))
@@ -92,7 +92,7 @@ def test_a_credit_decides_and_completion_follows() -> None:
     ],
 )
 def test_every_refused_credit_is_compensated(reason: Refusal) -> None:
-    """Expect the credit, given its refusal, expect the refund at the payer with the reason; only then it is decided."""
+    """If the credit is refused, the payer is refunded with that reason, and only the refund decides the saga."""
     saga = evolve(given(State.DEBITED), Refused(reason))
     assert saga.state not in DECIDED
     assert next_message(saga) == ("payer", Refund(ID, "payer", reason))
@@ -103,20 +103,20 @@ def test_every_refused_credit_is_compensated(reason: Refusal) -> None:
 
 @pytest.mark.parametrize("state", [State.CREDITED, State.CREDIT_REFUSED])
 def test_completion_and_compensation_cannot_be_refused(state: State) -> None:
-    """A participant that refuses to end a saga is broken; the saga stays where it is, for recovery."""
+    """If a participant refuses Complete or Refund, ValueError is raised and the saga stays open for recovery."""
     with pytest.raises(ValueError, match="cannot be refused"):
         evolve(given(state, Refusal.WALLET_FROZEN), Refused(Refusal.WALLET_FROZEN))
 
 
 @pytest.mark.parametrize("state", [State.COMPLETED, State.REFUNDED, State.REFUSED])
 def test_an_ended_saga_has_no_next_step(state: State) -> None:
-    """What has ended cannot be moved any more."""
+    """An ended saga accepts no outcome."""
     with pytest.raises(KeyError):
         evolve(given(state), Done())
 
 
 def test_every_state_is_decided_or_has_a_next_step() -> None:
-    """No saga can be left where nobody would move it on."""
+    """Every state is decided or has a next step, so no saga gets stuck."""
     assert all(state in DECIDED or state in TRANSFER_SAGA for state in State)
 
 
@@ -130,20 +130,20 @@ def test_every_state_is_decided_or_has_a_next_step() -> None:
     ],
 )
 def test_a_duplicate_request_takes_over_the_first_ones_saga(logged: TransferState, state: State) -> None:
-    """Given the key was seen, when the debit is replayed, then the first transfer is driven on from where it is."""
+    """If the debit is a replay, the saga continues the first transfer from its logged state."""
     reason = Refusal.WALLET_FROZEN if logged in ("refunded", "refused") else None
     saga = evolve(given(State.STARTED), Replayed(record(logged, OTHER_ID, reason)))
     assert saga == replace(given(state, reason), transfer_id=OTHER_ID, replayed=True)
 
 
 def test_a_debit_sent_again_is_not_a_replay_for_its_client() -> None:
-    """The orchestrator's own retry after a lost reply finds its own saga: the answer is a first answer."""
+    """If the orchestrator sends its own debit again after a lost reply, the client does not get a replay."""
     saga = evolve(given(State.STARTED), Replayed(record("debited")))
     assert (saga.state, saga.replayed) == (State.DEBITED, False)
 
 
 def test_recovery_resumes_with_the_credit() -> None:
-    """The log of an abandoned saga is enough to send the very same credit."""
+    """A log row is enough for recovery to send the same credit."""
     assert next_message(resumed(record("debited"))) == (
         "payee",
         Credit(ID, "payer", "payee", 10_234_000, "USD"),

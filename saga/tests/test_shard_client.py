@@ -5,5 +5,5 @@ from wallet_saga.orchestrator.shard_client import KEEP_ALIVE_S
 
 
 def test_orchestrator_closes_idle_connections_before_the_worker_does() -> None:
-    """A worker that closed an idle connection first would reset a request on its way, and the answer would be a 503."""
+    """The orchestrator closes idle connections first, because a worker that did so could reset a new request (503)."""
     assert KEEP_ALIVE_S < SERVER_KEEP_ALIVE_S

@@ -1,7 +1,7 @@
-"""The shard's whole batch path against a model of plain Python: same outcomes, same balances, same ledger.
+"""Compares the worker with a model in plain Python: same outcomes, same balances, same ledger.
 
-What runs is the worker from ShardWriter down: decisions, SQL, a migrated Postgres, and a real Redis. The model below
-is written from the contract, not from the code. WALLET_MODEL_EXAMPLES=2000 looks further, with random seeds.
+The tests run the worker from ShardWriter down: decisions, SQL, a migrated Postgres, and a real Redis. The model is
+written from the contract, not from the code. WALLET_MODEL_EXAMPLES=2000 tries more examples, with random seeds.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ Logged = Debit | Open | Deposit | Withdraw
 
 
 class Posting(NamedTuple):
-    """A version of a wallet in the model's ledger."""
+    """One version of a wallet in the model's ledger."""
 
     kind: str
     amount: int
@@ -76,7 +76,7 @@ class Posting(NamedTuple):
 
 @dataclass
 class ModelWallet:
-    """A wallet: what it holds, and how it came to it."""
+    """A wallet of the model: its balance, its status and its postings."""
 
     currency: str
     status: str = "active"
@@ -103,7 +103,7 @@ class ModelTransfer:
 
 @dataclass
 class Model:
-    """One shard, as the contract has it."""
+    """One shard that behaves as the contract demands."""
 
     wallets: dict[str, ModelWallet] = field(default_factory=dict)
     log: dict[UUID, ModelTransfer] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class Model:
     system: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def apply(self, step: Step) -> tuple[object, ...]:
-        """The outcome that the contract demands, without its times."""
+        """Applies a step and returns the outcome that the contract demands, without times."""
         match step:
             case Debit() | Open() | Deposit() | Withdraw():
                 return self._once(step)
@@ -248,8 +248,8 @@ def _owner(step: Logged) -> str:
     return step.from_account if isinstance(step, Debit) else step.account_id
 
 
-def _told(outcome: Outcome) -> tuple[object, ...]:
-    """An outcome as the model tells it."""
+def _as_model_outcome(outcome: Outcome) -> tuple[object, ...]:
+    """Returns an outcome in the form of the model's outcomes."""
     match outcome:
         case InFlight():
             return ("in flight",)
@@ -273,7 +273,7 @@ def _told(outcome: Outcome) -> tuple[object, ...]:
 
 @dataclass
 class Bench:
-    """A worker's parts on real servers, and an auditor's connection to the same database."""
+    """A worker's parts on real servers, and the auditor's connection to the same database."""
 
     runner: asyncio.Runner
     writer: ShardWriter
@@ -281,7 +281,7 @@ class Bench:
     redis: "Redis"
 
     def run(self, model: Model, batches: Sequence[Sequence[Step]]) -> None:
-        """Every batch goes to the worker and to the model, and after each the books are compared."""
+        """Sends every batch to the worker and to the model, and compares the books after each batch."""
         self.runner.run(self._run(model, batches))
 
     async def _run(self, model: Model, batches: Sequence[Sequence[Step]]) -> None:
@@ -289,7 +289,7 @@ class Bench:
             outcomes = await self.writer.perform(batch)
             wanted = [model.apply(step) for step in batch]
             for step, outcome, want in zip(batch, outcomes, wanted, strict=True):
-                assert _told(outcome) == want, step
+                assert _as_model_outcome(outcome) == want, step
             await self._compare(model)
 
     async def _compare(self, model: Model) -> None:
@@ -306,7 +306,7 @@ class Bench:
         entries: list[Any] = await self.redis.mget(map(cache_key, names)) if names else []
         for name, entry in zip(names, entries, strict=True):
             version = len(model.wallets[name].history)
-            assert entry is None or entry.split(b" ")[0] == b"%d" % version, "the cache shows another version"
+            assert entry is None or entry.split(b" ")[0] == b"%d" % version, "the cache has another version"
 
     async def _compare_ledger(self, model: Model, names: list[str]) -> None:
         rows = await self.auditor.fetch(_LEDGER, names)
@@ -317,8 +317,8 @@ class Bench:
                 Posting(row["kind"], row["amount_micros"], row["balance_micros"], row["transfer_id"])
             )
             assert row["version"] == len(entries), "versions are not contiguous"
-            assert row["folded"] == row["balance_micros"] >= 0, "the ledger's fold is not the balance"
-            assert row["in_order"], "time ran backwards within a wallet"
+            assert row["folded"] == row["balance_micros"] >= 0, "the ledger's sum is not the balance"
+            assert row["in_order"], "a later version of a wallet has an earlier time"
         assert found == {name: wallet.history for name, wallet in model.wallets.items()}
 
     async def _compare_log(self, model: Model) -> None:
@@ -352,7 +352,7 @@ FROM ledger WHERE account_id = ANY($1) ORDER BY account_id, version
 
 @pytest.fixture(scope="module")
 def bench(postgres: PostgresServer) -> Iterator[Bench]:
-    """One worker for all examples: each has its own wallets and currencies, so one database serves them all."""
+    """One worker for all examples. They share a database, because each has its own wallets and currencies."""
     database = postgres.copy_database()
     with running_redis() as cache_server, asyncio.Runner() as runner:
         redis = Redis.from_url(cache_server.url)
@@ -371,7 +371,7 @@ async def _open(store: Store, cache: BalanceCache) -> None:
     await cache.start()
 
 
-# What may be drawn. Names and currencies get a part that is unique to the example when the steps are made.
+# The values that Hypothesis draws. `Example` makes names and currencies unique when it builds the steps.
 
 NAMES = st.integers(0, 4)
 AMOUNTS = st.one_of(st.integers(1, 30), st.sampled_from([1, 100, AMOUNT_MAX_MICROS - 50, AMOUNT_MAX_MICROS]))
@@ -394,7 +394,7 @@ Request = tuple[type[Logged], int, int, int, int, str | None]
 
 
 class Example:
-    """Turns what was drawn into steps. A step that comes again is the same message, as in the real system."""
+    """Builds steps from the drawn values. A repeated step is the same message, as in the real system."""
 
     def __init__(self) -> None:
         self._tag = uuid4().hex[:8]
@@ -433,7 +433,7 @@ class Example:
 
 
 def follow_up(debit: Debit, what: str, reason: Refusal = Refusal.WALLET_FROZEN) -> Step:
-    """A later step of the saga that a debit began."""
+    """Returns a later step of the saga that the debit began."""
     if what == "credit":
         return Credit(
             debit.transfer_id, debit.from_account, debit.to_account, debit.amount_micros, debit.currency
@@ -448,7 +448,7 @@ def follow_up(debit: Debit, what: str, reason: Refusal = Refusal.WALLET_FROZEN) 
 def test_any_steps_in_any_order(
     bench: Bench, openings: list[int], requests: list[Request], batches: list[list[tuple[str, int]]]
 ) -> None:
-    """Whatever comes, as often and as out of order as it likes, the shard does what the contract says."""
+    """The shard behaves as the contract demands for any steps, in any order, with any repetitions."""
     example, model = Example(), Model()
     made = [example.request(request) for request in requests for _ in ("first", "retried with a fresh id")]
     steps = [[example.step(made, action) for action in batch] for batch in batches]
@@ -460,7 +460,7 @@ def test_any_steps_in_any_order(
 def test_money_in_transit_is_that_of_open_sagas(
     bench: Bench, requests: list[Request], random: Random
 ) -> None:
-    """Sagas driven by the protocol in any interleaving: what is in transit belongs to sagas still without credit."""
+    """In any interleaving of sagas, the money in transit equals the amounts of open sagas whose credit is not done."""
     example, model = Example(), Model()
     debits = [step for step in map(example.request, requests) if isinstance(step, Debit)]
     bench.run(model, [[example.opening(n, 100) for n in range(4)]])
@@ -478,7 +478,7 @@ def test_money_in_transit_is_that_of_open_sagas(
 
 
 def _next_step(model: Model, debit: Debit, random: Random | None = None) -> Step | None:
-    """What the orchestrator sends next for this request; with `random`, now and then an earlier step once more."""
+    """Returns the orchestrator's next step for this request. With `random`, it sometimes repeats an earlier step."""
     transfer = model.log.get(debit.transfer_id)
     if transfer is None:
         replayed = debit.key is not None and (debit.from_account, debit.key) in model.keys
@@ -508,7 +508,7 @@ def _check_transit(model: Model, debits: Sequence[Debit]) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 10, 100, 1000])
 def test_batches_of_every_size(bench: Bench, size: int) -> None:
-    """One hot wallet, opposing transfers and overdrafts, in batches up to the largest: all as if one by one."""
+    """With hot wallets, opposing transfers and overdrafts, a batch of any size has the outcomes of single steps."""
     random = Random(uuid4().int if EXAMPLES else size)
     example, model = Example(), Model()
     bench.run(model, [[example.opening(n, 20 * size) for n in range(4)]])

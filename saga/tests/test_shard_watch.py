@@ -1,4 +1,4 @@
-"""What a worker tells of its shard: that the books balance, and which sagas are unfinished."""
+"""The metrics of a worker's shard: whether its books balance, and its unfinished sagas."""
 
 import asyncio
 from datetime import timedelta
@@ -23,12 +23,12 @@ USD = {"shard": "7", "currency": "USD"}
 
 
 def metric(name: str, **labels: str) -> float | None:
-    """What this process tells under that name."""
+    """Returns the value of a metric in this process."""
     return REGISTRY.get_sample_value(name, labels)
 
 
 async def looked_at(store: Store) -> None:
-    """Returns once the shard was looked at."""
+    """Returns after one complete check of the shard."""
     before = metric("wallet_books_checked_seconds", shard="7")
     async with shard_watched(7, store, 60.0), asyncio.timeout(60):
         while metric("wallet_books_checked_seconds", shard="7") == before:  # noqa: ASYNC110 -- a metric cannot call
@@ -36,7 +36,7 @@ async def looked_at(store: Store) -> None:
 
 
 async def test_books_balance_while_money_is_on_its_way(store: Store, writer: ShardWriter) -> None:
-    """Whatever this shard has paid and not yet seen arrive elsewhere is in transit, and nothing is missing."""
+    """While transfers to other shards are open, their money is in transit and the books balance."""
     await writer.perform([Open(uuid4(), "payer", TEN, "USD", None, None)])
     await writer.perform([Debit(uuid4(), "payer", "elsewhere", 4, "USD", None, None)])
     await writer.perform([Credit(uuid4(), "elsewhere", "payer", 1, "USD")])
@@ -48,7 +48,7 @@ async def test_books_balance_while_money_is_on_its_way(store: Store, writer: Sha
 async def test_money_that_is_made_or_lost_shows(
     store: Store, writer: ShardWriter, database: DatabaseUrls
 ) -> None:
-    """A wallet that holds a millionth more than its postings explain unbalances the books by as much."""
+    """If a wallet's balance grows by one micro without a posting, the books are unbalanced by one micro."""
     await writer.perform([Open(uuid4(), "rich", TEN, "USD", None, None)])
     owner = await asyncpg.connect(database.owner)
     await owner.execute("UPDATE wallets SET balance_micros = balance_micros + 1")
@@ -60,7 +60,7 @@ async def test_money_that_is_made_or_lost_shows(
 async def test_a_balance_that_its_ledger_does_not_explain_shows(
     store: Store, writer: ShardWriter, database: DatabaseUrls
 ) -> None:
-    """Also if the books still sum to 0, because another wallet lost what this one won."""
+    """If money moves between two wallets without postings, both count as wrong, although the books sum to 0."""
     for name in ("loser", "winner", "untouched"):
         await writer.perform([Open(uuid4(), name, TEN, "USD", None, None)])
         await writer.perform([Deposit(uuid4(), name, 1, "USD", None, None)])
@@ -93,7 +93,7 @@ async def test_a_balance_that_its_ledger_does_not_explain_shows(
 async def test_comparison_finds_what_the_last_posting_does_not_explain(
     store: Store, writer: ShardWriter, database: DatabaseUrls, planted: str, rows: int
 ) -> None:
-    """A wallet's balance, its last posting's balance, and that posting's amount must agree."""
+    """The comparison counts a wallet whose balance, last posting's balance or last posting's amount do not agree."""
     await writer.perform([Open(uuid4(), "a", 10, "USD", None, None)])
     await writer.perform([Deposit(uuid4(), "a", 1, "USD", None, None)])
     await as_owner(database, planted)
@@ -102,21 +102,21 @@ async def test_comparison_finds_what_the_last_posting_does_not_explain(
 
 
 async def test_comparison_reads_no_more_than_one_slice(store: Store, writer: ShardWriter) -> None:
-    """The next slice begins after the last wallet of the one before."""
+    """A comparison reads at most one slice, and the next one begins after its last wallet."""
     await writer.perform([Open(uuid4(), name, 1, "USD", None, None) for name in "abcde"])
     slices = [await store.compare(after, 2) for after in ("", "b", "d", "e")]
     assert [(found.wallets, found.last) for found in slices] == [(2, "b"), (2, "d"), (1, "e"), (0, None)]
 
 
 async def as_owner(database: DatabaseUrls, sql: str) -> None:
-    """Changes the database as its owner, whom no grant holds back."""
+    """Changes the database as its owner, who has all rights."""
     owner = await asyncpg.connect(database.owner)
     await owner.execute(sql)
     await owner.close()
 
 
 async def test_unfinished_sagas_are_counted(database: DatabaseUrls, no_cache: BalanceCache) -> None:
-    """A saga that was debited and neither completed nor refunded; abandoned once its lease has run out."""
+    """A saga is unfinished from its debit until it ends, and abandoned once its lease has expired."""
     async with Store(database.service, timedelta(0), ONE_SHARD) as store:
         writer = ShardWriter(store, no_cache, batch_max=10, queue_max=10)
         await looked_at(store)

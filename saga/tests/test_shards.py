@@ -1,4 +1,4 @@
-"""Any number of shards: the same wallets, spread over one, two or four databases, behind one or two orchestrators."""
+"""The same transfers on one, two or four shards, with one or two orchestrators."""
 
 import asyncio
 import time
@@ -18,8 +18,10 @@ RING = [f"ring-{number}" for number in range(0, 400, 20)]
 
 @pytest.mark.parametrize(("shards", "orchestrators"), [(1, 1), (2, 2), (4, 2)])
 def test_money_goes_round_every_shard(shards: int, orchestrators: int) -> None:
-    """Every wallet pays the next one; each ends with what it began with, and the books of all shards agree."""
-    assert {slot_of(name) * shards // 1024 for name in RING} == set(range(shards)), "the ring misses a shard"
+    """If every wallet pays the next one in a ring, all balances are unchanged and the books of all shards balance."""
+    assert {slot_of(name) * shards // 1024 for name in RING} == set(range(shards)), (
+        "The ring has no wallet on one of the shards."
+    )
     with running_stack("saga", shards=shards, orchestrators=orchestrators) as stack:
         for name in RING:
             wallet = {"accountId": name, "currency": "USD", "balance": 10}
@@ -30,7 +32,7 @@ def test_money_goes_round_every_shard(shards: int, orchestrators: int) -> None:
         for name in RING:
             document = httpx.get(f"{stack.base_url}/wallets/{name}/balance").json()
             assert (document["balance"], document["version"]) == (10, 3)
-        for _ in range(50):  # completion follows the answers
+        for _ in range(50):  # because Complete follows the response
             if not (found := violations(asyncio.run(audit_stack(stack)))):
                 break
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Two workers on one shard: one is its writer, for database, cache and lookups alike; the other one stands by."""
+"""Two workers on one shard: one is the writer of database and cache and answers lookups; the other is a standby."""
 
 import asyncio
 import signal
@@ -70,7 +70,7 @@ class Worker:
         self.routes = InternalRoutes(ONE_SHARD, self.writer, store)
 
     async def perform(self, step: Step) -> Outcome | None:
-        """The step's outcome, or None if this worker stands by."""
+        """Returns the step's outcome, or None if this worker is a standby."""
         try:
             [outcome] = await self.writer.perform([step])
         except Standby:
@@ -80,7 +80,7 @@ class Worker:
 
 @pytest.fixture
 async def pair(database: DatabaseUrls, no_cache: BalanceCache) -> AsyncIterator[tuple[Worker, Worker]]:
-    """Two workers on one shard, of which none is the writer yet. A silent one loses its session after 1 s."""
+    """Two workers on one shard. Neither is the writer yet. A writer's session ends after it was idle for 1 s."""
     async with AsyncExitStack() as stack:
         first, second = [
             await stack.enter_async_context(
@@ -103,15 +103,15 @@ async def end_session_of_writer(database: DatabaseUrls) -> None:
 
 
 async def eventually(attempt: Callable[[], Awaitable[object]], timeout_s: float = 10.0) -> None:
-    """Returns once the attempt gives something true."""
+    """Repeats the attempt until its result is true. Fails after `timeout_s` seconds."""
     end_s = asyncio.get_running_loop().time() + timeout_s
     while not await attempt():
-        assert asyncio.get_running_loop().time() < end_s, f"not within {timeout_s} s"
+        assert asyncio.get_running_loop().time() < end_s, f"The attempt did not succeed within {timeout_s} s."
         await asyncio.sleep(0.02)
 
 
 async def test_second_worker_changes_and_answers_nothing(pair: tuple[Worker, Worker]) -> None:
-    """Steps, reads and lookups of a standby have no answer, because the writer may know better."""
+    """A standby performs no steps and answers no reads or lookups, because only the writer's answers are current."""
     first, second = pair
     assert isinstance(await first.perform(opened("a")), WalletState)
     step = deposit("a")
@@ -125,12 +125,12 @@ async def test_second_worker_changes_and_answers_nothing(pair: tuple[Worker, Wor
 async def test_standby_takes_over_when_the_session_of_the_writer_ends(
     pair: tuple[Worker, Worker], database: DatabaseUrls
 ) -> None:
-    """The right to write ends with the session that holds it, and then the other worker has it alone."""
+    """When the writer's session ends, the standby becomes the only writer."""
     first, second = pair
     await first.perform(opened("a"))
     assert await second.perform(Read("a")) is None
     await end_session_of_writer(database)
-    await second.writer._perform([Read("a")])  # as it looks from time to time
+    await second.writer._perform([Read("a")])  # as the standby does in each takeover attempt
     assert await second.perform(deposit("a")) == Done()
     assert await first.perform(deposit("a")) in (None, NotDone())
     assert await first.perform(deposit("a")) is None
@@ -139,7 +139,7 @@ async def test_standby_takes_over_when_the_session_of_the_writer_ends(
 async def test_worker_that_lost_its_session_answers_no_lookup(
     pair: tuple[Worker, Worker], database: DatabaseUrls
 ) -> None:
-    """Its lookup could show what its successor has committed and not yet shown in the cache."""
+    """A worker without its session answers no lookup, because its successor may not have updated the cache yet."""
     first, second = pair
     await first.perform(opened("a"))
     await end_session_of_writer(database)
@@ -151,7 +151,7 @@ async def test_worker_that_lost_its_session_answers_no_lookup(
 
 @pytest.mark.slow
 async def test_silent_writer_loses_the_shard(pair: tuple[Worker, Worker]) -> None:
-    """Postgres ends the session of a paused worker, so that another one can take over."""
+    """If the writer's session is idle for too long, Postgres ends it and the standby takes over."""
     first, second = pair
     await first.perform(opened("a"))
     async with second.writer.running(takeover_s=0.05):
@@ -163,7 +163,7 @@ async def test_silent_writer_loses_the_shard(pair: tuple[Worker, Worker]) -> Non
 async def test_idle_writer_keeps_the_shard(
     pair: tuple[Worker, Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker without steps uses its session often enough not to be taken for paused."""
+    """A writer without steps uses its session often enough to remain the writer."""
     monkeypatch.setattr("wallet_saga.worker.shard_writer.SAYS_SOMETHING_S", 0.1)
     first, second = pair
     async with first.writer.running(takeover_s=0.05), second.writer.running(takeover_s=0.05):
@@ -173,7 +173,7 @@ async def test_idle_writer_keeps_the_shard(
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    """A Redis of the test's own."""
+    """A Redis for one test."""
     with running_redis() as running:
         yield running
 
@@ -182,7 +182,7 @@ def server() -> Iterator[RedisServer]:
 async def test_no_read_is_stale_when_a_worker_without_redis_takes_over(
     server: RedisServer, database: DatabaseUrls
 ) -> None:
-    """The first worker's entries are out of their leases before a second one without Redis acknowledges anything."""
+    """A new writer without Redis acknowledges its first step only after the leases of its predecessor have expired."""
     async with AsyncExitStack() as stack:
         stores = [
             await stack.enter_async_context(Store(database.service, timedelta(minutes=1), ONE_SHARD))
@@ -215,14 +215,14 @@ async def _version_read(reader: BalanceReader, worker: Worker) -> int:
     return wallet.version
 
 
-# Two processes behind one name.
+# Two worker processes behind one host name.
 
 
 @pytest.mark.slow
 async def test_steps_find_the_writer_behind_a_name_with_two_addresses(
     server: RedisServer, database: DatabaseUrls, tmp_path: Path
 ) -> None:
-    """With `--scale worker-0=2` every step reaches the writer, also after it was killed; lookups do too."""
+    """With two workers behind one name, steps and lookups reach the writer, also after the first writer was killed."""
     with two_workers(server, database, tmp_path) as workers:
         ports = [worker.port for worker in workers]
         async with alternating(ports) as url, open_session(SECRET) as session:
@@ -261,13 +261,13 @@ async def _is_done(shard: ShardClient, step: Step) -> bool:
 
 @dataclass
 class WorkerProcess:
-    """A worker that can be killed."""
+    """A worker process that a test can kill."""
 
     process: Popen[bytes]
     port: int
 
     def readiness(self) -> str:
-        """What it says of itself."""
+        """Returns the response of `/readyz`."""
         try:
             answer = httpx.get(f"http://127.0.0.1:{self.port}/readyz")
         except httpx.HTTPError:
@@ -279,7 +279,7 @@ class WorkerProcess:
 def two_workers(
     server: RedisServer, database: DatabaseUrls, directory: Path
 ) -> Iterator[tuple[WorkerProcess, WorkerProcess]]:
-    """Two processes of one shard's worker."""
+    """Starts two worker processes of one shard."""
     choose = PortChooser(usual=False).choose
     with ExitStack() as stack:
         started = []
@@ -303,7 +303,7 @@ def two_workers(
 
 @asynccontextmanager
 async def alternating(ports: Sequence[int]) -> AsyncIterator[str]:
-    """An address whose connections lead to these ports in turn, as a name with several addresses does."""
+    """A proxy that connects to these ports in turn, like a host name with several addresses."""
     turn = cycle(ports)
     tasks: set[asyncio.Task[None]] = set()
 

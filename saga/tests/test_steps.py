@@ -1,4 +1,4 @@
-"""The participants' decisions: given these books, when this step comes, then this outcome and these postings."""
+"""The participants' decisions: given these books, when this step is decided, then this outcome and these postings."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -68,7 +68,7 @@ def credit(amount: int = 30, transfer_id: UUID = ID) -> Credit:
 
 
 def test_debit_takes_the_money_and_opens_the_saga() -> None:
-    """The payer has less, the money is in flight, the log is open, and the books stay balanced."""
+    """A debit lowers the balance, puts the money in flight, logs an open saga, and keeps the books balanced."""
     books = given(wallet())
     assert when(books, debit()) == [Done()]
     assert holds(books, "w") == (70, 30, 2)
@@ -93,7 +93,7 @@ _UNFIT = [
 def test_a_refused_debit_is_logged_and_changes_nothing_else(
     wallets: tuple[WalletState, ...], reason: Refusal
 ) -> None:
-    """A refusal is on record with its reason; no balance, version or ledger entry changes."""
+    """A refused debit is logged with its reason; balances, versions and the ledger do not change."""
     books = given(*wallets)
     assert when(books, debit()) == [Refused(reason)]
     assert (books.new_transfers[ID].state, books.new_transfers[ID].reason) == ("refused", reason)
@@ -103,26 +103,26 @@ def test_a_refused_debit_is_logged_and_changes_nothing_else(
 
 @pytest.mark.parametrize(("wallets", "reason"), _UNFIT)
 def test_checks_come_in_one_order(wallets: tuple[WalletState, ...], reason: Refusal) -> None:
-    """Unknown, closed, frozen, currency come before funds: the same reason whatever the amount."""
+    """Unknown, closed, frozen and currency are checked before funds, so the reason is the same for any amount."""
     assert when(given(*wallets), debit(10**9)) == [Refused(reason)]
 
 
 def test_the_last_cent_can_be_spent_but_not_twice() -> None:
-    """Steps of one batch see what the ones before them left."""
+    """A step sees the changes of the earlier steps in its batch."""
     books = given(wallet(balance=30))
     assert when(books, debit(), debit(transfer_id=uuid4())) == [Done(), Refused(Refusal.INSUFFICIENT_FUNDS)]
     assert holds(books, "w") == (0, 30, 2)
 
 
 def test_a_refusal_does_not_stop_a_smaller_debit_behind_it() -> None:
-    """Each step is decided for itself, in order."""
+    """If a debit is refused, a smaller debit after it in the batch can still succeed."""
     books = given(wallet(balance=30))
     outcomes = when(books, debit(31), debit(30, uuid4()))
     assert outcomes == [Refused(Refusal.INSUFFICIENT_FUNDS), Done()]
 
 
 def test_a_duplicate_debit_answers_the_first_and_takes_nothing() -> None:
-    """The saga row is the debit's barrier, also within one batch."""
+    """A duplicate debit gets the first transfer from the log and takes nothing, also within one batch."""
     books = given(wallet())
     first, second = when(books, debit(), debit())
     assert first == Done()
@@ -132,7 +132,7 @@ def test_a_duplicate_debit_answers_the_first_and_takes_nothing() -> None:
 
 
 def test_the_same_key_is_the_same_transfer() -> None:
-    """Another id with the payer's key answers the first transfer; another meaning is refused and not recorded."""
+    """The same key with another id replays the first transfer; with another request it is refused and not logged."""
     books = given(wallet())
     other = uuid4()
     when(books, debit(key="k", meaning=b"same"))
@@ -145,7 +145,7 @@ def test_the_same_key_is_the_same_transfer() -> None:
 
 
 def test_a_refusal_is_replayed_by_its_key_even_when_it_would_now_succeed() -> None:
-    """The first answer stands."""
+    """A retry with the key of a refused debit gets the refusal again, also if the debit would now succeed."""
     books = given(wallet(balance=0))
     deposited = Deposit(uuid4(), "w", 100, "USD", None, None)
     outcomes = when(books, debit(key="k", meaning=b"m"), deposited, debit(30, uuid4(), "k", b"m"))
@@ -155,7 +155,7 @@ def test_a_refusal_is_replayed_by_its_key_even_when_it_would_now_succeed() -> No
 
 
 def test_credit_gives_the_money_once() -> None:
-    """The barrier lets the first credit through and answers its duplicates alike."""
+    """The barrier lets the first credit pass; duplicates get the same outcome and move no money."""
     books = given(wallet())
     assert when(books, credit(), credit(), credit()) == [Done()] * 3
     assert holds(books, "w") == (130, 0, 2)
@@ -166,22 +166,22 @@ def test_credit_gives_the_money_once() -> None:
     ("wallets", "reason"), [*_UNFIT, ((wallet(balance=AMOUNT_MAX_MICROS - 29),), Refusal.BALANCE_LIMIT)]
 )
 def test_a_refused_credit_stays_refused(wallets: tuple[WalletState, ...], reason: Refusal) -> None:
-    """The barrier remembers refusals: a late duplicate cannot slip in after the cause is gone and the refund made."""
+    """A refused credit stays refused, also if its cause is gone, because the payer may have been refunded."""
     books = given(*wallets)
     assert when(books, credit()) == [Refused(reason)]
-    books.wallets["w"] = given(wallet()).wallets["w"]  # whatever was wrong is mended
+    books.wallets["w"] = given(wallet()).wallets["w"]  # removes the cause of the refusal
     assert when(books, credit()) == [Refused(reason)]
     assert holds(books, "w") == (100, 0, 1)
 
 
 def test_a_credit_leaves_room_for_what_is_in_flight() -> None:
-    """Money in flight may come back, so it counts against the limit: a refund always fits."""
+    """Money in flight counts against the payee's balance limit, so that a refund always fits."""
     books = given(wallet(balance=AMOUNT_MAX_MICROS - 40, in_flight=30))
     assert when(books, credit(11), credit(10, uuid4())) == [Refused(Refusal.BALANCE_LIMIT), Done()]
 
 
 def test_complete_ends_the_saga_once() -> None:
-    """What was in flight is no more; the balance does not move; again changes nothing."""
+    """Complete ends the money in flight without changing the balance, and a duplicate changes nothing."""
     books = given(wallet())
     when(books, debit(), Complete(ID, "w"))
     assert holds(books, "w") == (70, 0, 2)
@@ -191,7 +191,7 @@ def test_complete_ends_the_saga_once() -> None:
 
 
 def test_refund_compensates_once_by_adding_back() -> None:
-    """The refund adds the amount, whatever happened to the balance meanwhile; its duplicate adds nothing."""
+    """The refund adds the amount to the current balance, and a duplicate adds nothing."""
     books = given(wallet())
     refund = Refund(ID, "w", Refusal.WALLET_FROZEN)
     outcomes = when(books, debit(), Deposit(uuid4(), "w", 5, "USD", None, None), refund, refund)
@@ -204,7 +204,7 @@ def test_refund_compensates_once_by_adding_back() -> None:
 
 
 def test_a_frozen_payer_gets_its_refund() -> None:
-    """Compensation is never refused."""
+    """A refund is not refused if the payer is frozen."""
     books = given(wallet())
     when(books, debit(), SetFrozen("w", frozen=True), Refund(ID, "w", Refusal.WALLET_CLOSED))
     assert holds(books, "w") == (100, 0, 4)
@@ -214,7 +214,7 @@ def test_a_frozen_payer_gets_its_refund() -> None:
     "late", [Refund(ID, "w", Refusal.WALLET_FROZEN), Complete(ID, "w")], ids=["refund", "complete"]
 )
 def test_an_ended_saga_is_not_ended_otherwise(late: Step) -> None:
-    """A late refund after completion, or the reverse, changes nothing."""
+    """A refund after completion, or Complete after a refund, changes nothing."""
     first = Complete(ID, "w") if isinstance(late, Refund) else Refund(ID, "w", Refusal.WALLET_FROZEN)
     books = given(wallet())
     when(books, debit(), first)
@@ -225,14 +225,14 @@ def test_an_ended_saga_is_not_ended_otherwise(late: Step) -> None:
 
 @pytest.mark.parametrize("step", [Refund(ID, "w", Refusal.WALLET_FROZEN), Complete(ID, "w")])
 def test_a_refund_without_a_debit_gives_nothing(step: Step) -> None:
-    """An empty compensation finds no open saga."""
+    """A Refund or Complete without a debit finds no open saga and changes nothing."""
     books = given(wallet())
     assert when(books, step) == [Done()]
     assert holds(books, "w") == (100, 0, 1)
 
 
 def test_a_wallet_opens_with_a_posting_from_outside() -> None:
-    """The opening balance comes from the external account; the first version is the opening."""
+    """The opening balance is a posting from the external account and makes version 1."""
     books = given()
     (outcome,) = when(books, Open(ID, "new", 50, "EUR", None, None))
     assert outcome == WalletState("new", "EUR", "active", 50, 0, 1, NOW)
@@ -242,13 +242,13 @@ def test_a_wallet_opens_with_a_posting_from_outside() -> None:
 
 @pytest.mark.parametrize("status", ["active", "frozen", "closed"])
 def test_a_name_is_never_used_twice(status: str) -> None:
-    """Neither a living nor a closed name can be opened again."""
+    """A wallet name cannot be opened again, also if the wallet is closed."""
     books = given(wallet(balance=0, status=status))
     assert when(books, Open(ID, "w", 0, "USD", None, None)) == [Refused(Refusal.WALLET_EXISTS)]
 
 
 def test_deposit_and_withdrawal_move_against_the_external_account() -> None:
-    """Both end in their own transaction, and neither is ever in flight."""
+    """Deposits and withdrawals end in their own transaction and are never in flight."""
     books = given(wallet())
     deposit, withdrawal = (
         Deposit(ID, "w", 5, "USD", None, None),
@@ -261,7 +261,7 @@ def test_deposit_and_withdrawal_move_against_the_external_account() -> None:
 
 
 def test_freezing_takes_a_version_and_again_changes_nothing() -> None:
-    """A status change is explained in the ledger; the status a wallet already has is no change."""
+    """A status change adds a ledger entry and a version; setting the current status again changes nothing."""
     books = given(wallet())
     when(books, SetFrozen("w", frozen=True), SetFrozen("w", frozen=True), SetFrozen("w", frozen=False))
     assert holds(books, "w") == (100, 0, 3)
@@ -280,14 +280,14 @@ def test_freezing_takes_a_version_and_again_changes_nothing() -> None:
 def test_a_wallet_with_money_here_or_in_flight_cannot_close(
     balance: int, in_flight: int, outcome: Outcome
 ) -> None:
-    """A refund must find the wallet open."""
+    """A wallet with a balance or with money in flight cannot close, because a refund needs an open wallet."""
     books = given(wallet(balance=balance, in_flight=in_flight))
     assert when(books, Close("w")) == [outcome]
     assert not books.changed
 
 
 def test_an_empty_wallet_closes_for_good() -> None:
-    """Frozen or not; closing again answers the same; a closed wallet cannot be thawed."""
+    """An empty wallet, active or frozen, can close; closing again has the same outcome, and thawing is refused."""
     books = given(wallet(balance=0, status="frozen"))
     first, again, thaw = when(books, Close("w"), Close("w"), SetFrozen("w", frozen=False))
     assert first == again == WalletState("w", "USD", "closed", 0, 0, 2, NOW)
@@ -296,12 +296,12 @@ def test_an_empty_wallet_closes_for_good() -> None:
 
 @pytest.mark.parametrize("step", [Read("none"), Close("none"), SetFrozen("none", frozen=True)])
 def test_an_unknown_wallet_is_refused(step: Step) -> None:
-    """There is nothing to read, close or freeze."""
+    """Reading, closing or freezing an unknown wallet is refused."""
     assert when(given(), step) == [Refused(Refusal.WALLET_NOT_FOUND)]
 
 
 def test_time_never_runs_backwards_within_a_wallet() -> None:
-    """When the clock was set back, a posting takes the time of the one before it."""
+    """If the clock was set back, a posting gets the time of the wallet's last posting."""
     later = NOW + timedelta(hours=1)
     books = given(WalletState("w", "USD", "active", 100, 0, 1, later))
     when(books, debit())

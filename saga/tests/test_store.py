@@ -1,4 +1,4 @@
-"""The shard's store on a real Postgres: what the database itself refuses, and what happens when it is disturbed."""
+"""The shard's store on a real Postgres: constraints and rights, concurrent sessions, lost connections, and its cost."""
 
 import asyncio
 import json
@@ -66,7 +66,7 @@ async def owner(database: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture(scope="module")
 async def shard_in_use(postgres: PostgresServer, no_cache: BalanceCache) -> DatabaseUrls:
-    """A database in which everything has happened once, for tests that change nothing because they are refused."""
+    """A database with one example of each row. Tests share it, because Postgres rejects all their changes."""
     database = postgres.copy_database()
     async with _store(database.service) as store:
         steps: list[Step] = [opened("a"), Credit(uuid4(), "b", "a", 1, "USD"), debit("a", key="key")]
@@ -74,7 +74,7 @@ async def shard_in_use(postgres: PostgresServer, no_cache: BalanceCache) -> Data
     return database
 
 
-# What the database refuses, whoever asks.
+# Changes that the database rejects.
 
 
 @pytest.mark.parametrize("table", ["ledger", "credits"])
@@ -84,7 +84,7 @@ async def shard_in_use(postgres: PostgresServer, no_cache: BalanceCache) -> Data
     ids=["update", "delete", "truncate"],
 )
 async def test_history_cannot_be_changed(shard_in_use: DatabaseUrls, table: str, change: str) -> None:
-    """Not even the owner of the database changes a posting or a credit's barrier."""
+    """The database rejects changes of postings and of credit barriers, also by its owner."""
     with pytest.raises(asyncpg.RaiseError, match="immutable"):
         await _execute(shard_in_use.owner, change.format(table))
 
@@ -123,7 +123,7 @@ async def _execute(url: str, statement: str) -> None:
     ],
 )
 async def test_a_worker_has_no_more_rights_than_it_needs(shard_in_use: DatabaseUrls, statement: str) -> None:
-    """A worker that went mad, or was taken over, can neither erase history nor remove a safeguard."""
+    """A faulty or compromised worker can neither delete history nor remove a safeguard."""
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await _execute(shard_in_use.service, statement)
 
@@ -148,7 +148,7 @@ async def test_a_worker_has_no_more_rights_than_it_needs(shard_in_use: DatabaseU
     ],
 )
 async def test_a_wallet_cannot_be_impossible(shard_in_use: DatabaseUrls, change: str) -> None:
-    """Whatever a worker computes: no wallet below zero, none without room for its refunds, none closed with money."""
+    """The database rejects a negative balance, a balance without room for refunds, and a closed wallet with money."""
     with pytest.raises(asyncpg.CheckViolationError):
         await _execute(shard_in_use.service, f"UPDATE wallets SET {change}")  # noqa: S608 -- the list above
 
@@ -168,19 +168,19 @@ BARRIERS = [
 
 @pytest.mark.parametrize("statement", BARRIERS, ids=["wallet", "version", "credit", "transfer", "key"])
 async def test_barriers_are_unique(shard_in_use: DatabaseUrls, statement: str) -> None:
-    """One row a wallet, a version, a credit, a transfer, and an idempotency key of an owner."""
+    """The database rejects a second row for a wallet, a version, a credit, a transfer, or an idempotency key."""
     with pytest.raises(asyncpg.UniqueViolationError):
         await _execute(shard_in_use.service, statement)
 
 
 async def test_commits_are_flushed(store: Store) -> None:
-    """A worker's sessions keep Postgres's durable defaults."""
+    """A worker's sessions keep Postgres's defaults for durable commits."""
     for name in ("fsync", "synchronous_commit", "full_page_writes"):
         assert await store._readers.fetchval(f"SHOW {name}") == "on"
 
 
 async def test_a_key_seen_in_an_earlier_batch_is_replayed(writer: ShardWriter) -> None:
-    """A transfer is found again by its payer's idempotency key, not only by its id."""
+    """A debit with the idempotency key of an earlier batch replays the first transfer."""
     first, again = debit("a", key="k"), debit("a", key="k")
     await writer.perform([opened("a")])
     await writer.perform([first])
@@ -189,7 +189,7 @@ async def test_a_key_seen_in_an_earlier_batch_is_replayed(writer: ShardWriter) -
     assert outcome.transfer.transfer_id == first.transfer_id
 
 
-# Several at once.
+# Concurrent sessions, and rows at fault.
 
 
 def _store(url: str, lease_s: float = 60) -> Store:
@@ -205,7 +205,7 @@ async def _wallet(writer: ShardWriter, name: str) -> WalletState:
 async def test_a_wallet_that_moved_on_is_not_overwritten(
     writer: ShardWriter, store: Store, owner: asyncpg.Connection
 ) -> None:
-    """Should somebody change a wallet without the writer's lock, the batch that did not see it is rolled back."""
+    """If another session changes a wallet without the writer's lock, the batch that loaded it is rolled back."""
     await writer.perform([opened("a")])
     with pytest.raises(NotTheOnlyWriter):
         await _deposit_while(store, owner, "UPDATE wallets SET version = version + 1, balance_micros = 5")
@@ -220,7 +220,7 @@ async def _deposit_while(store: Store, other: asyncpg.Connection, change: str) -
 
 
 async def test_a_step_that_the_database_refuses_fails_alone(writer: ShardWriter) -> None:
-    """The batch is halved around it; all the others are done, once each."""
+    """If the database rejects one step, the batch is halved until that step is alone; all other steps are done once."""
     refused = Debit(uuid4(), "a", "no text\0", 1, "USD")
     batch: list[Step] = [deposit("a", 2**n) for n in range(9)]
     batch.insert(5, refused)
@@ -233,7 +233,7 @@ async def test_a_step_that_the_database_refuses_fails_alone(writer: ShardWriter)
 async def test_systematic_error_costs_one_transaction(
     database: DatabaseUrls, no_cache: BalanceCache, owner: asyncpg.Connection
 ) -> None:
-    """What every part of a batch would meet is no reason to halve it: the batch is not done, and sent again."""
+    """If an error is not about one row, the worker does not halve the batch, and all its steps are not done."""
     async with _store(database.service) as store:
         writer = ShardWriter(store, no_cache, 1000, 20_000)
         await writer.perform([opened("a")])
@@ -246,7 +246,7 @@ async def test_systematic_error_costs_one_transaction(
 
 
 async def test_two_claimers_never_get_the_same_saga(database: DatabaseUrls, no_cache: BalanceCache) -> None:
-    """Orchestrators that recover at once share the abandoned sagas; each has its own."""
+    """Orchestrators that recover at the same time claim different sagas."""
     async with _store(database.service, lease_s=-1) as store:
         steps = [debit("a") for _ in range(100)]
         await ShardWriter(store, no_cache, 1000, 20_000).perform([opened("a"), *steps])
@@ -259,7 +259,7 @@ async def test_two_claimers_never_get_the_same_saga(database: DatabaseUrls, no_c
 async def test_a_claimer_does_not_wait_for_another(
     database: DatabaseUrls, no_cache: BalanceCache, owner: asyncpg.Connection
 ) -> None:
-    """Sagas that another claimer is just taking are skipped, not waited for."""
+    """A claim skips the rows that another claim has locked."""
     async with _store(database.service, lease_s=-1) as store:
         await ShardWriter(store, no_cache, 1000, 20_000).perform(
             [opened("a"), *(debit("a") for _ in range(10))]
@@ -276,7 +276,7 @@ async def test_a_claimer_does_not_wait_for_another(
 async def test_only_open_sagas_without_a_lease_are_claimed(
     writer: ShardWriter, store: Store, owner: asyncpg.Connection
 ) -> None:
-    """A saga is left to who began it until its lease has run out, then to its claimer; an ended one to nobody."""
+    """A saga can be claimed only if it has not ended and its lease has expired; a claim gives it a new lease."""
     first, second = debit("a"), debit("a")
     await writer.perform([opened("a"), first, second, Complete(second.transfer_id, "a")])
     assert await store.claim(100, 60) == []
@@ -285,14 +285,14 @@ async def test_only_open_sagas_without_a_lease_are_claimed(
     assert await store.claim(100, 60) == []
 
 
-# Disturbed.
+# Lost connections and crashes.
 
 
 Fault = Literal["hold", "cut before", "cut behind"]
 
 
 class Wire:
-    """The way to a database, on which one statement can be held, or the connection cut before or behind it."""
+    """A proxy of a database that can hold one statement, or cut the connection before or behind it."""
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
@@ -302,7 +302,7 @@ class Wire:
         self.arrived, self.released = asyncio.Event(), asyncio.Event()
 
     def disturb(self, statement: bytes, fault: Fault) -> None:
-        """The next time this statement comes: hold it until `released`, or cut the connection around it."""
+        """Holds the next occurrence of this statement until `released`, or cuts the connection before or behind it."""
         self._fault = statement, fault
 
     async def __aenter__(self) -> Self:
@@ -330,7 +330,7 @@ class Wire:
             if fault != "cut before":
                 forth.write(data)
             if fault == "cut behind":
-                await asyncio.sleep(0.2)  # the server does it, but nobody will hear of it
+                await asyncio.sleep(0.2)  # the server executes it, but its reply is lost
             if replies.cancelled() or replies.cancelling():
                 break
         forth.close()
@@ -351,7 +351,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def test_nothing_is_answered_before_its_commit(database: DatabaseUrls, no_cache: BalanceCache) -> None:
-    """While the database has not confirmed the commit, the step has no answer."""
+    """The worker does not answer a step until the database has confirmed the commit."""
     async with Wire(database.service) as wire, _store(wire.url) as store:
         wire.disturb(b"COMMIT", "hold")
         step = opened("a", 0)
@@ -362,14 +362,14 @@ async def test_nothing_is_answered_before_its_commit(database: DatabaseUrls, no_
         wire.released.set()
         assert isinstance((await answer)[0], WalletState)
         assert await store.transfer(step.transfer_id) is not None
-        assert not answered_early, "answered before it was durable"
+        assert not answered_early, "The step was answered before its commit."
 
 
 @pytest.mark.parametrize(("fault", "again"), [("cut before", Done), ("cut behind", Replayed)])
 async def test_a_connection_lost_at_the_commit_is_unknown_and_resending_tells(
     database: DatabaseUrls, no_cache: BalanceCache, fault: Fault, again: type[Outcome]
 ) -> None:
-    """Nobody knows whether a commit without an answer was made; the step sent again does, and has one effect."""
+    """If the connection breaks at COMMIT, the outcome is Unknown; sending the step again gives it one effect."""
     async with Wire(database.service) as wire, _store(wire.url) as store:
         writer = ShardWriter(store, no_cache, 1000, 20_000)
         await writer.perform([opened("a", 0)])
@@ -398,7 +398,7 @@ async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
     error: Exception,
     outcome: Outcome,
 ) -> None:
-    """It is no step's fault, so the batch is not halved; not done before the COMMIT, unknown at it whatever it is."""
+    """If the driver fails, the batch is not halved; its steps are NotDone before COMMIT and Unknown at COMMIT."""
     executed = list[str]()
     execute = asyncpg.Connection.execute
 
@@ -420,12 +420,12 @@ async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
 async def test_a_connection_lost_in_the_middle_leaves_nothing(
     database: DatabaseUrls, no_cache: BalanceCache
 ) -> None:
-    """A batch whose connection is lost while it is written is rolled back as a whole."""
+    """If the connection breaks while a batch is written, the whole batch is rolled back."""
     async with Wire(database.service) as wire, _store(wire.url) as store:
         writer = ShardWriter(store, no_cache, 1000, 20_000)
         await writer.perform([opened("a", 0)])
         wire.disturb(b"INSERT INTO ledger", "cut before")
-        await _new_session(store)  # so that the statement travels as text once more
+        await _new_session(store)  # so that the statement is sent as text again
         assert await writer.perform([deposit("a"), deposit("a")]) == [NotDone(), NotDone()]
         assert (await _wallet(writer, "a")).version == 1
 
@@ -436,7 +436,7 @@ async def _new_session(store: Store) -> None:
 
 @pytest.mark.slow
 async def test_what_was_acknowledged_survives_a_crash_of_the_database(no_cache: BalanceCache) -> None:
-    """Kill -9 of the whole cluster right after the answer loses nothing of it; the worker goes on by itself."""
+    """A SIGKILL of the cluster loses no acknowledged step, and the worker continues without a restart."""
     with running_postgres() as server:
         server.migrate()
         async with _store(server.service_url) as store:
@@ -453,20 +453,20 @@ async def test_what_was_acknowledged_survives_a_crash_of_the_database(no_cache: 
 async def test_a_batch_larger_than_the_free_queue_gets_in_as_far_as_there_is_room(
     store: Store, no_cache: BalanceCache
 ) -> None:
-    """A batch always gets on, however large it is; the steps that find no room are certainly not done."""
+    """If the queue has no room for all steps of a request, it takes the first ones and turns the others away."""
     writer = ShardWriter(store, no_cache, batch_max=10, queue_max=3)
     await writer.perform([opened("a", 0)])
     assert await writer.perform([deposit("a") for _ in range(5)]) == [Done()] * 3 + [TurnedAway()] * 2
     assert (await _wallet(writer, "a")).balance_micros == 3
 
 
-# The past.
+# Past balances.
 
 
 async def test_a_balance_at_a_moment_is_the_last_posting_up_to_it(
     store: Store, owner: asyncpg.Connection
 ) -> None:
-    """Bisection over the versions finds what reading the whole ledger finds, also where many share a moment."""
+    """The bisection finds the same entry as a scan of the ledger, also if many entries have the same time."""
     random = Random(7)
     times = sorted(random.randrange(40) for _ in range(60))
     ledger = await _write_history(owner, random, times)
@@ -484,8 +484,8 @@ def _at(second: int) -> datetime:
 async def _write_history(
     owner: asyncpg.Connection, random: Random, times: Sequence[int]
 ) -> list[tuple[int, int, str]]:
-    """A wallet's ledger with one entry at each of these seconds; returns version, balance and status after each."""
-    told, balance, status = [], 0, "active"
+    """Writes one ledger entry per time (seconds), and returns the version, balance and status after each entry."""
+    written, balance, status = [], 0, "active"
     for version, second in enumerate(times, 1):
         amount = random.randrange(100) if version == 1 or random.random() < 0.8 else 0
         if amount or version == 1:
@@ -498,7 +498,7 @@ async def _write_history(
             "INSERT INTO ledger VALUES ('old', $1, $2, $3, $4, $5, '@external', $6)",
             *(version, kind, transfer_id, amount, balance, _at(second)),
         )
-        told.append((version, balance, status))
+        written.append((version, balance, status))
     await owner.execute(
         "INSERT INTO wallets VALUES ('old', 'USD', $1, $2, 0, $3, $4)",
         status,
@@ -506,18 +506,18 @@ async def _write_history(
         len(times),
         _at(times[-1]),
     )
-    return told
+    return written
 
 
 async def test_a_look_at_the_past_waits_for_the_batch_in_progress(writer: ShardWriter, store: Store) -> None:
-    """A batch's postings carry the time at which it began: a moment after that can only be told when it has ended."""
+    """A read of a past balance waits for the current batch, because its postings have the time at which it began."""
     await writer.perform([opened("a", 0)])
     step = deposit("a", 5)
     async with store.books(keys_of([step])) as books:
         decide(books, step)
         looking = asyncio.create_task(store.balance_at("a", books.now))
         await asyncio.wait([looking], timeout=0.3)
-        assert not looking.done(), "told before the batch was written"
+        assert not looking.done(), "the read was answered before the batch was committed"
     _, wallet = await looking
     assert wallet is not None
     assert (wallet.balance_micros, wallet.version) == (5, 2)
@@ -525,13 +525,13 @@ async def test_a_look_at_the_past_waits_for_the_batch_in_progress(writer: ShardW
 
 SLOW_LOOK = """SELECT 'USD' AS currency, 'active' AS status, 0::bigint AS balance_micros, 1::bigint AS version,
     $2::timestamptz AS at, $1::text, pg_advisory_xact_lock(4711)"""
-"""A look at the past that lasts as long as a test wants."""
+"""A read of a past balance that lasts until the test releases a lock."""
 
 
 async def test_batch_does_not_wait_for_a_look_at_the_past(
     writer: ShardWriter, store: Store, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long the reading takes, a batch that begins after it is done before it."""
+    """A batch does not wait for a slow read of a past balance that began before it."""
     await writer.perform([opened("a", 0)])
     monkeypatch.setattr(statements, "BALANCE_AT", SLOW_LOOK)
     async with owner.transaction():
@@ -544,12 +544,12 @@ async def test_batch_does_not_wait_for_a_look_at_the_past(
     assert isinstance(outcome, Done)
 
 
-# What it costs.
+# Round trips and rows read.
 
 
 @pytest.mark.parametrize("wallets", [1, 1000])
 async def test_a_batch_costs_four_round_trips(writer: ShardWriter, store: Store, wallets: int) -> None:
-    """A thousand transfers on one wallet take no more statements than on a thousand: begin, load, write, commit."""
+    """A batch takes four statements (begin, load, write, commit), on one wallet and on a thousand wallets."""
     names = [f"w{n}" for n in range(wallets)]
     await writer.perform([opened(name) for name in names])
     statements_sent: list[str] = []
@@ -561,7 +561,7 @@ async def test_a_batch_costs_four_round_trips(writer: ShardWriter, store: Store,
 
 
 async def test_a_look_at_the_past_reads_few_rows(store: Store, owner: asyncpg.Connection) -> None:
-    """Also of a wallet with a long history: it holds up the writer, so it must not read all of it."""
+    """A read of a past balance reads few blocks, also if the wallet has a long history."""
     await owner.execute(
         "INSERT INTO ledger SELECT 'hot', n, 'deposit', gen_random_uuid(), 1, n, '@external', now()"
         " FROM generate_series(1, 20000) AS n"
@@ -572,14 +572,14 @@ async def test_a_look_at_the_past_reads_few_rows(store: Store, owner: asyncpg.Co
     assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 200
 
 
-# How it came to be.
+# Migrations.
 
 
 @pytest.mark.slow
 async def test_migrating_again_and_two_at_once_is_safe(
     empty_database: DatabaseUrls, database: DatabaseUrls
 ) -> None:
-    """Any number of migrations at once, or again, leave exactly the schema that one leaves."""
+    """Concurrent or repeated migrations leave the same schema as one migration."""
     assert await asyncio.gather(*(_migrate(empty_database) for _ in range(3))) == [0, 0, 0]
     assert await _migrate(empty_database) == 0
     assert await _schema(empty_database) == await _schema(database)
@@ -620,7 +620,7 @@ async def test_step_is_withdrawn_from_the_workers_queue(
     no_cache: BalanceCache,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A step that no batch took in time is answered as not done, and is not done when the database goes on."""
+    """A step that no batch takes in time is NotDone, and is not performed when the database responds again."""
     monkeypatch.setattr("wallet_saga.worker.shard_writer.QUEUE_TIMEOUT_S", 0.3)
     async with _store(database.service) as store:
         writer = ShardWriter(store, no_cache, 1000, 20_000)

@@ -1,4 +1,4 @@
-"""The topology is a part of the protocol: a service with another number of shards changes nothing."""
+"""Topology checks: a service or database with another number of shards changes no wallet."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ async def scene(two_shards: RunningStack) -> AsyncIterator[Scene]:
 
 @pytest.fixture
 async def first_of_one(two_shards: RunningStack) -> AsyncIterator[ShardClient]:
-    """The way to the worker of shard 0 of an orchestrator that knows one shard only."""
+    """The client of shard 0's worker in an orchestrator that knows only one shard."""
     async with open_session(two_shards.credentials.service_secret) as session:
         yield ShardClient("worker-0", session, worker_urls(two_shards)[0], ONE_SHARD, 2.0, 100, 1000)
 
@@ -43,7 +43,7 @@ async def first_of_one(two_shards: RunningStack) -> AsyncIterator[ShardClient]:
 async def test_an_orchestrator_with_another_number_of_shards_refunds_nothing(
     scene: Scene, first_of_one: ShardClient
 ) -> None:
-    """Recovery that knows one of two shards does not take the payee for unknown, so the payer gets nothing back."""
+    """If recovery knows only one of two shards, it does not treat the payee as unknown and refunds nothing."""
     await scene.send(scene.debit())
     await scene.send(scene.credit())
     saga = Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED)
@@ -57,7 +57,7 @@ async def test_an_orchestrator_with_another_number_of_shards_refunds_nothing(
 async def test_an_orchestrator_stops_sending_to_a_worker_of_another_topology(
     first_of_one: ShardClient,
 ) -> None:
-    """It sends nothing more there and is not ready; one sentence names both topologies."""
+    """If a worker has another topology, the orchestrator sends it no steps, is not ready, and names both topologies."""
     shards = Shards(ONE_SHARD.topology, [first_of_one])
     await shards.require_agreement()
     step = Read(account_on(0))
@@ -71,7 +71,7 @@ async def test_an_orchestrator_stops_sending_to_a_worker_of_another_topology(
 
 @pytest.mark.slow
 async def test_an_orchestrator_sends_again_after_the_topologies_agree(scene: Scene) -> None:
-    """Recovery still asks each worker, so the first answer of the right one ends the stop."""
+    """After a mismatch, the first response of a worker with the expected topology lets steps pass again."""
     shard = scene.shards.of_account(scene.payer)
     shard.disagreement = OtherTopology("another worker had the address")
     await shard.ask("/claim", Claim(0, 1.0), RECORDS)
@@ -84,7 +84,7 @@ async def test_an_orchestrator_sends_again_after_the_topologies_agree(scene: Sce
 async def test_a_worker_takes_no_wallet_that_another_shard_owns(
     two_shards: RunningStack, scene: Scene
 ) -> None:
-    """Also under its own name: a wallet that lives elsewhere is neither opened nor taken for unknown."""
+    """If another shard owns the wallet, a worker answers 421, also under its own path, and does not open the wallet."""
     astray = scene.shards.of_account(scene.payer)
     stranger = account_on(1)
     with pytest.raises(ShardUnavailable):
@@ -104,7 +104,7 @@ async def test_a_worker_takes_no_wallet_that_another_shard_owns(
 async def test_an_orchestrator_refuses_to_start_with_another_number_of_workers(
     two_shards: RunningStack,
 ) -> None:
-    """It exits, and one sentence names both topologies."""
+    """If the number of worker addresses is wrong, the orchestrator exits with a sentence that names both topologies."""
     env = {
         "WALLET_PORT": "0",
         "WALLET_PUBLIC_PORT": "0",
@@ -112,16 +112,16 @@ async def test_an_orchestrator_refuses_to_start_with_another_number_of_workers(
         "WALLET_WORKER_URLS": worker_urls(two_shards)[0],
         "WALLET_REDIS_URL": "redis://127.0.0.1:1",
     }
-    status, said = await _run("wallet_saga.orchestrator", env)
+    status, output = await _run("wallet_saga.orchestrator", env)
     assert status == 1
-    assert "refuses to start: This orchestrator expects worker-0 to be shard 0 of 1" in said
-    assert "it is shard 0 of 2" in said
-    assert "Traceback" not in said
+    assert "refuses to start: This orchestrator expects worker-0 to be shard 0 of 1" in output
+    assert "it is shard 0 of 2" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow
 async def test_a_worker_refuses_to_start_on_a_database_of_another_topology(database: DatabaseUrls) -> None:
-    """It exits, and one sentence names both topologies."""
+    """If its database belongs to another topology, a worker exits with a sentence that names both topologies."""
     env = {
         "WALLET_PORT": "0",
         "WALLET_SERVICE_SECRET": "a secret for tests only",
@@ -130,17 +130,17 @@ async def test_a_worker_refuses_to_start_on_a_database_of_another_topology(datab
         "WALLET_DATABASE_URL": database.service,
         "WALLET_REDIS_URL": "redis://127.0.0.1:1",
     }
-    status, said = await _run("wallet_saga.worker", env)
+    status, output = await _run("wallet_saga.worker", env)
     assert status == 1
-    assert "This service is configured as shard 0 of 2" in said
-    assert "the database is shard 0 of 1" in said
-    assert "Traceback" not in said
+    assert "This service is configured as shard 0 of 2" in output
+    assert "the database is shard 0 of 1" in output
+    assert "Traceback" not in output
 
 
 async def test_a_store_reads_and_writes_nothing_in_a_database_of_another_topology(
     database: DatabaseUrls,
 ) -> None:
-    """Also a database that comes later, such as after a failover, is compared on every new connection."""
+    """Every new connection compares the topology, also after a failover, before the store reads or writes."""
     async with Store(database.service, timedelta(seconds=1), Placement.even(1, 2)) as store:
         with pytest.raises(OtherTopology):
             await store.ping()
@@ -151,11 +151,11 @@ async def test_a_store_reads_and_writes_nothing_in_a_database_of_another_topolog
 
 @pytest.mark.slow
 async def test_migrations_refuse_a_database_of_another_topology(database: DatabaseUrls) -> None:
-    """The number of shards is fixed once a database has it; the same one again is no change."""
-    status, said = await _migrate(database, Placement.even(0, 2))
+    """Migrations with another topology than the database's exit with status 1; with the same topology they succeed."""
+    status, output = await _migrate(database, Placement.even(0, 2))
     assert status == 1
-    assert "configured as shard 0 of 2" in said
-    assert "Traceback" not in said
+    assert "configured as shard 0 of 2" in output
+    assert "Traceback" not in output
     assert (await _migrate(database, ONE_SHARD))[0] == 0
 
 
@@ -163,13 +163,13 @@ async def test_migrations_refuse_a_database_of_another_topology(database: Databa
 async def test_migrations_refuse_a_topology_that_does_not_fit_the_wallets(
     database: DatabaseUrls, writer: ShardWriter, store: Store
 ) -> None:
-    """A database from before the topology was stored gets no topology in which its wallets belong elsewhere."""
+    """If a database without a topology has wallets of other shards, the migrations exit and store no topology."""
     await writer.perform([Open(uuid4(), name, 0, "USD", None, None) for name in ("a", "b", "c")])
     owner = await asyncpg.connect(database.owner)
     await owner.execute("DELETE FROM topology")
-    status, said = await _migrate(database, Placement.even(0, 512))
+    status, output = await _migrate(database, Placement.even(0, 512))
     assert status == 1
-    assert "does not belong to shard 0 of 512" in said
+    assert "does not belong to shard 0 of 512" in output
     assert await owner.fetchval("SELECT count(*) FROM topology") == 0
     assert (await _migrate(database, ONE_SHARD))[0] == 0
     await owner.close()
@@ -199,7 +199,7 @@ async def _migrate(database: DatabaseUrls, placement: Placement) -> tuple[int | 
 
 
 async def _run(module: str, env: dict[str, str]) -> tuple[int | None, str]:
-    """The status with which a process ends by itself, and everything that it prints."""
+    """Returns the exit status and the output of a process that ends by itself."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -32,7 +32,7 @@ READ_CONNECTIONS_MAX = 2
 """Connections that one kind of read (lookups, statements, past balances) uses at the same time."""
 
 CONNECTIONS_MAX = 3 * READ_CONNECTIONS_MAX + 2
-"""Connections of the pool. Clients' reads leave two of them free for recovery, ping and the check of the books."""
+"""Connections of the pool. Clients' reads leave two of them free for recovery, close requests and the books' check."""
 
 SUMMING_TIMEOUT_S = 60.0
 

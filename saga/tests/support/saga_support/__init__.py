@@ -1,1 +1,1 @@
-"""What several of the saga's tests need: a payer and a payee on two shards of a running stack."""
+"""The support code of the saga's tests: a payer and a payee on two shards of a running stack."""

@@ -1,4 +1,4 @@
-"""A payer and a payee on two shards of a running stack, and the way to the workers and to the public API."""
+"""A payer and a payee on two shards of a running stack, with clients of the workers and of the public API."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,14 +25,14 @@ TEN = 10_000_000
 RECORD = Decoder(TransferRecord | None)
 RECORDS = Decoder(list[TransferRecord])
 ONE_SHARD = Placement.even(0, 1)
-"""What a database that the tests migrate is."""
+"""The placement of a database that the tests migrate."""
 
 _NUMBERS = count()
 
 
 @dataclass
 class Scene:
-    """A payer with 100 and a payee with 0 on different shards, and the way to the workers and to the public API."""
+    """A payer with 100 and a payee with 0 on different shards, with clients of the workers and of the public API."""
 
     shards: Shards
     api: httpx.AsyncClient
@@ -74,33 +74,33 @@ class Scene:
         return document
 
     async def state(self) -> str | None:
-        """The saga's state in the payer's log."""
+        """Returns the saga's state in the payer's log."""
         record = await self.shards.of_account(self.payer).ask("/transfer", Lookup(self.transfer_id), RECORD)
         return record.state if record else None
 
     async def ended(self) -> str | None:
-        """The saga's state once it has ended; fails if recovery takes longer than five seconds."""
+        """Returns the saga's state once it has ended. Fails if that takes longer than five seconds."""
         for _ in range(100):
             state = await self.state()
             if state != "debited":
                 return state
             await asyncio.sleep(0.05)
-        raise AssertionError("the saga never ended")
+        raise AssertionError("The saga has not ended within five seconds.")
 
 
 def account_on(shard: int) -> str:
-    """A name that no test has used, of a wallet on this one of two shards."""
+    """Returns an unused wallet name on this shard of two."""
     return next(name for n in _NUMBERS if slot_of(name := f"crash{n}") * 2 // 1024 == shard)
 
 
 def worker_urls(stack: RunningStack) -> list[str]:
-    """The addresses of the stack's workers, in the order of their shards."""
+    """Returns the addresses of the stack's workers, in the order of their shards."""
     return [c.url for c in stack.components if c.kind == "worker"]
 
 
 @asynccontextmanager
 async def opened_scene(stack: RunningStack) -> AsyncIterator[Scene]:
-    """A fresh pair of wallets."""
+    """Opens a fresh pair of wallets on the two shards."""
     async with (
         open_session(stack.credentials.service_secret) as session,
         httpx.AsyncClient(base_url=stack.base_url) as api,
