@@ -22,6 +22,7 @@ from wallet_saga.orchestrator.shard_client import (
     open_session,
 )
 from wallet_saga.protocol import BalanceAt, Claim, CreditRecord, Lookup, Message, Statement, shard_path
+from wallet_saga.worker import statements
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.shard_writer import ShardWriter
 from wallet_saga.worker.store import CONNECTIONS_MAX, Store
@@ -85,11 +86,12 @@ class Worker:
 
 
 @pytest.fixture
-async def hanging_lookups(database: DatabaseUrls) -> AsyncIterator[None]:
-    """Lets every lookup of a credit hang during the test."""
+async def hanging_lookups(database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Lets every lookup of a credit hang during the test. A table lock would also block the writer's batches."""
+    monkeypatch.setattr(statements, "CREDIT", "SELECT pg_advisory_xact_lock(4711), $1::uuid")
     other = await asyncpg.connect(database.owner)
     async with other.transaction():
-        await other.execute("LOCK TABLE credits")
+        await other.execute("SELECT pg_advisory_xact_lock(4711)")
         yield
     await other.close()
 
