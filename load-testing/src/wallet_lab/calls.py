@@ -61,8 +61,8 @@ def count(calls: Iterable[Call]) -> Outcomes:
 
 def total(outcomes: Outcomes) -> int:
     """Return the number of calls."""
-    told = outcomes.success + outcomes.pending + outcomes.unknown + outcomes.rejected + outcomes.error
-    return told + sum(outcomes.refused.values())
+    others = outcomes.success + outcomes.pending + outcomes.unknown + outcomes.rejected + outcomes.error
+    return others + sum(outcomes.refused.values())
 
 
 def latency(durations_ms: Sequence[float]) -> Latency | None:

@@ -39,7 +39,7 @@ def audit(
     """Wait until all work has ended, then check the books against every guarantee. Exits with 0 only if all hold."""
     stack = _stack(architecture, on)
     try:
-        found = asyncio.run(_audit(stack, _told(calls)))
+        found = asyncio.run(_audit(stack, _calls_of(calls)))
     except NOT_ANSWERED as error:
         raise LabError(
             f"{architecture} cannot be audited, because a database or the cache does not answer ({error}); "
@@ -58,11 +58,11 @@ def _stack(architecture: str, on: Where) -> RunningStack:
         raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(ARCHITECTURES)}")
     stack = attached(architecture, on)
     if stack is None:
-        raise LabError(f"{architecture} is not up; {_STARTS[on].format(architecture)} starts it")
+        raise LabError(f"{architecture} is not up. Start it with {_STARTS[on].format(architecture)}.")
     return stack
 
 
-def _told(calls: Path | None) -> list[Told]:
+def _calls_of(calls: Path | None) -> list[Told]:
     """Return the calls of a log. The run's name is the part of their keys before the first dash."""
     if calls is None:
         return []
@@ -83,8 +83,8 @@ async def _audit(stack: RunningStack, told: list[Told]) -> Audit:
 
 def _print(check: Check) -> None:
     if check.passed:
-        console.print(f"[green]kept[/green]    {check.name}")
+        console.print(f"[green]passed[/green]  {check.name}")
         return
-    console.print(f"[red]broken[/red]  {check.name}: found {check.found}")
+    console.print(f"[red]failed[/red]  {check.name}: found {check.found}")
     for sentence in check.violations:
         console.print(f"        {sentence}", markup=False)

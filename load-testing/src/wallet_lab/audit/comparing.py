@@ -31,7 +31,7 @@ async def compare(name: str, left: Side, right: Side) -> Check:
     return check(
         name,
         [
-            f"{key}: {left.name} {_told(rows.get(key))}, {right.name} {_told(others.get(key))}"
+            f"{key}: {left.name} {_describe(rows.get(key))}, {right.name} {_describe(others.get(key))}"
             for key in differing
         ],
     )
@@ -49,5 +49,5 @@ async def _rows(side: Side) -> dict[Any, tuple[Any, ...]]:
     return {row[0]: tuple(row[1:]) for rows in found for row in rows}
 
 
-def _told(row: tuple[Any, ...] | None) -> str:
+def _describe(row: tuple[Any, ...] | None) -> str:
     return "nothing" if row is None else ", ".join(map(str, row))

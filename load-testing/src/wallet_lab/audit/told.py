@@ -59,7 +59,7 @@ def _not_once(calls: Iterable[Call], books: _Books) -> Iterator[str]:
         if call.kind == "success":
             found = books.get(call.key, ())
             if len(found) != 1 or not _fits(call, found[0]) or found[0].happened is False:
-                yield f"{call.key} was acknowledged as {call.transaction_id}; the books have {_told(found)}"
+                yield f"{call.key} was acknowledged as {call.transaction_id}; the books have {_describe(found)}"
 
 
 def _happened_all_the_same(told: Told, books: _Books) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _happened_all_the_same(told: Told, books: _Books) -> Iterator[str]:
         if call.kind == "refused" or (call.kind == "rejected" and not told.broken_off):
             found = books.get(call.key, ())
             if any(transfer.happened for transfer in found):
-                yield f"{call.key} was answered {call.outcome}; the books have {_told(found)}"
+                yield f"{call.key} was answered {call.outcome}; the books have {_describe(found)}"
 
 
 def _undecided(told: Told, books: _Books) -> Iterator[str]:
@@ -79,13 +79,15 @@ def _undecided(told: Told, books: _Books) -> Iterator[str]:
                 or (call.kind == "pending" and not found)
                 or not all(_fits(call, f) for f in found)
             ):
-                yield f"{call.key} was answered {call.outcome}; the books have {_told(found)}"
+                yield f"{call.key} was answered {call.outcome}; the books have {_describe(found)}"
 
 
 def _unsent(told: Told, books: _Books) -> list[str]:
     sent = {call.key for call in told.calls}
     extra = [
-        f"{key} is in the books as {_told(books[key])}; nobody sent it" for key in books if key not in sent
+        f"{key} is in the books as {_describe(books[key])}; k6 did not send it"
+        for key in books
+        if key not in sent
     ]
     return extra[told.unlogged :]
 
@@ -99,9 +101,9 @@ def _fits(call: Call, booked: Booked) -> bool:
     return booked.micros == AMOUNT_MICROS and call.transaction_id in {None, booked.transaction_id}
 
 
-def _told(found: Sequence[Booked]) -> str:
+def _describe(found: Sequence[Booked]) -> str:
     outcome = {True: "completed", False: "refused", None: "open"}
-    told = (
+    described = (
         f"{booked.transaction_id} of {booked.micros} micros, {outcome[booked.happened]}" for booked in found
     )
-    return " and ".join(told) or "nothing"
+    return " and ".join(described) or "nothing"

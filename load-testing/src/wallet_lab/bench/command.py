@@ -36,7 +36,7 @@ def bench(
     scenario: Annotated[
         str, typer.Option(help="A scenario, such as hot-pair. An unknown name prints the list.")
     ] = "hot-pair",
-    repeats: Annotated[int, typer.Option(min=1, help="How often.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Number of repeats.")] = 1,
     duration: Annotated[
         float | None, typer.Option(min=1, help="Seconds of load; in a sweep, seconds per step.")
     ] = None,

@@ -16,14 +16,14 @@ _NO_READS = Reads()
 
 def outcomes(measured: Measurement) -> Outcomes:
     """Count the outcomes of transfers, and of reads if the scenario counts them."""
-    told, reads = count(measured.load.calls), _counted_reads(measured)
+    transfers, reads = count(measured.load.calls), _counted_reads(measured)
     return Outcomes(
-        success=told.success + reads.success,
-        pending=told.pending,
-        refused={**told.refused, **({"reads": reads.refused} if reads.refused else {})},
-        unknown=told.unknown + reads.unknown + measured.load.unlogged,
-        rejected=told.rejected + reads.rejected,
-        error=told.error + reads.error,
+        success=transfers.success + reads.success,
+        pending=transfers.pending,
+        refused={**transfers.refused, **({"reads": reads.refused} if reads.refused else {})},
+        unknown=transfers.unknown + reads.unknown + measured.load.unlogged,
+        rejected=transfers.rejected + reads.rejected,
+        error=transfers.error + reads.error,
     )
 
 

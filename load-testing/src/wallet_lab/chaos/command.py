@@ -56,8 +56,8 @@ def _print(recovery: Recovery) -> None:
     for name, words in MOMENTS.items():
         moment = getattr(recovery, name)
         console.print(f"  {words:<16} {NOTHING if moment is None else f'{moment:.2f} s'}")
-    told = recovery.outcomes
+    outcomes = recovery.outcomes
     console.print(
-        f"  responses: {told.success} success, {told.pending} pending, {told.unknown} unknown, "
-        f"{told.rejected} rejected; lost: {NOTHING if recovery.lost is None else recovery.lost}"
+        f"  responses: {outcomes.success} success, {outcomes.pending} pending, {outcomes.unknown} unknown, "
+        f"{outcomes.rejected} rejected; lost: {NOTHING if recovery.lost is None else recovery.lost}"
     )

@@ -44,21 +44,21 @@ def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, fol
         raise LabError("the load ended before the fault")
     audited = audit(stack, [put], settled_s, broken_off=fault.target.faces_clients)
     seen = moments(put.calls, disturbed.fault_ms)
-    told = passed(audited)
+    is_passed = passed(audited)
     return Recovery(
         architecture=stack.architecture,
         fault=fault.name,
         hits=fault.hits,
         repeat=repeat,
-        verdict="passed" if told else "failed",
+        verdict="passed" if is_passed else "failed",
         why=first_violation(audited),
-        detected_s=seen.detected_s if told else None,
-        first_success_s=seen.first_success_s if told else None,
-        drained_s=drained_s(disturbed.backlog) if told else None,
-        converged_s=seen.converged_s if told else None,
+        detected_s=seen.detected_s if is_passed else None,
+        first_success_s=seen.first_success_s if is_passed else None,
+        drained_s=drained_s(disturbed.backlog) if is_passed else None,
+        converged_s=seen.converged_s if is_passed else None,
         lost=_lost(audited),
         outcomes=count(put.calls),
-        timeline=timeline(put.calls, disturbed.fault_ms) if told else [],
+        timeline=timeline(put.calls, disturbed.fault_ms) if is_passed else [],
         audit=audited,
     )
 

@@ -28,7 +28,7 @@ def _latency(share: float, operation: str) -> Query:
 _TRANSFERS = Row(
     "Transfers",
     (
-        Panel(title="Transfers a second", queries=(Query(_SUCCESSES, BOTH),), unit="ops", width=12),
+        Panel(title="Transfers per second", queries=(Query(_SUCCESSES, BOTH),), unit="ops", width=12),
         Panel(
             title="Other outcomes per second",
             description="Refusals are answers too. Pending and outcome-unknown responses are undecided.",

@@ -11,7 +11,7 @@ _EVENTS = Row(
     "From append to read model",
     (
         Panel(
-            title="Events a second",
+            title="Events per second",
             queries=(
                 Query(per_second("wallet_events_appended_total", "architecture"), "appended"),
                 Query(per_second("wallet_relay_events_total", "architecture"), "confirmed by the broker"),
@@ -57,7 +57,7 @@ _COMMANDS = Row(
     "Commands",
     (
         Panel(
-            title="Commands a second",
+            title="Commands per second",
             queries=(
                 Query(per_second("wallet_commands_total", "command, outcome"), "{{command}}: {{outcome}}"),
             ),

@@ -61,7 +61,7 @@ _POSTGRES = Row(
     "Postgres (exporter)",
     (
         Panel(
-            title="Transactions a second",
+            title="Transactions per second",
             queries=(
                 Query(
                     per_second(f"pg_stat_database_xact_commit{_OURS}", "architecture, instance"),
@@ -89,7 +89,7 @@ _REDIS = Row(
     "Redis (exporter)",
     (
         Panel(
-            title="Commands a second",
+            title="Commands per second",
             queries=(Query("rate(redis_commands_processed_total[$__rate_interval])", _EXPORTED),),
             unit="ops",
             source="redis-exporter",

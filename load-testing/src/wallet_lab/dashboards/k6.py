@@ -30,8 +30,8 @@ K6 = Dashboard(
         Row(
             "Answers",
             (
-                _by_outcome("Transfers a second", "k6_wallet_transfers_total"),
-                _by_outcome("Reads a second", "k6_wallet_reads_total"),
+                _by_outcome("Transfers per second", "k6_wallet_transfers_total"),
+                _by_outcome("Reads per second", "k6_wallet_reads_total"),
             ),
         ),
         Row("Latency of successful calls", tuple(map(_time, ("p50", "p95", "p99")))),
@@ -39,7 +39,7 @@ K6 = Dashboard(
             "The client",
             (
                 Panel(
-                    title="Iterations a second",
+                    title="Iterations per second",
                     queries=(Query(per_second("k6_iterations_total", "architecture"), "{{architecture}}"),),
                     unit="ops",
                     source="k6",

@@ -7,12 +7,12 @@ _SAGAS = Row(
     "Sagas",
     (
         Panel(
-            title="Steps a second",
+            title="Steps per second",
             queries=(Query(per_second("wallet_saga_steps_total", "step, outcome"), "{{step}}: {{outcome}}"),),
             unit="ops",
         ),
         Panel(
-            title="Compensations a second",
+            title="Compensations per second",
             queries=(
                 Query(per_second('wallet_saga_steps_total{step="Refund"}', "instance"), "{{instance}}"),
             ),
@@ -37,7 +37,7 @@ _SAGAS = Row(
             unit="s",
         ),
         Panel(
-            title="Recovery a second",
+            title="Recovery per second",
             queries=(
                 Query(per_second("wallet_sagas_claimed_total", "instance"), "{{instance}} leases taken"),
                 Query(per_second("wallet_sagas_recovered_total", "instance"), "{{instance}} sagas decided"),

@@ -11,9 +11,9 @@ SURENESS = {
     "none": "no clear difference",
 }
 MOMENTS = {
-    "detected_s": "first trouble",
+    "detected_s": "detected",
     "first_success_s": "first success",
-    "drained_s": "all settled",
+    "drained_s": "backlog drained",
     "converged_s": "back to normal",
 }
 """Names of the moments of a recovery, by their names in the model."""

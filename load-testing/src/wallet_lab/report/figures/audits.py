@@ -37,7 +37,7 @@ def audits(report: Report) -> Exhibit | None:
         x, y = names.index(name), checks.index(check)
         broken = tally.looked - tally.passed
         axes.barh(y, 0.96, 0.9, left=x, color=BROKEN if broken else KEPT, edgecolor="white")
-        text = f"✗ BROKEN in {broken} of {tally.looked}" if broken else f"✓ kept in all {tally.looked}"
+        text = f"✗ FAILED in {broken} of {tally.looked}" if broken else f"✓ passed in all {tally.looked}"
         axes.text(x + 0.48, y, text, ha="center", va="center", weight="bold" if broken else "normal")
     for x in range(len(names)):
         for y in range(len(checks)):
@@ -81,7 +81,7 @@ def _tally(report: Report, architecture: str, name: str) -> _Tally:
 
 def _alt(tallies: dict[tuple[str, str], _Tally]) -> str:
     broken = [f"{check} ({name})" for (check, name), tally in tallies.items() if tally.passed < tally.looked]
-    return f"Grid of checks and architectures. Broken: {', '.join(broken) or 'none'}."
+    return f"Grid of checks and architectures. Failed: {', '.join(broken) or 'none'}."
 
 
 def _table(tallies: dict[tuple[str, str], _Tally]) -> Table:
@@ -89,4 +89,4 @@ def _table(tallies: dict[tuple[str, str], _Tally]) -> Table:
         (check, name, f"{tally.passed} of {tally.looked}", "; ".join(tally.sentences[:5]) or NOTHING)
         for (check, name), tally in tallies.items()
     ]
-    return Table(("promise", "architecture", "kept in", "first violations"), rows)
+    return Table(("check", "architecture", "passed in", "first violations"), rows)
