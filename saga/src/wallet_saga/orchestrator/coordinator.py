@@ -77,7 +77,7 @@ class Coordinator:
         backoff_s = BACKOFF_FIRST_S
         while True:
             try:
-                return await _sent(shard, message, attempt)
+                return await _send_once(shard, message, attempt)
             except Overloaded:
                 if not attempt.may_be_done:
                     raise
@@ -110,7 +110,7 @@ class Coordinator:
             future.add_done_callback(lambda done: _left_to_recovery(saga, done.exception()))
 
 
-async def _sent(shard: ShardClient, message: Step, attempt: Attempt) -> Outcome:
+async def _send_once(shard: ShardClient, message: Step, attempt: Attempt) -> Outcome:
     """Sends a step once and returns its outcome. Raises ShardUnavailable or OutcomeUnknown."""
     future = shard.submit(message)
     try:

@@ -99,7 +99,7 @@ class InternalRoutes:
             return await self.misdirected(batch)
         outcomes = await self._writer.perform(batch)
         if batch and all(isinstance(outcome, NotDone) for outcome in outcomes):
-            raise _away()  # so that the orchestrator connects again, perhaps to a standby that took over
+            raise _out_of_reach()  # so that the orchestrator connects again, perhaps to a standby that took over
         return outcomes
 
     async def claim(self, claim: Claim) -> list[TransferRecord]:
@@ -112,17 +112,17 @@ class InternalRoutes:
 
     async def transfer(self, lookup: Lookup) -> TransferRecord | None:
         """Returns a transfer's row in the saga log, or None."""
-        return await self._shown(self._store.transfer(lookup.transfer_id))
+        return await self._confirmed(self._store.transfer(lookup.transfer_id))
 
     async def credit(self, lookup: Lookup) -> CreditRecord | None:
         """Returns a transfer's row in the credit barrier, or None."""
-        return await self._shown(self._store.credit(lookup.transfer_id))
+        return await self._confirmed(self._store.credit(lookup.transfer_id))
 
     async def statement(self, asked: Statement) -> StatementAnswer | Misdirected:
         """Returns a page of a wallet's postings."""
         if not self._placement.owns(asked.account_id):
             return await self.misdirected(Raw())
-        entries = await self._shown(
+        entries = await self._confirmed(
             self._store.statement(asked.account_id, asked.limit, asked.before_version)
         )
         if not entries and not await self._store.wallet_exists(asked.account_id):
@@ -133,7 +133,7 @@ class InternalRoutes:
         """Returns a wallet as it was at a past moment."""
         if not self._placement.owns(asked.account_id):
             return await self.misdirected(Raw())
-        now, wallet = await self._shown(self._store.balance_at(asked.account_id, asked.at))
+        now, wallet = await self._confirmed(self._store.balance_at(asked.account_id, asked.at))
         return _past(now, asked.at, wallet)
 
     def _by_writer(
@@ -149,9 +149,9 @@ class InternalRoutes:
 
         return by_writer
 
-    async def _shown(self, look: Awaitable[Found]) -> Found:
+    async def _confirmed(self, reading: Awaitable[Found]) -> Found:
         """Returns the result of a read once no balance that is read afterwards can be older than the result."""
-        found = await look
+        found = await reading
         await self._writer.confirm()
         return found
 
@@ -172,21 +172,21 @@ def _bulkhead(kind: str) -> Bulkhead:
 
 
 def _within(
-    bulkhead: Bulkhead, look: Callable[[Request], Awaitable[Found]]
+    bulkhead: Bulkhead, use_case: Callable[[Request], Awaitable[Found]]
 ) -> Callable[[Request], Awaitable[Found]]:
     """Wraps the use case in a bulkhead. If the bulkhead is full, the request gets 503 `overloaded`."""
 
     async def admitted(request: Request) -> Found:
         try:
             async with bulkhead.place():
-                return await look(request)
+                return await use_case(request)
         except BulkheadFull as full:
             raise Problem("overloaded", "Too many reads are waiting. Send the request again later.") from full
 
     return admitted
 
 
-def _map_errors(look: Callable[[Request], Awaitable[Found]]) -> Callable[[Request], Awaitable[Found]]:
+def _map_errors(use_case: Callable[[Request], Awaitable[Found]]) -> Callable[[Request], Awaitable[Found]]:
     """Wraps the use case so that it raises `shard-unavailable` if the database is out of reach.
 
     Not for steps, because a 503 means that nothing was done. Each step has an outcome of its own instead.
@@ -194,10 +194,10 @@ def _map_errors(look: Callable[[Request], Awaitable[Found]]) -> Callable[[Reques
 
     async def mapped(request: Request) -> Found:
         try:
-            return await look(request)
+            return await use_case(request)
         except (*DATABASE_ERRORS, NotConfirmed) as error:
             _log.warning("database out of reach", extra={"cause": repr(error)})
-            raise _away() from error
+            raise _out_of_reach() from error
 
     return mapped
 
@@ -224,7 +224,7 @@ _CLOSE = ((b"connection", b"close"),)
 """Closes the connection, so that the next request uses a new one, which may lead to the shard's other worker."""
 
 
-def _away() -> Problem:
+def _out_of_reach() -> Problem:
     return Problem(
         "shard-unavailable", "The shard's database is out of reach. Send the request again.", headers=_CLOSE
     )
