@@ -14,19 +14,19 @@ class Recording(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[bytes | str] = []
+        self.recorded: list[bytes | str] = []
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Remember it."""
-        self.told.append(bytes(data))
+        """Records the bytes."""
+        self.recorded.append(bytes(data))
 
     def close(self) -> None:
-        """Remember it."""
-        self.told.append("close")
+        """Records the close."""
+        self.recorded.append("close")
 
     def is_closing(self) -> bool:
-        """Whether it was."""
-        return "close" in self.told
+        """Returns whether the transport was closed."""
+        return "close" in self.recorded
 
 
 async def test_head_and_body_leave_together() -> None:
@@ -36,7 +36,7 @@ async def test_head_and_body_leave_together() -> None:
     joined.write(b"head ")
     joined.write(b"body")
     await asyncio.sleep(0)
-    assert below.told == [b"head body"]
+    assert below.recorded == [b"head body"]
 
 
 async def test_a_stream_sends_each_part_at_once() -> None:
@@ -46,7 +46,7 @@ async def test_a_stream_sends_each_part_at_once() -> None:
     for part in (b"head", b"event"):
         joined.write(part)
         await asyncio.sleep(0)
-    assert below.told == [b"head", b"event"]
+    assert below.recorded == [b"head", b"event"]
 
 
 async def test_closing_loses_nothing() -> None:
@@ -56,7 +56,7 @@ async def test_closing_loses_nothing() -> None:
     joined.write(b"last words")
     joined.close()
     await asyncio.sleep(0)
-    assert below.told == [b"last words", "close"]
+    assert below.recorded == [b"last words", "close"]
 
 
 async def test_who_left_in_the_same_turn_is_told_nothing() -> None:
@@ -66,4 +66,4 @@ async def test_who_left_in_the_same_turn_is_told_nothing() -> None:
     joined.write(b"an answer")
     below.close()
     await asyncio.sleep(0)
-    assert below.told == ["close"]
+    assert below.recorded == ["close"]

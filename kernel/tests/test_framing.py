@@ -1,4 +1,4 @@
-"""Where a request ends: a body is never taken for a request, and every answer belongs to its own request."""
+"""The end of a request: a body is never taken for a request, and every answer belongs to its own request."""
 
 import socket
 import subprocess

@@ -151,7 +151,7 @@ class PrimaryConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether the next use takes the connection of the last one, as far as this process knows."""
+        """Whether the next use gets the connection of the last use, as far as this process knows."""
         return self._connection is not None and not self._connection.is_closed()
 
     @asynccontextmanager
