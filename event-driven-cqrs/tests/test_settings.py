@@ -41,4 +41,4 @@ def test_a_partition_that_is_not_there_cannot_be_replayed(
     """The refusal says which there are; -1 is not the last one."""
     with pytest.raises(SystemExit, match="2"):
         replay.main(["--partition", partition])
-    assert f"there are partitions 0 to 1, not {partition}" in capsys.readouterr().err
+    assert f"partition {partition} does not exist; choose 0 to 1" in capsys.readouterr().err

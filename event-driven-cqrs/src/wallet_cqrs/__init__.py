@@ -1,1 +1,1 @@
-"""The event-driven architecture: commands append events, projections make of them what queries read."""
+"""The event-driven architecture: commands append events, projections build read models, queries read them."""

@@ -1,6 +1,6 @@
-"""The broker's side of the messages: the exchange, a queue for each partition, and the dead letters.
+"""Declares the exchange, one queue for each partition, and the dead-letter queue at the broker.
 
-Relay and projection both declare all of it, so it does not matter who comes first.
+Relay and projection both declare all of them, so they can start in any order.
 """
 
 from aio_pika import ExchangeType
@@ -10,11 +10,11 @@ from aiormq.abc import FieldTable
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, queue_name, routing_key
 
 QUEUE_MESSAGES_MAX = 1000
-"""Above this the broker refuses, and the relay goes on: what is not queued is still in the event store."""
+"""The maximum queue length. The broker rejects further messages; the projection reads them from the event store."""
 
 _QUEUE: FieldTable = {
     "x-queue-type": "quorum",
-    # Order within a partition needs one consumer at a time; the others stand by.
+    # Only one consumer at a time is active, because a partition's messages must stay in order.
     "x-single-active-consumer": True,
     "x-max-length": QUEUE_MESSAGES_MAX,
     "x-overflow": "reject-publish",
@@ -23,7 +23,7 @@ _QUEUE: FieldTable = {
 
 
 async def declare(channel: AbstractChannel, partitions: int) -> AbstractExchange:
-    """Declares everything, and returns the exchange to publish to. Declaring again changes nothing."""
+    """Declares exchanges and queues, and returns the exchange to publish to. Repeating it changes nothing."""
     dead_letters = await channel.declare_exchange(DEAD_LETTER_EXCHANGE, ExchangeType.FANOUT, durable=True)
     dead_queue = await channel.declare_queue(
         DEAD_LETTER_EXCHANGE,

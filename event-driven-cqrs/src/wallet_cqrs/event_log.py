@@ -1,4 +1,4 @@
-"""The event log, read-only: what projection, rebuild and query need of the event store."""
+"""Read-only access to the event log for projection, rebuild and query."""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -14,7 +14,7 @@ STATEMENT_TIMEOUT_S = 10.0
 CONNECTIONS_MAX = 4
 
 CONTINUE = "SELECT epoch, position FROM continue_log()"
-"""The epoch and the head; begins an epoch if the log is on a server where none has begun."""
+"""Returns the epoch and the head. Starts an epoch if this server has none yet."""
 
 _STATE = "SELECT epoch, position, coalesce(log_shared_with($1), 0) FROM log_state"
 _READ = """
@@ -26,11 +26,11 @@ SELECT l.epoch, e.* FROM log_state l LEFT JOIN LATERAL (
 
 
 class AnotherEpoch(Exception):
-    """The log was restored, or its server restarted: what was read before may not be in it."""
+    """The log was restored, or its server restarted. Events that were read before may be missing from it."""
 
 
 class LogState(NamedTuple):
-    """The log's epoch and head, and `shared`: the last position that a reader's own epoch has in common with it."""
+    """The log's epoch and head. `shared` is the last position that the reader's epoch and this log share."""
 
     epoch: UUID
     head: int
@@ -38,7 +38,7 @@ class LogState(NamedTuple):
 
 
 def open_pool(url: str, application: str) -> asyncpg.Pool:
-    """A small pool of connections to the event store; await it, or use it as an async context manager."""
+    """Returns a small connection pool to the event store. Await it, or use it as an async context manager."""
     return database.open_pool(
         url,
         {"application_name": application, "jit": "off", "statement_timeout": "10s"},
@@ -49,23 +49,23 @@ def open_pool(url: str, application: str) -> asyncpg.Pool:
 
 
 class EventLog:
-    """The log in the order of its positions."""
+    """Reads the event log in the order of positions."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         watch_pool("event-store", pool)
 
     async def ping(self) -> None:
-        """Raises unless the event store answers."""
+        """Raises if the event store does not answer."""
         await self._pool.fetchval("SELECT 1")
 
     async def head(self) -> int:
-        """The last position there is; 0 for an empty log."""
+        """Returns the last position; 0 for an empty log."""
         head: int = await self._pool.fetchval("SELECT position FROM log_head")
         return head
 
     async def state(self, reader: UUID | None) -> LogState:
-        """The log as a reader that has read in this epoch must see it. Raises AnotherEpoch if it changes meanwhile."""
+        """Returns the log's state for a reader with this epoch. Raises AnotherEpoch if the epoch changes meanwhile."""
         async with self._pool.acquire() as connection:
             epoch = await connection.fetchval(CONTINUE)
             state = LogState(*await connection.fetchrow(_STATE, reader))
@@ -74,15 +74,15 @@ class EventLog:
         return state
 
     async def read(self, epoch: UUID, after: int, until: int, limit: int) -> list[EventMessage]:
-        """Up to `limit` events with `after` < position <= `until`, in order. Raises AnotherEpoch."""
+        """Returns up to `limit` events with `after` < position <= `until`, in order. Raises AnotherEpoch."""
         return events_of(epoch, await self._pool.fetch(_READ, after, until, limit))
 
     async def chunks(
         self, epoch: UUID, after: int, until: int, limit: int
     ) -> AsyncIterator[tuple[int, list[EventMessage]]]:
-        """All events with `after` < position <= `until`, `limit` at a time, each with the position it leads to.
+        """Yields all events with `after` < position <= `until` in chunks of `limit`, with the position reached.
 
-        Raises AnotherEpoch as soon as the log is not in this epoch.
+        Raises AnotherEpoch if the log is in another epoch.
         """
         while after < until:
             events = await self.read(epoch, after, until, limit)
@@ -91,9 +91,9 @@ class EventLog:
 
 
 def events_of(epoch: UUID, rows: list[asyncpg.Record]) -> list[EventMessage]:
-    """The events of rows that begin with the log's epoch; a log without new events is one row of nulls.
+    """Returns the events in rows that start with the log's epoch. If there are no new events, one row has nulls.
 
-    Raises AnotherEpoch.
+    Raises AnotherEpoch if the rows have another epoch.
     """
     if rows[0][0] != epoch:
         raise AnotherEpoch(AnotherEpoch.__doc__)

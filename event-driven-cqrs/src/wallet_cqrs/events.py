@@ -1,7 +1,7 @@
-"""What happened to a wallet: the events, and how they lie in the event store for ever.
+"""The events of a wallet, and how the event store encodes them.
 
-An event is stored as JSON beside its type and the version of its schema. When a schema changes, its version goes up
-and an upcaster is added, so that what was written years ago still decodes. Amounts are micros (10^-6).
+An event is stored as JSON with its type and schema version. A change of a schema increments its version and adds an
+upcaster, so that old events can still be decoded. Amounts are micros (10^-6).
 """
 
 from collections.abc import Callable
@@ -15,15 +15,15 @@ TransferKind = Literal["transfer", "opening", "deposit", "withdrawal"]
 PostingKind = Literal["transfer", "deposit", "withdrawal"]
 
 EXTERNAL = "@external"
-"""The other side of openings, deposits and withdrawals."""
+"""The counterparty of openings, deposits and withdrawals."""
 
 
 class Event(Struct, frozen=True, gc=False):
-    """Something that happened to one wallet; its stream, version and time are the envelope's."""
+    """A change of one wallet. Stream, version and time are in the envelope (`EventMessage`)."""
 
 
 class WalletOpened(Event, frozen=True, gc=False):
-    """A wallet exists from now on; its opening balance came from the external account."""
+    """The wallet was opened; its opening balance came from the external account."""
 
     currency: str
     balance_micros: int
@@ -38,7 +38,7 @@ class BalanceDebited(Event, frozen=True, gc=False):
 
 
 class BalanceCredited(Event, frozen=True, gc=False):
-    """Money came into the wallet."""
+    """Money entered the wallet."""
 
     amount_micros: int
     kind: PostingKind
@@ -46,23 +46,23 @@ class BalanceCredited(Event, frozen=True, gc=False):
 
 
 class WalletFrozen(Event, frozen=True, gc=False):
-    """The wallet neither pays nor is paid from now on."""
+    """The wallet was frozen: it can neither send nor receive money."""
 
 
 class WalletUnfrozen(Event, frozen=True, gc=False):
-    """The wallet pays and is paid again."""
+    """The wallet was unfrozen: it can send and receive money again."""
 
 
 class WalletClosed(Event, frozen=True, gc=False):
-    """The wallet, which held nothing, is closed for good."""
+    """The wallet was empty and was closed permanently."""
 
 
 class UndecodableEvent(Exception):
-    """The stored event is of no type or schema version that this program knows, or does not fit it."""
+    """The stored event has an unknown type or schema version, or its data does not match the schema."""
 
 
 class Encoded(NamedTuple):
-    """An event as it is stored."""
+    """An encoded event, as the event store keeps it."""
 
     type: str
     schema_version: int
@@ -77,11 +77,11 @@ SCHEMA_VERSIONS: dict[type[Event], int] = {
     WalletUnfrozen: 1,
     WalletClosed: 1,
 }
-"""Every event type, with the version of the schema it is written in today."""
+"""Every event type and its current schema version."""
 
 
 def _only_transfers(old: dict[str, Any]) -> dict[str, Any]:
-    """Schema 1 of a posting knew transfers only, so it named no kind."""
+    """Adds the kind to a posting of schema 1, in which every posting was a transfer."""
     return {**old, "kind": "transfer"}
 
 
@@ -89,7 +89,7 @@ _UPCASTERS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = 
     ("BalanceDebited", 1): _only_transfers,
     ("BalanceCredited", 1): _only_transfers,
 }
-"""From a schema version to the next one."""
+"""Functions that convert an event from one schema version to the next."""
 
 _TYPES = {event.__name__: event for event in SCHEMA_VERSIONS}
 _DECODERS: dict[tuple[str, int], Decoder[Event]] = {
@@ -100,13 +100,13 @@ _encode = Encoder().encode
 
 
 def encode(event: Event) -> Encoded:
-    """The event as it is stored, in today's schema."""
+    """Encodes an event in its current schema version."""
     name, version = _HEADERS[type(event)]
     return Encoded(name, version, _encode(event))
 
 
 def decode(name: str, schema_version: int, data: bytes) -> Event:
-    """The event that was stored, whatever schema it was written in. Raises UndecodableEvent."""
+    """Decodes an event of any known schema version. Raises UndecodableEvent if that fails."""
     decoder = _DECODERS.get((name, schema_version))
     try:
         return decoder.decode(data) if decoder else _upcast(name, schema_version, data)
@@ -117,7 +117,7 @@ def decode(name: str, schema_version: int, data: bytes) -> Event:
 def _upcast(name: str, schema_version: int, data: bytes) -> Event:
     event = _TYPES.get(name)
     if event is None or not 1 <= schema_version < SCHEMA_VERSIONS[event]:
-        raise UndecodableEvent(f"{name} in schema {schema_version} is not known here")
+        raise UndecodableEvent(f"unknown event type or schema version: {name}, schema {schema_version}")
     members = decode_json(data, type=dict[str, Any])
     for version in range(schema_version, SCHEMA_VERSIONS[event]):
         members = _UPCASTERS[name, version](members)

@@ -1,7 +1,7 @@
-"""What the relay tells the projections, as MessagePack, and the names both use at the broker.
+"""The MessagePack messages from the relay to the projections, and the names of exchanges and queues.
 
-The relay publishes the log in groups. Of every group each partition gets one message, also if it has no events for
-it: so all partitions learn how far the log is. Messages may come twice or not at all; `after` and `head` tell.
+The relay publishes the log in groups. For every group, each partition gets one message, even without events, so that
+every partition learns the head of the log. With `after` and `head`, a projection detects repeated and lost messages.
 """
 
 from datetime import datetime
@@ -14,16 +14,16 @@ from msgspec.msgpack import Decoder, Encoder
 from wallet_kernel.slots import SLOTS, slot_of
 
 EXCHANGE = "wallet-events"
-"""Direct; the routing key is the partition's number."""
+"""The name of the direct exchange. The routing key is the partition number."""
 
 DEAD_LETTER_EXCHANGE = "wallet-events-dead"
-"""Fanout, to the one queue of the same name."""
+"""The name of the fanout exchange for dead letters, and of its only queue."""
 
 CONTENT_TYPE = "application/msgpack"
 
 
 class EventMessage(Struct, frozen=True, array_like=True, gc=False):
-    """An event with its envelope, encoded as it is stored: `events.decode(type, schema_version, data)` reads it."""
+    """An event with its envelope. `events.decode(type, schema_version, data)` decodes the event."""
 
     position: int
     stream_id: str
@@ -36,10 +36,10 @@ class EventMessage(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Group(Struct, frozen=True, array_like=True):
-    """One partition's events with `after` < position <= `head`, in order: all there are of that partition.
+    """All events of one partition with `after` < position <= `head`, in order.
 
-    A heartbeat has `after` == `head` and no events. `epoch` is the log's epoch that the group was read in; relays of
-    before there were epochs name none.
+    A heartbeat has `after` == `head` and no events. `epoch` is the log's epoch when the relay read the group; it is
+    None in messages of relays without epochs.
     """
 
     after: int
@@ -49,12 +49,12 @@ class Group(Struct, frozen=True, array_like=True):
 
     @property
     def is_heartbeat(self) -> bool:
-        """Whether the group only says where the log ends."""
+        """Whether the group has no events and only contains the head of the log."""
         return self.after == self.head
 
 
 class UndecodableMessage(Exception):
-    """The message is no group of events."""
+    """The message is not a valid group of events."""
 
 
 encode = Encoder().encode
@@ -62,7 +62,7 @@ _DECODER = Decoder(Group)
 
 
 def decode(body: bytes) -> Group:
-    """The group in a message. Raises UndecodableMessage."""
+    """Decodes the group in a message. Raises UndecodableMessage if that fails."""
     try:
         group = _DECODER.decode(body)
     except (DecodeError, ValidationError) as error:
@@ -78,15 +78,15 @@ def _in_order(group: Group) -> bool:
 
 
 def partition_of(stream_id: str, partitions: int) -> int:
-    """The partition, which is the read shard, of a wallet's stream."""
+    """Returns the partition of a wallet's stream. It equals the number of its read shard."""
     return slot_of(stream_id) * partitions // SLOTS
 
 
 def routing_key(partition: int) -> str:
-    """The routing key of a partition's messages."""
+    """Returns the routing key of a partition's messages."""
     return str(partition)
 
 
 def queue_name(partition: int) -> str:
-    """The queue of a partition's messages."""
+    """Returns the name of a partition's queue."""
     return f"wallet-events-{partition}"

@@ -1,6 +1,6 @@
-"""A read model's rows, and how the events of a partition become them: pure, no I/O.
+"""Folds the events of a partition into the rows of a read model. Pure, no I/O.
 
-The projection and the rebuild fold with the same function, so that both come to the same rows.
+The projection and the rebuild use the same function, so both produce the same rows.
 """
 
 from collections import defaultdict
@@ -19,20 +19,20 @@ from wallet_kernel.contract.answers import WalletView
 LIVE_SCHEMA = "read_model"
 
 TRANSIT = "@transit"
-"""The other side of transfers: each read shard has one, and over all of them it holds nothing."""
+"""The counterparty of transfers. Each read shard has one; the sum over all read shards is zero."""
 
 Kind = Literal["opening", "transfer", "deposit", "withdrawal"]
 
 
 class Checkpoint(NamedTuple):
-    """How far a read model has read the log, and in which epoch; None is before there were epochs."""
+    """The log position and epoch that a read model has reached. The epoch is None before the first one."""
 
     position: int
     epoch: UUID | None = None
 
 
 class Posting(Struct, frozen=True, gc=False):
-    """Money that came into a wallet (+) or left it (-), and the balance after it."""
+    """Money that entered a wallet (+) or left it (-), and the balance after it."""
 
     account_id: str
     version: int
@@ -45,7 +45,7 @@ class Posting(Struct, frozen=True, gc=False):
 
 
 class Fold:
-    """Wallets on which events are played, the postings these events are, and the other side of each."""
+    """Applies events to wallets, and collects the postings and the changes of the system accounts."""
 
     def __init__(self, wallets: Iterable[Wallet]) -> None:
         self._wallets = {wallet.account_id: wallet for wallet in wallets}
@@ -55,7 +55,7 @@ class Fold:
 
     @property
     def wallets(self) -> list[Wallet]:
-        """All wallets there are, as they stand."""
+        """All wallets after the events applied so far."""
         return list(self._wallets.values())
 
     def play(self, events: Iterable[EventMessage]) -> None:
@@ -72,7 +72,7 @@ class Fold:
                 self._balance(event, after.currency)
 
     def _balance(self, event: Event, currency: str) -> None:
-        """By what the event says, not by what became of the wallet: so that the books notice if these differ."""
+        """Uses the amount in the event, so that the ledger check finds a difference from the wallet's balance."""
         match event:
             case WalletOpened(balance_micros=amount):
                 self.system_changes[EXTERNAL, currency] -= amount
@@ -102,7 +102,7 @@ def _posting(message: EventMessage, event: Event, after: Wallet, amount_micros: 
 
 
 def wallet_view(wallet: Wallet) -> WalletView:
-    """What clients see of a wallet."""
+    """Returns the fields of a wallet that clients see."""
     return WalletView(
         wallet.account_id,
         wallet.currency,

@@ -1,7 +1,7 @@
-"""How services compare the partitions they know with those of the databases.
+"""Compares the number of partitions in the settings with the one in the databases.
 
-A partition is a read shard. With another number of partitions, a wallet's events go to one read shard and its readers
-ask another, which has no such wallet.
+Each partition has one read shard. If two services are configured with different numbers, the projection writes a wallet
+to one read shard, and the query service reads it from another and does not find it.
 """
 
 from functools import partial
@@ -14,10 +14,10 @@ _SETTINGS = "WALLET_READ_URLS"
 
 
 def verify_read_shard(number: int, partitions: int) -> Prepare:
-    """Checks that a connection leads to this read shard. The check raises OtherTopology."""
+    """Returns a check that a connection leads to this read shard. It raises OtherTopology if not."""
     return partial(verify, expected=Placement.even(number, partitions), settings=_SETTINGS)
 
 
 def verify_log(partitions: int) -> Prepare:
-    """Checks that the event store's events are distributed over so many read shards. The check raises OtherTopology."""
+    """Returns a check that the event store has this number of partitions. It raises OtherTopology if not."""
     return partial(verify, expected=Topology.even(partitions), settings=_SETTINGS)

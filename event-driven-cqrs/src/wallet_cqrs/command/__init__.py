@@ -1,1 +1,1 @@
-"""The command service: the only one that appends to the log."""
+"""The command service: the only service that appends to the event log."""

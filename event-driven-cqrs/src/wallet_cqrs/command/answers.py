@@ -1,4 +1,4 @@
-"""From what was decided to the contract's answers, each with the position it has in the log."""
+"""Maps decisions to the contract's responses, each with its position in the log."""
 
 from uuid import UUID
 
@@ -20,13 +20,13 @@ from wallet_kernel.refusals import Refusal
 
 
 def money_answer(owner: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Answer:
-    """What a transfer, deposit or withdrawal tells its client. Raises Problem for a refusal."""
+    """Returns the response to a transfer, deposit or withdrawal. Raises Problem if it was refused."""
     decided, replayed = _decided(owner, transaction_id, outcome)
     return at_position(transfer_succeeded(decided.transaction_id, replayed=replayed), decided.last_position)
 
 
 def opened_answer(account_id: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Answer:
-    """What the opening of a wallet tells its client; a replay shows the wallet as it was opened."""
+    """Returns the response to an opening. A replay shows the wallet as it was when it was opened."""
     decided, replayed = _decided(account_id, transaction_id, outcome)
     wallet = WalletView(account_id, decided.currency, decided.amount_micros, 1, "active", decided.at)
     return at_position(
@@ -35,36 +35,37 @@ def opened_answer(account_id: str, transaction_id: UUID, outcome: Decided | KeyR
 
 
 def status_answer(outcome: Standing | Refused) -> Answer:
-    """The wallet as its command left it. Raises Problem for a refusal."""
+    """Returns the wallet after a change of its status. Raises Problem if the change was refused."""
     if isinstance(outcome, Refused):
         raise refused(outcome.reason, outcome.account_id)
     return at_position(wallet_answer(wallet_view(outcome.wallet)), outcome.position)
 
 
 def no_outcome(error: NoOutcome) -> Problem:
-    """A command without an outcome within the deadline: certainly not done, or perhaps done."""
+    """Returns the problem for a command that missed its deadline: not done, or outcome unknown."""
     if error.is_loading and not error.may_be_done:
         return Problem(
-            "overloaded", "The wallets are still being loaded. Nothing was done; send it again later."
+            "overloaded",
+            "The wallets are still being loaded. Nothing was done; send the request again later.",
         )
     if not error.may_be_done:
         return Problem(
-            "shard-unavailable", "The event store did not take it in time. Nothing was done; send it again."
+            "shard-unavailable", "The event store is unavailable. Nothing was done; send the request again."
         )
     return Problem(
         "outcome-unknown",
-        "The event store did not answer in time. It may have been done:"
-        " send it again with the same Idempotency-Key to learn which.",
+        "The event store did not answer in time. The request may have been done:"
+        " send it again with the same Idempotency-Key to get its outcome.",
         transaction_id=error.transaction_id,
     )
 
 
 def _decided(owner: str, transaction_id: UUID, outcome: Decided | KeyReused) -> tuple[Decided, bool]:
-    if isinstance(outcome, KeyReused):  # of this request nothing is recorded
+    if isinstance(outcome, KeyReused):  # the event store recorded nothing for this request
         raise refused(Refusal.KEY_REUSED, owner)
     replayed = outcome.transaction_id != transaction_id
     if outcome.reason is not None:
-        assert outcome.refused_by is not None, "the event store has every refusal with its wallet"
+        assert outcome.refused_by is not None, "the event store records the wallet of every refusal"
         problem = refused(outcome.reason, outcome.refused_by, outcome.transaction_id)
         problem.headers = REPLAYED if replayed else ()
         raise problem

@@ -1,7 +1,7 @@
-"""A batch of commands, decided one after the other on what the ones before left. Pure, no I/O.
+"""Decides a batch of commands in order; each command sees the changes of those before it. Pure, no I/O.
 
-The store locks the log and tells its head and the time, the commands are decided here, and the store appends what
-came of them in the same transaction.
+The store locks the log and provides its head and the time. This module decides the commands. The store then appends
+their events and decisions in the same transaction.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,10 +28,10 @@ EventRow = tuple[int, str, int, str, int, UUID | None, bytes, datetime]
 
 
 class Batch:
-    """What a batch appends: `rows` from the position after `head`, and `decisions`; and the wallets it `changed`.
+    """Collects what a batch appends: `rows` from the position after `head`, `decisions`, and `changed` wallets.
 
-    `wallets` holds every wallet the batch is about, as it stands at `head`; it is left as it is. `now` is the
-    database's time, read under the lock. Of every wallet's each `snapshot_every`th version goes to `snapshots`.
+    `wallets` has the state at `head` of every wallet in the batch; it is not modified. `now` is the database's time,
+    read under the lock. Every `snapshot_every`th version of a wallet is added to `snapshots`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Batch:
             self._remember(decided)
 
     def decide(self, item: Submission | StatusCommand) -> Outcome:
-        """Decides the next command."""
+        """Decides the next command, and returns its outcome."""
         if isinstance(item, Submission):
             return self._first(item) or self._decide_money(item)
         decision = decide(self._find, item)
@@ -66,7 +66,7 @@ class Batch:
         return Standing(self._find(item.account_id), self.position)
 
     def _first(self, item: Submission) -> Decided | KeyReused | None:
-        """What became of this submission, or of the first one with its key."""
+        """Returns the earlier decision for this transaction id or idempotency key, or KeyReused, or None."""
         first = self._known.get(item.transaction_id)
         if first is not None or item.key is None:
             return first
@@ -86,7 +86,7 @@ class Batch:
     def _append(self, decision: tuple[Happened, ...], transaction_id: UUID | None) -> None:
         for account_id, event in decision:
             before = self._find(account_id)
-            # The clock may be set back; a wallet's history must not run backwards.
+            # The clock may be set back, but the times of a wallet's events must not decrease.
             wallet = evolve(before, event, max(self._now, before.updated_at))
             self.position += 1
             name, schema, data = encode(event)

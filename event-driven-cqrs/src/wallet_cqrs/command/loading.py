@@ -1,4 +1,4 @@
-"""Loading: wallets that are not in memory are read and folded, a bounded number of events at a time."""
+"""Loads wallets that are not in memory: reads and folds their events in bounded chunks."""
 
 import logging
 import time
@@ -17,27 +17,27 @@ from wallet_kernel.database import DATABASE_ERRORS
 LOADED = Counter("wallet_loaded_events", "Events folded to load wallets that were not in memory.")
 
 STREAMS_MAX = 1000
-"""Streams looked up at once."""
+"""The most streams that one statement looks up."""
 EVENTS_MAX = 5000
-"""Events read and folded at once: some 30 ms, during which the event loop does nothing else."""
+"""The most events in one chunk. Folding them blocks the event loop for about 30 ms."""
 LOAD_TIME_S = 0.5
-"""A batch loads wallets for about this long. What it has loaded by then stays in memory."""
+"""A batch stops loading after about this time. The wallets loaded so far stay in memory."""
 
 _log = logging.getLogger(__name__)
 
 
 class Loaded(NamedTuple):
-    """What a load could not bring into memory."""
+    """The wallets that a load could not bring into memory."""
 
     missing: frozenset[str] = frozenset()
     broken: frozenset[str] = frozenset()
-    """Those among the missing with an event that cannot be folded."""
+    """Those of the missing wallets that have an event that cannot be folded."""
     error: Exception | None = None
-    """The event store's, if it did not answer."""
+    """The event store's error, if it did not answer."""
 
 
 class Loader:
-    """Brings wallets into the cache. Of a wallet that took many events it keeps a snapshot."""
+    """Loads wallets into the cache. If a wallet needed many events, writes a snapshot of it."""
 
     def __init__(self, store: Store, cache: WalletCache, snapshots: SnapshotKeeper) -> None:
         self._store = store
@@ -45,7 +45,7 @@ class Loader:
         self._snapshots = snapshots
 
     async def load(self, accounts: Sequence[str]) -> Loaded:
-        """Loads these wallets, or as many as it can within `LOAD_TIME_S`."""
+        """Loads as many of these wallets as it can within `LOAD_TIME_S`; returns those still missing."""
         end_s = time.monotonic() + LOAD_TIME_S
         broken: set[str] = set()
         failure: Exception | None = None
@@ -73,7 +73,7 @@ class Loader:
                 return
 
     def _take(self, folded: Sequence[tuple[Wallet, Tail]]) -> None:
-        """Caches wallets that are complete. A snapshot of an incomplete one is where its next load begins."""
+        """Caches complete wallets. Also writes snapshots of incomplete ones, so that the next load can continue."""
         self._cache.add(
             {wallet.account_id: wallet for wallet, tail in folded if wallet.version == tail.until}
         )
@@ -82,7 +82,7 @@ class Loader:
 
 
 def chunks(tails: Iterable[Tail], events_max: int) -> Iterator[list[Tail]]:
-    """The tails in their order, `events_max` events at a time; a long one is cut into several."""
+    """Splits tails into chunks of at most `events_max` events, in order. A long tail spans several chunks."""
     chunk, room = list[Tail](), events_max
     for tail in tails:
         rest = tail
@@ -99,7 +99,7 @@ def chunks(tails: Iterable[Tail], events_max: int) -> Iterator[list[Tail]]:
 
 
 def _fold(wallets: dict[str, Wallet], events: Iterable[StreamEvent]) -> set[str]:
-    """Folds events of these wallets, each stream in order, into them; returns the wallets that cannot be folded."""
+    """Applies events to their wallets in place, each stream in order. Returns the wallets that cannot be folded."""
     broken: set[str] = set()
     for event in events:
         if event.stream_id not in broken:

@@ -1,4 +1,4 @@
-"""The command service's one use case: a batch of commands becomes one durable append to the log, then is answered."""
+"""Decides a batch of commands, appends its events to the log in one transaction, and then returns the outcomes."""
 
 import logging
 import time
@@ -30,21 +30,23 @@ from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.traces import trace_step
 
-COMMANDS = Counter("wallet_commands", "Commands by what came of them.", ["command", "outcome"])
+COMMANDS = Counter("wallet_commands", "Commands by outcome.", ["command", "outcome"])
 EVENTS = Counter("wallet_events_appended", "Events this replica appended to the log.")
 HEAD = Gauge("wallet_log_head", "The last position of the log that this process knows of.")
-CAUGHT_UP = Counter("wallet_events_caught_up", "Events of other replicas that were read under the lock.")
+CAUGHT_UP = Counter(
+    "wallet_events_caught_up", "Events of other replicas that this replica read under the lock."
+)
 
 CATCH_UP_LOCKED_MAX = 4000
-"""Events read under the lock, about 15 µs each: as many as two full batches of other replicas append in the meantime.
-A replica that is further behind reads what it missed without the lock and then takes its turn again."""
+"""The most events that a replica reads under the lock, about 15 µs each. Two full batches append that many.
+A replica that is further behind reads the events without the lock, and then starts its transaction again."""
 
 CATCH_UPS_MAX = 3
-"""Times a replica does so for one batch; then it reads the rest under the lock, so that it comes to its turn."""
+"""How often a replica does so for one batch. After that it reads the rest under the lock, so that it can append."""
 
 CATCH_UP_MAX = 20_000
-"""Events that a replica catches up with at all. One that is further behind forgets what it knows, and its batch is
-sent again."""
+"""The most events that a replica catches up with. If it is further behind, it clears its cache, and the callers send
+their commands again."""
 
 NOT_DONE = NotDone()
 NOT_LOADED = NotLoaded()
@@ -58,11 +60,11 @@ Item = Submission | StatusCommand
 
 
 class OutOfStep(Exception):
-    """The log is too far ahead to be caught up with under the lock, or another one; nothing was done."""
+    """The log is too far ahead of this replica's cache, or has another origin. Nothing was done."""
 
 
 class Behind(Exception):
-    """The log is far ahead: most of it is read without the lock first. Nothing was done."""
+    """The log is so far ahead that the replica must read it without the lock first. Nothing was done."""
 
     def __init__(self, head: int) -> None:
         super().__init__(f"the log is at {head}")
@@ -70,7 +72,7 @@ class Behind(Exception):
 
 
 class LogWriter:
-    """Decides and appends commands, batch after batch, never two at a time; other replicas do so in their turns."""
+    """Decides and appends commands, one batch at a time. The lock on the log's head orders the replicas."""
 
     def __init__(
         self,
@@ -92,18 +94,19 @@ class LogWriter:
         )
 
     def submit(self, item: Item) -> Pending[Outcome]:
-        """Its outcome: durable, or NotDone, NotLoaded or Unknown. Raises QueueFull, and then nothing was done.
+        """Queues a command. Its outcome is durable, or NotDone, NotLoaded or Unknown.
 
-        If it is cancelled before a batch took the command, nothing is done.
+        Raises QueueFull if the queue is full; then nothing was done. Cancelling the result before a batch has taken
+        the command withdraws the command: nothing is done.
         """
         return self._batcher.submit(item)
 
     async def drain(self) -> None:
-        """Waits for what was submitted."""
+        """Waits until all submitted commands have an outcome."""
         await self._batcher.drain()
 
     async def _load(self, items: Sequence[Item]) -> None:
-        """Before the lock: however long a wallet takes to load, no other replica waits for it."""
+        """Loads wallets before the lock is taken, so that other replicas do not wait for a slow load."""
         if not self._store.continues(self._cache.origin):
             self._cache.forget()
         missing = self._cache.missing(accounts_of(items))
@@ -116,7 +119,7 @@ class LogWriter:
 
     async def _attempt(self, items: Sequence[Item]) -> Sequence[Outcome]:
         """Appends the commands whose wallets are in memory. Raises ItemAtFault."""
-        if self._cache.position is None and self._loaded.error is None:  # dropped with a command at fault
+        if self._cache.position is None and self._loaded.error is None:  # cleared after a faulty command
             await self._load(items)
         if not self._loaded.missing:
             return await self._append(items)
@@ -137,8 +140,8 @@ class LogWriter:
         try:
             with TRANSACTION.time():
                 batch, outcomes = await self._transact(items)
-        except OutOfStep as why:  # as often as others are that fast: so by its sender, who has a deadline
-            _log.warning("beginning anew", extra={"commands": len(items), "cause": str(why)})
+        except OutOfStep as why:  # not retried here; the caller retries until its deadline
+            _log.warning("cache cleared", extra={"commands": len(items), "cause": str(why)})
             self._cache.forget()
             return [NOT_DONE] * len(items)
         except CommitUnknown:
@@ -149,11 +152,13 @@ class LogWriter:
             _log.exception("a batch was rolled back", extra={"commands": len(items)})
             self._cache.forget()
             raise
-        except Exception as error:  # whatever it is: nothing was appended, and it would meet each half alike
+        except (
+            Exception
+        ) as error:  # nothing was appended; a general fault would also fail each half of the batch
             if isinstance(error, _STREAM_AT_FAULT) or is_of_a_row(error):
                 self._cache.forget()
                 raise ItemAtFault(repr(error)) from error
-            if isinstance(error, DATABASE_ERRORS):  # rolled back, so no wallet in memory has changed
+            if isinstance(error, DATABASE_ERRORS):  # the cache stays: the rollback changed no wallet in it
                 self._outage.failed(error, len(items))
             else:
                 self._cache.forget()
@@ -191,18 +196,16 @@ class LogWriter:
         HEAD.set(batch.position)
 
     async def _catch_up_unlocked(self, head: int) -> None:
-        """Others append meanwhile. If the log became another one, the next turn notices it."""
+        """Reads events up to `head` without the lock. The next transaction checks the head again."""
         position = self._cache.position
         assert position is not None, "a replica without a position is not behind"
         self._cache.catch_up(head, await self._store.appended(position, head))
 
     async def _catch_up(self, turn: Turn, events_max: int) -> None:
         position = self._cache.position
-        # Under another origin the log may have been set back, to a backup say: what is known may not be in it.
+        # With another origin, the log may have been restored from a backup, without events that the cache contains.
         if turn.origin != self._cache.origin:
-            raise OutOfStep(
-                f"the log is of {turn.origin}, this replica's wallets are of {self._cache.origin}"
-            )
+            raise OutOfStep(f"the log has {turn.origin}, the wallets in memory have {self._cache.origin}")
         if position is None or not 0 <= turn.head - position <= CATCH_UP_MAX:
             raise OutOfStep(f"the log is at {turn.head}, this replica at {position}")
         if turn.head - position > events_max:

@@ -1,4 +1,4 @@
-"""Wires a command service."""
+"""Builds a command service from its parts, and runs it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ TITLE = "Digital wallet: event-driven CQRS"
 
 
 def main() -> None:
-    """Runs a command service until it is told to stop."""
+    """Runs a command service until it receives a stop signal."""
     settings = CommandSettings()
     configure_logs(NAME, settings.log_level)
     configure_traces(NAME, settings)
@@ -33,7 +33,7 @@ def main() -> None:
 
 @asynccontextmanager
 async def command(settings: CommandSettings) -> AsyncIterator[Service]:
-    """The service's resources, opened in order and closed in reverse."""
+    """Opens the service's resources in order, and closes them in reverse order."""
     async with Store(settings.event_store_url.get_secret_value()) as store:
         snapshots = SnapshotKeeper(store, settings.snapshot_every)
         writer = LogWriter(

@@ -1,4 +1,4 @@
-"""The use cases: a request becomes a command, and is sent until its outcome is known. Nothing else here retries."""
+"""Turns a request into a command, and submits it until its outcome is known. Only this module retries commands."""
 
 import asyncio
 import random
@@ -36,9 +36,9 @@ BACKOFF_MAX_S = 0.5
 
 @dataclass(slots=True)
 class Attempt:
-    """What is known of a command while it has no outcome.
+    """The state of a command that has no outcome yet.
 
-    `may_be_done`: a batch took it and may have committed it. `is_loading`: its wallets were not in memory yet.
+    `may_be_done`: a batch may have committed it. `is_loading`: its wallets were not in memory yet.
     """
 
     may_be_done: bool = False
@@ -46,7 +46,7 @@ class Attempt:
 
 
 class NoOutcome(Exception):
-    """The deadline came first; `may_be_done` and `is_loading` are what is known of the command."""
+    """The deadline passed before the outcome was known. `may_be_done` and `is_loading` are as in `Attempt`."""
 
     def __init__(self, transaction_id: UUID | None, attempt: Attempt) -> None:
         super().__init__(str(transaction_id))
@@ -56,21 +56,21 @@ class NoOutcome(Exception):
 
 
 class Payments:
-    """Everything that changes a wallet, within a deadline in seconds."""
+    """Changes wallets. Each operation has a deadline in seconds."""
 
     def __init__(self, writer: LogWriter, deadline_s: float) -> None:
         self._writer = writer
         self._deadline_s = deadline_s
 
     async def transfer(self, request: TransferRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
-        """Money from one wallet to another: its id and the decision. Raises NoOutcome, QueueFull."""
+        """Transfers money between wallets; returns transaction id and decision. Raises NoOutcome, QueueFull."""
         payer, payee, micros = request.from_account, request.to_account, request.amount_micros
         command = TransferMoney(payer, payee, micros, request.currency)
         meaning = _fingerprint(key, "transfer", payee, micros, request.currency)
         return await self._move(command, payer, key, meaning)
 
     async def open_wallet(self, request: WalletRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
-        """A new wallet: the id of its opening, and the decision. Raises NoOutcome, QueueFull."""
+        """Opens a wallet; returns transaction id and decision. Raises NoOutcome, QueueFull."""
         account_id, micros = request.account_id, request.balance_micros
         command = OpenWallet(account_id, micros, request.currency)
         return await self._move(
@@ -78,7 +78,7 @@ class Payments:
         )
 
     async def deposit(self, request: CashRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
-        """Money from outside: its id and the decision. Raises NoOutcome, QueueFull."""
+        """Deposits money; returns transaction id and decision. Raises NoOutcome, QueueFull."""
         account_id, micros = request.account_id, request.amount_micros
         command = Deposit(account_id, micros, request.currency)
         return await self._move(
@@ -86,7 +86,7 @@ class Payments:
         )
 
     async def withdraw(self, request: CashRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
-        """Money to outside: its id and the decision. Raises NoOutcome, QueueFull."""
+        """Withdraws money; returns transaction id and decision. Raises NoOutcome, QueueFull."""
         account_id, micros = request.account_id, request.amount_micros
         command = Withdraw(account_id, micros, request.currency)
         return await self._move(
@@ -94,7 +94,7 @@ class Payments:
         )
 
     async def change_status(self, command: StatusCommand) -> Standing | Refused:
-        """The wallet as the command wants it, or its refusal. Raises NoOutcome, QueueFull."""
+        """Changes a wallet's status; returns the wallet or the refusal. Raises NoOutcome, QueueFull."""
         outcome = await self._within_deadline(command, None)
         assert isinstance(outcome, Standing | Refused), outcome
         return outcome
@@ -132,16 +132,16 @@ class Payments:
             backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
 
     async def _send(self, item: Submission | StatusCommand, attempt: Attempt) -> Outcome:
-        """What came of sending it once. Raises QueueFull if nothing was done, now or before."""
+        """Submits a command once. Raises QueueFull if the queue is full and no earlier attempt may be done."""
         try:
             future = self._writer.submit(item)
         except QueueFull:
             if not attempt.may_be_done:
                 raise
-            return NOT_DONE  # this time, but not of the time before
+            return NOT_DONE  # this attempt was not done, but an earlier one may be
         try:
             outcome = await future
-        except asyncio.CancelledError:  # the request ends; an item that still waited is withdrawn
+        except asyncio.CancelledError:  # the request ends; a command that is still queued is withdrawn
             attempt.may_be_done |= future.is_taken
             raise
         attempt.may_be_done |= isinstance(outcome, Unknown)

@@ -1,4 +1,4 @@
-"""The public routes of the writes: parse, do, answer."""
+"""The public routes for writes: each parses the request, runs the use case and returns the response."""
 
 from wallet_cqrs.command.answers import money_answer, no_outcome, opened_answer, status_answer
 from wallet_cqrs.command.payments import NoOutcome, Payments
@@ -19,14 +19,14 @@ class PublicRoutes:
         self._payments = payments
 
     def handlers(self) -> dict[str, Handler]:
-        """The handlers by the names of their operations."""
+        """Returns the handlers by operation name."""
         return {
-            "transfer": count_transfers(_tell(self.transfer)),
-            "openWallet": _tell(self.open_wallet),
-            "deposit": _tell(self.deposit),
-            "withdraw": _tell(self.withdraw),
-            "changeStatus": _tell(self.change_status),
-            "closeWallet": _tell(self.close_wallet),
+            "transfer": count_transfers(_map_errors(self.transfer)),
+            "openWallet": _map_errors(self.open_wallet),
+            "deposit": _map_errors(self.deposit),
+            "withdraw": _map_errors(self.withdraw),
+            "changeStatus": _map_errors(self.change_status),
+            "closeWallet": _map_errors(self.close_wallet),
         }
 
     async def transfer(self, call: Call) -> Answer:
@@ -60,10 +60,10 @@ class PublicRoutes:
         return status_answer(await self._payments.change_status(CloseWallet(requests.path_account(call))))
 
 
-def _tell(handler: Handler) -> Handler:
-    """The handler, with what can go wrong behind it told as problems."""
+def _map_errors(handler: Handler) -> Handler:
+    """Wraps a handler: maps NoOutcome and QueueFull to problems."""
 
-    async def told(call: Call) -> Answer:
+    async def mapped(call: Call) -> Answer:
         try:
             return await handler(call)
         except NoOutcome as error:
@@ -71,4 +71,4 @@ def _tell(handler: Handler) -> Handler:
         except QueueFull as full:
             raise Problem("overloaded", "Too many commands are waiting; send it again later.") from full
 
-    return told
+    return mapped

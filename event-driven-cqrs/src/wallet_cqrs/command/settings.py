@@ -1,4 +1,4 @@
-"""What a command service is told."""
+"""The settings of a command service."""
 
 from pydantic import Field, SecretStr
 

@@ -1,4 +1,4 @@
-"""Keeps snapshots of wallets, off the path of the commands."""
+"""Writes snapshots of wallets in the background, so that commands do not wait for them."""
 
 import asyncio
 import logging
@@ -10,16 +10,16 @@ from wallet_cqrs.command.store import Store
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_kernel.database import DATABASE_ERRORS
 
-SNAPSHOTS = Counter("wallet_snapshots", "Snapshots by whether they were kept or left out.", ["result"])
+SNAPSHOTS = Counter("wallet_snapshots", "Snapshots by whether they were written or dropped.", ["result"])
 
 WAITING_MAX = 10_000
-"""Snapshots that may wait. Any can be left out: loading folds a few more events instead."""
+"""The most snapshots that wait. Further snapshots are dropped; loading then folds a few more events."""
 
 _log = logging.getLogger(__name__)
 
 
 class SnapshotKeeper:
-    """Writes the snapshots it is given, those that queued up together in one statement. `every` is their distance."""
+    """Writes snapshots; one statement writes all that are queued. `every` is the number of versions between two."""
 
     def __init__(self, store: Store, every: int) -> None:
         self._store = store
@@ -29,7 +29,7 @@ class SnapshotKeeper:
         self.every = every
 
     def keep(self, wallets: Sequence[Wallet]) -> None:
-        """Takes these in; writes them when it can."""
+        """Queues these snapshots, and starts the writing task if it does not run."""
         room = WAITING_MAX - len(self._waiting)
         self._waiting += wallets[:room]
         self._left_out.inc(len(wallets[room:]))
@@ -37,7 +37,7 @@ class SnapshotKeeper:
             self._task = asyncio.create_task(self._write())
 
     async def drain(self) -> None:
-        """Waits until what was given is written or given up."""
+        """Waits until all queued snapshots are written or dropped."""
         if self._task is not None:
             await self._task
 
@@ -48,5 +48,5 @@ class SnapshotKeeper:
                 await self._store.add_snapshots(wallets)
                 self._kept.inc(len(wallets))
             except DATABASE_ERRORS as error:
-                _log.warning("snapshots left out", extra={"count": len(wallets), "cause": repr(error)})
+                _log.warning("snapshots dropped", extra={"count": len(wallets), "cause": repr(error)})
                 self._left_out.inc(len(wallets))

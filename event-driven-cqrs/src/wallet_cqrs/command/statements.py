@@ -1,4 +1,4 @@
-"""The command service's named SQL, from the files beside this module."""
+"""The command service's SQL statements, most of them from the files in `sql/`."""
 
 from importlib.resources import files
 
@@ -16,9 +16,9 @@ ADD_SNAPSHOTS = _read("add_snapshots")
 HEAD = "SELECT epoch, position, clock_timestamp() AS now FROM log_state"
 
 BEGIN_APPENDING = "BEGIN; SELECT FROM log_head FOR UPDATE"
-"""Whoever appends waits here for its turn. What it reads afterwards, in statements of their own and so from
-snapshots of their own, has everything that was appended before it; and the next one sees all that it appends."""
+"""Starts an append, after waiting for the lock on the head. Each later statement has its own snapshot, so it sees
+everything that earlier appends committed. The next append sees everything that this one commits."""
 
 COMMIT_AT = "UPDATE log_head SET position = %d; NOTIFY wallet_events; COMMIT"
-"""Advances the head, wakes the relay, and commits, in one round trip. Several statements at once take no parameters;
-`%d` lets nothing in but an integer."""
+"""Advances the head, wakes the relay, and commits, in one round trip. Several statements in one string cannot have
+parameters. `%d` accepts only an integer."""

@@ -1,4 +1,4 @@
-"""The event store's Postgres: one connection that appends batches, another that adds snapshots."""
+"""The event store in Postgres: one connection appends batches, a small pool adds snapshots."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -25,8 +25,8 @@ _SESSION = {
     "statement_timeout": "5s",
     # A paused replica must not hold the log's head for longer than this.
     "idle_in_transaction_session_timeout": "2s",
-    # Every statement finds its rows by an index. Plans are made once, perhaps while tables are empty, and must not
-    # turn into scans as they grow.
+    # Postgres plans each statement once, perhaps while the tables are empty. These settings force index lookups,
+    # because a plan with a sequential scan becomes slow when the tables grow.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -71,13 +71,13 @@ class Tail(NamedTuple):
 
 
 class CommitUnknown(Exception):
-    """COMMIT was sent and not answered: nobody knows whether it was done."""
+    """COMMIT was sent, but not answered. The transaction may or may not be committed."""
 
 
 class Store:
-    """The event store as the command service uses it. Use as an async context manager.
+    """Reads from and appends to the event store. Use as an async context manager.
 
-    Whatever asyncpg raises here means that nothing was appended; only a turn's `commit` raises CommitUnknown.
+    If asyncpg raises here, nothing was appended. If `Turn.commit` raises CommitUnknown, the outcome is unknown.
     """
 
     def __init__(self, url: str) -> None:
@@ -96,25 +96,25 @@ class Store:
         await self._aside.close()
 
     async def ping(self) -> None:
-        """Raises unless the database takes writes."""
+        """Raises if the database does not accept writes."""
         async with writing(self._aside) as connection:
             await require_writable(connection)
 
     def continues(self, origin: Origin | None) -> bool:
-        """Whether the session of this origin still lasts, as far as this process knows."""
+        """Whether this origin's database session is still open, as far as this process knows."""
         return origin is not None and origin.session == self._sessions and self._primary.is_open
 
     async def head(self) -> tuple[Origin, int]:
-        """Where what is read from now on comes from, and the last position that is committed.
+        """Returns the origin of the following reads, and the last committed position.
 
-        Begins an epoch of the log if none has begun on this server.
+        Starts an epoch of the log if this server has none yet.
         """
         async with self._primary.use() as connection:
             epoch, position = await connection.fetchrow(CONTINUE)
         return Origin(self._sessions, epoch), position
 
     async def streams(self, accounts: Sequence[str]) -> tuple[dict[str, Wallet], list[Tail]]:
-        """These wallets as of their newest snapshots, and the tails of those with later events. Takes no lock."""
+        """Returns wallets from their newest snapshots, and the tails of later events. Takes no lock."""
         async with self._primary.use() as connection:
             rows = await connection.fetch(statements.STREAMS, accounts, STATE_SCHEMA)
         wallets = {name: _WALLET.decode(state) if state else initial_state(name) for name, _, state in rows}
@@ -122,27 +122,27 @@ class Store:
         return wallets, [tail for tail in tails if tail.after < tail.until]
 
     async def events(self, tails: Sequence[Tail]) -> list[StreamEvent]:
-        """The events of these tails, each stream in order. Takes no lock."""
+        """Returns the events of these tails, each stream in order. Takes no lock."""
         async with self._primary.use() as connection:
             rows = await connection.fetch(statements.TAILS, *zip(*tails, strict=True))
         return [StreamEvent(*row) for row in rows]
 
     async def appended(self, after: int, until: int) -> list[StreamEvent]:
-        """What was appended with `after` < position <= `until`, in order. Takes no lock."""
+        """Returns the events with `after` < position <= `until`, in order. Takes no lock."""
         async with self._primary.use() as connection:
             rows = await connection.fetch(statements.CATCH_UP, after, until)
         return [StreamEvent(*row) for row in rows]
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator["Turn"]:
-        """One transaction that has the log to itself; it is rolled back unless it commits."""
+        """Opens a transaction that holds the lock on the log's head. Rolls it back unless it commits."""
         async with self._primary.use() as connection:
             await connection.execute(statements.BEGIN_APPENDING)
             row = await connection.fetchrow(statements.HEAD)
             yield Turn(connection, Origin(self._sessions, row["epoch"]), row["position"], row["now"])
 
     async def add_snapshots(self, wallets: Sequence[Wallet]) -> None:
-        """Keeps these states of wallets, beside the appending connection."""
+        """Writes snapshots of these wallets, on a connection other than the appending one."""
         async with writing(self._aside) as connection:
             await connection.execute(
                 statements.ADD_SNAPSHOTS,
@@ -158,9 +158,9 @@ class Store:
 
 
 class Turn:
-    """An appending transaction, on one connection from its beginning to its end: if that is lost, so is the turn.
+    """A transaction that appends to the log. If its connection breaks, the transaction is lost.
 
-    `origin` is the session and the log's epoch, `head` the last position given out, `now` the database's time; all
+    `origin` is the session and the log's epoch, `head` the last assigned position, `now` the database's time. All are
     read under the lock.
     """
 
@@ -171,12 +171,12 @@ class Turn:
         self.now = now
 
     async def appended(self, after: int) -> list[StreamEvent]:
-        """What has been appended after a position, in order."""
+        """Returns the events after a position, in order."""
         rows = await self._connection.fetch(statements.CATCH_UP, after, self.head)
         return [StreamEvent(*row) for row in rows]
 
     async def known(self, items: Iterable[Submission | StatusCommand]) -> list[Decided]:
-        """What was decided before under the idempotency keys of these, or the transaction ids of the resent."""
+        """Returns earlier decisions with the idempotency keys of these items, or the ids of the resent ones."""
         money = [item for item in items if isinstance(item, Submission)]
         ids = [item.transaction_id for item in money if item.resent]
         keyed = [(owner_of(item.command), item.key) for item in money if item.key is not None]
@@ -186,7 +186,7 @@ class Turn:
         return [_decided(row) for row in await self._connection.fetch(statements.KNOWN, ids, owners, keys)]
 
     async def commit(self, batch: Batch) -> None:
-        """Appends what came of the batch, and commits. Raises CommitUnknown."""
+        """Appends the batch's events and decisions, and commits. Raises CommitUnknown if COMMIT fails."""
         copy = self._connection.copy_records_to_table
         if batch.rows:
             await copy("events", records=batch.rows, columns=_EVENT_COLUMNS)
@@ -194,7 +194,7 @@ class Turn:
             await copy("decisions", records=map(_decision_row, batch.decisions), columns=_DECISION_COLUMNS)
         try:
             await self._connection.execute(statements.COMMIT_AT % batch.position if batch.rows else "COMMIT")
-        except Exception as error:  # whatever it is: it was sent
+        except Exception as error:  # after any error, because COMMIT was sent
             raise CommitUnknown(repr(error)) from error
 
 

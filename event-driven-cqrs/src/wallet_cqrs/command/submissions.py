@@ -1,4 +1,4 @@
-"""A command on its way into the log, and what can come of it."""
+"""The commands that a batch can contain, and their possible outcomes."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -26,9 +26,9 @@ StatusCommand = FreezeWallet | UnfreezeWallet | CloseWallet
 
 
 class Submission(Struct, frozen=True, gc=False):
-    """A command that moves money, under its transaction id.
+    """A command that moves money, with its transaction id.
 
-    `resent`: it was on its way before, and may be in the log already.
+    `resent` means that it was submitted before and may already be in the log.
     """
 
     command: MoneyCommand
@@ -39,7 +39,7 @@ class Submission(Struct, frozen=True, gc=False):
 
 
 class Decided(Struct, frozen=True, gc=False):
-    """A decision about money as the event store keeps it: the events it appended, or its refusal."""
+    """A stored decision about money: the positions of its events, or its refusal."""
 
     transaction_id: UUID
     kind: TransferKind
@@ -57,33 +57,33 @@ class Decided(Struct, frozen=True, gc=False):
 
 
 class KeyReused(Struct, frozen=True, gc=False):
-    """The idempotency key came first with another request; of this one nothing is recorded."""
+    """An earlier request used the same idempotency key with other content. Nothing was recorded."""
 
 
 class Standing(Struct, frozen=True, gc=False):
-    """A wallet that is as its command wanted it, at that position of the log."""
+    """A wallet that has the requested status, as of a log position."""
 
     wallet: Wallet
     position: int
 
 
 class NotDone(Struct, frozen=True, gc=False):
-    """The event store could not take it, and certainly has not."""
+    """The event store did not commit the command."""
 
 
 class NotLoaded(Struct, frozen=True, gc=False):
-    """Its wallets are not in memory yet, so nothing was sent to the event store. Send it again: loading goes on."""
+    """The command's wallets are not in memory yet, so it was not decided. Submit it again: loading continues."""
 
 
 class Unknown(Struct, frozen=True, gc=False):
-    """The event store did not say whether it was committed. Send it again, as resent."""
+    """The event store may have committed the command. Submit it again with `resent`."""
 
 
 Outcome = Decided | KeyReused | Standing | Refused | NotDone | NotLoaded | Unknown
 
 
 class Movement(NamedTuple):
-    """What a command about money asks for, as decisions record it."""
+    """The kind, accounts and amount of a money command, as stored in its decision."""
 
     kind: TransferKind
     from_account: str
@@ -92,7 +92,7 @@ class Movement(NamedTuple):
 
 
 def movement(command: MoneyCommand) -> Movement:
-    """What the command asks for."""
+    """Returns the kind, accounts and amount of a command."""
     if isinstance(command, TransferMoney):
         return Movement("transfer", command.from_account, command.to_account, command.amount_micros)
     if isinstance(command, OpenWallet):
@@ -103,12 +103,12 @@ def movement(command: MoneyCommand) -> Movement:
 
 
 def owner_of(command: MoneyCommand) -> str:
-    """Whose idempotency keys these are: the payer's, or of money from outside the wallet's that gets it."""
+    """Returns the account that scopes idempotency keys: the payer, or the wallet that receives outside money."""
     return command.from_account if isinstance(command, TransferMoney) else command.account_id
 
 
 def accounts_of(items: "Iterable[Submission | StatusCommand]") -> set[str]:
-    """The wallets that these commands are about."""
+    """Returns the accounts in these commands."""
     accounts = set()
     for item in items:
         command = item.command if isinstance(item, Submission) else item

@@ -1,4 +1,4 @@
-"""Folded wallets in memory, as they stood at one position of the log."""
+"""Caches wallets in memory, as of one position of the log."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ CACHED = Gauge("wallet_cached_wallets", "Wallets the command service holds in me
 
 
 class StreamEvent(NamedTuple):
-    """An event as it is read from the store to be folded."""
+    """An event from the event store, with the fields that folding needs."""
 
     stream_id: str
     version: int
@@ -25,9 +25,9 @@ class StreamEvent(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where folded wallets come from: the session with the event store, counted, and the log's epoch.
+    """The origin of cached wallets: the number of the database session, and the log's epoch.
 
-    A wallet says nothing about a log of another origin: the session may have led to another server, with an older log.
+    Wallets of one origin are not valid for another, because a new session may reach a server with an older log.
     """
 
     session: int
@@ -35,10 +35,10 @@ class Origin(NamedTuple):
 
 
 class WalletCache:
-    """Up to about `wallets_max` wallets, also such as do not exist; those that changed last stay longest.
+    """Holds up to about `wallets_max` wallets, including unopened ones; evicts those that changed longest ago.
 
-    `position` and `origin` are None while nothing is known. A wallet may be newer than the position, never older: what
-    it knows already is left out when the cache catches up.
+    `position` and `origin` are None while the cache is empty. A wallet may be newer than the position, but never older.
+    `catch_up` skips events that a wallet already contains.
     """
 
     def __init__(self, wallets_max: int) -> None:
@@ -50,29 +50,29 @@ class WalletCache:
 
     @property
     def wallets(self) -> Mapping[str, Wallet]:
-        """The wallets by account."""
+        """The cached wallets by account."""
         return self._wallets
 
     def missing(self, accounts: Iterable[str]) -> list[str]:
-        """Which of these accounts have to be loaded."""
+        """Returns those of these accounts that are not cached."""
         return [account for account in accounts if account not in self._wallets]
 
     def begin(self, origin: Origin, position: int) -> None:
-        """Begins again at a position of the log that has been committed, without any wallet."""
+        """Clears the cache, and sets its origin and its committed position of the log."""
         self._wallets.clear()
         self.origin, self.position = origin, position
 
     def forget(self) -> None:
-        """Drops everything."""
+        """Clears the cache, its origin and its position."""
         self._wallets.clear()
         self.origin = self.position = None
 
     def add(self, loaded: Mapping[str, Wallet]) -> None:
-        """Takes in wallets that were loaded at this position or later."""
+        """Adds wallets that were loaded at this position or later."""
         self._wallets.update(loaded)
 
     def catch_up(self, head: int, events: Iterable[StreamEvent]) -> None:
-        """Folds in what others appended: all events after this position up to `head`, in order."""
+        """Applies the events of other replicas: all events after this position up to `head`, in order."""
         for event in events:
             wallet = self._wallets.get(event.stream_id)
             if wallet is not None and event.version > wallet.version:
@@ -80,7 +80,7 @@ class WalletCache:
         self.position = head
 
     def committed(self, position: int, changed: Mapping[str, Wallet]) -> None:
-        """Takes in what a committed batch changed, and lets go of the wallets that changed longest ago."""
+        """Stores the wallets that a committed batch changed, and evicts those that changed longest ago."""
         self.position = position
         for account_id, wallet in changed.items():
             self._wallets.pop(account_id, None)
@@ -90,9 +90,9 @@ class WalletCache:
 
 
 def fold(wallet: Wallet, stored: StreamEvent) -> Wallet:
-    """The wallet after the next event of its stream. Raises ImpossibleEvent, UndecodableEvent."""
+    """Returns the wallet after the next event of its stream. Raises ImpossibleEvent, UndecodableEvent."""
     if stored.version != wallet.version + 1:
         raise ImpossibleEvent(
-            f"version {stored.version} of {stored.stream_id} after version {wallet.version}"
+            f"event version {stored.version} of {stored.stream_id} cannot follow version {wallet.version}"
         )
     return evolve(wallet, decode(stored.type, stored.schema_version, stored.data), stored.at)

@@ -1,8 +1,8 @@
-"""The wallet as a decider: pure functions from state and command to events, and from state and event to state.
+"""The wallet as a decider, in two pure functions: a command gives events, and an event gives the next state.
 
     decide(wallets, command) -> events, or a refusal
     evolve(wallet, event, at) -> wallet
 
-No I/O, no clock, no randomness. A transfer is one decision over two wallets: both events, or neither.
+No I/O, no clock, no randomness. A transfer is one decision about two wallets: it has both events or none.
 The pattern: J. Chassaing, "Functional Event Sourcing Decider" (2021).
 """

@@ -1,10 +1,10 @@
-"""What a client wants of one or two wallets. Amounts are micros (10^-6)."""
+"""The commands to change one or two wallets. Amounts are micros (10^-6)."""
 
 from msgspec import Struct
 
 
 class Command(Struct, frozen=True, gc=False):
-    """What a client wants of one or two wallets."""
+    """A request to change one or two wallets."""
 
 
 class TransferMoney(Command, frozen=True, gc=False):
@@ -17,7 +17,7 @@ class TransferMoney(Command, frozen=True, gc=False):
 
 
 class OpenWallet(Command, frozen=True, gc=False):
-    """Open a wallet with a balance from the external account; 0 is allowed."""
+    """Open a wallet with a balance from the external account. The balance may be 0."""
 
     account_id: str
     balance_micros: int
@@ -25,7 +25,7 @@ class OpenWallet(Command, frozen=True, gc=False):
 
 
 class Deposit(Command, frozen=True, gc=False):
-    """Money from the external account into a wallet."""
+    """Move money from the external account into a wallet."""
 
     account_id: str
     amount_micros: int
@@ -33,7 +33,7 @@ class Deposit(Command, frozen=True, gc=False):
 
 
 class Withdraw(Command, frozen=True, gc=False):
-    """Money out of a wallet to the external account."""
+    """Move money from a wallet to the external account."""
 
     account_id: str
     amount_micros: int
@@ -41,18 +41,18 @@ class Withdraw(Command, frozen=True, gc=False):
 
 
 class FreezeWallet(Command, frozen=True, gc=False):
-    """Let the wallet neither pay nor be paid."""
+    """Block the wallet from sending and receiving money."""
 
     account_id: str
 
 
 class UnfreezeWallet(Command, frozen=True, gc=False):
-    """Let the wallet pay and be paid again."""
+    """Allow the wallet to send and receive money again."""
 
     account_id: str
 
 
 class CloseWallet(Command, frozen=True, gc=False):
-    """Close an empty wallet for good."""
+    """Close an empty wallet permanently."""
 
     account_id: str

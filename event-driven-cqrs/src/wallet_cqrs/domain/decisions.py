@@ -1,4 +1,4 @@
-"""What follows from a command, given the wallets as they stand: `decide`."""
+"""`decide`: turns a command and the current wallets into events or a refusal."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,24 +31,24 @@ from wallet_kernel.refusals import Refusal
 
 
 class Refused(Struct, frozen=True, gc=False):
-    """The decision against a command: why, and which wallet refuses."""
+    """A refused command: the reason, and the wallet that refuses."""
 
     reason: Refusal
     account_id: str
 
 
 Happened = tuple[str, Event]
-"""The account and what happened to it."""
+"""An account and its event."""
 
 Decision = tuple[Happened, ...] | Refused
-"""What a command leads to; no events at all if the wallet is already as the command wants it."""
+"""The result of a command. It has no events if the wallet already has the requested status."""
 
 Wallets = Callable[[str], Wallet]
-"""Finds a wallet as it stands; a name without a wallet gives the initial state."""
+"""Returns the current state of a wallet, or the initial state if the wallet does not exist."""
 
 
 def decide(wallets: Wallets, command: Command) -> Decision:
-    """What follows from a command, given the wallets as they stand."""
+    """Decides a command: returns its events, or its refusal. Changes nothing."""
     return _DECISIONS[type(command)](wallets, command)
 
 

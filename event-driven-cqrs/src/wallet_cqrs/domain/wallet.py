@@ -1,4 +1,4 @@
-"""A wallet as its events leave it: `initial_state`, and `evolve` from each event to the next state."""
+"""The state of a wallet: `initial_state`, and `evolve`, which applies one event."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,11 +22,11 @@ Status = Literal["absent", "active", "frozen", "closed"]
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 STATE_SCHEMA = 1
-"""Goes up whenever `Wallet` or `evolve` changes what a snapshot means; those of another schema are not read."""
+"""The schema version of snapshots. Increment it if `Wallet` or `evolve` changes: other versions are ignored."""
 
 
 class Wallet(Struct, frozen=True, gc=False):
-    """A wallet after its first `version` events; version 0 is one that was never opened.
+    """A wallet after its first `version` events. Version 0 means that it was never opened.
 
     `updated_at` is the time of the last event.
     """
@@ -40,19 +40,19 @@ class Wallet(Struct, frozen=True, gc=False):
 
 
 def initial_state(account_id: str) -> Wallet:
-    """A name no wallet was ever opened under."""
+    """Returns the state of a wallet that was never opened."""
     return Wallet(account_id, "", "absent", 0, 0, _BEGINNING)
 
 
 class ImpossibleEvent(Exception):
-    """The event cannot have happened to this wallet: the log, or its reader, is broken."""
+    """The event contradicts the wallet's state: the log or the code that reads it has a defect."""
 
 
 def evolve(wallet: Wallet, event: Event, at: datetime) -> Wallet:
-    """The wallet after an event that happened at that time. Raises ImpossibleEvent."""
+    """Returns the wallet after an event. Raises ImpossibleEvent if the event contradicts its state."""
     evolution = _EVOLUTIONS.get(type(event))
     if evolution is None:
-        raise ImpossibleEvent(f"nothing is known of {type(event).__name__}")
+        raise ImpossibleEvent(f"unknown event type {type(event).__name__}")
     return evolution(wallet, event, at)
 
 
@@ -87,13 +87,13 @@ def _unfrozen(wallet: Wallet, _: WalletUnfrozen, at: datetime) -> Wallet:
 
 def _with_status(wallet: Wallet, expected: Status, status: Status, at: datetime) -> Wallet:
     if wallet.status != expected:
-        raise ImpossibleEvent(f"{status} after {wallet}")
+        raise ImpossibleEvent(f"status {status} is not possible after {wallet}")
     return Wallet(wallet.account_id, wallet.currency, status, wallet.balance_micros, wallet.version + 1, at)
 
 
 def _closed(wallet: Wallet, _: WalletClosed, at: datetime) -> Wallet:
     if wallet.status not in ("active", "frozen") or wallet.balance_micros:
-        raise ImpossibleEvent(f"closed after {wallet}")
+        raise ImpossibleEvent(f"status closed is not possible after {wallet}")
     return Wallet(wallet.account_id, wallet.currency, "closed", 0, wallet.version + 1, at)
 
 

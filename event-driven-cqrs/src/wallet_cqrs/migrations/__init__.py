@@ -1,1 +1,1 @@
-"""The schemas of the event store and of a read shard. Run with `python -m wallet_cqrs.migrations events|read`."""
+"""The database schemas of event store and read shards. Run `python -m wallet_cqrs.migrations events|read`."""

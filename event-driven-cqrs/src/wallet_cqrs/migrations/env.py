@@ -1,4 +1,4 @@
-"""Alembic's environment."""
+"""Alembic's environment: migrates the schema, and then writes or compares the topology."""
 
 from functools import partial
 

@@ -8,7 +8,7 @@ from wallet_kernel.topology import Topology
 
 
 class LogMigrationSettings(MigrationSettings):
-    """What the event store's migrations are told: how many read shards its events are distributed over."""
+    """Settings of the event store's migrations: the number of read shards that its events are distributed over."""
 
     shards: int = Field(
         ge=1, le=SLOTS, description="How many read shards there are; fixed once the database has it."
@@ -16,5 +16,5 @@ class LogMigrationSettings(MigrationSettings):
 
     @property
     def topology(self) -> Topology:
-        """What the event store has, or is to have."""
+        """The topology that the event store must have."""
         return Topology.even(self.shards)

@@ -1,1 +1,1 @@
-"""The projection: makes of the events what queries read, a partition at a time, each event exactly once."""
+"""The projection: applies the events of each partition to its read model, each event exactly once."""

@@ -1,4 +1,4 @@
-"""`python -m wallet_cqrs.projection` runs it; `… replay --partition N` lets a stopped partition go on."""
+"""`python -m wallet_cqrs.projection` runs a projection; `… replay --partition N` resumes a stopped partition."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The balances that the projection shows in Redis after each commit. Redis is a hint: without it nothing is lost."""
+"""Writes balances to Redis after each commit. If Redis fails, no data is lost, because the read model has it."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ from wallet_kernel.runtime.metrics import CACHE_FAILURES
 
 
 class Cache:
-    """Writes and announces wallets; what Redis misses is found in the read model."""
+    """Writes wallets to Redis and announces them. Readers find missing entries in the read model."""
 
     def __init__(self, redis: "Redis", ttl_s: float, timeout_s: float) -> None:
         self._writer = CacheWriter(redis, ttl_s, announce=True)
         self._breaker = Breaker(timeout_s, CACHE_FAILURES)
 
     async def show(self, wallets: Sequence[Wallet], checkpoint: Checkpoint) -> None:
-        """Shows these wallets as they were at a checkpoint. Never raises, never takes longer than the timeout."""
+        """Writes and announces wallets as of a checkpoint. Never raises, and never exceeds the timeout."""
         if wallets:
             await self._breaker.call(lambda: self._writer.write(wallets, checkpoint))

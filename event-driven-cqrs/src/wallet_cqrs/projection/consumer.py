@@ -1,4 +1,4 @@
-"""One partition's way from the broker to its projector: in order, batch by batch, acknowledged when it is visible."""
+"""Consumes one partition's messages in order and in batches; acknowledges a batch when its changes are visible."""
 
 import asyncio
 import logging
@@ -21,51 +21,51 @@ CONNECT_TIMEOUT_S = 2.0
 SUBSCRIBE_TIMEOUT_S = 10.0
 REPLACE_TIMEOUT_S = 20.0
 DEAD_BEFORE_REPLACED = 3
-"""Attempts in a row on which the queue must have kept silent."""
+"""After this many consecutive attempts without an answer from the queue, the consumer replaces it."""
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 1.0
 
 HEARTBEAT_S = 5
-"""A partition has one active consumer. That it is paused, or without a network, the broker notices after three of
-these, and lets the next one have its messages; left to itself it would take three minutes."""
+"""The interval of AMQP heartbeats. If the active consumer is paused or disconnected, the broker detects it after three
+intervals and activates a standby. With the broker's default, that takes three minutes."""
 
 SILENCE_MAX_S = 5.0
-"""The relay publishes every second. After this silence the consumer asks the broker whether messages wait for it;
-a standby gets none."""
+"""The relay publishes every second. After this time without messages, the consumer asks the broker whether messages
+are queued. A standby receives no messages."""
 
-REPLACED = Counter("wallet_queues_replaced", "Queues that did not answer and were made anew.", ["partition"])
+REPLACED = Counter("wallet_queues_replaced", "Queues that did not answer and were replaced.", ["partition"])
 BURIED = Counter(
     "wallet_projection_buried",
-    "Messages handed to the dead letters: undecodable, or contradicting the read model.",
+    "Messages sent to the dead letters: undecodable, or contradicting the read model.",
     ["partition"],
 )
 FAILURES = Counter(
-    "wallet_projection_failures", "Attempts at a batch that failed, by exception.", ["partition", "cause"]
+    "wallet_projection_failures", "Failed attempts to project a batch, by exception.", ["partition", "cause"]
 )
 
 _log = logging.getLogger(__name__)
 
 Inbox = asyncio.Queue[AbstractIncomingMessage | None]
-"""What the broker delivered; None is the end of the connection."""
+"""Messages that the broker delivered. None means that the connection ended."""
 
 
 class NotConsuming(Exception):
-    """The partition's queue is not subscribed to: the broker is away."""
+    """This consumer is not subscribed to the partition's queue, because the broker is unavailable."""
 
 
 class DeadQueue(Exception):
-    """The broker has the queue's name, but the queue does not answer."""
+    """The queue exists at the broker, but does not answer."""
 
 
 class Disconnected(Exception):
-    """The broker closed the connection, or went away."""
+    """The broker closed the connection, or became unavailable."""
 
 
 _BROKER_ERRORS = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, Disconnected)
 
 
 class Consumer:
-    """Consumes one partition for as long as it is let to; outages only delay it."""
+    """Consumes one partition until cancelled. Outages only delay it."""
 
     def __init__(self, url: str, projector: Projector, partitions: int, prefetch_max: int) -> None:
         self._url = url
@@ -79,7 +79,7 @@ class Consumer:
         self._replaced, self._buried = (counter.labels(self._label) for counter in (REPLACED, BURIED))
 
     async def check(self) -> None:
-        """Raises unless this consumer is subscribed, its last attempt succeeded and its partition goes on."""
+        """Raises unless this consumer is subscribed, its last attempt succeeded and its partition is not stopped."""
         if not self._subscribed:
             raise NotConsuming(NotConsuming.__doc__)
         if self._failure is not None:
@@ -93,7 +93,7 @@ class Consumer:
             try:
                 await self._subscription()
                 dead = 0
-                continue  # renews a quiet subscription; until that fails, this consumer stays ready
+                continue  # renews a subscription that received nothing; the consumer stays ready until that fails
             except DeadQueue:
                 dead += 1
                 if dead >= DEAD_BEFORE_REPLACED:
@@ -107,11 +107,11 @@ class Consumer:
             self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)
 
     async def _subscription(self) -> None:
-        """Consumes until messages wait for this consumer that do not arrive."""
+        """Consumes until the queue has messages that do not arrive at this consumer."""
         inbox = Inbox()
         connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT_S, heartbeat=HEARTBEAT_S)
         async with connection:
-            # A broker that has just come back may take a request and never answer it.
+            # A broker that has just restarted may accept a request and never answer it.
             async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
                 channel = await self._subscribe(connection, inbox)
             self._subscribed = True
@@ -127,14 +127,14 @@ class Consumer:
         try:
             async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S / 2):
                 await queue.consume(inbox.put)
-        except (AMQPError, OSError, TimeoutError) as error:  # silence, or an internal error of the broker
+        except (AMQPError, OSError, TimeoutError) as error:  # no answer, or an internal error of the broker
             raise DeadQueue(DeadQueue.__doc__) from error
         return channel
 
     async def _replace_queue(self) -> None:
-        """Deletes the queue, which will be declared again. What was in it is read from the event store.
+        """Deletes the queue, so that the next attempt declares it again. The event store has the lost messages' events.
 
-        RabbitMQ 3.10 forgets where a quorum queue is when it is killed within a second of its first declaration; the
+        If RabbitMQ 3.10 is killed within a second of a quorum queue's declaration, it loses the queue's location. The
         queue then never answers again.
         """
         name = queue_name(self._projector.partition)
@@ -160,13 +160,13 @@ class Consumer:
             self._backoff_s = BACKOFF_FIRST_S
 
     async def _messages_wait(self, channel: AbstractChannel) -> bool:
-        """Whether the queue holds undelivered messages. Raises what aio_pika raises if the queue does not answer."""
+        """Returns whether the queue has undelivered messages. Passes on aio_pika's error if it does not answer."""
         async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S / 2):
             queue = await channel.declare_queue(queue_name(self._projector.partition), passive=True)
         return bool(queue.declaration_result.message_count)
 
     async def _handle(self, batch: list[AbstractIncomingMessage]) -> None:
-        """Projects a batch and acknowledges it; messages that cannot be decoded are buried first."""
+        """Sends undecodable messages to the dead letters, then projects and acknowledges the rest of the batch."""
         groups: list[Group] = []
         decoded: list[AbstractIncomingMessage] = []
         for message in batch:
@@ -180,7 +180,7 @@ class Consumer:
             await self._project(groups, decoded)
 
     async def _project(self, groups: list[Group], batch: list[AbstractIncomingMessage]) -> None:
-        """Projects groups and acknowledges their messages; takes a batch with an unusable message apart."""
+        """Projects groups and acknowledges their messages. If one is unusable, projects each message separately."""
         try:
             await self._until_done(partial(self._projector.project, groups))
             await batch[-1].ack(multiple=True)
@@ -192,7 +192,7 @@ class Consumer:
                     await self._project([group], [message])
 
     async def _until_done(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Tries a step until it succeeds, or stops the partition for poison. Raises UnusableMessage."""
+        """Retries a step until it succeeds. A poison event stops the partition. Raises UnusableMessage."""
         backoff_s = BACKOFF_FIRST_S
         while True:
             try:
@@ -203,7 +203,7 @@ class Consumer:
             except Poison as poison:
                 step = partial(self._projector.stop, str(poison))
                 continue
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is named, counted and tried again
+            except Exception as error:  # noqa: BLE001 - any other error is logged, counted and retried
                 self._fail(error)
             else:
                 self._failure = None
@@ -222,16 +222,16 @@ class Consumer:
         )
 
     async def _bury(self, message: AbstractIncomingMessage, reason: str) -> None:
-        """Hands a message to the dead letters; if it held events, the next message shows the gap."""
+        """Rejects a message to the dead letters. If it had events, the next message reveals the gap."""
         _log.error("message buried", extra={"partition": self._label, "cause": reason})
         await message.reject(requeue=False)
         self._buried.inc()
 
 
 async def _gathered(inbox: Inbox) -> list[AbstractIncomingMessage]:
-    """The next message, and what else has arrived; the prefetch bounds how much that can be.
+    """Returns the next message and all others that have arrived, at most as many as the prefetch allows.
 
-    Raises TimeoutError when the broker is silent, Disconnected when it is gone.
+    Raises TimeoutError if no message arrives within `SILENCE_MAX_S`, Disconnected if the connection ended.
     """
     message = await asyncio.wait_for(inbox.get(), SILENCE_MAX_S)
     batch: list[AbstractIncomingMessage] = []

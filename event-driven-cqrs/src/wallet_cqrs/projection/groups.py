@@ -1,4 +1,4 @@
-"""What to do with groups that come late, twice, out of order or not at all: pure, no I/O."""
+"""Decides what to do with groups that are late, repeated, out of order or missing. Pure, no I/O."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,27 +8,27 @@ from wallet_cqrs.read_model import Checkpoint
 
 
 class Stretch(NamedTuple):
-    """The events that follow the checkpoint without a gap, and the position they lead to."""
+    """The events that follow the checkpoint without a gap, and the position after them."""
 
     head: int
     events: list[EventMessage]
 
 
 class Gap(NamedTuple):
-    """Events with `after` < position <= `until` never arrived; they must come from the event store first."""
+    """Events with `after` < position <= `until` did not arrive. They must be read from the event store first."""
 
     after: int
     until: int
 
 
 class OtherLog(NamedTuple):
-    """A group is of another epoch, or says that the log ends before the checkpoint: the event store must be asked."""
+    """A group has another epoch, or a log head before the checkpoint. The event store must be checked."""
 
     checkpoint: Checkpoint
 
 
 def follow(checkpoint: Checkpoint, groups: Sequence[Group]) -> Stretch | Gap | OtherLog:
-    """What follows a checkpoint. What it already covers is skipped, event by event."""
+    """Returns the events that follow a checkpoint, without those that it covers; or the gap; or OtherLog."""
     if not all(continues(checkpoint, group) for group in groups):
         return OtherLog(checkpoint)
     head, events = checkpoint.position, list[EventMessage]()
@@ -41,6 +41,6 @@ def follow(checkpoint: Checkpoint, groups: Sequence[Group]) -> Stretch | Gap | O
 
 
 def continues(checkpoint: Checkpoint, group: Group) -> bool:
-    """Whether the group is of the log that the checkpoint is of, as far as the group can say."""
+    """Returns whether the group has the checkpoint's epoch, and no log head before the checkpoint."""
     ends_before = group.is_heartbeat and group.head < checkpoint.position
     return group.epoch == checkpoint.epoch and not ends_before

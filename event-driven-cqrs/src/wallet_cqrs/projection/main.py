@@ -1,4 +1,4 @@
-"""Wires a projection."""
+"""Builds a projection from its parts, and runs it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ NAME = "projection"
 
 
 def main() -> None:
-    """Runs a projection until it is told to stop."""
+    """Runs a projection until it receives a stop signal."""
     settings = ProjectionSettings()
     configure_logs(NAME, settings.log_level)
     configure_traces(NAME, settings)
@@ -35,7 +35,7 @@ def main() -> None:
 
 @asynccontextmanager
 async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
-    """The projection's resources, opened in order and closed in reverse."""
+    """Opens the projection's resources in order, and closes them in reverse order."""
     redis = open_cache(settings.redis_url.get_secret_value())
     async with AsyncExitStack() as opened:
         pool = await opened.enter_async_context(open_pool(settings.event_store_url.get_secret_value(), NAME))
@@ -62,7 +62,7 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
             await opened.enter_async_context(books_watched(number, store, settings.books_interval_s))
         tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
         yield Service(lifecycle, [own_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
-        # Between two batches or in the middle of one: what is not acknowledged will come again.
+        # This may interrupt a batch. The broker delivers unacknowledged messages again.
         await end(*tasks)
 
 

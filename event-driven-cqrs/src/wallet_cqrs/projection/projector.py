@@ -1,4 +1,4 @@
-"""The projection's one use case: groups of events become rows, with their checkpoint in one transaction, and show."""
+"""Writes groups of events as rows, with the checkpoint in the same transaction, and then shows the balances."""
 
 import logging
 import time
@@ -23,15 +23,15 @@ DUPLICATES = Counter(
     "wallet_projection_duplicates", "Groups that the checkpoint already covered.", ["partition"]
 )
 GAPS = Counter("wallet_projection_gaps", "Gaps filled from the event store.", ["partition"])
-POSITION = Gauge("wallet_projection_position", "The checkpoint: how far the read model is.", ["partition"])
+POSITION = Gauge(
+    "wallet_projection_position", "The checkpoint: the log position of the read model.", ["partition"]
+)
 AS_OF = Gauge(
     "wallet_projection_as_of_seconds",
-    "The read model shows what was true at this Unix time; the time since then is its lag.",
+    "The read model shows the state at this Unix time; the time since then is its lag.",
     ["partition"],
 )
-STOPPED = Gauge(
-    "wallet_projection_stopped", "1 while a poison event keeps the partition still.", ["partition"]
-)
+STOPPED = Gauge("wallet_projection_stopped", "1 while a poison event stops the partition.", ["partition"])
 
 _log = logging.getLogger(__name__)
 
@@ -39,15 +39,15 @@ _POISON = (UndecodableEvent, ImpossibleEvent, asyncpg.IntegrityConstraintViolati
 
 
 class Poison(Exception):
-    """An event of the log that cannot be applied. Nothing after it may be applied either."""
+    """An event of the log cannot be applied. No later event may be applied either."""
 
 
 class UnusableMessage(Exception):
-    """A message whose events cannot be applied; the event store may say otherwise."""
+    """The events of a message cannot be applied. The event store may have correct ones."""
 
 
 class Projector:
-    """Keeps one partition's read model up with the log."""
+    """Keeps one partition's read model up to date with the log."""
 
     def __init__(
         self, partition: int, partitions: int, store: Store, log: EventLog, cache: Cache, chunk_max: int
@@ -63,21 +63,21 @@ class Projector:
         self._position, self._as_of, self._is_stopped = (g.labels(label) for g in (POSITION, AS_OF, STOPPED))
 
     async def project(self, groups: Sequence[Group]) -> None:
-        """Returns once these groups are in the read model and shown, or the partition stands still anyway.
+        """Applies these groups to the read model and shows the balances. Does nothing if the partition is stopped.
 
-        Raises UnusableMessage, and then nothing of these groups was applied; Poison; or what asyncpg raises.
+        Raises UnusableMessage if none of these groups was applied, Poison, or asyncpg's errors.
         """
         while missing := await self._applied(groups):
             groups = await self._resynchronise(missing, groups)
 
     async def stop(self, reason: str) -> None:
-        """Stands still, also after a restart, until someone resumes the partition."""
+        """Stops the partition, also after a restart, until an operator resumes it."""
         _log.error("partition stopped", extra={"partition": self.partition, "cause": reason})
         await self._store.stop(reason)
         self._note(reason)
 
     async def check(self) -> None:
-        """Looks at the checkpoint. Raises Poison while the partition stands still."""
+        """Reads the checkpoint. Raises Poison while the partition is stopped."""
         position, stopped = await self._store.progress()
         self._position.set(position)
         self._note(stopped)
@@ -95,12 +95,12 @@ class Projector:
         async with self._store.transaction() as transaction:
             self._note(transaction.stopped)
             if transaction.stopped is not None:
-                return None  # when it goes on, the event store has what is passed by here
+                return None  # after it is resumed, the partition reads these events from the event store
             following = follow(transaction.checkpoint, groups)
             if not isinstance(following, Stretch):
                 return following
             self._duplicates.inc(sum(group.head <= transaction.position for group in groups if group.events))
-            # Also what is skipped is shown: whoever applied it may have died before it was.
+            # Also shows skipped events, because the process that applied them may have died before it showed them.
             accounts = {event.stream_id for group in groups for event in group.events}
             self._refuse_those_of_other_partitions(accounts)
             fold = await self._write(transaction, following, accounts)
@@ -110,7 +110,7 @@ class Projector:
         return None
 
     async def _resynchronise(self, missing: Gap | OtherLog, groups: Sequence[Group]) -> Sequence[Group]:
-        """Reads what is missing from the event store; returns the groups that are of the same log."""
+        """Reads the missing events from the event store; returns the groups that belong to the same log."""
         checkpoint = await self._store.checkpoint()
         state = await self._log.state(checkpoint.epoch)
         if checkpoint.position > state.shared:
@@ -120,17 +120,17 @@ class Projector:
         checkpoint = Checkpoint(checkpoint.position, state.epoch)
         same_log = [group for group in groups if continues(checkpoint, group)]
         if isinstance(missing, OtherLog) or len(same_log) < len(groups):
-            missing = Gap(checkpoint.position, state.head)  # what the dropped groups held is read from there
+            missing = Gap(checkpoint.position, state.head)  # also has the events of the dropped groups
         await self._fill(state, missing)
         return same_log
 
     async def _adopt(self, checkpoint: Checkpoint, state: LogState) -> None:
-        """The log began an epoch after the checkpoint: all that the model has is in the log still."""
+        """Adopts the log's new epoch, which began after the checkpoint: the log has all events of the model."""
         _log.warning("another epoch", extra=self._where(checkpoint, state))
         await self._store.adopt(state.epoch, state.shared)
 
     async def _diverged(self, checkpoint: Checkpoint, state: LogState) -> Poison:
-        """Stops the partition for good: what the model shows is not in the log."""
+        """Stops the partition until a rebuild, because the log lost events that are in the model."""
         _log.error("the log lost events that are in the read model", extra=self._where(checkpoint, state))
         reason = f"{diverged(self.partition, checkpoint, state)}; rebuild the read model"
         await self._store.diverge(checkpoint, reason)
@@ -148,7 +148,7 @@ class Projector:
 
     async def _fill(self, state: LogState, gap: Gap) -> None:
         if gap.until > state.head:
-            raise UnusableMessage(f"a group follows position {gap.until}, which the log has not reached")
+            raise UnusableMessage(f"a group follows position {gap.until}, but the log ends at {state.head}")
         if gap.until <= gap.after:
             return
         _log.warning("gap", extra={"partition": self.partition, "after": gap.after, "until": gap.until})
@@ -158,7 +158,7 @@ class Projector:
                 mine = [event for event in events if self._is_mine(event.stream_id)]
                 if await self._apply([Group(gap.after, reached, mine, state.epoch)]):
                     return
-        except AnotherEpoch as error:  # the groups are followed once more, and meet it
+        except AnotherEpoch as error:  # the caller applies its groups again, and then detects the epoch
             _log.warning("gap not filled", extra={"partition": self.partition, "cause": repr(error)})
         except _POISON as error:
             raise Poison(f"{type(error).__name__}: {error}") from error
@@ -172,7 +172,7 @@ class Projector:
         return fold
 
     def _measure(self, shown: Stretch) -> None:
-        now = as_of = time.time()  # a group without events says: until now, nothing has happened
+        now = as_of = time.time()  # a group without events means that the model is up to date
         if shown.events:
             as_of = shown.events[-1].at.timestamp()
             VISIBLE.observe(max(now - as_of, 0))
@@ -195,7 +195,7 @@ class Projector:
 
 
 def diverged(partition: int, checkpoint: Checkpoint, state: LogState) -> str:
-    """Says what a read model has that the log does not have."""
+    """Describes a read model that has events which the log does not have."""
     return (
         f"the read model of partition {partition} is at position {checkpoint.position}, but only its first"
         f" {state.shared} events are in the log, which ends at {state.head}: the event store was restored to an older"

@@ -1,4 +1,4 @@
-"""Lets a partition go on that a poison event stopped, once the cause is mended; says whether it got past it."""
+"""Resumes a partition that a poison event stopped. Fix the cause first. Reports whether the partition has caught up."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ _POLL_S = 0.1
 
 
 class ReplaySettings(Settings):
-    """What a replay is told, as the projection is."""
+    """The settings of a replay; they equal the projection's."""
 
     event_store_url: SecretStr = Field(description="The event store's Postgres, as the role wallet_service.")
     read_urls: SecretList = Field(
@@ -26,16 +26,16 @@ class ReplaySettings(Settings):
 
 
 def main(arguments: list[str]) -> None:
-    """`replay --partition N`: exits with 0 once the partition has caught up, with 1 and the reason if it has not."""
+    """Runs `replay --partition N`: exits with 0 if the partition has caught up, else with 1 and the reason."""
     parser = argparse.ArgumentParser(prog="python -m wallet_cqrs.projection replay", description=__doc__)
     parser.add_argument("--partition", type=int, required=True)
     partition: int = parser.parse_args(arguments).partition
     settings = ReplaySettings()
     if partition not in range(len(settings.read_urls)):
-        parser.error(f"there are partitions 0 to {len(settings.read_urls) - 1}, not {partition}")
+        parser.error(f"partition {partition} does not exist; choose 0 to {len(settings.read_urls) - 1}")
     problem = asyncio.run(_replay(settings, partition))
     if problem:
-        sys.exit(f"partition stands still: {problem}")
+        sys.exit(f"partition {partition} has not caught up: {problem}")
     print("the partition has caught up")  # noqa: T201 -- the command's answer
 
 
@@ -45,11 +45,11 @@ async def _replay(settings: ReplaySettings, partition: int) -> str | None:
     async with pool, Store(settings.read_urls[partition].get_secret_value(), prepare=prepare) as store:
         head = await EventLog(pool).head()
         await store.resume()
-        # The projection meets the gap with the next message, a heartbeat at the latest, and fills it from the store.
+        # With the next message, at the latest a heartbeat, the projection detects the gap and reads the event store.
         deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline:
             position, stopped = await store.progress()
             if stopped or position >= head:
                 return stopped
             await asyncio.sleep(_POLL_S)
-    return f"it is not there after {WAIT_S:.0f} s; is the projection running?"
+    return f"it did not reach the head within {WAIT_S:.0f} s; check that the projection runs"

@@ -1,4 +1,4 @@
-"""What a projection is told."""
+"""The settings of a projection."""
 
 from pydantic import Field, SecretStr
 

@@ -1,4 +1,4 @@
-"""The projection's named SQL, from the files beside this module."""
+"""The projection's SQL statements, some of them from the files in `sql/`."""
 
 from importlib.resources import files
 
@@ -13,18 +13,18 @@ WRITE = _read("write")
 WALLETS = _read("wallets")
 
 LOCK_CHECKPOINT = "SELECT position, epoch, stopped FROM checkpoint FOR UPDATE"
-"""The first statement of every transaction: two projections of one partition take turns, and a rebuild that swaps
-the model waits for both."""
+"""The first statement of every transaction. Its lock serializes projections of the same partition, and a rebuild waits
+for it before it swaps the models."""
 
 STOP = "UPDATE checkpoint SET stopped = $1"
 RESUME = "UPDATE checkpoint SET stopped = NULL, diverged = false"
 PROGRESS = "SELECT position, epoch, stopped FROM checkpoint"
 
 ADOPT = "UPDATE checkpoint SET epoch = $1 WHERE position <= $2"
-"""Only while the model has nothing that the log does not have: another projection may have gone on meanwhile."""
+"""Only if the model is not beyond the shared position, because another projection may have advanced it meanwhile."""
 
 DIVERGE = """UPDATE checkpoint SET diverged = true, stopped = $1
 WHERE position >= $2 AND epoch IS NOT DISTINCT FROM $3"""
-"""Only the model that was compared with the log, not one that a rebuild has put in its place."""
+"""Only the model that was compared with the log, not a newer one from a rebuild."""
 
 COMPARE = compare_with("postings")

@@ -1,4 +1,4 @@
-"""One read shard's Postgres, as its projection writes it: one connection, a transaction for each stretch of the log."""
+"""Writes one read shard in Postgres on one connection, with one transaction for each run of events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -21,9 +21,9 @@ SUMMING_TIMEOUT_S = 60.0
 _SESSION = {
     "application_name": "wallet-projection",
     "statement_timeout": "10s",
-    # A paused projection must not hold the checkpoint for longer than this.
+    # A paused projection must not hold the checkpoint's lock for longer than this.
     "idle_in_transaction_session_timeout": "10s",
-    # Every statement finds few rows by a unique index; plans made while tables are empty must not turn into scans.
+    # Forces lookups by unique index, because plans made while tables are empty could be slow sequential scans.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -33,7 +33,7 @@ _SESSION = {
 
 
 class Transaction:
-    """A transaction that holds the checkpoint: `checkpoint` and `stopped` are what it says."""
+    """A transaction that holds the lock on the checkpoint. `checkpoint` and `stopped` are its values."""
 
     def __init__(self, connection: asyncpg.Connection, checkpoint: Checkpoint, stopped: str | None) -> None:
         self._connection = connection
@@ -42,16 +42,16 @@ class Transaction:
 
     @property
     def position(self) -> int:
-        """How far the model is, with what this transaction wrote."""
+        """The position of the model, including the writes of this transaction."""
         return self.checkpoint.position
 
     async def fold(self, accounts: Collection[str]) -> Fold:
-        """The wallets of these accounts, ready for events to be played on."""
+        """Loads the wallets of these accounts into a `Fold`."""
         rows = await self._connection.fetch(statements.WALLETS, list(accounts)) if accounts else []
         return Fold(Wallet(*row) for row in rows)
 
     async def write(self, fold: Fold, head: int) -> None:
-        """Writes what the fold changed, and the position it leads to."""
+        """Writes the changes of the fold, and the new position."""
         await self._connection.execute(
             statements.WRITE,
             *columns(fold.changed.values(), "account_id currency status balance_micros version updated_at"),
@@ -68,9 +68,9 @@ class Transaction:
 
 
 class Store:
-    """A read shard's model in one schema. Use as an async context manager.
+    """A read model in one schema of a read shard. Use as an async context manager.
 
-    `prepare` runs on every new connection before its first use, to compare the topology.
+    `prepare` runs on every new connection before its first use. It compares the topology.
     """
 
     def __init__(self, url: str, schema: str = LIVE_SCHEMA, prepare: Prepare | None = None) -> None:
@@ -90,7 +90,7 @@ class Store:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Locks the checkpoint; commits at the end, or rolls back. Raises what asyncpg raises."""
+        """Locks the checkpoint. Commits at the end, or rolls back after an error. Passes on asyncpg's errors."""
         async with self._one_at_a_time, self._primary.use() as connection:
             with TRANSACTION.time():
                 await connection.execute("BEGIN")
@@ -99,44 +99,44 @@ class Store:
                 await connection.execute("COMMIT")
 
     async def ping(self) -> None:
-        """Raises unless the read shard takes writes."""
+        """Raises if the read shard does not accept writes."""
         async with self._one_at_a_time, self._primary.use() as connection:
             await require_writable(connection)
 
     async def progress(self) -> tuple[int, str | None]:
-        """The checkpoint, and the reason if the partition is stopped."""
+        """Returns the position of the checkpoint, and the reason if the partition is stopped."""
         async with self._one_at_a_time, self._primary.use() as connection:
             row = await connection.fetchrow(statements.PROGRESS)
         return row["position"], row["stopped"]
 
     async def checkpoint(self) -> Checkpoint:
-        """How far the model is, and in which epoch of the log."""
+        """Returns the model's position and its epoch of the log."""
         async with self._one_at_a_time, self._primary.use() as connection:
             row = await connection.fetchrow(statements.PROGRESS)
         return Checkpoint(row["position"], row["epoch"])
 
     async def adopt(self, epoch: UUID, shared: int) -> None:
-        """Goes on in another epoch of the log, unless the model is further than `shared` by now."""
+        """Sets the epoch of the checkpoint, unless the model is beyond `shared` meanwhile."""
         async with self._one_at_a_time, self._primary.use() as connection:
             await connection.execute(statements.ADOPT, epoch, shared)
 
     async def diverge(self, checkpoint: Checkpoint, reason: str) -> None:
-        """Stops the partition and its reads: the model holds events that the log lost, and must be rebuilt."""
+        """Stops the partition and its reads, because the model has events that the log lost and must be rebuilt."""
         async with self._one_at_a_time, self._primary.use() as connection:
             await connection.execute(statements.DIVERGE, reason, *checkpoint)
 
     async def stop(self, reason: str) -> None:
-        """Notes that the partition is stopped."""
+        """Stops the partition, and stores the reason."""
         async with self._one_at_a_time, self._primary.use() as connection:
             await connection.execute(statements.STOP, reason)
 
     async def resume(self) -> None:
-        """Lets the partition go on; what it missed it reads from the event store."""
+        """Resumes the partition. It then reads the missed events from the event store."""
         async with self._one_at_a_time, self._primary.use() as connection:
             await connection.execute(statements.RESUME)
 
     async def in_transit(self) -> list[InTransit]:
-        """What this shard's @transit accounts hold."""
+        """Returns the balances of this shard's @transit accounts."""
         async with self._reading() as connection:
             return [InTransit(*row) for row in await connection.fetch(TRANSIT)]
 
@@ -146,13 +146,13 @@ class Store:
             return Comparison(*await connection.fetchrow(statements.COMPARE, after, limit))
 
     async def totals(self) -> list[Totals]:
-        """What the books sum to by currency; reads every wallet."""
+        """Returns the ledger's sums by currency. Reads every wallet."""
         async with self._reading() as connection:
             return [Totals(*row) for row in await connection.fetch(TOTALS)]
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of its own, for checks: they may scan, and the projection does not wait for them."""
+        """Opens a separate connection for checks, because their scans must not delay the projection."""
         connection = await connect(
             self._url,
             target_session_attrs="primary",

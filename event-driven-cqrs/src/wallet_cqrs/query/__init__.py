@@ -1,1 +1,1 @@
-"""The query service: balances from Redis or the read model, statements, the past, and a stream of changes."""
+"""The query service: balances from Redis or the read model, statements, past balances, and balance streams."""

@@ -1,4 +1,4 @@
-"""From what was found to the contract's answers."""
+"""Maps stored transfers and postings to the contract's responses."""
 
 from wallet_cqrs.query.history import Transfer
 from wallet_cqrs.read_model import Posting
@@ -13,7 +13,7 @@ from wallet_kernel.contract.problems import problem_uri
 
 
 def transfer_view(transfer: Transfer) -> TransferView:
-    """A transfer and its events."""
+    """Returns a transfer and its events as the contract shows them."""
     return TransferView(
         transfer.transaction_id,
         "refused" if transfer.reason else "success",
@@ -27,7 +27,7 @@ def transfer_view(transfer: Transfer) -> TransferView:
 
 
 def statement_item(posting: Posting) -> StatementItem:
-    """A posting as a statement shows it."""
+    """Returns a posting as an item of a statement."""
     return StatementItem(
         posting.transaction_id,
         posting.kind,

@@ -1,4 +1,4 @@
-"""Balances: from Redis where its entry is fresh enough for the reader, else from the read model; both in batches."""
+"""Reads balances from Redis if the entry is new enough for the reader, else from the read model. Both in batches."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from wallet_kernel.cache import Breaker
 from wallet_kernel.runtime.metrics import CACHE_READS
 
 FILLS_MAX = 1000
-"""Entries that may wait to be put back into Redis; those above are left out."""
+"""The most entries that wait to be written to Redis. Further entries are dropped."""
 
 
 class BalanceReader:
-    """The query service's side of the balances."""
+    """Reads balances from Redis or a read shard, and writes missing entries to Redis."""
 
     def __init__(
         self,
@@ -45,9 +45,9 @@ class BalanceReader:
         )
 
     async def balance(self, account_id: str, min_position: int) -> Entry | None:
-        """A wallet's entry that reflects at least `min_position`; None where there is no such wallet.
+        """Returns a wallet's entry at `min_position` or later, or None if the wallet does not exist.
 
-        Raises Problem if the position is not reached in time, QueueFull, BulkheadFull, or what asyncpg raises.
+        Raises Problem if the position is not reached in time, QueueFull, BulkheadFull, or asyncpg's errors.
         """
         entry = await self._cached(account_id)
         if (
@@ -61,12 +61,12 @@ class BalanceReader:
         return await self.fresh(account_id, min_position)
 
     async def fresh(self, account_id: str, min_position: int) -> Entry | None:
-        """The same, whatever Redis has."""
+        """Does the same as `balance`, but reads only the read model."""
         shard = self._shard(account_id)
         if min_position:
             await shard.positions.reach(min_position)
         wallet, checkpoint = await shard.balance(account_id)
-        if checkpoint.position < min_position:  # the read model was set back to an older one
+        if checkpoint.position < min_position:  # the read model was restored to an older state
             raise not_reached(checkpoint.position, min_position)
         if wallet is None:
             return None
@@ -77,7 +77,7 @@ class BalanceReader:
         return self._shards[partition_of(account_id, len(self._shards))]
 
     def checkpoint(self, account_id: str) -> int | None:
-        """The position of the wallet's read model as the projection notified it; None while it does not."""
+        """Returns the last notified position of the wallet's read model; None while not subscribed."""
         return self._shards[partition_of(account_id, len(self._shards))].positions.followed
 
     async def _cached(self, account_id: str) -> Entry | None:
@@ -92,7 +92,7 @@ class BalanceReader:
         return [parse_entry(raw) if isinstance(raw, bytes) else None for raw in found]
 
     def _fill(self, wallet: Wallet, checkpoint: Checkpoint) -> None:
-        """Puts a wallet that Redis did not have back, off the reader's path."""
+        """Writes a wallet to Redis in the background, so that the reader does not wait."""
         if len(self._fills) < FILLS_MAX and not self._breaker.is_open:
             self._fills.append((wallet, checkpoint))
             if self._filler is None or self._filler.done():
@@ -105,7 +105,7 @@ class BalanceReader:
                 await self._write_epoch(epoch, [fill for fill in fills if fill[1].epoch == epoch])
 
     async def _write_epoch(self, epoch: UUID | None, fills: Sequence[tuple[Wallet, Checkpoint]]) -> None:
-        # The lowest of their positions holds for all of them.
+        # All these wallets are at least as new as the lowest of their positions.
         checkpoint = Checkpoint(min(checkpoint.position for _, checkpoint in fills), epoch)
         wallets = [wallet for wallet, _ in fills]
         await self._breaker.call(lambda: self._writer.write(wallets, checkpoint))

@@ -1,4 +1,4 @@
-"""A read shard's checkpoint, followed by the notifications that the projection sends with every commit."""
+"""Follows a read shard's checkpoint by the notifications that the projection sends with every commit."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from wallet_kernel.database import DATABASE_ERRORS, connect
 
 STATEMENT_TIMEOUT_S = 2.0
 LOOK_S = 5.0
-"""How often the connection is used, so that one that fell silent is noticed."""
+"""How often the connection is used, so that a broken connection is detected."""
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 async def follow_checkpoint(url: str, positions: Positions) -> None:
-    """Advances `positions` with every commit of the projection, until cancelled; after an outage it reconnects."""
+    """Advances `positions` with every commit of the projection, until cancelled. Reconnects after an outage."""
     backoff_s = BACKOFF_FIRST_S
     while True:
         try:
@@ -46,7 +46,7 @@ async def _follow(connection: asyncpg.Connection, positions: Positions) -> None:
     ended = asyncio.Event()
     connection.add_termination_listener(lambda _: ended.set())
     try:
-        # The projection notifies under the name of the schema that it writes: a rebuild's is another one.
+        # The channel is the schema's name. A rebuild writes another schema, so it does not notify this channel.
         await connection.add_listener(LIVE_SCHEMA, lambda *news: positions.advance(int(news[3])))
         with positions.following():
             while not ended.is_set():

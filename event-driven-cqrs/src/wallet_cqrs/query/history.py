@@ -1,4 +1,4 @@
-"""The past, from the event store: a wallet as it was, and what became of a transfer. Read-only, and never behind."""
+"""Reads past balances and transfers from the event store. Read-only, and never stale."""
 
 import asyncio
 from datetime import datetime
@@ -17,30 +17,30 @@ from wallet_kernel.database import reading
 from wallet_kernel.runtime.metrics import watch_pool
 
 READS_MAX = 3
-"""Reads at once: one connection fewer than the pool has, because readers that wait look at the head."""
+"""Concurrent reads: one less than the pool's connections, because waiting readers need one to read the head."""
 
 READS_WAITING_MAX = 200
 
 APPEND_POLL_FIRST_S = 0.002
 APPEND_POLL_MAX_S = 0.05
-"""How often a look at the past asks whether the append in flight has ended; an append takes some milliseconds."""
+"""Bounds of the interval between checks whether an append in flight has ended. It takes some milliseconds."""
 
 _WALLET = Decoder(Wallet)
 
 
 class FutureMoment(Exception):
-    """The moment asked for has not come yet by the database's clock."""
+    """The requested moment is in the future by the database's clock."""
 
 
 class Step(NamedTuple):
-    """An event of a transfer: its type, and when it happened."""
+    """An event of a transfer: its type and time."""
 
     name: str
     at: datetime
 
 
 class Transfer(NamedTuple):
-    """A decision about money, and the events it led to."""
+    """A decision about money, and its events."""
 
     transaction_id: UUID
     kind: TransferKind
@@ -55,10 +55,9 @@ class Transfer(NamedTuple):
 
 
 class History:
-    """The event store as the query service reads it. All but `positions` shares one bulkhead.
+    """Reads the event store for the query service. All methods share one bulkhead; `positions` has its own.
 
-    Its methods raise BulkheadFull at once if too many reads wait, TimeoutError after `timeout_s`, or what asyncpg
-    raises.
+    The methods raise BulkheadFull at once if too many reads wait, TimeoutError after `timeout_s`, or asyncpg's errors.
     """
 
     def __init__(
@@ -74,14 +73,14 @@ class History:
         )
 
     async def wallet_at(self, account_id: str, at: datetime) -> tuple[Wallet, int]:
-        """A wallet as it was at a moment (version 0: not there yet), and the log's head now. Raises FutureMoment."""
+        """Returns a wallet at a moment (version 0: not opened yet) and the log's current head. Raises FutureMoment."""
         async with self._reads.place(), reading(self._pool) as connection:
             head = await _past(connection, at)
             version = await connection.fetchval(statements.VERSION_AT, account_id, at)
             return await _folded(connection, account_id, version), head
 
     async def transfer(self, transaction_id: UUID) -> Transfer | None:
-        """A decision by its id, or None."""
+        """Returns a decision by its id, or None."""
         async with self._reads.place(), reading(self._pool) as connection:
             row = await connection.fetchrow(statements.DECISION, transaction_id)
             if row is None:
@@ -89,7 +88,7 @@ class History:
             positions = (
                 row["first_position"],
                 row["last_position"],
-            )  # none where it was refused: no event is between
+            )  # a refusal has no first position, so the query finds no events
             events = await connection.fetch(statements.TIMELINE, *positions)
         return Transfer(
             transaction_id,
@@ -111,7 +110,7 @@ class History:
 
 
 async def _past(connection: asyncpg.Connection, at: datetime) -> int:
-    """The head, once no append is in flight whose events may have the time `at`. Raises FutureMoment."""
+    """Waits for appends in flight with events up to `at`, and returns the head. Raises FutureMoment."""
     head, now, appender = await connection.fetchrow(statements.HEAD_AND_APPENDER, at)
     if at > now:
         raise FutureMoment(FutureMoment.__doc__)
@@ -129,7 +128,7 @@ async def _ended(connection: asyncpg.Connection, appender: int) -> None:
 
 
 async def _folded(connection: asyncpg.Connection, account_id: str, version: int) -> Wallet:
-    """The wallet after `version` events: the nearest snapshot below, and the few events after it."""
+    """Returns the wallet after `version` events: the latest earlier snapshot, and the events after it."""
     state = await connection.fetchval(statements.SNAPSHOT, account_id, version, STATE_SCHEMA)
     wallet = _WALLET.decode(state) if state else initial_state(account_id)
     rows = await connection.fetch(statements.EVENTS, account_id, wallet.version, version)

@@ -1,4 +1,4 @@
-"""Wires a query service."""
+"""Builds a query service from its parts, and runs it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -35,7 +35,7 @@ TITLE = "Digital wallet: event-driven CQRS"
 
 
 def main() -> None:
-    """Runs a query service until it is told to stop."""
+    """Runs a query service until it receives a stop signal."""
     settings = QuerySettings()
     configure_logs(NAME, settings.log_level)
     run(query(settings))
@@ -43,7 +43,7 @@ def main() -> None:
 
 @asynccontextmanager
 async def query(settings: QuerySettings) -> AsyncIterator[Service]:
-    """The query service's resources, opened in order and closed in reverse."""
+    """Opens the query service's resources in order, and closes them in reverse order."""
     redis = open_cache(settings.redis_url.get_secret_value())
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(redis)
@@ -51,7 +51,7 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
         shards = [await _shard(settings, number, opened) for number in range(len(settings.read_urls))]
         balances = _balances(settings, redis, shards)
         announcements = Announcements(redis)
-        # The event store is not a condition: without it, only the past is out of reach.
+        # Readiness does not include the event store, because only past balances and transfers need it.
         checks: dict[str, ReadyCheck] = {f"read-{number}": shard.ping for number, shard in enumerate(shards)}
         lifecycle = Lifecycle(settings.in_flight_max, needs_one_of=checks)
         heartbeats = Heartbeats(settings.stream_heartbeat_s, lifecycle)
@@ -74,7 +74,7 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
 
 
 def document(currencies: Iterable[str]) -> dict[str, Any]:
-    """The OpenAPI document of the whole architecture, also of what other services serve behind the same gateway."""
+    """Returns the OpenAPI document of all services behind the gateway."""
     contract = openapi(TITLE, currencies, positions=True)
     return contract | {"paths": contract["paths"] | {stream_route.PATH: stream_route.OPENAPI}}
 

@@ -1,4 +1,4 @@
-"""Waiting for a position. All who wait for the same log, or read model, share what is known of its position."""
+"""Waits for positions. All readers of one log or read model share its last known position."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,7 +9,7 @@ from wallet_kernel.contract.problems import Problem
 from wallet_kernel.database import DATABASE_ERRORS
 
 POLL_S = 0.1
-"""How often the position is looked at while a reader waits. Notifications come sooner; this bounds a lost one."""
+"""How often the position is read while a reader waits. It bounds the delay if a notification is lost."""
 
 LOOK_TIMEOUT_S = 1.0
 
@@ -18,7 +18,7 @@ Look = Callable[[], Awaitable[int]]
 
 
 class Positions:
-    """How far a read model, or the log, is, as far as this process knows."""
+    """The last known position of a read model or of the log, and the readers that wait for a later one."""
 
     def __init__(self, name: str, look: Look, *, waiting_max: int, timeout_s: float) -> None:
         self._look = look
@@ -33,13 +33,13 @@ class Positions:
 
     @property
     def followed(self) -> int | None:
-        """The position as its notifications say; None while there are none."""
+        """The last notified position; None while notifications are not received."""
         return self._reached if self._is_followed else None
 
     async def reach(self, position: int) -> None:
-        """Returns once `position` is reached.
+        """Waits until `position` is reached.
 
-        Raises BulkheadFull, or after `timeout_s` the problem position-not-reached, which says how far it is.
+        Raises BulkheadFull, or after `timeout_s` the problem position-not-reached with the position reached.
         """
         if position <= self._reached:
             return
@@ -50,7 +50,7 @@ class Positions:
             raise not_reached(self._reached, position) from None
 
     def advance(self, position: int) -> None:
-        """Notes that this position is reached, and lets those go on who wait for it."""
+        """Records that this position is reached, and wakes the readers that wait for it."""
         self._reached = max(self._reached, position)
         still = [entry for entry in self._waiting if not entry[1].done()]
         self._waiting = [entry for entry in still if entry[0] > self._reached]
@@ -60,7 +60,7 @@ class Positions:
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """Inside, `advance` is called with every change, so a new reader needs no look of its own."""
+        """Marks that `advance` is called with every change, so that a new reader need not read the position."""
         self._is_followed = True
         try:
             yield
@@ -77,7 +77,7 @@ class Positions:
         await future
 
     async def _watch(self) -> None:
-        """Looks while a reader waits. A database that is away has not reached the position either."""
+        """Reads the position while a reader waits. An unavailable database counts as not advanced."""
         while self._waiting:
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
@@ -87,10 +87,10 @@ class Positions:
                 async with asyncio.timeout(LOOK_TIMEOUT_S):
                     self.advance(await self._look())
             except DATABASE_ERRORS:
-                await asyncio.sleep(POLL_S)  # new readers must not make a storm of connections
+                await asyncio.sleep(POLL_S)  # because new readers must not cause many connection attempts
 
 
 def not_reached(reached: int, wanted: int) -> Problem:
-    """The problem that says how far it is."""
-    detail = f"The read model has come to position {reached}, not yet to {wanted}; ask again."
+    """Returns the problem position-not-reached with the position reached."""
+    detail = f"The read model is at position {reached}, not yet at {wanted}; send the request again."
     return Problem("position-not-reached", detail, position=reached)

@@ -1,4 +1,4 @@
-"""One read shard's Postgres, as the query service reads it: balances in batches, statements, and how far it is."""
+"""Reads balances in batches, statements, and the checkpoint from one read shard in Postgres."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ BATCHES_MAX = 2
 STATEMENTS_MAX = 3
 STATEMENTS_WAITING_MAX = 200
 CONNECTIONS_MAX = BATCHES_MAX + STATEMENTS_MAX + 2
-"""The last two look at the position: one for readers that wait, one for readiness."""
+"""The last two connections read the position: one for waiting readers, one for readiness."""
 
 DIVERGED = (
-    "The wallet's read model holds changes that the restored event store does not have. It must be rebuilt."
+    "The wallet's read model has changes that the restored event store does not have. It must be rebuilt."
 )
 
 _SESSION = {
@@ -32,7 +32,7 @@ _SESSION = {
     "statement_timeout": "5s",
     "search_path": LIVE_SCHEMA,
     "default_transaction_read_only": "on",
-    # Every statement finds few rows by a unique index; plans made while tables are empty must not turn into scans.
+    # Forces lookups by unique index, because plans made while tables are empty could be slow sequential scans.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -41,11 +41,11 @@ _SESSION = {
 }
 
 Found = tuple[Wallet | None, Checkpoint]
-"""A wallet, if there is one, and the checkpoint that this reflects."""
+"""A wallet or None, and the checkpoint of the read."""
 
 
 def open_read_pool(url: str, prepare: Prepare | None = None) -> asyncpg.Pool:
-    """Connections to a read shard, each prepared before its first use; await it, or enter it as a context."""
+    """Returns a pool to a read shard that prepares each connection. Await it, or use it as a context manager."""
     return open_pool(
         url,
         _SESSION,
@@ -57,9 +57,9 @@ def open_read_pool(url: str, prepare: Prepare | None = None) -> asyncpg.Pool:
 
 
 class ReadShard:
-    """A partition's read model.
+    """Reads the read model of one partition.
 
-    `epoch` is the log's epoch of the last balances that were read, as entries in Redis name it; None before the first.
+    `epoch` is the log's epoch at the last read of balances, in the format of Redis entries; None before the first read.
     """
 
     epoch: bytes | None = None
@@ -94,19 +94,19 @@ class ReadShard:
         )
 
     async def ping(self) -> None:
-        """Raises unless the database answers."""
+        """Raises if the database does not answer."""
         await self._position()
 
     async def balance(self, account_id: str) -> Found:
-        """A wallet as it is now.
+        """Returns the current wallet and checkpoint.
 
-        Raises QueueFull, TimeoutError, Problem if the model must be rebuilt, or what asyncpg raises.
+        Raises QueueFull, TimeoutError, Problem if the model must be rebuilt, or asyncpg's errors.
         """
         async with asyncio.timeout(self._timeout_s):
             return await self._batcher.submit(account_id)
 
     async def statement(self, account_id: str, limit: int, before_version: int | None) -> list[Posting]:
-        """Postings below a version, newest first. Raises BulkheadFull, TimeoutError, or what asyncpg raises."""
+        """Returns postings below a version, newest first. Raises BulkheadFull, TimeoutError, or asyncpg's errors."""
         before = before_version if before_version is not None else 2**63 - 1
         async with self._statements.place(), reading(self._pool) as connection:
             rows = await connection.fetch(statements.STATEMENT, account_id, before, limit)

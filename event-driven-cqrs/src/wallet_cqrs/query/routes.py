@@ -1,4 +1,4 @@
-"""The public routes that read: parse, find, answer."""
+"""The public routes for reads: each parses the request, reads and returns the response."""
 
 from datetime import datetime
 
@@ -41,11 +41,11 @@ class PublicRoutes:
         self._history = history
 
     def handlers(self) -> dict[str, Handler]:
-        """The handlers by the names of their operations."""
+        """Returns the handlers by operation name."""
         return {
-            "balance": tell(self.balance),
-            "statement": tell(self.statement),
-            "lookUpTransfer": tell(self.look_up_transfer),
+            "balance": map_errors(self.balance),
+            "statement": map_errors(self.statement),
+            "lookUpTransfer": map_errors(self.look_up_transfer),
         }
 
     async def balance(self, call: Call) -> Answer:
@@ -66,9 +66,9 @@ class PublicRoutes:
         page, min_position = requests.statement(call), requests.min_position(call)
         shard = self._shards[partition_of(page.account_id, len(self._shards))]
         await shard.positions.reach(min_position)
-        # The wallet first: the page is at least as new as the position that goes with it.
+        # Reads the wallet first, so that the page is at least as new as the returned position.
         wallet, (position, _) = await shard.balance(page.account_id)
-        if position < min_position:  # the read model was set back to an older one
+        if position < min_position:  # the read model was restored to an older state
             raise not_reached(position, min_position)
         if wallet is None:
             raise refused(Refusal.WALLET_NOT_FOUND, page.account_id)
@@ -77,7 +77,7 @@ class PublicRoutes:
         return at_position(statement_page(items, more=len(postings) > page.limit), position)
 
     async def look_up_transfer(self, call: Call) -> Answer:
-        """GET /transfers/{transactionId}: the decision and its events. They never change."""
+        """GET /transfers/{transactionId}: returns the decision and its events, which never change."""
         transaction_id, min_position = requests.transaction_id(call), requests.min_position(call)
         await self._history.positions.reach(min_position)
         transfer = await self._history.transfer(transaction_id)
@@ -92,7 +92,7 @@ class PublicRoutes:
         try:
             wallet, position = await self._history.wallet_at(account_id, at)
         except FutureMoment as error:
-            raise invalid_request("at has not come yet.") from error
+            raise invalid_request("at is in the future.") from error
         if wallet.version == 0:
             raise refused(Refusal.WALLET_NOT_FOUND, account_id)
         if currency not in (None, wallet.currency):
@@ -100,15 +100,15 @@ class PublicRoutes:
         return at_position(wallet_answer(wallet_view(wallet)), position)
 
 
-def tell(handler: Handler) -> Handler:
-    """The handler, with what can go wrong behind it told as problems."""
+def map_errors(handler: Handler) -> Handler:
+    """Wraps a handler: maps full queues and database errors to problems."""
 
-    async def told(call: Call) -> Answer:
+    async def mapped(call: Call) -> Answer:
         try:
             return await handler(call)
         except (QueueFull, BulkheadFull) as full:
             raise Problem("overloaded", "Too many reads are waiting; send it again later.") from full
         except DATABASE_ERRORS as error:
-            raise Problem("shard-unavailable", "The wallet's database is out of reach; ask again.") from error
+            raise Problem("shard-unavailable", "The wallet's database is unavailable; try again.") from error
 
-    return told
+    return mapped

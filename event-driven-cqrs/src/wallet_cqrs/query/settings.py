@@ -1,4 +1,4 @@
-"""What a query service is told."""
+"""The settings of a query service."""
 
 from pydantic import Field, SecretStr
 

@@ -1,4 +1,4 @@
-"""The query service's named SQL, from the files beside this module."""
+"""The query service's SQL statements, some of them from the files in `sql/`."""
 
 from importlib.resources import files
 
@@ -18,7 +18,7 @@ HEAD_AND_APPENDER = _read("head_and_appender")
 APPENDS = (
     "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND transactionid = $1 AND granted)"
 )
-"""Whether that transaction is not over yet."""
+"""Selects whether transaction $1 is still running."""
 
 DECISION = _read("decision")
 TIMELINE = "SELECT type, at FROM events WHERE position BETWEEN $1 AND $2 ORDER BY position"

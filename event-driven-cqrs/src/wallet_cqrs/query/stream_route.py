@@ -1,8 +1,8 @@
 """GET /wallets/{accountId}/balance/stream: server-sent events (WHATWG HTML §9.2) of a wallet's balance.
 
-It begins with the balance as it is and goes on with every change, the newest only where changes come faster than the
-client reads. Comments keep an idle stream alive. All streams share one timer and one subscription to Redis. Streams end
-when the service drains; clients reconnect by themselves.
+A stream starts with the current balance and continues with every change. If changes come faster than the client reads,
+it gets only the newest. Comments keep an idle stream alive. All streams share one timer and one subscription to Redis.
+Streams end when the service drains; clients reconnect automatically.
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from wallet_cqrs.balance_cache import Entry
 from wallet_cqrs.query.balance_reader import BalanceReader
-from wallet_cqrs.query.routes import tell
+from wallet_cqrs.query.routes import map_errors
 from wallet_cqrs.query.streams import Announcements, Heartbeats, Listener
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.openapi import problems
@@ -71,7 +71,7 @@ OPENAPI: dict[str, Any] = {
 
 
 class BalanceStreams:
-    """Serves the streams, a bounded number of them."""
+    """Serves balance streams, up to a maximum number."""
 
     def __init__(
         self,
@@ -87,11 +87,11 @@ class BalanceStreams:
         self._open = 0
 
     def route(self) -> Route:
-        """The route."""
+        """Returns the route of the streams."""
         return Route(PATH, self, methods=["GET"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one stream (ASGI). It counts from here on: the bound holds also for those that still wait."""
+        """Serves one stream (ASGI). Streams that still wait for their first balance count towards the maximum too."""
         call = Call(scope)
         if self._open >= self._streams_max:
             await send_answer(_TOO_MANY.answer(call.path), send)
@@ -114,7 +114,7 @@ class BalanceStreams:
         except Problem as problem:
             await send_answer(problem.answer(call.path), send)
             return
-        # The answer to HEAD ends with its head: a stream after it would hold up the connection's next request.
+        # A response to HEAD has no body, because a stream would block the connection's next request.
         events = StreamingResponse(
             self._events(account_id, first) if call.scope["method"] == "GET" else _no_events(),
             media_type="text/event-stream",
@@ -133,7 +133,7 @@ class BalanceStreams:
             found.append(entry)
             return Answer(200, b"")
 
-        await tell(find)(call)
+        await map_errors(find)(call)
         return account_id, found[0]
 
     async def _events(self, account_id: str, first: Entry) -> AsyncIterator[bytes]:
@@ -155,7 +155,7 @@ class BalanceStreams:
                 yield _event(entry)
             elif listener.is_due:
                 yield b": alive\n\n"
-                # An announcement may have been lost, but not if the read model has not moved since the last look.
+                # An announcement may be lost, unless the read model has not advanced since the last read.
                 listener.must_look = self._balances.checkpoint(account_id) != looked.position
             listener.is_due = False
 
@@ -175,4 +175,4 @@ def _event(entry: Entry) -> bytes:
     return b"event: balance\nid: %d\ndata: %s\n\n" % (entry.version, entry.body)
 
 
-_TOO_MANY = Problem("overloaded", "Too many streams are open; come again later.")
+_TOO_MANY = Problem("overloaded", "Too many streams are open; connect again later.")

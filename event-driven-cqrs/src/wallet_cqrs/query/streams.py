@@ -1,4 +1,4 @@
-"""What wakes a stream: changes of its wallet as Redis announces them, and a heartbeat that all streams share."""
+"""Wakes streams: by announcements of their wallet's changes in Redis, and by a shared heartbeat timer."""
 
 import asyncio
 import contextlib
@@ -15,15 +15,15 @@ from wallet_kernel.runtime.lifecycle import Lifecycle
 
 RETRY_S = 0.5
 TICK_MAX_S = 0.25
-"""How long a drain may take to reach the streams."""
+"""How long it may take until a stream notices that the service drains."""
 
 _log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One stream's view of its wallet: the newest entry only, so a slow client costs no memory.
+    """One stream's wakeups. It keeps only the newest entry, so a slow client does not use more memory.
 
-    `must_look`: something may have been announced while it could not hear. `is_due`: its heartbeat is.
+    `must_look`: an announcement may be lost, so the stream must read the balance. `is_due`: a heartbeat is due.
     """
 
     def __init__(self) -> None:
@@ -33,23 +33,23 @@ class Listener:
         self.is_due = False
 
     def hear(self, entry: Entry) -> None:
-        """Keeps an entry unless a newer one of its epoch is kept already."""
+        """Stores an entry, unless a newer one of the same epoch is stored."""
         if self._newest is None or entry.replaces(self._newest) or entry.version == self._newest.version:
             self._newest = entry
         self._news.set()
 
     def subscribed(self) -> None:
-        """From now on it hears everything; what came before, since its stream looked, it has missed."""
+        """Records that the subscription is active. The stream must read once for changes before that."""
         self.must_look = True
         self._news.set()
 
     def beat(self) -> None:
-        """Its heartbeat is due."""
+        """Records that a heartbeat is due."""
         self.is_due = True
         self._news.set()
 
     async def next(self) -> Entry | None:
-        """The newest entry heard since the last call; None if there is none, but it has to look or to beat."""
+        """Waits, and returns the newest entry since the last call; None if the stream must read or send a heartbeat."""
         await self._news.wait()
         self._news.clear()
         entry, self._newest = self._newest, None
@@ -57,7 +57,7 @@ class Listener:
 
 
 class Heartbeats:
-    """One timer for all streams: each has a heartbeat every `interval_s`, a share of them with every tick."""
+    """One timer for all streams. Each gets a heartbeat every `interval_s`; each tick serves a share of them."""
 
     def __init__(self, interval_s: float, lifecycle: Lifecycle) -> None:
         ticks = max(1, round(interval_s / TICK_MAX_S))
@@ -74,7 +74,7 @@ class Heartbeats:
 
     @contextmanager
     def reach(self, listener: Listener) -> Iterator[None]:
-        """Inside, the listener has heartbeats, the first after one interval."""
+        """Sends heartbeats to the listener while the context is open, the first after one interval."""
         due = self._newest
         due.add(listener)
         try:
@@ -83,7 +83,7 @@ class Heartbeats:
             due.discard(listener)
 
     async def run(self) -> None:
-        """Beats until cancelled; while the service drains, every listener at every tick."""
+        """Sends heartbeats until cancelled. While the service drains, each tick reaches every listener."""
         while True:
             await asyncio.sleep(self._tick_s)
             self._newest = next(self._turns)
@@ -93,7 +93,7 @@ class Heartbeats:
 
 
 class Announcements:
-    """One subscription to Redis for all streams. What Redis does not deliver, streams find out by looking."""
+    """One Redis subscription for all streams. If Redis loses an announcement, the streams read the balance."""
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
@@ -103,7 +103,7 @@ class Announcements:
 
     @contextmanager
     def listen(self, account_id: str) -> Iterator[Listener]:
-        """A listener to a wallet, for as long as the context lasts."""
+        """Subscribes a listener to a wallet while the context is open."""
         name, listener = channel(account_id), Listener()
         self._listeners.setdefault(name, set()).add(listener)
         self._wanted.set()

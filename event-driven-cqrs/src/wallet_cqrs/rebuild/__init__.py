@@ -1,1 +1,1 @@
-"""Builds a fresh read model from position 0 beside the live one, under load, and swaps or compares the two."""
+"""Builds a fresh read model from position 0 while the live one is in use, and swaps or compares the two."""

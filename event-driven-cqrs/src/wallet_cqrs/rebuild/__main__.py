@@ -1,4 +1,4 @@
-"""`python -m wallet_cqrs.rebuild` builds and swaps; with `--verify` it builds and compares."""
+"""`python -m wallet_cqrs.rebuild` builds and swaps the read models; with `--verify` it builds and compares."""
 
 import sys
 
@@ -6,5 +6,5 @@ try:
     from wallet_cqrs.rebuild.main import main
 
     main()
-except KeyboardInterrupt:  # what is half built is wiped by the next one
+except KeyboardInterrupt:  # the next rebuild drops the incomplete model
     sys.exit(130)

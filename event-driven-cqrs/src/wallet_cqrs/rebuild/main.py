@@ -1,4 +1,4 @@
-"""Wires a rebuild: the command line, the event log, and every read shard."""
+"""Rebuilds or verifies the read models of all read shards, or begins a new epoch of the log."""
 
 import argparse
 import asyncio
@@ -16,16 +16,16 @@ from wallet_kernel.topology import OtherTopology
 
 
 def main() -> None:
-    """Exits with 0 when the models were swapped, or are equal; with 1 and the differences or the reason otherwise."""
+    """Exits with 0 if the models were swapped or are equal, else with 1 and the differences or the reason."""
     parser = argparse.ArgumentParser(prog="python -m wallet_cqrs.rebuild", description=__doc__)
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
-        "--verify", action="store_true", help="compare with the live read model, do not swap"
+        "--verify", action="store_true", help="compare with the live read model instead of swapping"
     )
     instead.add_argument(
         "--new-epoch",
         action="store_true",
-        help="begin a new epoch of the log, do not rebuild; after a restore that the services did not notice",
+        help="only begin a new epoch of the log; use it after a restore that the services did not detect",
     )
     arguments = parser.parse_args()
     settings = RebuildSettings()

@@ -1,4 +1,4 @@
-"""Two read models on one shard: the live one that is served, and the fresh one that is being built."""
+"""The two read models of a shard during a rebuild: the live one in use, and the fresh one being built."""
 
 import asyncio
 import time
@@ -27,19 +27,19 @@ _POLL_S = 0.05
 
 
 class RebuildFailed(Exception):
-    """The rebuild could not be done; the live read model is as it was."""
+    """The rebuild failed. The live read model is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two models at one position differ in; empty is good. Long lists are cut."""
+    """The differences of two models at one position; empty if they are equal. At most 20 for each table."""
 
     position: int
     differences: list[str]
 
 
 class TwinModels:
-    """One shard during a rebuild. Use as an async context manager; only one can be open for a shard."""
+    """Both models of one shard. Use as an async context manager; only one can be open for each shard."""
 
     def __init__(self, number: int, url: str, prepare: Prepare | None = None) -> None:
         self._number = number
@@ -69,14 +69,14 @@ class TwinModels:
             await self._owner.close()
 
     async def begin(self, epoch: UUID) -> None:
-        """Creates an empty model that reads this epoch of the log, in place of what an interrupted rebuild left."""
+        """Creates an empty model for this epoch of the log. Drops the model of an interrupted rebuild first."""
         await self._drop(RETIRED_SCHEMA)
         await self._drop(FRESH_SCHEMA)
         await self._owner.execute(statements.CREATE, FRESH_SCHEMA)
         await self._owner.execute(statements.BEGIN_READING.format(schema=FRESH_SCHEMA), epoch)
 
     async def apply(self, events: Sequence[EventMessage], reached: int, partitions: int) -> None:
-        """Applies those of the log's events that are this shard's, as the projection does."""
+        """Applies this shard's events to the fresh model, as the projection does."""
         mine = [event for event in events if partition_of(event.stream_id, partitions) == self._number]
         async with self._fresh.transaction() as transaction:
             fold = await transaction.fold({event.stream_id for event in mine})
@@ -84,9 +84,9 @@ class TwinModels:
             await transaction.write(fold, reached)
 
     async def swap(self, log: EventLog, partitions: int) -> str | None:
-        """Makes the fresh model the live one. Readers notice nothing; the projection waits for some milliseconds.
+        """Makes the fresh model live. Readers are not interrupted; the projection waits for some milliseconds.
 
-        Returns what is wrong with the retired model if the log lost events that are in it. Raises RebuildFailed.
+        If the log lost events of the former model, returns their description. Raises RebuildFailed.
         """
         async with self._projection_paused(log, partitions) as lost:
             await self._owner.execute(statements.RENAME.format(old=LIVE_SCHEMA, new=RETIRED_SCHEMA))
@@ -95,7 +95,7 @@ class TwinModels:
         return lost
 
     async def compare(self, log: EventLog, partitions: int, timeout_s: float) -> Comparison:
-        """Compares the models row by row at one position, while the live one goes on."""
+        """Compares the models row by row at one position, while the projection continues."""
         self._refuse(await self._lost(log, await self._checkpoint(LIVE_SCHEMA)))
         await self._until_live_is_there(timeout_s)
         observer = await connect(self._url)
@@ -103,7 +103,7 @@ class TwinModels:
             async with observer.transaction(isolation="repeatable_read", readonly=True):
                 async with self._projection_paused(log, partitions) as lost:
                     self._refuse(lost)
-                    # The first look fixes what this transaction sees; both models are at one position now.
+                    # The first query fixes this transaction's snapshot, while both models are at the same position.
                     position = await observer.fetchval(statements.CHECKPOINT.format(schema=FRESH_SCHEMA))
                 return Comparison(position, await self._differences(observer))
         finally:
@@ -111,14 +111,14 @@ class TwinModels:
 
     @property
     def _owner(self) -> asyncpg.Connection:
-        assert self._connection is not None, "use it as a context manager"
+        assert self._connection is not None, "TwinModels must be used as an async context manager"
         return self._connection
 
     @asynccontextmanager
     async def _projection_paused(self, log: EventLog, partitions: int) -> AsyncIterator[str | None]:
-        """Inside, the live model does not move, and the fresh one is at least as far.
+        """Pauses the projection while the context is open, and advances the fresh model to the live one's position.
 
-        If the log lost events that are in the live model, yields that as a sentence; the fresh one has the log's.
+        If the log lost events of the live model, yields their description, and does not advance the fresh model.
         """
         async with self._owner.transaction():
             await self._owner.execute(statements.PAUSE_PROJECTION.format(schema=LIVE_SCHEMA))
@@ -148,7 +148,7 @@ class TwinModels:
 
     async def _catch_up(self, log: EventLog, until: int, partitions: int) -> None:
         position, epoch = await self._fresh.checkpoint()
-        assert epoch is not None, "a fresh model has the epoch it is built in"
+        assert epoch is not None, "begin() sets the epoch of a fresh model"
         async for reached, events in log.chunks(epoch, position, until, CHUNK_MAX):
             await self.apply(events, reached, partitions)
 
@@ -156,13 +156,14 @@ class TwinModels:
         return Checkpoint(*await self._owner.fetchrow(statements.CHECKPOINT.format(schema=schema)))
 
     async def _until_live_is_there(self, timeout_s: float) -> None:
-        """Waits until the live model is as far as the fresh one, which has read the log itself."""
+        """Waits until the live model has reached the position of the fresh one."""
         fresh, _ = await self._fresh.progress()
         deadline = time.monotonic() + timeout_s
         while (live := (await self._checkpoint(LIVE_SCHEMA)).position) < fresh:
             if time.monotonic() > deadline:
                 raise RebuildFailed(
-                    f"the live read model of shard {self._number} is at {live}, not at {fresh}"
+                    f"the live read model of shard {self._number} is at position {live} and did not reach {fresh}"
+                    f" within {timeout_s:g} s; check that the projection runs"
                 )
             await asyncio.sleep(_POLL_S)
 
@@ -177,7 +178,7 @@ class TwinModels:
         return found
 
     async def _drop(self, schema: str) -> None:
-        """Table by table: a reader of two of them must not meet someone who locks both."""
+        """Drops each table in its own transaction, because locks on two tables could deadlock with a reader."""
         for table in (*statements.TABLES, "checkpoint"):
             await self._owner.execute(statements.DROP_TABLE.format(schema=schema, table=table))
         await self._owner.execute(statements.DROP_SCHEMA.format(schema=schema))

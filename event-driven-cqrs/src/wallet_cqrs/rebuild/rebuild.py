@@ -1,4 +1,4 @@
-"""The build: the log from position 0, once through, into a fresh model on every shard."""
+"""Builds a fresh model on every shard from the whole log."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from wallet_cqrs.rebuild.models import TwinModels
 
 
 async def build(log: EventLog, shards: Sequence[TwinModels], chunk_max: int) -> int:
-    """Makes the fresh models and brings them up to where the log was a moment ago; returns that position.
+    """Builds the fresh models up to a recent head of the log, and returns that position.
 
-    Raises AnotherEpoch if the log is restored, or its server restarted, meanwhile.
+    Raises AnotherEpoch if the log is restored, or its server restarts, meanwhile.
     """
     epoch = (await log.state(None)).epoch
     await asyncio.gather(*(shard.begin(epoch) for shard in shards))
@@ -19,6 +19,6 @@ async def build(log: EventLog, shards: Sequence[TwinModels], chunk_max: int) -> 
         async for reached, events in log.chunks(epoch, position, head, chunk_max):
             await asyncio.gather(*(shard.apply(events, reached, len(shards)) for shard in shards))
         caught_up, position = head - position <= chunk_max, head
-        if caught_up:  # the little that came meanwhile is read when the shards are swapped or compared
+        if caught_up:  # swap or comparison read the few events that were appended meanwhile
             break
     return position

@@ -1,4 +1,4 @@
-"""What a rebuild is told."""
+"""The settings of a rebuild."""
 
 from pydantic import Field, SecretStr
 

@@ -1,7 +1,7 @@
-"""The rebuild's SQL. Schemas and tables are constants of this package, never input."""
+"""The rebuild's SQL statements. Their schema and table names are constants, never input."""
 
 TRY_ALONE = "SELECT pg_try_advisory_lock(3)"
-"""Held by the session: one rebuild of a shard at a time."""
+"""Takes a session lock, so that only one rebuild of a shard runs at a time."""
 
 CREATE = "SELECT create_read_model($1)"
 CHECKPOINT = "SELECT position, epoch FROM {schema}.checkpoint"
@@ -9,7 +9,7 @@ BEGIN_READING = "UPDATE {schema}.checkpoint SET epoch = $1"
 BEGIN_EPOCH = "SELECT begin_epoch('an operator began it')"
 
 PAUSE_PROJECTION = "LOCK TABLE {schema}.checkpoint IN EXCLUSIVE MODE"
-"""Waits for the projection's transaction and keeps the next one out; readers are let through."""
+"""Waits for the projection's transaction, and blocks the next one. Does not block readers."""
 
 RENAME = "ALTER SCHEMA {old} RENAME TO {new}"
 DROP_TABLE = "DROP TABLE IF EXISTS {schema}.{table}"
@@ -23,7 +23,7 @@ TABLES = {
     ),
     "system_accounts": ("name, currency", "balance_micros"),
 }
-"""Every table of a read model but its checkpoint: its key, and the other columns that this version writes."""
+"""All tables of a read model except its checkpoint: the key, and the other columns that this version writes."""
 
 DIFFERENCES = """
 SELECT CASE WHEN l IS NULL THEN 'nothing' ELSE row_to_json(l)::text END AS live,

@@ -1,1 +1,1 @@
-"""The relay: tells the projections, through the broker, what was appended to the log."""
+"""The relay: publishes the events of the log to the projections through the broker."""

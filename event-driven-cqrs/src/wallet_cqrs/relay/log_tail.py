@@ -1,4 +1,4 @@
-"""The log as the active relay reads it. Being active is a lock in the event store, held by a session."""
+"""Reads the log for the active relay. The active relay holds an advisory lock in a session of the event store."""
 
 import asyncio
 import time
@@ -14,21 +14,21 @@ from wallet_kernel.database import Prepare, connect
 
 STATEMENT_TIMEOUT_S = 5.0
 CHECKPOINT_INTERVAL_S = 0.1
-"""A busy relay writes its checkpoint this often; after a crash what lies between is published again."""
+"""How often a busy relay writes its checkpoint. After a crash, later events are published again."""
 
 SAYS_SOMETHING_S = 1.0
-"""The session with the lock is used at least this often, or the event store would take its relay for paused."""
+"""The session with the lock is used at least this often, because the event store ends the session of a paused relay."""
 
 _LOCK = 3
 _CHANNEL = "wallet_events"
-"""Who appends notifies it with every commit (command/statements.py)."""
+"""Every append notifies this channel at its commit (command/statements.py)."""
 _SESSION = {
     "application_name": "wallet-relay",
     "statement_timeout": "5s",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "jit": "off",
-    # The lock of a relay whose machine is gone must not outlive it by long.
+    # If the relay's machine fails, its lock must be released within seconds.
     "tcp_keepalives_idle": "3",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
@@ -42,17 +42,17 @@ SELECT l.epoch, e.* FROM log_state l LEFT JOIN LATERAL (
 
 
 class GapInLog(Exception):
-    """A position is missing. Positions are committed in their order, so the log is broken, or its lock is."""
+    """A position is missing. Positions are committed in order, so the log or its lock is defective."""
 
 
 class NotActive(Exception):
-    """The session that holds the lock is gone; another relay may be active by now."""
+    """The session that held the lock ended. Another relay may be active meanwhile."""
 
 
 class LogTail:
-    """Reads what was appended, and keeps how far the relay is. `leader` is the session that holds the lock.
+    """Reads new events, and writes the relay's checkpoint. `leader` is the session that holds the lock.
 
-    `epoch` is the one that the log is read in; `start` sets it.
+    `epoch` is the log's epoch; `start` sets it.
     """
 
     epoch: UUID
@@ -66,9 +66,9 @@ class LogTail:
         self._used_at = time.monotonic()
 
     async def start(self) -> int:
-        """Begins to listen, and returns the checkpoint; of a log that ends before it, the log's end.
+        """Starts to listen, and returns the checkpoint, or the log's head if the head is lower.
 
-        What is left out so is read by the projections themselves, which meet the gap.
+        The projections detect the events skipped by that as a gap, and read them from the event store.
         """
         await self._reader.add_listener(_CHANNEL, lambda *_: self._appended.set())
         row = await self._leader.fetchrow(CONTINUE)
@@ -77,7 +77,7 @@ class LogTail:
         return min(self._written, int(row["position"]))
 
     async def after(self, position: int, limit: int) -> list[EventMessage]:
-        """The next events, without a gap. Raises GapInLog, NotActive, AnotherEpoch."""
+        """Returns the next events, without a gap. Raises GapInLog, NotActive, AnotherEpoch."""
         if self._leader.is_closed():
             raise NotActive(NotActive.__doc__)
         if time.monotonic() - self._used_at > SAYS_SOMETHING_S:
@@ -87,7 +87,7 @@ class LogTail:
         return _without_gap(position, events)
 
     async def wait(self, timeout_s: float) -> bool:
-        """Waits until something was appended since `after` looked; False if nothing was."""
+        """Waits for an append since the last call of `after`. Returns False at the timeout."""
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._appended.wait()
@@ -95,7 +95,7 @@ class LogTail:
             return False
 
     async def advance(self, position: int, *, at_once: bool) -> None:
-        """Writes the checkpoint: everything up to there is confirmed. May leave it for later unless `at_once`."""
+        """Writes the checkpoint after the broker's confirmation. May postpone the write unless `at_once`."""
         now = time.monotonic()
         if position == self._written or not (at_once or now - self._written_at > CHECKPOINT_INTERVAL_S):
             return
@@ -112,7 +112,7 @@ def _without_gap(position: int, events: list[EventMessage]) -> list[EventMessage
         return events
     whole = [event for n, event in enumerate(events, position + 1) if event.position == n]
     if not whole:
-        raise GapInLog(f"after position {position} comes {events[0].position}")
+        raise GapInLog(f"the event after position {position} has position {events[0].position}")
     return whole
 
 
@@ -120,10 +120,10 @@ def _without_gap(position: int, events: list[EventMessage]) -> list[EventMessage
 async def leading(
     url: str, takeover_s: float, silence_max_s: float = 15.0, prepare: Prepare | None = None
 ) -> AsyncIterator[LogTail]:
-    """Waits until no other relay is active, and is the active one from then on.
+    """Waits for the lock, and keeps this relay active while the context is open.
 
-    One that says nothing for `silence_max_s` is paused: it loses its session, and with it the lock. `prepare` runs on
-    the session before it asks for the lock, to compare the topology.
+    If the session is not used for `silence_max_s`, the event store ends it and releases the lock, because the relay is
+    paused. `prepare` runs on the session before it requests the lock. It compares the topology.
     """
     leader = await _connect(url, idle_session_timeout=str(int(silence_max_s * 1000)))
     try:
@@ -136,7 +136,7 @@ async def leading(
         finally:
             reader.terminate()
     finally:
-        # Ends the session, and so gives up the lock.
+        # Ending the session releases the lock.
         leader.terminate()
 
 

@@ -1,4 +1,4 @@
-"""Wires a relay."""
+"""Builds a relay from its parts, and runs it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ NAME = "relay"
 
 
 def main() -> None:
-    """Runs a relay until it is told to stop."""
+    """Runs a relay until it receives a stop signal."""
     settings = RelaySettings()
     configure_logs(NAME, settings.log_level)
     configure_traces(NAME, settings)
@@ -32,14 +32,14 @@ def main() -> None:
 
 @asynccontextmanager
 async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
-    """The relay's task and its own port."""
+    """Runs the relay's task and its listener."""
     await verify_if_reachable(partial(_compare, settings))
     running = Relay(
         partial(
             leading,
             settings.event_store_url.get_secret_value(),
             settings.takeover_s,
-            # It is silent while it waits for the broker, or for news.
+            # The relay does not use its session while it waits for the broker or for new events.
             settings.confirm_timeout_s + settings.heartbeat_s + 5.0,
             verify_log(len(settings.read_urls)),
         ),
@@ -56,7 +56,7 @@ async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
     lifecycle = Lifecycle(settings.in_flight_max, {"relay": running.check})
     task = asyncio.create_task(running.run())
     yield Service(lifecycle, [own_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
-    # What is not confirmed will be published again by the next one.
+    # The next relay publishes unconfirmed events again.
     await end(task)
 
 

@@ -1,4 +1,4 @@
-"""The way to the broker: publishes a group to every partition, and returns when the broker has it."""
+"""Publishes a group to the queues of all partitions, and waits for the broker's confirmations."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -25,11 +25,11 @@ from wallet_cqrs.messages import (
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 
 REFUSED = Counter(
-    "wallet_relay_refused", "Messages the broker refused because the queue was full.", ["partition"]
+    "wallet_relay_refused", "Messages the broker rejected because the queue was full.", ["partition"]
 )
 LEFT_OUT = Counter(
     "wallet_relay_left_out",
-    "Messages not sent because the queue had not confirmed the one before.",
+    "Messages not sent because the queue had not confirmed the previous one.",
     ["partition"],
 )
 
@@ -42,15 +42,15 @@ BROKER = Histogram(
 CONNECT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
 PATIENCE_S = 1.0
-"""A queue that has not confirmed by then, while another has, is not waited for until it confirms again."""
+"""If another queue has confirmed by then, the relay does not wait for this queue until it confirms again."""
 
 BROKER_ERRORS = (AMQPError, OSError, TimeoutError)
 
 
 class Lane:
-    """One partition's way to its queue, on a channel of its own: one message at a time, so they stay in order.
+    """Publishes to one partition's queue on its own channel, one message at a time, so that they stay in order.
 
-    `prompt`: the queue confirms, and is waited for. What comes while it keeps silent is left out.
+    `prompt`: the queue confirms in time, and the relay waits for it. Messages for an unresponsive queue are skipped.
     """
 
     def __init__(self, connection: AbstractConnection, partition: int, confirm_timeout_s: float) -> None:
@@ -65,7 +65,7 @@ class Lane:
         self.prompt = True
 
     def offer(self, body: bytes) -> asyncio.Future[None]:
-        """The sending of this message or, if that is not confirmed yet, of the one before. Raises what became of it."""
+        """Sends a message, or skips it if the previous one is unconfirmed. Raises the previous message's error."""
         now_s = asyncio.get_running_loop().time()
         if self._sending is not None and not self._sending.done():
             if now_s < self._given_up_at_s:
@@ -79,7 +79,7 @@ class Lane:
         return self._sending
 
     def _give_up(self, sending: asyncio.Future[None]) -> None:
-        """The queue may be there again, but what happened to this message the old channel will not tell."""
+        """Closes the channel of an unconfirmed message, so that the next message uses a new one."""
         sending.cancel()
         if self._channel is not None:
             self._closing = _start(self._channel.close())
@@ -89,7 +89,7 @@ class Lane:
         message = Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT)
         try:
             await (await self._exchange()).publish(message, self._key, mandatory=True)
-        except PublishError:  # nobody knows the queue: to be declared again
+        except PublishError:  # the queue does not exist and must be declared again
             raise
         except DeliveryError:
             self._refused.inc()
@@ -109,11 +109,11 @@ class Publisher:
         self._confirm_timeout_s = confirm_timeout_s
 
     async def publish(self, epoch: UUID, after: int, head: int, events: Sequence[EventMessage]) -> None:
-        """Returns when the broker has every partition's message, those aside that stand still.
+        """Publishes a group, and waits for the confirmations of all partitions that respond.
 
-        They are those whose queue is full and refuses, or keeps silent while another one confirms. Such a message is
-        not sent again: a partition that stands still must not hold up the others, and when it goes on it notices the
-        gap and reads what it missed from the event store. Raises TimeoutError when no queue confirms.
+        A message is not sent again if its queue is full, or does not confirm while another queue does, because one
+        partition must not delay the others. Its projection detects the gap and reads the event store. Raises
+        TimeoutError if no queue confirms.
         """
         bodies = bodies_of(epoch, after, head, events, len(self._lanes))
         sending = {lane: lane.offer(body) for lane, body in zip(self._lanes, bodies, strict=True)}
@@ -124,7 +124,7 @@ class Publisher:
             lane.prompt = sending[lane].done()
 
     async def _confirmed(self, sending: Sequence[asyncio.Future[None]]) -> None:
-        """Waits for all, and when that takes long only for the first."""
+        """Waits up to `PATIENCE_S` for all confirmations, and after that only for the first."""
         done, _ = await asyncio.wait(sending, timeout=PATIENCE_S, return_when=asyncio.FIRST_EXCEPTION)
         if not done:
             done, _ = await asyncio.wait(
@@ -139,7 +139,7 @@ class Publisher:
 def bodies_of(
     epoch: UUID, after: int, head: int, events: Sequence[EventMessage], partitions: int
 ) -> list[bytes]:
-    """Each partition's message of a group: its own events, and where the group begins and ends."""
+    """Returns the message of each partition: its events, and the first and last position of the group."""
     groups = [Group(after, head, [], epoch) for _ in range(partitions)]
     for event in events:
         groups[partition_of(event.stream_id, partitions)].events.append(event)
@@ -153,16 +153,16 @@ async def _declare(connection: AbstractConnection, partitions: int) -> None:
 
 
 def _start(work: Awaitable[None]) -> asyncio.Future[None]:
-    """A task that nobody need wait for."""
+    """Starts a task whose result may be ignored."""
     task = asyncio.ensure_future(work)
     task.add_done_callback(_forget)
     return task
 
 
 async def within(timeout_s: float, work: Awaitable[None]) -> None:
-    """Waits for it; at the timeout it is cancelled and not waited for. Raises TimeoutError, or what it raises.
+    """Waits for `work`. At the timeout, cancels it and raises TimeoutError. Passes on errors of `work`.
 
-    What hangs at a broker may not end when it is cancelled, and the relay must go on all the same.
+    It does not wait for the cancellation, because a call to an unresponsive broker may not end when it is cancelled.
     """
     task = _start(work)
     try:
@@ -175,14 +175,14 @@ async def within(timeout_s: float, work: Awaitable[None]) -> None:
 
 
 def _forget(task: asyncio.Future[Any]) -> None:
-    """What became of it is not news any more; asyncio would complain if nobody looked."""
+    """Reads the task's error, because asyncio logs errors that are never read."""
     if not task.cancelled():
         task.exception()
 
 
 @asynccontextmanager
 async def connected(url: str, partitions: int, confirm_timeout_s: float) -> AsyncIterator[Publisher]:
-    """A connection to the broker, with everything declared that is published to."""
+    """Connects to the broker, and declares the exchanges and queues."""
     connection = await aio_pika.connect(
         url, timeout=CONNECT_TIMEOUT_S, client_properties={"connection_name": "wallet-relay"}
     )

@@ -1,7 +1,7 @@
-"""The relay's one use case: everything in the log is published, in order, at least once; one group at a time.
+"""Publishes all events of the log in order and at least once, one group at a time.
 
-Natural batching again: what was appended while a group was under way is the next group. A group costs the same at
-the broker and in every partition whatever is in it, so one that follows at once waits a little for more.
+The events appended while a group is being published form the next group. Every group costs the broker and the
+partitions the same, whatever its size. Therefore a busy relay waits a little for more events before the next group.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from wallet_kernel.batcher import BATCH_SIZE
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
 
-ACTIVE = Gauge("wallet_relay_active", "1 in the relay that publishes, 0 in those that stand by.")
+ACTIVE = Gauge("wallet_relay_active", "1 in the relay that publishes, 0 in standbys.")
 POSITION = Gauge("wallet_relay_position", "The last position the broker confirmed.")
 PUBLISHED = Counter("wallet_relay_events", "Events the broker confirmed.")
-RESTARTS = Counter("wallet_relay_restarts", "Times the relay began again from its checkpoint.")
+RESTARTS = Counter("wallet_relay_restarts", "Times the relay restarted from its checkpoint.")
 GROUP_SIZE = BATCH_SIZE.labels("groups")
 
 BUSY_EVENTS = 10
-"""A smaller group is no sign of load: a lone client that reads what it has just written must not wait."""
+"""Groups below this size do not count as load, because a single client must not wait to read its own write."""
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
@@ -37,14 +37,14 @@ _log = logging.getLogger(__name__)
 
 
 class Publisher(Protocol):
-    """Where groups go."""
+    """Publishes groups of events."""
 
     async def publish(self, epoch: UUID, after: int, head: int, events: Sequence[EventMessage]) -> None:
-        """Returns when the group, read in this epoch of the log, is safe."""
+        """Publishes a group that was read in this epoch of the log. Returns when it is confirmed."""
 
 
 class Relay:
-    """Leads, connects, tails; when anything fails, does so again from the checkpoint. Nothing is kept in between."""
+    """Becomes active, connects to the broker and tails the log. After any failure, restarts from the checkpoint."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Relay:
         self._backoff_s = BACKOFF_FIRST_S
 
     async def check(self) -> None:
-        """Raises NotReady while something keeps this relay from publishing, or from standing by."""
+        """Raises NotReady while a failure prevents this relay from publishing or from being a standby."""
         if self._obstacle is not None:
             raise NotReady(self._obstacle)
 
@@ -94,7 +94,7 @@ class Relay:
                     await asyncio.sleep(begin_s + self._group_interval_s - asyncio.get_running_loop().time())
 
     async def _publish_next(self, log: LogTail, publisher: Publisher, position: int) -> int:
-        """Publishes the next group, or after a while without one a heartbeat; returns where the log then is."""
+        """Publishes the next group, or a heartbeat if there are no events. Returns the position reached."""
         events = await log.after(position, self._group_max)
         if not events:
             await log.advance(position, at_once=True)

@@ -1,4 +1,4 @@
-"""What a relay is told."""
+"""The settings of a relay."""
 
 from pydantic import Field, SecretStr
 

@@ -1,4 +1,4 @@
--- Decisions under the transaction ids $1, or under the idempotency keys $3 of the owners $2.
+-- Selects decisions by the transaction ids $1, or by the idempotency keys $3 of the owners $2.
 SELECT transaction_id, kind, from_account, to_account, amount_micros, currency, reason, refused_by,
        first_position, last_position, idempotency_key, fingerprint, at
 FROM decisions WHERE transaction_id = ANY($1::uuid[])

@@ -1,6 +1,6 @@
--- Of each stream in $1 the version of its last event, 0 without any, and its newest snapshot that was written in schema
--- $2, if there is one. The event of a snapshot must be in the log: a snapshot of a log that was set back would bring
--- lost money back.
+-- Selects, for each stream in $1, the version of its last event (0 without events) and its newest snapshot of schema
+-- version $2, if there is one. The snapshot's event must be in the log: otherwise a snapshot from before a restore would
+-- bring back lost money.
 SELECT stream.id, coalesce(newest.version, 0), snapshot.state
 FROM unnest($1::text[]) AS stream(id)
 LEFT JOIN LATERAL (

@@ -1,4 +1,4 @@
--- Of each stream in $1 the events after its version in $2 up to its version in $3; each stream in order.
+-- Selects the events of each stream in $1 after its version in $2 up to its version in $3, in order of versions.
 SELECT e.stream_id, e.version, e.type, e.schema_version, e.data, e.at
 FROM unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS stream(id, after, until, n)
 CROSS JOIN LATERAL (

@@ -1,2 +1,2 @@
--- The wallets of these accounts that are there.
+-- Selects the existing wallets of these accounts.
 SELECT account_id, currency, status, balance_micros, version, updated_at FROM wallets WHERE account_id = ANY($1::text[])

@@ -1,7 +1,6 @@
--- Everything a stretch of the log changes in one read shard, with the checkpoint that says so, in one round trip.
--- Readers that wait for the position listen to the schema's name; Postgres notifies them when the transaction commits.
--- $1-$6 wallets as they are now, $7-$14 postings, $15-$17 what they change of
--- the system accounts, $18 the position reached.
+-- Writes all changes of a run of events in one read shard, with the checkpoint, in one round trip.
+-- Readers that wait for a position listen to the schema's name; Postgres notifies them when the transaction commits.
+-- $1-$6 new states of wallets, $7-$14 postings, $15-$17 changes of the system accounts, $18 the position reached.
 WITH shown AS (
     INSERT INTO wallets (account_id, currency, status, balance_micros, version, updated_at)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::timestamptz[])

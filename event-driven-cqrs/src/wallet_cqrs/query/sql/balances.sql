@@ -1,5 +1,5 @@
--- The wallets of these accounts with the checkpoint they reflect: one snapshot, so the two belong together.
--- A row for each account of $1 in its order; the wallet's columns are null where there is none.
+-- Selects the wallets of these accounts and the checkpoint, in one snapshot, so that they are consistent.
+-- The result has one row for each account of $1, in order. If the wallet does not exist, its columns are null.
 SELECT c.diverged, c.position, c.epoch,
        w.account_id, w.currency, w.status, w.balance_micros, w.version, w.updated_at
 FROM unnest($1::text[]) WITH ORDINALITY AS asked(account_id, number)

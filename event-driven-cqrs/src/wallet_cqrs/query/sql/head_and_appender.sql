@@ -1,9 +1,9 @@
--- The log's head, the time, and the transaction that is appending, if its events may have the time $1.
--- Whoever appends locks the row of the head first, which notes its transaction in the row's xmax, and then takes the time
--- of its events, which is therefore not before the start of its transaction. `now` is before the snapshot of this
--- statement: an event with an earlier time is committed in this snapshot, or belongs to that transaction, which holds the
--- lock on its own id until it is over. The statement takes no lock that an append waits for, and no transaction id: it
--- writes nothing.
+-- Selects the log's head, the time, and the running append, if its events may have the time $1.
+-- An append first locks the row of the head, which sets the row's xmax to its transaction id. Then it reads the time of
+-- its events, so that time is not before the start of its transaction. `now` is before the snapshot of this statement.
+-- Therefore an event with an earlier time is committed in this snapshot, or belongs to the running append, which holds
+-- the lock on its transaction id until it ends. The statement takes no lock that blocks an append, and no transaction
+-- id, because it writes nothing.
 SELECT position, statement_timestamp() AS now, CASE WHEN xmax <> '0'::xid AND EXISTS (
     SELECT FROM pg_locks AS running
     WHERE running.locktype = 'transactionid' AND running.transactionid = log_head.xmax AND running.granted

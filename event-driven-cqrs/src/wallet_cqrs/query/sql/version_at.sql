@@ -1,5 +1,5 @@
--- The version of wallet $1 at moment $2, 0 before its first, found by bisection over its events: their times never run
--- backwards, and their versions have no gaps.
+-- Finds the version of wallet $1 at moment $2 (0 before its first event) by bisection over its events. This works because
+-- their times never decrease and their versions have no gaps.
 WITH RECURSIVE search(low, high) AS (
     SELECT 0::bigint, coalesce((SELECT version FROM events WHERE stream_id = $1 ORDER BY version DESC LIMIT 1), 0)
     UNION ALL

@@ -1,12 +1,12 @@
--- The event store of the event-driven architecture: the log, what was decided, snapshots, and how far the relay is.
+-- The event store of the event-driven architecture: the log, decisions, snapshots, and the relay's checkpoint.
 -- All amounts are micros (10^-6).
 
--- The last position given out, in one row. Whoever appends locks it first and advances it in the same transaction, so
--- positions have no gaps and are committed in their order: a reader that tails the log never has to look back.
+-- The last assigned position, in one row. An append locks the row first and advances it in the same transaction, so
+-- positions have no gaps and are committed in order. A reader that tails the log therefore never misses an event.
 CREATE TABLE log_head (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     position bigint NOT NULL CHECK (position >= 0)
-) WITH (fillfactor = 10); -- room for updates in place
+) WITH (fillfactor = 10); -- free space in the page allows HOT updates
 INSERT INTO log_head (position) VALUES (0);
 
 CREATE TABLE events (
@@ -18,11 +18,11 @@ CREATE TABLE events (
     transaction_id uuid, -- status changes have none
     data bytea NOT NULL, -- JSON
     at timestamptz NOT NULL,
-    -- The last word on concurrent writers: a wallet's nth event happens once.
+    -- Rejects concurrent writers that append the same version of a wallet.
     CONSTRAINT events_expected_version UNIQUE (stream_id, version)
 );
 
--- Every decision about money, refusals too: the first answer to an idempotency key, and what GET /transfers reads.
+-- Every decision about money, including refusals. It is the first response to an idempotency key; GET /transfers reads it.
 CREATE TABLE decisions (
     transaction_id uuid PRIMARY KEY,
     kind text NOT NULL CHECK (kind IN ('transfer', 'opening', 'deposit', 'withdrawal')),
@@ -32,9 +32,9 @@ CREATE TABLE decisions (
     currency text NOT NULL,
     reason text,
     refused_by text, -- which of the two wallets refused
-    first_position bigint, -- the events it appended are those from first to last
-    last_position bigint NOT NULL, -- of a refusal: the log's head when it was decided
-    -- The scope of an idempotency key: the paying wallet, or for money from outside the wallet that gets it.
+    first_position bigint, -- the decision's events are those from first_position to last_position
+    last_position bigint NOT NULL, -- for a refusal, the log's head at the decision
+    -- The scope of an idempotency key: the paying wallet, or the receiving wallet if the money comes from outside.
     owner text COLLATE "C" NOT NULL GENERATED ALWAYS AS
         (CASE WHEN kind IN ('transfer', 'withdrawal') THEN from_account ELSE to_account END) STORED,
     idempotency_key text COLLATE "C",
@@ -47,7 +47,7 @@ CREATE TABLE decisions (
 
 CREATE UNIQUE INDEX decisions_idempotency ON decisions (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
--- A wallet after its first `version` events, so that loading folds few of them. Derived: any can be made again.
+-- A wallet after its first `version` events, so that loading folds few events. Snapshots can be derived again.
 CREATE TABLE snapshots (
     stream_id text COLLATE "C" NOT NULL,
     version bigint NOT NULL CHECK (version >= 1),
@@ -57,7 +57,7 @@ CREATE TABLE snapshots (
     PRIMARY KEY (stream_id, version)
 );
 
--- Everything up to here is confirmed by the broker.
+-- The broker has confirmed all events up to this position.
 CREATE TABLE relay_checkpoint (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     position bigint NOT NULL CHECK (position >= 0)

@@ -1,4 +1,4 @@
-"""The topology in the event store."""
+"""Adds the topology table to the event store."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Creates the table; the migrations fill it afterwards."""
+    """Creates the table. The migrations write its row afterwards."""
     execute(Path(__file__).with_suffix(".sql"))

@@ -1,5 +1,5 @@
--- How many read shards the events of this log are distributed over, and which of them owns each slot. One row: the
--- migrations write it once, services compare it with their own settings and change nothing.
+-- The number of read shards that the log's events are distributed over, and the owner of each slot. The migrations write
+-- this row once. Services only compare it with their settings.
 CREATE TABLE topology (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     shard integer CHECK (shard IS NULL), -- the log belongs to all shards

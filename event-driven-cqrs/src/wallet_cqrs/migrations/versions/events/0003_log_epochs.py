@@ -1,4 +1,4 @@
-"""The epochs of the log: everything that 0003_log_epochs.sql creates."""
+"""Adds epochs to the log. The statements are in 0003_log_epochs.sql."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Creates them."""
+    """Creates the epochs' table, view, functions and trigger."""
     execute(Path(__file__).with_suffix(".sql"))

@@ -1,10 +1,10 @@
--- The epochs of the log. An epoch is one history of the log: within it, the log only grows. A reader keeps the epoch
--- of what it derived from the log. If it meets another epoch, log_shared_with() says up to where both logs agree.
+-- The epochs of the log. An epoch is one history of the log: within it, the log only grows. A reader stores the epoch
+-- with its derived data. If the log has another epoch, log_shared_with() returns the last position that both share.
 CREATE TABLE log_epochs (
     number integer PRIMARY KEY CHECK (number >= 1), -- the order of the epochs in this log
     -- Random, because two restores of one backup begin different epochs of the same number.
     epoch uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),
-    after bigint NOT NULL CHECK (after >= 0), -- the head when it began: what it shares with the epoch before
+    after bigint NOT NULL CHECK (after >= 0), -- the head at its start: the last position shared with the epoch before
     reason text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -21,7 +21,7 @@ CREATE FUNCTION log_server() RETURNS text LANGUAGE sql STABLE AS $$
                   (SELECT oid FROM pg_database WHERE datname = current_database()), 'log_head'::regclass::oid)
 $$;
 
--- The head, and its epoch; the epoch is null while no epoch has begun on this server.
+-- The head and its epoch. The epoch is null until an epoch has begun on this server.
 CREATE VIEW log_state AS
 SELECT position, CASE WHEN server = log_server() THEN epoch END AS epoch FROM log_head;
 
@@ -31,7 +31,7 @@ CREATE FUNCTION add_epoch(head bigint, why text) RETURNS uuid LANGUAGE sql AS $$
     RETURNING epoch
 $$;
 
--- Begins an epoch at the head, whatever the log was before. Waits for the append in flight.
+-- Begins an epoch at the current head in any case. Waits for an append in flight.
 CREATE FUNCTION begin_epoch(why text) RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
     head bigint;
@@ -43,20 +43,20 @@ BEGIN
     RETURN begun;
 END $$;
 
--- Begins an epoch if none has begun on this server; whoever opens the log calls it first.
+-- Begins an epoch if none has begun on this server. Every process calls it first when it opens the log.
 CREATE FUNCTION continue_log() RETURNS SETOF log_state LANGUAGE plpgsql AS $$
 BEGIN
     IF (SELECT s.epoch IS NULL FROM log_state s) THEN
         PERFORM FROM log_head FOR UPDATE;
-        IF (SELECT s.epoch IS NULL FROM log_state s) THEN -- not begun by another one meanwhile
+        IF (SELECT s.epoch IS NULL FROM log_state s) THEN -- no other session has begun one meanwhile
             PERFORM begin_epoch('the server was started, restored or promoted');
         END IF;
     END IF;
     RETURN QUERY SELECT * FROM log_state;
 END $$;
 
--- The last position that this log shares with what a reader derived in its epoch; null if this log never had that
--- epoch. A reader without an epoch began before there were any, which is in the first.
+-- The last position that this log shares with the reader's epoch; null if this log never had that epoch. A reader
+-- without an epoch is older than epochs, so it counts as one of the first epoch.
 CREATE FUNCTION log_shared_with(reader uuid) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT least((SELECT position FROM log_head),
                  (SELECT min(later.after) FROM log_epochs later WHERE later.number > own.number))
@@ -78,4 +78,4 @@ GRANT SELECT, INSERT ON log_epochs TO wallet_service;
 GRANT SELECT ON log_state TO wallet_service;
 
 SELECT begin_epoch('the first');
-UPDATE log_epochs SET after = 0; -- what was appended before there were epochs belongs to the first
+UPDATE log_epochs SET after = 0; -- events from before this migration belong to the first epoch

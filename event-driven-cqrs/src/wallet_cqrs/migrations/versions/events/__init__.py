@@ -1,1 +1,1 @@
-"""The event store's schema, version by version."""
+"""The migrations of the event store's schema, in order."""

@@ -1,4 +1,4 @@
-"""The first schema of a read shard: everything that 0001_read_model.sql creates."""
+"""The first schema of a read shard. It is in 0001_read_model.sql."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Creates everything."""
+    """Creates the schema."""
     execute(Path(__file__).with_suffix(".sql"))

@@ -1,8 +1,8 @@
--- One read shard of the event-driven architecture. Everything in it is derived from the events of its partition and
--- can be made again. All amounts are micros (10^-6).
+-- One read shard of the event-driven architecture. All its data is derived from the events of its partition and can be
+-- rebuilt. All amounts are micros (10^-6).
 --
--- A read model is a schema of its own: services find the live one, `read_model`, by their search path. A rebuild makes
--- another one beside it with the same function, and swaps their names.
+-- Each read model has its own schema. Services find the live one, `read_model`, by their search path. A rebuild creates a
+-- second schema with this function, and then swaps their names.
 CREATE FUNCTION create_read_model(name text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     path text := current_setting('search_path');
@@ -10,7 +10,7 @@ BEGIN
     EXECUTE format('CREATE SCHEMA %I', name);
     PERFORM set_config('search_path', quote_ident(name), true);
 
-    -- Wallets after the last event of theirs up to the checkpoint.
+    -- Wallets as of the checkpoint.
     CREATE TABLE wallets (
         account_id text COLLATE "C" PRIMARY KEY,
         currency text NOT NULL,
@@ -19,9 +19,9 @@ BEGIN
         version bigint NOT NULL CHECK (version >= 1),
         updated_at timestamptz NOT NULL,
         CHECK (status <> 'closed' OR balance_micros = 0)
-    ) WITH (fillfactor = 70); -- room for updates in place
+    ) WITH (fillfactor = 70); -- free space in the page allows HOT updates
 
-    -- What statements list. The key also refuses an event that would be applied twice.
+    -- The postings that statements list. The key also rejects an event that is applied twice.
     CREATE TABLE postings (
         account_id text COLLATE "C" NOT NULL,
         version bigint NOT NULL CHECK (version >= 1),
@@ -34,11 +34,11 @@ BEGIN
         PRIMARY KEY (account_id, version)
     );
 
-    -- How far the log has been read, in one row; it moves in the transaction that applies what was read.
+    -- The log position reached, in one row. The transaction that applies events also advances it.
     CREATE TABLE checkpoint (
         only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
         position bigint NOT NULL CHECK (position >= 0),
-        stopped text -- why this partition stands still: an event that cannot be applied
+        stopped text -- why the partition is stopped: the event that cannot be applied
     ) WITH (fillfactor = 10);
     INSERT INTO checkpoint (position) VALUES (0);
 

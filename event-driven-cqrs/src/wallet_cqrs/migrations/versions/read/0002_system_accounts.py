@@ -1,4 +1,4 @@
-"""A read model's own @external and @transit accounts: 0002_system_accounts.sql."""
+"""Adds the accounts @external and @transit to a read model. The statements are in 0002_system_accounts.sql."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Adds them."""
+    """Creates the table of system accounts."""
     execute(Path(__file__).with_suffix(".sql"))

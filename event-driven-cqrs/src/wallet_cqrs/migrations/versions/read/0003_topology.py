@@ -1,4 +1,4 @@
-"""The topology in each read shard's database."""
+"""Adds the topology table to a read shard's database."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Creates the table; the migrations fill it afterwards."""
+    """Creates the table. The migrations write its row afterwards."""
     execute(Path(__file__).with_suffix(".sql"))

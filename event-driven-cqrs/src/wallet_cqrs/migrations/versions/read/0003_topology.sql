@@ -1,5 +1,5 @@
--- Which read shard this database is, of how many, and which shard owns each slot. One row: the migrations write it once,
--- services compare it with their own settings and change nothing.
+-- The number of this read shard, the number of all read shards, and the owner of each slot. The migrations write this row
+-- once. Services only compare it with their settings.
 CREATE TABLE public.topology (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     shard integer NOT NULL CHECK (shard >= 0),

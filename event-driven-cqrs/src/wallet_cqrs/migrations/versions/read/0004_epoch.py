@@ -1,4 +1,4 @@
-"""The log's epoch in a read model's checkpoint: 0004_epoch.sql."""
+"""Adds the log's epoch to a read model's checkpoint. The statements are in 0004_epoch.sql."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Adds it."""
+    """Adds the columns `epoch` and `diverged`."""
     execute(Path(__file__).with_suffix(".sql"))

@@ -1,4 +1,4 @@
--- A read model keeps the epoch of the log that it was derived from, so that it notices a log that was restored.
+-- A read model stores the epoch of the log that it was derived from, so that the projection detects a restored log.
 CREATE OR REPLACE FUNCTION create_read_model(name text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     path text := current_setting('search_path');
@@ -6,7 +6,7 @@ BEGIN
     EXECUTE format('CREATE SCHEMA %I', name);
     PERFORM set_config('search_path', quote_ident(name), true);
 
-    -- Wallets after the last event of theirs up to the checkpoint.
+    -- Wallets as of the checkpoint.
     CREATE TABLE wallets (
         account_id text COLLATE "C" PRIMARY KEY,
         currency text NOT NULL,
@@ -15,9 +15,9 @@ BEGIN
         version bigint NOT NULL CHECK (version >= 1),
         updated_at timestamptz NOT NULL,
         CHECK (status <> 'closed' OR balance_micros = 0)
-    ) WITH (fillfactor = 70); -- room for updates in place
+    ) WITH (fillfactor = 70); -- free space in the page allows HOT updates
 
-    -- What statements list. The key also refuses an event that would be applied twice.
+    -- The postings that statements list. The key also rejects an event that is applied twice.
     CREATE TABLE postings (
         account_id text COLLATE "C" NOT NULL,
         version bigint NOT NULL CHECK (version >= 1),
@@ -30,22 +30,22 @@ BEGIN
         PRIMARY KEY (account_id, version)
     );
 
-    -- The other side of every posting, so that the books of each read shard sum to zero: @external for openings, deposits
-    -- and withdrawals; @transit for transfers, which over all read shards at one position sum to zero.
+    -- The counterparty of every posting, so that each read shard's ledger sums to zero: @external for openings, deposits
+    -- and withdrawals, @transit for transfers. @transit sums to zero over all read shards at the same position.
     CREATE TABLE system_accounts (
         name text NOT NULL CHECK (name IN ('@external', '@transit')),
         currency text NOT NULL,
-        balance_micros numeric(38) NOT NULL, -- the external account knows no limit
+        balance_micros numeric(38) NOT NULL, -- the external account has no limit
         PRIMARY KEY (name, currency)
     );
 
-    -- How far the log has been read, in one row; it moves in the transaction that applies what was read.
+    -- The log position reached, in one row. The transaction that applies events also advances it.
     CREATE TABLE checkpoint (
         only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
         position bigint NOT NULL CHECK (position >= 0),
-        stopped text, -- why this partition stands still: an event that cannot be applied
-        epoch uuid, -- the epoch of the log that was read; null before the first
-        -- The log lost events that are in this model: it must be rebuilt, and is not read until then.
+        stopped text, -- why the partition is stopped: the event that cannot be applied
+        epoch uuid, -- the epoch of the log at the checkpoint; null before the first
+        -- True if the log lost events that are in this model. The model must be rebuilt and is not read until then.
         diverged boolean NOT NULL DEFAULT false
     ) WITH (fillfactor = 10);
     INSERT INTO checkpoint (position) VALUES (0);
@@ -57,7 +57,7 @@ BEGIN
     PERFORM set_config('search_path', path, true);
 END $$;
 
--- The live model gets what new ones are made with.
+-- Adds to the live model what the function adds to new ones.
 ALTER TABLE read_model.checkpoint
     ADD COLUMN epoch uuid,
     ADD COLUMN diverged boolean NOT NULL DEFAULT false;

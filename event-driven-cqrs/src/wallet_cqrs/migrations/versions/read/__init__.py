@@ -1,1 +1,1 @@
-"""A read shard's schema, version by version."""
+"""The migrations of a read shard's schema, in order."""
