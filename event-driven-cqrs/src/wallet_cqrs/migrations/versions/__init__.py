@@ -1,1 +1,1 @@
-"""Alembic versions, each thin around the .sql file beside it."""
+"""Alembic migrations. Each runs the .sql file of the same name."""
