@@ -82,8 +82,8 @@ class Payments:
     async def close_wallet(self, account_id: str) -> Outcome:
         """Closes a wallet and returns the closed wallet or the refusal. Raises NoOutcome at the deadline.
 
-        If only money in flight keeps the wallet open, drives its transfers to a decision and tries again, because the
-        Complete of an acknowledged transfer may still be queued in any orchestrator, or be lost.
+        If only money in flight keeps the wallet open, decides its transfers and tries again. An acknowledged transfer
+        must not keep the wallet open, but its Complete may still be queued in any orchestrator, or be lost.
         """
         deadline = self._deadline()
         while isinstance(outcome := await self._perform(account_id, Close(account_id), deadline), InFlight):

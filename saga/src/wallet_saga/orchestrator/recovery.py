@@ -87,7 +87,7 @@ class ShardRecovery:
         try:
             claimed = await self._payer.ask("/claim", Claim(CLAIM_MAX, self._lease_s), _RECORDS)
         except Exception as error:  # noqa: BLE001 - the loop must survive every outage
-            _log.warning("recovery will try again", extra={"cause": repr(error)})
+            _log.warning("claim failed; recovery will retry", extra={"cause": repr(error)})
             return []
         CLAIMED.inc(len(claimed))
         return claimed

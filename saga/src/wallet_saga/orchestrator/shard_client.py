@@ -214,7 +214,7 @@ def _bulkheads(shard: int) -> dict[str, Bulkhead]:
 def _settled(outcome: Outcome) -> Outcome | Exception:
     """Returns the outcome, or the exception for a step without an outcome."""
     if isinstance(outcome, NotDone):
-        return ShardUnavailable("the database is out of reach")
+        return ShardUnavailable("the worker did not perform the step")
     if isinstance(outcome, TurnedAway):
         return Overloaded("the worker's queue is full")
     if isinstance(outcome, Unknown):

@@ -60,7 +60,7 @@ class ShardWriter:
         self._outage = Outage(_log, "shard")
         self._takeovers = 0
         self._written_at = 0.0
-        self._obstacle: str | None = "no batch yet"
+        self._obstacle: str | None = "This worker has not committed a batch yet."
 
     async def perform(self, steps: Sequence[Step]) -> list[Outcome]:
         """Performs these steps and returns their outcomes, in the order of the steps.
