@@ -1,4 +1,4 @@
-"""Servers for the tests of this member: made once a session, with fresh databases for every test."""
+"""Servers for the tests of this member: one of each per session, with fresh databases for every test."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def event_store(postgres: PostgresServer) -> DatabaseUrls:
-    """An event store of the test's own, empty."""
+    """An empty event store for one test."""
     return postgres.copy_database()
 
 
@@ -47,7 +47,7 @@ def read_postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def read_shards(read_postgres: PostgresServer) -> list[DatabaseUrls]:
-    """Two read shards of the test's own, empty."""
+    """Two empty read shards for one test."""
     first, second = read_postgres.copy_database(), read_postgres.copy_database()
     run_blocking(query(second.owner, "UPDATE topology SET shard = 1"))
     return [first, second]
@@ -55,13 +55,13 @@ def read_shards(read_postgres: PostgresServer) -> list[DatabaseUrls]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """A Redis; tests use wallets of their own, or flush it."""
+    """A Redis server. Tests use their own wallets, or flush it."""
     with running_redis() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitServer]:
-    """A RabbitMQ node; tests purge what they find."""
+    """A RabbitMQ node. Tests purge its queues."""
     with running_rabbitmq() as server:
         yield server

@@ -1,7 +1,7 @@
-"""Any history: commands, retries, crashes, redelivery, losses and rebuilds, in any order, on real databases.
+"""Random histories of commands, retries, crashes, redelivery, losses and rebuilds on real databases.
 
-Hypothesis makes up the history. The model says what every command must come to; at every rest the log, both read
-shards and a rebuild beside them must say the same.
+Hypothesis generates the histories. A reference model predicts the outcome of every command. At every quiescence, the
+log, both read shards and a rebuild must agree with the model.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ _index = st.integers(0, 20)
 
 
 def verdict(outcome: Outcome) -> str:
-    """What came of a command, in the model's words."""
+    """Returns the outcome of a command in the model's terms."""
     if isinstance(outcome, Refused):
         return f"{outcome.reason} {outcome.account_id}"
     assert isinstance(outcome, Decided | Standing), outcome
@@ -60,7 +60,7 @@ def verdict(outcome: Outcome) -> str:
 
 
 def item_of(command: Command) -> Item:
-    """The command as a use case submits it."""
+    """Returns the command as a use case submits it."""
     if isinstance(command, FreezeWallet | UnfreezeWallet | CloseWallet):
         return command
     assert isinstance(command, TransferMoney | OpenWallet | Deposit | Withdraw)
@@ -68,7 +68,7 @@ def item_of(command: Command) -> Item:
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """Two command replicas, what the relay has published and not yet delivered, and a projector a partition."""
+    """Two command replicas, published but undelivered messages, and one projector for each partition."""
 
     def __init__(self, log: DatabaseUrls, shards: list[DatabaseUrls], redis: RedisServer) -> None:
         super().__init__()
@@ -98,14 +98,14 @@ class AnyHistory(RuleBasedStateMachine):
         ]
 
     def teardown(self) -> None:
-        """Everything must be at rest and right whenever a history ends."""
+        """Asserts at the end of a history that all databases are correct at quiescence."""
         self.come_to_rest()
         self._run(self._resources.aclose())
         self._runner.close()
 
     @rule(which=st.integers(0, 1), batch=st.lists(commands, min_size=1, max_size=6))
     def command(self, which: int, batch: list[Command]) -> None:
-        """A batch is decided as the model decides it, whichever replica has its turn."""
+        """Any replica decides a batch as the model does."""
         items = [item_of(command) for command in batch]
         outcomes = self._run(self._replicas[which].perform_all(items))
         for command, item, outcome in zip(batch, items, outcomes, strict=True):
@@ -115,21 +115,21 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), earlier=_index)
     def retry(self, which: int, earlier: int) -> None:
-        """A command that is sent again, to any replica, is answered as the first time and does nothing."""
+        """If a command is sent again, any replica returns the first outcome and changes nothing."""
         if self._answered:
             item, first = self._answered[earlier % len(self._answered)]
             assert self._run(self._replicas[which].perform(replace(item, resent=True))) == first
 
     @rule()
     def crash(self) -> None:
-        """Every process dies: what was in memory is gone, and what was not acknowledged comes again."""
+        """All processes die: memory is lost, and the broker redelivers unacknowledged messages."""
         self._run(self._resources.aclose())
         self._resources = AsyncExitStack()
         self._run(self._open())
 
     @rule(size=st.integers(1, 5))
     def publish(self, size: int) -> None:
-        """The relay publishes the next group: a message to each partition."""
+        """The relay publishes the next group: one message to each partition."""
         epoch = self._run(self._events.state(None)).epoch
         events = self._run(self._events.read(epoch, self._published, 2**62, size))
         after, head = self._published, events[-1].position if events else self._published
@@ -140,12 +140,12 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(back=st.integers(1, 10))
     def relay_crash(self, back: int) -> None:
-        """The relay dies before its checkpoint: it publishes again what was published."""
+        """The relay dies before it writes its checkpoint, so it publishes events again."""
         self._published = max(0, self._published - back)
 
     @rule(partition=_partitions, count=st.integers(1, 4), redelivered=st.booleans())
     def deliver(self, partition: int, count: int, *, redelivered: bool) -> None:
-        """Messages reach the projection; some come again because nobody acknowledged them."""
+        """The broker delivers messages, some of them twice because they were not acknowledged."""
         groups = self._queues[partition][:count]
         if groups:
             self._run(self._projectors[partition].project(groups))
@@ -160,18 +160,18 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(partition=_partitions, index=_index)
     def overtake(self, partition: int, index: int) -> None:
-        """A message overtakes those before it."""
+        """The broker delivers a message before earlier ones."""
         if queue := self._queues[partition]:
             queue.insert(0, queue.pop(index % len(queue)))
 
     @rule()
     def rebuild(self) -> None:
-        """The read model is built anew from the events, and swapped."""
+        """A rebuild replaces the read model."""
         self._run(self._rebuild(swap=True))
 
     @rule()
     def come_to_rest(self) -> None:
-        """When all is delivered, the log, the read shards and a rebuild of them say what the model says."""
+        """After all deliveries, the log, the read shards and a rebuild agree with the model."""
         head = self._run(assert_log_is_whole(self._log.owner))
         for partition, projector in enumerate(self._projectors):
             self._run(projector.project([Group(head, head, [])]))
@@ -187,7 +187,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @invariant()
     def conserves(self) -> None:
-        """The model itself: wallets and external account sum to zero, nobody is below it."""
+        """In the model, wallets and external account sum to zero, and no wallet is negative."""
         for currency, external in self._model.external.items():
             held = [b for name, b in self._model.balance.items() if self._model.currency[name] == currency]
             assert sum(held) + external == 0
@@ -214,7 +214,7 @@ class AnyHistory(RuleBasedStateMachine):
 def test_any_history_ends_well(
     postgres: PostgresServer, read_postgres: PostgresServer, redis_server: RedisServer
 ) -> None:
-    """Conservation, nobody below zero, each command once, the read model equal to the events and to its rebuild."""
+    """Any history conserves money, applies each command once, and leaves a correct read model."""
     histories: list[AnyHistory] = []
 
     def fresh() -> AnyHistory:
@@ -226,7 +226,7 @@ def test_any_history_ends_well(
         max_examples=EXAMPLES,
         stateful_step_count=25,
         deadline=None,
-        phases=[Phase.generate],  # to shrink a failing history would take minutes of real databases
+        phases=[Phase.generate],  # because shrinking a failing history on real databases takes minutes
         derandomize="WALLET_MODEL_EXAMPLES" not in os.environ,
         suppress_health_check=list(HealthCheck),
     )

@@ -1,4 +1,4 @@
-"""A batch's decisions, without a database."""
+"""The decisions of a batch, without a database."""
 
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ def batch(*known: Decided, snapshot_every: int = 500) -> Batch:
 
 
 def test_a_key_finds_the_decision_before_it_in_the_batch() -> None:
-    """The second of two with the same key is the first one, and appends nothing; with another body it is refused."""
+    """A repeated key returns the first decision and appends nothing. With another body, it is refused."""
     one = batch()
     first = one.decide(transfer("alice", "bob", 60, "k"))
     assert one.decide(transfer("alice", "bob", 60, "k")) is first
@@ -32,7 +32,7 @@ def test_a_key_finds_the_decision_before_it_in_the_batch() -> None:
 
 
 def test_each_decision_sees_the_ones_before() -> None:
-    """What the first pays away the second cannot pay; versions and positions follow each other."""
+    """A command cannot spend money that an earlier one has spent; versions and positions are consecutive."""
     one = batch()
     one.decide(transfer("alice", "bob", 60))
     refused = one.decide(transfer("alice", "bob", 60))
@@ -49,7 +49,7 @@ def test_each_decision_sees_the_ones_before() -> None:
 
 
 def test_snapshots_are_of_exact_versions() -> None:
-    """A batch that passes several of them keeps each."""
+    """A batch that passes several snapshot versions of a wallet writes each snapshot."""
     one = batch(snapshot_every=2)
     for _ in range(4):
         one.decide(transfer("alice", "bob", 1))

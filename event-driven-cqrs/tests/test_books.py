@@ -1,4 +1,4 @@
-"""The read model's books: each shard's wallets and system accounts sum to nothing, unless money was made or lost."""
+"""The read model's ledger: each shard's wallets and system accounts sum to zero, unless money is created or lost."""
 
 import asyncio
 import os
@@ -18,13 +18,13 @@ SYSTEM = "SELECT name, currency, balance_micros FROM read_model.system_accounts 
 
 
 async def totals(shard: DatabaseUrls) -> list[Totals]:
-    """What the projection would tell of this shard's books."""
+    """Returns the ledger sums of this shard, as the projection reports them."""
     async with Store(shard.service) as store:
         return await store.totals()
 
 
 async def as_owner(shard: DatabaseUrls, sql: str) -> list[asyncpg.Record]:
-    """Somebody with every right."""
+    """Runs statements with all privileges."""
     connection = await asyncpg.connect(shard.owner)
     try:
         rows: list[asyncpg.Record] = await connection.fetch(sql)
@@ -34,7 +34,7 @@ async def as_owner(shard: DatabaseUrls, sql: str) -> list[asyncpg.Record]:
 
 
 async def test_books_balance_and_nothing_stays_in_transit(read_shards: list[DatabaseUrls]) -> None:
-    """Whatever was transferred, deposited, withdrawn: each shard sums to 0, and at one position so do all @transit."""
+    """After any commands, each shard sums to 0, and all @transit accounts at one position sum to 0."""
     for partition, shard in enumerate(read_shards):
         await project(shard, groups(story().events, partition))
     books = [book for shard in read_shards for book in await totals(shard)]
@@ -45,7 +45,7 @@ async def test_books_balance_and_nothing_stays_in_transit(read_shards: list[Data
 
 
 async def test_what_one_shard_has_and_another_has_not_is_in_transit(read_shards: list[DatabaseUrls]) -> None:
-    """A partition that is behind shows as money in transit; its own books balance all the same."""
+    """If a partition lags, the difference is in transit, and each shard's ledger still balances."""
     told = [groups(story().events, partition) for partition in (0, 1)]
     half = len(told[1]) // 2
     await project(read_shards[0], told[0])
@@ -56,7 +56,7 @@ async def test_what_one_shard_has_and_another_has_not_is_in_transit(read_shards:
 
 
 async def test_money_that_is_made_or_lost_shows(read_shards: list[DatabaseUrls]) -> None:
-    """A wallet that holds a millionth less than its events say unbalances the books by as much."""
+    """If a wallet's balance is one micro too low, the ledger's sum differs by one micro."""
     await project(read_shards[0], groups(story().events, 0))
     await as_owner(
         read_shards[0],
@@ -67,7 +67,7 @@ async def test_money_that_is_made_or_lost_shows(read_shards: list[DatabaseUrls])
 
 
 async def test_a_balance_that_its_postings_do_not_explain_is_found(read_shards: list[DatabaseUrls]) -> None:
-    """No wallet of an honest read model differs from its last posting; a planted balance does."""
+    """The check finds a wallet whose balance differs from its last posting."""
     await project(read_shards[0], groups(story().events, 0))
     async with Store(read_shards[0].service) as store:
         honest = await store.compare("", 1000)
@@ -82,7 +82,7 @@ async def test_a_balance_that_its_postings_do_not_explain_is_found(read_shards: 
 
 
 async def test_a_read_model_of_the_first_schema_gets_its_accounts(read_shards: list[DatabaseUrls]) -> None:
-    """The migration computes them from the postings, as if they had been kept from the beginning."""
+    """The migration computes the system accounts from the existing postings."""
     shard = read_shards[0]
     await project(shard, groups(story().events, 0))
     kept = await as_owner(shard, SYSTEM)

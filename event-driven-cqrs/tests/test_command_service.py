@@ -1,4 +1,4 @@
-"""The writes over HTTP: what clients are told."""
+"""The responses to writes over HTTP."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def service(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A command service on an event store of its own."""
+    """A command service on its own event store."""
     log: Path = tmp_path_factory.mktemp("command") / "command.log"
     with running_service("command", log, event_store_url=postgres.copy_database().service) as running:
         yield running
@@ -22,19 +22,19 @@ def service(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 async def api(service: RunningService) -> AsyncIterator[httpx.AsyncClient]:
-    """Its public port."""
+    """The service's public port."""
     await service.until_ready()
     async with httpx.AsyncClient(base_url=service.public_url) as client:
         yield client
 
 
 async def open_wallet(api: httpx.AsyncClient, name: str, balance: str = "0") -> httpx.Response:
-    """A wallet in USD."""
+    """Opens a wallet in USD."""
     return await api.post("/wallets", json={"accountId": name, "currency": "USD", "balance": balance})
 
 
 async def test_every_success_tells_its_position(api: httpx.AsyncClient) -> None:
-    """Openings, transfers, deposits, withdrawals and status changes; positions grow."""
+    """Every successful write returns its position, and positions increase."""
     amount = {"amount": "1.5", "currency": "USD"}
     answers = [
         await open_wallet(api, "a1", "10.234"),
@@ -53,7 +53,7 @@ async def test_every_success_tells_its_position(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_key_replays_the_first_answer(api: httpx.AsyncClient) -> None:
-    """Same key, same body: the first answer, its position too, and a header that says so. Another body: 422."""
+    """A repeated key and body get the first response with its position and a replay header; another body gets 422."""
     await open_wallet(api, "a2", "10")
     await open_wallet(api, "b2")
     body = {"fromAccount": "a2", "toAccount": "b2", "amount": "10", "currency": "USD"}
@@ -68,7 +68,7 @@ async def test_a_key_replays_the_first_answer(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_refusal_has_its_transaction_and_is_replayed(api: httpx.AsyncClient) -> None:
-    """So it can be looked up, and a retry does not become a success when money has come in meanwhile."""
+    """A refusal has a transaction id, and its replay stays refused even if the wallet got money meanwhile."""
     await open_wallet(api, "a3", "1")
     await open_wallet(api, "b3")
     body = {"fromAccount": "a3", "toAccount": "b3", "amount": "2", "currency": "USD"}
@@ -82,7 +82,7 @@ async def test_a_refusal_has_its_transaction_and_is_replayed(api: httpx.AsyncCli
 
 
 async def test_a_refusal_names_the_wallet_that_refused(api: httpx.AsyncClient) -> None:
-    """The payee's refusal is about the payee."""
+    """If the payee's wallet refuses, the problem names the payee."""
     await open_wallet(api, "a4", "1")
     body = {"fromAccount": "a4", "toAccount": "nobody4", "amount": "1", "currency": "USD"}
     answer = await api.post("/wallets/balanceTransfer", json=body)
@@ -91,7 +91,7 @@ async def test_a_refusal_names_the_wallet_that_refused(api: httpx.AsyncClient) -
 
 
 async def test_closing_needs_an_empty_wallet_and_is_final(api: httpx.AsyncClient) -> None:
-    """409 while there is money; then 200, again 200, and nothing more happens to it."""
+    """Closing a wallet with money gets 409. Closing an empty one gets 200, also if repeated, and is final."""
     await open_wallet(api, "a5", "1")
     assert (await api.delete("/wallets/a5")).status_code == 409
     await api.post("/wallets/a5/withdrawals", json={"amount": "1", "currency": "USD"})
@@ -104,7 +104,7 @@ async def test_closing_needs_an_empty_wallet_and_is_final(api: httpx.AsyncClient
 
 
 async def test_metrics_are_on_its_own_port_only(service: RunningService, api: httpx.AsyncClient) -> None:
-    """The public port knows no /metrics."""
+    """The public port does not serve /metrics."""
     await open_wallet(api, "a6")
     assert (await api.get("/metrics")).status_code == 404
     assert await service.metric("wallet_log_head") > 0

@@ -1,4 +1,4 @@
-"""The way from RabbitMQ to the read model: lost, garbled and piled-up messages, a broker that dies, two consumers."""
+"""The consumer on a real RabbitMQ: lost, damaged and queued messages, outages of the broker, standbys."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ WAIT_S = 30.0
 
 
 class Line:
-    """A consumer of partition 0 with its databases, and the broker as the relay sees it."""
+    """A consumer of partition 0 with its databases, and a publisher in the role of the relay."""
 
     def __init__(self, projector: Projector, store: Store, url: str, shard: DatabaseUrls) -> None:
         self.consumer = Consumer(url, projector, 2, 16)
@@ -41,7 +41,7 @@ class Line:
         self.shard = shard
 
     async def publish(self, bodies: Sequence[bytes]) -> None:
-        """Sends message bodies to partition 0; all of them again when the broker does not confirm one."""
+        """Sends message bodies to partition 0. If the broker does not confirm one, sends all again."""
         deadline = time.monotonic() + WAIT_S
         while True:
             try:
@@ -60,7 +60,7 @@ class Line:
                 )
 
     async def dead_letter(self) -> bytes | None:
-        """Removes the first of the dead letters."""
+        """Removes and returns the first dead letter."""
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
             message = await (await channel.get_queue(DEAD_LETTER_EXCHANGE)).get(fail=False)
@@ -69,18 +69,18 @@ class Line:
             return message.body if message else None
 
     async def waiting(self) -> int:
-        """How many messages are ready in the queue."""
+        """Returns the number of ready messages in the queue."""
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
             queue = await channel.declare_queue(queue_name(0), passive=True)
             return queue.declaration_result.message_count or 0
 
     async def drained(self) -> bool:
-        """Whether nothing is left in the queue."""
+        """Returns whether the queue is empty."""
         return await self.waiting() == 0
 
     async def forget(self) -> None:
-        """Makes all queues anew."""
+        """Deletes and declares all queues."""
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
             for name in (queue_name(0), queue_name(1), DEAD_LETTER_EXCHANGE):
@@ -88,12 +88,12 @@ class Line:
             await broker.declare(channel, 2)
 
     def another(self, url: str) -> "Line":
-        """Another consumer of the same partition, with this way to the broker."""
+        """Returns another consumer of the same partition, with this broker URL."""
         return Line(self._projector, self.store, url, self.shard)
 
     @asynccontextmanager
     async def consuming(self) -> AsyncIterator[None]:
-        """Inside, the consumer runs."""
+        """Runs the consumer while the context is open."""
         task = asyncio.create_task(self.consumer.run())
         try:
             yield
@@ -103,7 +103,7 @@ class Line:
                 await task
 
     async def reached(self, position: int) -> None:
-        """Waits until the read model is there."""
+        """Waits until the read model has reached the position."""
 
         async def there() -> bool:
             return (await self.store.progress())[0] >= position
@@ -111,14 +111,14 @@ class Line:
         await eventually(there)
 
     async def assert_holds_all(self, told: Story) -> None:
-        """The read model comes to be what the events say, to the last of them."""
+        """Waits until the read model equals the fold of all events."""
         await self.reached(told.events[-1].position)
         rows = await query(self.shard.service, "SELECT * FROM read_model.wallets ORDER BY 1")
         assert [tuple(row) for row in rows] == wallet_rows(told, 0)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], within_s: float = WAIT_S) -> None:
-    """Waits for it."""
+    """Waits for the condition."""
     deadline = time.monotonic() + within_s
     while not await condition():
         assert time.monotonic() < deadline, "it did not come about"
@@ -126,7 +126,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]], within_s: float =
 
 
 def bodies(made: Sequence[Group]) -> list[bytes]:
-    """The messages of groups."""
+    """Returns the message bodies of groups."""
     return [messages.encode(group) for group in made]
 
 
@@ -137,7 +137,7 @@ async def line(
     redis_server: RedisServer,
     rabbitmq: RabbitServer,
 ) -> AsyncIterator[Line]:
-    """Everything there, nothing in it."""
+    """All servers, with empty databases and queues."""
     async with AsyncExitStack() as opened:
         pool = await opened.enter_async_context(open_pool(event_store.service, "test"))
         store = await opened.enter_async_context(Store(read_shards[0].service))
@@ -150,14 +150,14 @@ async def line(
 
 @pytest.fixture
 async def told(event_store: DatabaseUrls) -> Story:
-    """A log that is in the event store."""
+    """A log that the event store contains."""
     made = story()
     await append(event_store.owner, made.events)
     return made
 
 
 async def test_messages_become_rows(line: Line, told: Story) -> None:
-    """And nothing is left in the queue."""
+    """The consumer applies all messages, and the queue is empty afterwards."""
     await line.publish(bodies(groups(told.events, 0)))
     async with line.consuming():
         await line.assert_holds_all(told)
@@ -166,7 +166,7 @@ async def test_messages_become_rows(line: Line, told: Story) -> None:
 
 
 async def test_a_message_lost_from_the_queue_is_made_good(line: Line, told: Story) -> None:
-    """Deleted, expired, dropped by an operator: the event store has it."""
+    """If a message is lost from the queue, the projection reads its events from the event store."""
     made = groups(told.events, 0)
     await line.publish(bodies(made[:5]))
     await line.forget()
@@ -180,11 +180,11 @@ async def test_a_message_lost_from_the_queue_is_made_good(line: Line, told: Stor
 OTHERS_EVENT = next(event for event in story().events if partition_of(event.stream_id, 2) == 1)
 PLANT = """INSERT INTO read_model.postings (account_id, version, kind, transaction_id, amount_micros, balance_micros,
 counterparty, at) VALUES ($1, $2, 'deposit', gen_random_uuid(), 1, 1, 'planted', now())"""
-"""Takes the place of an event's posting."""
+"""Occupies the key of an event's posting."""
 
 
 def buried() -> float:
-    """How many messages of partition 0 have been buried."""
+    """Returns the number of messages of partition 0 that were sent to the dead letters."""
     return float(BURIED.labels("0")._value.get())
 
 
@@ -198,7 +198,7 @@ FOREIGN = {
 async def test_a_foreign_message_is_buried_and_its_partition_goes_on(
     line: Line, told: Story, kind: str
 ) -> None:
-    """It goes to the dead letters and is counted; the events around it are applied, without an operator."""
+    """A foreign message goes to the dead letters and is counted; all events are applied without an operator."""
     made = groups(told.events, 0)
     before = buried()
     await line.publish([*bodies(made[:4]), FOREIGN[kind], *bodies(made[4:])])
@@ -211,7 +211,7 @@ async def test_a_foreign_message_is_buried_and_its_partition_goes_on(
 
 
 async def test_events_of_a_garbled_message_are_read_from_the_event_store(line: Line, told: Story) -> None:
-    """The message is buried; the next heartbeat shows the gap."""
+    """A damaged message goes to the dead letters, and the next heartbeat reveals the gap."""
     made = groups(told.events, 0)
     lost = next(n for n, group in enumerate(made) if n > 3 and group.events)
     head = told.events[-1].position
@@ -222,7 +222,7 @@ async def test_events_of_a_garbled_message_are_read_from_the_event_store(line: L
 
 
 async def test_an_event_that_cannot_be_applied_stops_its_partition(line: Line, told: Story) -> None:
-    """What the message says, the event store says too: the service is not ready until an operator resumes it."""
+    """If the event store has the same unusable event, the service is not ready until an operator resumes it."""
     made = groups(told.events, 0)
     bad = next(n for n, group in enumerate(made) if n > 3 and group.events)
     event = made[bad].events[0]
@@ -247,7 +247,7 @@ async def test_an_event_that_cannot_be_applied_stops_its_partition(line: Line, t
 async def test_an_unknown_exception_is_named_and_retried(
     line: Line, told: Story, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A bug in the projection is no outage of the broker: readiness and log name it, and the subscription is kept."""
+    """If the projection has a bug, readiness and log name the exception, and the subscription stays."""
     made = groups(told.events, 0)
     subscriptions = subscriptions_counted(monkeypatch)
 
@@ -268,16 +268,16 @@ async def test_an_unknown_exception_is_named_and_retried(
 
 
 async def obstacle(line: Line) -> str:
-    """What keeps the consumer from being ready; empty if it is."""
+    """Returns the reason why the consumer is not ready; empty if it is ready."""
     try:
         await line.consumer.check()
-    except Exception as error:  # noqa: BLE001 -- as readiness takes it
+    except Exception as error:  # noqa: BLE001 -- readiness catches every exception too
         return repr(error)
     return ""
 
 
 def subscriptions_counted(monkeypatch: pytest.MonkeyPatch) -> list[Consumer]:
-    """The consumers that subscribe from now on, one entry for each time."""
+    """Records each subscription from now on."""
     counted: list[Consumer] = []
     subscription = Consumer._subscription
 
@@ -292,7 +292,7 @@ def subscriptions_counted(monkeypatch: pytest.MonkeyPatch) -> list[Consumer]:
 async def test_a_standby_stays_subscribed_and_ready(
     line: Line, told: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A standby gets no messages while another consumer is active; its silence is no reason to subscribe again."""
+    """A standby gets no messages, but stays subscribed and ready."""
     monkeypatch.setattr("wallet_cqrs.projection.consumer.SILENCE_MAX_S", 0.2)
     subscriptions = subscriptions_counted(monkeypatch)
     made = groups(told.events, 0)
@@ -314,7 +314,7 @@ async def test_a_standby_stays_subscribed_and_ready(
 
 
 async def test_a_stopped_partition_stays_so_after_a_restart(line: Line, told: Story) -> None:
-    """Restarting is not mending."""
+    """A restart does not resume a stopped partition."""
     made = groups(told.events, 0)
     await line.store.stop("poison")
     await line.publish(bodies(made))
@@ -324,7 +324,7 @@ async def test_a_stopped_partition_stays_so_after_a_restart(line: Line, told: St
 
 
 async def test_a_broker_that_dies_is_waited_for(line: Line, told: Story, rabbitmq: RabbitServer) -> None:
-    """What was not acknowledged comes again, and counts once."""
+    """After a restart of the broker, redelivered messages are applied once."""
     made = groups(told.events, 0)
     await line.publish(bodies(made[: len(made) // 2]))
     async with line.consuming():
@@ -339,10 +339,10 @@ async def test_a_broker_that_dies_is_waited_for(line: Line, told: Story, rabbitm
 async def test_a_standby_takes_over_from_one_that_is_paused(
     line: Line, told: Story, rabbitmq: RabbitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The broker gives the messages to one consumer only, and must notice that it is not there any more."""
+    """If the active consumer is paused, the broker detects it and activates the standby."""
     monkeypatch.setattr(
         "wallet_cqrs.projection.consumer.SILENCE_MAX_S", WAIT_S * 10
-    )  # it notices nothing itself
+    )  # because the paused consumer does not detect it
     made = groups(told.events, 0)
     async with SilenceableWay(rabbitmq.url).open() as way, line.another(way.url).consuming():
         await line.publish(bodies(made[:3]))
@@ -354,7 +354,7 @@ async def test_a_standby_takes_over_from_one_that_is_paused(
 
 
 async def test_a_deleted_queue_comes_back(line: Line, told: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A consumer that hears nothing subscribes again, and declares what is missing."""
+    """If the queue is deleted, the consumer subscribes again and declares it."""
     monkeypatch.setattr("wallet_cqrs.projection.consumer.SILENCE_MAX_S", 0.5)
     made = groups(told.events, 0)
     await line.publish(bodies(made[:3]))
@@ -370,7 +370,7 @@ async def test_a_deleted_queue_comes_back(line: Line, told: Story, monkeypatch: 
 async def test_a_queue_that_died_with_its_broker_is_replaced(
     line: Line, told: Story, rabbitmq: RabbitServer
 ) -> None:
-    """Killed just after its declaration, a quorum queue may never answer again; its messages are made good."""
+    """If a quorum queue never answers after a crash, the consumer replaces it and reads the event store."""
     made = groups(told.events, 0)
     async with await aio_pika.connect(line.url) as connection:
         await (await connection.channel()).queue_delete(queue_name(0))

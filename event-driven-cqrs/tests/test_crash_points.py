@@ -1,4 +1,4 @@
-"""Every crash point of the write side, on real servers; docs/cqrs-protocol.md has the table these tests go through."""
+"""Every crash point of the write side on real servers. docs/cqrs-protocol.md lists them in a table."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[PostgresServer]:
-    """A cluster that the tests of this module may kill."""
+    """A Postgres cluster that the tests of this module may kill."""
     with running_postgres() as server:
         server.migrate("wallet_cqrs.migrations", "events")
         yield server
@@ -39,14 +39,14 @@ def mortal() -> Iterator[PostgresServer]:
 
 @asynccontextmanager
 async def way_to(event_store: DatabaseUrls) -> AsyncIterator[SeverableWay]:
-    """A way to the event store that can be cut."""
+    """A proxy to the event store that can break a connection."""
     async with SeverableWay(event_store.service).open() as way:
         yield way
 
 
 @pytest.mark.parametrize(("cut", "done"), [("before-commit", False), ("after-commit", True)])
 async def test_a_commit_without_an_answer_is_unknown(event_store: DatabaseUrls, cut: Cut, done: bool) -> None:
-    """Whether or not it was done the outcome is the same: unknown. Sent again it is done exactly once."""
+    """If COMMIT gets no answer, the outcome is unknown, and a retry does the command exactly once."""
     async with way_to(event_store) as way, replica(way.url) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         way.cut = cut
@@ -70,7 +70,7 @@ async def test_a_commit_without_an_answer_is_unknown(event_store: DatabaseUrls, 
 async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, at: str, outcome: Outcome
 ) -> None:
-    """It is nobody's fault in the batch, which is not taken apart: not done before the COMMIT, unknown at it."""
+    """If the driver loses the connection, the batch is not halved: not done before COMMIT, unknown at COMMIT."""
     executed = list[str]()
     execute = asyncpg.Connection.execute
 
@@ -96,7 +96,7 @@ async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
 async def test_an_error_nobody_knows_is_unknown_at_the_commit_too(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as uvloop's RuntimeError. Taken for a bug in a command, what is done would be told as not done."""
+    """After any exception at COMMIT, such as uvloop's RuntimeError, the outcome is unknown."""
     execute = asyncpg.Connection.execute
     gone = False
 
@@ -125,7 +125,7 @@ async def test_an_error_nobody_knows_is_unknown_at_the_commit_too(
 
 
 async def test_what_is_looked_up_in_vain_may_still_be_done(event_store: DatabaseUrls) -> None:
-    """A request told as unknown may still wait in its replica: not to be found means not yet, not never."""
+    """After outcome-unknown, a lookup that finds nothing does not mean that the command will never be done."""
     async with replica(event_store.service) as one, open_pool(event_store.service, "test") as pool:
         await one.perform_all([opening("alice", 100), opening("bob")])
         async with nobody_appends(event_store):
@@ -139,7 +139,7 @@ async def test_what_is_looked_up_in_vain_may_still_be_done(event_store: Database
 
 
 async def test_queued_command_is_withdrawn_at_its_deadline(event_store: DatabaseUrls) -> None:
-    """A command that no batch took before its request ended is answered as not done, and is not done later."""
+    """If no batch took the command before the deadline, it is answered as not done and withdrawn."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         payments = Payments(one.writer, 0.3)
@@ -159,7 +159,7 @@ async def test_queued_command_is_withdrawn_at_its_deadline(event_store: Database
 
 @pytest.mark.parametrize("cut", ["before-commit", "after-commit"])
 async def test_a_request_outlives_an_unknown_commit(event_store: DatabaseUrls, cut: Cut) -> None:
-    """The use case sends the command again under its own id, without a key too, and the client gets one answer."""
+    """After an unknown commit, the service retries with the same transaction id, even without a key."""
     request = TransferRequest("alice", "bob", 40, "USD")
     async with way_to(event_store) as way, replica(way.url) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
@@ -174,7 +174,7 @@ async def test_a_request_outlives_an_unknown_commit(event_store: DatabaseUrls, c
 async def test_what_may_be_done_is_not_told_as_turned_away(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """503 overloaded promises that nothing was done: not of a command whose first commit nobody knows of."""
+    """If an earlier attempt may be done, a full queue does not lead to 503 overloaded."""
     monkeypatch.setattr("wallet_cqrs.command.payments.random.uniform", lambda _, longest_s: longest_s)
     monkeypatch.setattr("wallet_cqrs.command.payments.BACKOFF_FIRST_S", 0.3)
     async with way_to(event_store) as way, replica(way.url, queue_max=1) as one:
@@ -186,7 +186,7 @@ async def test_what_may_be_done_is_not_told_as_turned_away(
         await way.was_cut.wait()
         await asyncio.sleep(0.1)
         async with nobody_appends(event_store):
-            others = [await one_more(one), await one_more(one)]  # the batch under way, and the queue
+            others = [await one_more(one), await one_more(one)]  # one in the running batch, one in the queue
             with pytest.raises(QueueFull):
                 await payments.transfer(TransferRequest("bob", "alice", 1, "USD"), None)
             await asyncio.sleep(0.4)
@@ -201,7 +201,7 @@ async def test_what_may_be_done_is_not_told_as_turned_away(
 
 @asynccontextmanager
 async def nobody_appends(event_store: DatabaseUrls) -> AsyncIterator[None]:
-    """Inside, the head of the log is locked."""
+    """Locks the head of the log while the context is open."""
     connection = await asyncpg.connect(event_store.service)
     try:
         async with connection.transaction():
@@ -212,7 +212,7 @@ async def nobody_appends(event_store: DatabaseUrls) -> AsyncIterator[None]:
 
 
 async def one_more(one: Replica) -> "asyncio.Future[Outcome]":
-    """A command on its way."""
+    """Starts another command."""
     submitted = one.writer.submit(opening(f"other-{next(_numbers)}"))
     await asyncio.sleep(0.05)
     return submitted
@@ -224,7 +224,7 @@ _numbers = itertools.count()
 async def test_a_deadline_tells_whether_the_command_may_be_done(
     event_store: DatabaseUrls, mortal: PostgresServer
 ) -> None:
-    """Out of reach all the time: certainly not done. Unanswered once: perhaps done."""
+    """At the deadline, a command that never reached COMMIT is not done; one with an unanswered COMMIT is unknown."""
     request = TransferRequest("alice", "bob", 40, "USD")
     urls = mortal.copy_database()
     async with way_to(urls) as way, replica(way.url) as one:
@@ -246,13 +246,13 @@ async def test_a_deadline_tells_whether_the_command_may_be_done(
 
 
 async def until_cut_then_kill(way: SeverableWay, server: PostgresServer) -> None:
-    """Kills Postgres once the way has been cut."""
+    """Kills Postgres after the proxy has broken the connection."""
     await way.was_cut.wait()
     server.kill()
 
 
 async def test_postgres_killed_under_load_loses_nothing_it_confirmed(mortal: PostgresServer) -> None:
-    """Decided means durable; what was unknown or not done is settled by sending it again."""
+    """After a crash of Postgres, all decisions are durable, and retries complete the other commands."""
     urls = mortal.copy_database()
     async with replica(urls.service, batch_max=20) as one:
         await one.perform_all([opening("alice", 10_000), opening("bob")])
@@ -273,7 +273,7 @@ async def test_postgres_killed_under_load_loses_nothing_it_confirmed(mortal: Pos
 
 
 async def test_the_service_waits_for_postgres_and_goes_on(mortal: PostgresServer) -> None:
-    """While Postgres is away nothing is done, and it says so; afterwards the same replica works again."""
+    """While Postgres is down, commands are answered as not done; afterwards the same replica works again."""
     urls = mortal.copy_database()
     async with replica(urls.service) as one:
         await one.perform_all([opening("alice", 10), opening("bob")])
@@ -287,9 +287,9 @@ async def test_the_service_waits_for_postgres_and_goes_on(mortal: PostgresServer
 
 
 async def test_a_reader_that_tails_the_log_never_sees_a_gap(event_store: DatabaseUrls) -> None:
-    """Positions become visible in their order: while the first appender is not committed, the second waits for it.
+    """Positions become visible in order, because a second append waits until the first has committed.
 
-    Without the lock on the head the second would take the same positions, or commit later ones first.
+    Without the lock on the head, the second would take the same positions, or commit later ones first.
     """
     first = await asyncpg.connect(event_store.service)
     async with replica(event_store.service) as second:
@@ -309,14 +309,14 @@ async def test_a_reader_that_tails_the_log_never_sees_a_gap(event_store: Databas
 
 
 async def positions(event_store: DatabaseUrls) -> list[int]:
-    """The positions a reader sees now."""
+    """Returns the positions that a reader sees now."""
     return [
         row[0] for row in await query(event_store.service, "SELECT position FROM events ORDER BY position")
     ]
 
 
 async def test_a_tailing_reader_sees_no_gap_while_replicas_append(event_store: DatabaseUrls) -> None:
-    """However often it looks while three replicas append, what it sees is whole from the first position on."""
+    """While three replicas append, a reader never sees a gap in the positions."""
     seen: list[int] = []
 
     async def tail() -> None:
@@ -344,7 +344,7 @@ async def test_a_tailing_reader_sees_no_gap_while_replicas_append(event_store: D
 
 
 async def test_a_paused_replica_holds_up_the_others_for_a_bounded_time(event_store: DatabaseUrls) -> None:
-    """One that stops with the log's head in its hand loses its turn, and with it what it was about to append."""
+    """If a replica pauses while it holds the lock on the head, Postgres ends its transaction."""
     async with replica(event_store.service) as paused, replica(event_store.service) as other:
         await paused.perform(opening("bob"))
         with pytest.raises(DATABASE_ERRORS):  # noqa: PT012 -- a transaction is a block
@@ -360,10 +360,10 @@ MILLION = 1_000_000
 
 
 async def test_a_wallet_with_a_million_events_loads_in_milliseconds(event_store: DatabaseUrls) -> None:
-    """From its newest snapshot and the events after it, by a replica that has just started."""
+    """A new replica loads a wallet from its newest snapshot and the events after it."""
     await query(event_store.owner, _MILLION_EVENTS, MILLION)
     async with replica(event_store.service) as warm:
-        assert await warm.wallets(["nobody"]) == {"nobody": initial_state("nobody")}  # plans are made
+        assert await warm.wallets(["nobody"]) == {"nobody": initial_state("nobody")}  # plans the statements
         durations = []
         for _ in range(5):
             begin = asyncio.get_running_loop().time()
@@ -400,7 +400,7 @@ UPDATE log_head SET position = $1
 
 @pytest.fixture
 def command(event_store: DatabaseUrls, tmp_path: Path) -> Iterator[RunningService]:
-    """A command service as a process."""
+    """A command service as a separate process."""
     with running_service("command", tmp_path / "command.log", event_store_url=event_store.service) as service:
         yield service
 
@@ -408,7 +408,7 @@ def command(event_store: DatabaseUrls, tmp_path: Path) -> Iterator[RunningServic
 async def test_a_killed_command_service_loses_nothing_it_acknowledged(
     event_store: DatabaseUrls, command: RunningService, tmp_path: Path
 ) -> None:
-    """Kill -9 under load; every answer it gave is in the log, and the retries by key settle the rest."""
+    """After kill -9 under load, all acknowledged transfers are in the log, and retries by key complete the rest."""
     await command.until_ready()
     names = [f"w{n}" for n in range(10)]
     async with httpx.AsyncClient(base_url=command.public_url, timeout=5) as api:
@@ -432,7 +432,7 @@ async def test_a_killed_command_service_loses_nothing_it_acknowledged(
 
 
 async def send(api: httpx.AsyncClient, names: list[str], number: int) -> "dict[str, int | str] | None":
-    """The transfer with this number, under its own key; None if there is no answer."""
+    """Sends the transfer with this number and its own key; returns None if there is no response."""
     payer, payee = list(itertools.permutations(names, 2))[number % 90]
     body = {"fromAccount": payer, "toAccount": payee, "amount": "0.5", "currency": "USD"}
     try:

@@ -1,4 +1,4 @@
-"""The decider, as specifications: given these events, when this command comes, then these events or this refusal."""
+"""Specifications of the decider: given events, when a command comes, then events or a refusal."""
 
 from datetime import UTC, datetime
 
@@ -38,7 +38,7 @@ TRANSFER = TransferMoney("alice", "bob", 40, "USD")
 
 
 def fold(account_id: str, events: tuple[Event, ...]) -> Wallet:
-    """The wallet after these events."""
+    """Returns the wallet after these events."""
     wallet = initial_state(account_id)
     for event in events:
         wallet = evolve(wallet, event, AT)
@@ -46,7 +46,7 @@ def fold(account_id: str, events: tuple[Event, ...]) -> Wallet:
 
 
 def given(**streams: tuple[Event, ...]) -> "Given":
-    """What has happened to each wallet so far."""
+    """Returns the wallets after these events."""
     return Given({account: fold(account, events) for account, events in streams.items()})
 
 
@@ -70,7 +70,7 @@ class When:
 
 
 def test_a_transfer_is_one_decision_with_both_events() -> None:
-    """The payer's debit and the payee's credit come from the same decision, in that order."""
+    """A transfer is one decision with the payer's debit and then the payee's credit."""
     given(alice=(OPENED,), bob=(EMPTY,)).when(TRANSFER).then(
         ("alice", BalanceDebited(40, "transfer", "bob")),
         ("bob", BalanceCredited(40, "transfer", "alice")),
@@ -78,7 +78,7 @@ def test_a_transfer_is_one_decision_with_both_events() -> None:
 
 
 def test_the_last_of_the_money_can_be_paid() -> None:
-    """A balance may become 0, and no more than that."""
+    """A payment may reduce the balance to 0."""
     given(alice=(WalletOpened("USD", 40),), bob=(EMPTY,)).when(TRANSFER).then(
         ("alice", BalanceDebited(40, "transfer", "bob")),
         ("bob", BalanceCredited(40, "transfer", "alice")),
@@ -103,7 +103,7 @@ FROZEN = (OPENED, WalletFrozen())
         ((OPENED,), FROZEN, Refusal.WALLET_FROZEN, "bob"),
         ((OPENED,), (EUROS,), Refusal.CURRENCY_MISMATCH, "bob"),
         ((OPENED,), (FULL,), Refusal.BALANCE_LIMIT, "bob"),
-        # The order of the checks: payer before payee; on a wallet closed, frozen, currency, then funds or limit.
+        # The order of the checks: payer, then payee; for each wallet closed, frozen, currency, then funds or limit.
         ((), (), Refusal.WALLET_NOT_FOUND, "alice"),
         ((WalletOpened("USD", 1),), (), Refusal.INSUFFICIENT_FUNDS, "alice"),
         ((WalletOpened("EUR", 0), WalletFrozen(), WalletClosed()), (), Refusal.WALLET_CLOSED, "alice"),
@@ -114,24 +114,24 @@ FROZEN = (OPENED, WalletFrozen())
 def test_a_transfer_is_refused_by_the_first_wallet_that_cannot(
     alice: tuple[Event, ...], bob: tuple[Event, ...], reason: Refusal, by: str
 ) -> None:
-    """Every refusal of a transfer names its reason and the wallet, in the contract's order of checks."""
+    """A refused transfer names the reason and the wallet of the first failed check."""
     given(alice=alice, bob=bob).when(TRANSFER).then_refused(reason, by)
 
 
 def test_a_wallet_opens_with_its_balance_or_with_none() -> None:
-    """Opening is one event, whatever the balance."""
+    """Opening a wallet is one event, with or without a balance."""
     given().when(OpenWallet("alice", 100, "USD")).then(("alice", OPENED))
     given().when(OpenWallet("alice", 0, "USD")).then(("alice", EMPTY))
 
 
 @pytest.mark.parametrize("history", [(OPENED,), FROZEN, CLOSED])
 def test_a_name_is_used_once(history: tuple[Event, ...]) -> None:
-    """A name that has or had a wallet is refused."""
+    """A wallet cannot be opened with a name that is or was in use."""
     given(alice=history).when(OpenWallet("alice", 5, "USD")).then_refused(Refusal.WALLET_EXISTS, "alice")
 
 
 def test_deposits_and_withdrawals_are_against_the_external_account() -> None:
-    """The counterparty of money from or to outside is @external."""
+    """The counterparty of deposits and withdrawals is @external."""
     given(alice=(OPENED,)).when(Deposit("alice", 7, "USD")).then(
         ("alice", BalanceCredited(7, "deposit", EXTERNAL))
     )
@@ -165,7 +165,7 @@ def test_deposits_and_withdrawals_are_against_the_external_account() -> None:
 def test_a_command_on_one_wallet_is_refused_with_its_reason(
     history: tuple[Event, ...], command: Command, reason: Refusal
 ) -> None:
-    """Every refusal there is on a single wallet."""
+    """Every command on one wallet is refused with its reason."""
     given(alice=history).when(command).then_refused(reason, "alice")
 
 
@@ -179,7 +179,7 @@ def test_a_command_on_one_wallet_is_refused_with_its_reason(
     ],
 )
 def test_a_status_changes_by_one_event(history: tuple[Event, ...], command: Command, event: Event) -> None:
-    """A frozen wallet can be closed too, once it is empty."""
+    """A change of status is one event. An empty frozen wallet can be closed."""
     given(alice=history).when(command).then(("alice", event))
 
 
@@ -192,7 +192,7 @@ def test_a_status_changes_by_one_event(history: tuple[Event, ...], command: Comm
     ],
 )
 def test_the_status_a_wallet_already_has_is_no_event(history: tuple[Event, ...], command: Command) -> None:
-    """Nothing happens, so the version stays."""
+    """If the wallet already has the status, there is no event and the version stays."""
     given(alice=history).when(command).then()
 
 
@@ -215,7 +215,7 @@ def test_the_status_a_wallet_already_has_is_no_event(history: tuple[Event, ...],
     ],
 )
 def test_an_event_that_cannot_have_happened_is_not_folded(history: tuple[Event, ...], event: Event) -> None:
-    """A broken log is noticed, not folded into a wrong balance."""
+    """If an event contradicts the wallet's state, folding raises an error."""
     wallet = fold("alice", history)
     with pytest.raises(ImpossibleEvent):
         evolve(wallet, event, AT)

@@ -1,4 +1,4 @@
-"""The decider against a model that is too plain to be wrong."""
+"""Compares the decider with a simple reference model."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ AT = datetime(2026, 1, 31, tzinfo=UTC)
 
 
 def settle(wallets: dict[str, Wallet], command: Command) -> str:
-    """Decides and folds; says what came of it as the model does."""
+    """Decides and folds a command; returns the outcome in the model's terms."""
     decision = decide(wallets.__getitem__, command)
     if isinstance(decision, Refused):
         return f"{decision.reason} {decision.account_id}"
@@ -28,7 +28,7 @@ def settle(wallets: dict[str, Wallet], command: Command) -> str:
 @settings(max_examples=300)
 @given(st.lists(commands, max_size=60))
 def test_wallets_do_what_the_model_does(given_commands: list[Command]) -> None:
-    """Outcomes, balances, statuses and versions agree; money is conserved and never negative."""
+    """Outcomes, balances, statuses and versions equal the model's; money is conserved and never negative."""
     wallets, model = {account: initial_state(account) for account in ACCOUNTS}, Model()
     for command in given_commands:
         assert settle(wallets, command) == model.do(command)

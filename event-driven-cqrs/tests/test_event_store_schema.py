@@ -1,4 +1,4 @@
-"""What the event store's database itself enforces, whoever writes to it."""
+"""The rules that the event store's database enforces on every writer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ _EVENT = "INSERT INTO events VALUES ($1, 'alice', $2, 'WalletFrozen', 1, NULL, '
 
 
 def as_role(url: str, use: Callable[[asyncpg.Connection], Awaitable[object]]) -> None:
-    """Runs something on one connection."""
+    """Runs a statement with this role."""
 
     async def run() -> None:
         connection = await asyncpg.connect(url)
@@ -27,7 +27,7 @@ def as_role(url: str, use: Callable[[asyncpg.Connection], Awaitable[object]]) ->
 @pytest.mark.parametrize("table", ["events", "decisions"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET at = now()", "DELETE FROM {}", "TRUNCATE {}"])
 def test_the_past_is_immutable(event_store: DatabaseUrls, table: str, statement: str) -> None:
-    """Not even the owner of the tables changes an event or a decision; the service has not the right to try."""
+    """The owner of the tables cannot change an event or a decision, and the service lacks the privilege."""
 
     async def change(connection: asyncpg.Connection) -> None:
         await connection.execute(statement.format(table))
@@ -39,7 +39,7 @@ def test_the_past_is_immutable(event_store: DatabaseUrls, table: str, statement:
 
 
 def test_a_wallets_nth_event_happens_once(event_store: DatabaseUrls) -> None:
-    """UNIQUE (stream_id, version) refuses a second writer that thinks the version is still free."""
+    """UNIQUE (stream_id, version) rejects a second event with the same version."""
 
     async def twice(connection: asyncpg.Connection) -> None:
         await connection.execute(_EVENT, 1, 1)
@@ -50,7 +50,7 @@ def test_a_wallets_nth_event_happens_once(event_store: DatabaseUrls) -> None:
 
 
 def test_a_head_that_is_set_back_begins_an_epoch(event_store: DatabaseUrls) -> None:
-    """Whoever sets the head back, the log then says that it shares no more than that with earlier readers."""
+    """If the head is set back, a new epoch begins, and earlier readers share the log only up to the head."""
 
     async def set_back(connection: asyncpg.Connection) -> None:
         await connection.execute("UPDATE log_head SET position = 9")
@@ -66,7 +66,7 @@ def test_a_head_that_is_set_back_begins_an_epoch(event_store: DatabaseUrls) -> N
 
 
 def test_the_log_has_one_head(event_store: DatabaseUrls) -> None:
-    """There is exactly one row to lock, and the service can neither add nor remove any."""
+    """The head has exactly one row, and the service can neither add nor delete rows."""
 
     async def second(connection: asyncpg.Connection) -> None:
         await connection.execute("INSERT INTO log_head (position) VALUES (0)")

@@ -25,7 +25,7 @@ AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def test_a_sample_of_older_schemas_decodes_for_ever() -> None:
-    """Events written years ago become today's events; never change the sample, add to it."""
+    """Samples of older schemas can still be decoded. Add samples, but never change one."""
     events = [
         decode(old["type"], old["schema_version"], old["data"].encode())
         for old in json.loads(SAMPLE.read_text())
@@ -57,7 +57,7 @@ def test_a_sample_of_older_schemas_decodes_for_ever() -> None:
     ],
 )
 def test_an_event_decodes_to_what_was_encoded(event: Event) -> None:
-    """Encoding loses nothing, and writes today's schema."""
+    """An encoded event has the current schema version and decodes to the same event."""
     assert decode(*encode(event)) == event
     assert encode(event).schema_version == SCHEMA_VERSIONS[type(event)]
 
@@ -78,6 +78,6 @@ def test_an_event_decodes_to_what_was_encoded(event: Event) -> None:
 def test_what_is_not_understood_is_said_to_be_undecodable(
     name: str, schema_version: int, data: bytes
 ) -> None:
-    """Unknown types, schemas of the future and damaged data never become a guess."""
+    """Unknown types, future schema versions and damaged data raise UndecodableEvent."""
     with pytest.raises(UndecodableEvent):
         decode(name, schema_version, data)

@@ -1,4 +1,4 @@
-"""The write side and the projection when a database's primary changes, or refuses writes for a while."""
+"""Write side and projection, if a database's primary changes or temporarily rejects writes."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -27,7 +27,7 @@ def pair() -> Iterator[tuple[PostgresServer, PostgresServer]]:
 def service(
     pair: tuple[PostgresServer, PostgresServer], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[RunningService]:
-    """A command service; its event store is the first server, or with the mark `both` either one."""
+    """A command service on the first server, or with the mark `both` on either one."""
     first, second = pair
     url = first.service_url
     if getattr(request, "param", None) == "both":
@@ -48,7 +48,7 @@ async def write(service: RunningService, name: str) -> httpx.Response:
 async def test_service_writes_again_after_its_database_refused_writes(
     service: RunningService, pair: tuple[PostgresServer, PostgresServer]
 ) -> None:
-    """While the event store refuses writes the service says not ready; then it writes without a restart."""
+    """While the event store rejects writes, the service is not ready; then it writes without a restart."""
     await service.until_ready()
     assert (await write(service, "before")).status_code == 201
     pair[0].set_read_only(is_read_only=True, ends_sessions=False)
@@ -63,7 +63,7 @@ async def test_service_writes_again_after_its_database_refused_writes(
 
 
 async def assert_nothing_done(service: RunningService) -> None:
-    """A command is answered as certainly not done."""
+    """Asserts that a command is answered as not done."""
     refused = await write(service, "meanwhile")
     assert (refused.status_code, refused.json()["type"]) == (503, "/problems/shard-unavailable")
 
@@ -72,7 +72,7 @@ async def assert_nothing_done(service: RunningService) -> None:
 async def test_service_follows_the_primary_among_the_servers_of_its_address(
     service: RunningService, pair: tuple[PostgresServer, PostgresServer]
 ) -> None:
-    """When the first server of the address refuses writes, the next command goes to the second."""
+    """If the first server of the address rejects writes, the next command goes to the second."""
     await service.until_ready()
     assert (await write(service, "on-the-first")).status_code == 201
     pair[0].set_read_only(is_read_only=True, ends_sessions=False)

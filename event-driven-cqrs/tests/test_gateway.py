@@ -1,4 +1,4 @@
-"""The gateway: where a request ends, which clients' mistakes concern others, and what becomes of streams."""
+"""The gateway: the end of a request, isolation between clients, and streams."""
 
 import http.client
 import json
@@ -24,25 +24,25 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 CHUNKED = b"Transfer-Encoding: chunked"
 PATIENCE_S = 20.0
 AT_ONCE_S = 5.0
-"""Far below the 15 s after which the gateway gives up on a service."""
+"""Far below the gateway's timeout for a service (15 s)."""
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[RunningStack]:
-    """One stack for all of these."""
+    """One stack for all tests of this module."""
     with running_stack("cqrs") as running:
         yield running
 
 
 @pytest.fixture
 def port(stack: RunningStack) -> int:
-    """The gateway's."""
+    """The gateway's port."""
     return port_of(stack.base_url)
 
 
 @pytest.fixture
 def wallet(port: int) -> str:
-    """A wallet that readers see."""
+    """Opens a wallet and waits until readers see it."""
     account = f"w-{uuid.uuid4()}"
     status, document = call(port, "POST", "/wallets", account)
     assert status == 201
@@ -51,14 +51,14 @@ def wallet(port: int) -> str:
 
 
 def port_of(url: str) -> int:
-    """The port in a URL."""
+    """Returns the port in a URL."""
     port = urlsplit(url).port
     assert port is not None
     return port
 
 
 def call(port: int, method: str, path: str, account: str | None = None) -> tuple[int, dict[str, object]]:
-    """One request on a connection of its own; with an account, one that opens it."""
+    """Sends one request on a new connection. With an account, the request opens it."""
     body = None if account is None else json.dumps({"accountId": account, "currency": "USD"})
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
@@ -71,7 +71,7 @@ def call(port: int, method: str, path: str, account: str | None = None) -> tuple
 
 
 def streams(stack: RunningStack) -> int:
-    """How many streams the query service says it serves."""
+    """Returns the number of streams that the query service reports."""
     (query,) = (part for part in stack.components if part.kind == "query")
     with urllib.request.urlopen(f"{query.url}/metrics", timeout=PATIENCE_S) as answer:  # noqa: S310 - our own
         found = re.search(r"^wallet_balance_streams (\S+)$", answer.read().decode(), re.MULTILINE)
@@ -80,7 +80,7 @@ def streams(stack: RunningStack) -> int:
 
 
 def wait_for_streams(stack: RunningStack, number: int) -> None:
-    """Returns when that many are served."""
+    """Waits until the query service reports this number of streams."""
     end = time.monotonic() + AT_ONCE_S
     while (served := streams(stack)) != number:
         assert time.monotonic() < end, f"{served} streams are served, not {number}"
@@ -89,7 +89,7 @@ def wait_for_streams(stack: RunningStack, number: int) -> None:
 
 @pytest.mark.parametrize("order", [1, -1], ids=["length first", "coding first"])
 def test_gateway_closes_the_connection_after_a_chunked_request(port: int, order: int) -> None:
-    """What follows a chunked request is not executed, because another program may take it for a part of the body."""
+    """Data after a chunked request is not executed, because another program may count it as part of the body."""
     account = f"w-{uuid.uuid4()}"
     opening = json.dumps({"accountId": account, "currency": "USD"}).encode()
     body = b"0\r\n\r\n" + head("POST", "/wallets", len(opening)) + opening
@@ -101,7 +101,7 @@ def test_gateway_closes_the_connection_after_a_chunked_request(port: int, order:
 
 @contextmanager
 def clients_that_break_off(port: int) -> Iterator[None]:
-    """Requests whose bodies are cut off or no chunks, one after the other."""
+    """Sends requests with incomplete bodies or invalid chunks, one after the other."""
     stop = threading.Event()
 
     def send() -> None:
@@ -120,14 +120,14 @@ def clients_that_break_off(port: int) -> Iterator[None]:
 
 
 def test_gateway_keeps_a_service_whose_clients_break_off(port: int) -> None:
-    """Clients that break off in their bodies do not make a service unavailable to others."""
+    """Clients that abort within a body do not make a service unavailable to others."""
     with clients_that_break_off(port):
         for _ in range(100):
             assert call(port, "POST", "/wallets", f"w-{uuid.uuid4()}")[0] == 201
 
 
 def test_head_of_a_stream_takes_no_place(stack: RunningStack, port: int, wallet: str) -> None:
-    """HEAD of a stream is answered at once, holds no place among the streams, and stalls no other request."""
+    """HEAD of a stream is answered at once, does not count as a stream, and blocks no other request."""
     begin = time.monotonic()
     for _ in range(30):
         assert call(port, "HEAD", f"/wallets/{wallet}/balance/stream") == (200, {})
@@ -137,7 +137,7 @@ def test_head_of_a_stream_takes_no_place(stack: RunningStack, port: int, wallet:
 
 
 def test_stream_frees_its_place_when_its_client_leaves(stack: RunningStack, port: int, wallet: str) -> None:
-    """A stream ends with its client's connection, also if the client had sent another request ahead."""
+    """A stream ends with its client's connection, even if the client has already sent another request."""
     request = head("GET", f"/wallets/{wallet}/balance/stream", None)
     with ExitStack() as clients:
         for ahead in (b"", request):
@@ -147,7 +147,7 @@ def test_stream_frees_its_place_when_its_client_leaves(stack: RunningStack, port
 
 
 def test_incomplete_requests_time_out_at_the_gateway(port: int) -> None:
-    """The gateway closes idle connections and half heads after 10 s; half a body is answered with 408."""
+    """The gateway closes idle connections and incomplete heads after 10 s; an incomplete body gets 408."""
     with (
         Client(port) as idle,
         Client(port) as half_head,
@@ -164,7 +164,7 @@ def test_incomplete_requests_time_out_at_the_gateway(port: int) -> None:
 
 
 def test_gateway_closes_idle_connections_before_the_service_does() -> None:
-    """A service that closed first would reset a request on its way."""
+    """The gateway closes idle connections first, because a service that does would reset a request in transit."""
     found = re.search(r"^\s*keepalive (\d+)s$", (checkout() / CADDYFILE).read_text(), re.MULTILINE)
     assert found is not None
     assert int(found[1]) < DRAIN_KEEP_ALIVE_S < KEEP_ALIVE_S

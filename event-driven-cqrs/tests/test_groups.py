@@ -1,4 +1,4 @@
-"""Following the log: whatever comes late, twice, out of order or not at all, each event counts once and in order."""
+"""Late, repeated, unordered or lost groups: each event counts once and in order."""
 
 from uuid import uuid4
 
@@ -17,17 +17,17 @@ HEAD = EVENTS[-1].position
 
 
 def test_what_follows_is_taken() -> None:
-    """The groups of a log, one after the other, are its events."""
+    """Consecutive groups give all events of the log."""
     assert follow(Checkpoint(0), GROUPS) == Stretch(HEAD, MINE)
 
 
 def test_what_the_checkpoint_covers_is_skipped() -> None:
-    """A duplicate has no effect."""
+    """Events that the checkpoint covers are skipped."""
     assert follow(Checkpoint(HEAD), GROUPS) == Stretch(HEAD, [])
 
 
 def test_a_group_is_taken_from_where_the_checkpoint_stands() -> None:
-    """A group that overlaps the checkpoint counts only beyond it."""
+    """If a group overlaps the checkpoint, only the events after the checkpoint count."""
     whole = Group(0, HEAD, MINE)
     middle = MINE[len(MINE) // 2].position
     assert follow(Checkpoint(middle), [whole]) == Stretch(
@@ -36,17 +36,17 @@ def test_a_group_is_taken_from_where_the_checkpoint_stands() -> None:
 
 
 def test_a_missing_group_is_a_gap() -> None:
-    """What is in between must be read from the event store first."""
+    """If a group is missing, the result is a gap to read from the event store."""
     assert follow(Checkpoint(GROUPS[0].head), GROUPS[2:3]) == Gap(GROUPS[0].head, GROUPS[2].after)
 
 
 def test_a_heartbeat_tells_of_a_gap_too() -> None:
-    """Also the last message of all may be the one that was lost."""
+    """If the last message is lost, the next heartbeat reveals the gap."""
     assert follow(Checkpoint(HEAD - 1), [Group(HEAD, HEAD, [])]) == Gap(HEAD - 1, HEAD)
 
 
 def test_group_of_another_epoch_is_not_followed() -> None:
-    """A group says in which epoch of the log it was read; in another one its positions mean other events."""
+    """A group of another epoch is not applied, because its positions mean other events."""
     before, now = uuid4(), uuid4()
     checkpoint = Checkpoint(0, before)
     assert follow(checkpoint, [Group(0, HEAD, MINE, now)]) == OtherLog(checkpoint)
@@ -54,13 +54,13 @@ def test_group_of_another_epoch_is_not_followed() -> None:
 
 
 def test_heartbeat_below_the_checkpoint_is_not_followed() -> None:
-    """A log that ends before what was read of it has lost events."""
+    """A heartbeat below the checkpoint is not applied, because the log may have lost events."""
     assert follow(Checkpoint(HEAD), [Group(HEAD - 1, HEAD - 1, [])]) == OtherLog(Checkpoint(HEAD))
 
 
 @given(st.lists(st.sampled_from(GROUPS), max_size=30), st.data())
 def test_any_delivery_comes_to_the_same(delivered: list[Group], data: st.DataObject) -> None:
-    """Duplicates, losses and any order, in batches of any size: the events applied are a beginning of the log."""
+    """With duplicates, losses, any order and any batch size, the applied events are a prefix of the log."""
     position, applied = 0, []
     while delivered:
         size = data.draw(st.integers(1, len(delivered)))

@@ -1,4 +1,4 @@
-"""What waiting costs the query service: readers of a position that is not there yet, and streams without changes."""
+"""The idle cost of the query service: readers that wait for a position, and streams without changes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ UNREACHABLE = 10**9
 async def query_service(
     event_store: DatabaseUrls, read_shards: list[DatabaseUrls], redis: RedisServer, log: Path
 ) -> AsyncIterator[tuple[RunningService, aiohttp.ClientSession]]:
-    """The service on a read model with these wallets, and a client of it."""
+    """Starts the service on a read model with these wallets, and a client."""
     for number, urls in enumerate(read_shards):
         names = [name for name in WALLETS if partition_of(name, 2) == number]
         await query(urls.owner, OPEN, names)
@@ -46,13 +46,13 @@ async def query_service(
 
 
 def cpu_s(service: RunningService) -> float:
-    """CPU time that the service's process has used so far."""
+    """Returns the CPU seconds that the service's process has used."""
     used = psutil.Process(service.process.pid).cpu_times()
     return float(used.user + used.system)
 
 
 async def transactions(shard: DatabaseUrls) -> int:
-    """Transactions that this database has seen; its sessions report them within a second."""
+    """Returns the transactions of this database. Sessions report them within a second."""
     await asyncio.sleep(1.5)
     sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
     return int((await query(shard.owner, sql))[0][0])
@@ -65,7 +65,7 @@ async def test_waiting_for_an_unreachable_position_costs_next_to_nothing(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The database is looked at some ten times a second for all readers that wait together."""
+    """All waiting readers share about ten reads of the position per second."""
     async with query_service(event_store, read_shards, redis_server, tmp_path / "log") as (service, user):
         before, used_s = await transactions(read_shards[0]), cpu_s(service)
         path = f"/wallets/{SHARD_0}/balance?min_position={UNREACHABLE}"
@@ -78,7 +78,7 @@ async def test_waiting_for_an_unreachable_position_costs_next_to_nothing(
         used_s = cpu_s(service) - used_s
         looks = await transactions(read_shards[0]) - before
     with capsys.disabled():
-        print(f"\n3 readers wait: {used_s / WATCHED_S:.1%} of a core, {looks} transactions")  # noqa: T201 -- its figures
+        print(f"\n3 readers wait: {used_s / WATCHED_S:.1%} of a core, {looks} transactions")  # noqa: T201 -- prints the measured figures
     assert statuses == [503, 503, 503]
     assert looks < 40 * WATCHED_S
 
@@ -90,12 +90,12 @@ async def test_idle_streams_cost_little(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Streams share one timer and read nothing while the checkpoint stays: far below 5 % of a core, of CPU time."""
+    """Idle streams share one timer and read nothing, so they use less than 5 % of a core."""
     async with query_service(event_store, read_shards, redis_server, tmp_path / "log") as (service, user):
         responses = await asyncio.gather(*[user.get(f"/wallets/{name}/balance/stream") for name in WALLETS])
         for response in responses:
             await response.content.readuntil(b"\n\n")
-        await asyncio.sleep(1)  # Redis has all subscriptions by then
+        await asyncio.sleep(1)  # by then Redis has all subscriptions
         used_s = cpu_s(service)
         await asyncio.sleep(WATCHED_S)
         share = (cpu_s(service) - used_s) / WATCHED_S
@@ -103,5 +103,5 @@ async def test_idle_streams_cost_little(
             await response.content.readuntil(b": alive\n\n")
             response.close()
     with capsys.disabled():
-        print(f"\n{STREAMS} idle streams: {share:.1%} of a core")  # noqa: T201 -- the figure to look at
+        print(f"\n{STREAMS} idle streams: {share:.1%} of a core")  # noqa: T201 -- prints the measured figure
     assert share < 0.05

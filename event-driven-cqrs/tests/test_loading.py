@@ -1,4 +1,4 @@
-"""Loading wallets that are not in memory: bounded at a time, never lost, and cheaper the next time."""
+"""Loading wallets that are not in memory, in bounded chunks that are kept and make the next load faster."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ NAMES = [f"cold-{n}" for n in range(WALLETS)]
 
 
 async def seed(event_store: DatabaseUrls, wallets: int = WALLETS, events: int = EVENTS) -> None:
-    """Writes wallets whose every event but the first is a deposit of 1 micro, without any snapshot."""
+    """Writes wallets without snapshots. Every event except the opening is a deposit of 1 micro."""
     await query(
         event_store.owner,
         f"""WITH made AS (
@@ -39,7 +39,7 @@ async def seed(event_store: DatabaseUrls, wallets: int = WALLETS, events: int = 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 50)), max_size=20), st.integers(1, 30))
 def test_chunks_are_the_tails_in_bounded_pieces(lengths: list[tuple[int, int]], events_max: int) -> None:
-    """Every event of every tail is read once and in order, never more than the bound at a time."""
+    """Chunks contain every event once and in order, and never more than the bound."""
     tails = [Tail(f"w{n}", after, after + length) for n, (after, length) in enumerate(lengths)]
     pieces = list(chunks(tails, events_max))
     assert all(sum(t.until - t.after for t in piece) <= events_max for piece in pieces)
@@ -49,7 +49,7 @@ def test_chunks_are_the_tails_in_bounded_pieces(lengths: list[tuple[int, int]], 
 
 
 async def until_decided(one: Replica, pairs: Sequence[tuple[str, str]], rounds_max: int) -> int:
-    """Sends a transfer for each pair, and again while its wallets are not loaded; the rounds that this took."""
+    """Repeats a transfer for each pair until its wallets are loaded; returns the number of rounds."""
     waiting = [transfer(payer, payee, 1) for payer, payee in pairs]
     known = 0
     for number in range(1, rounds_max + 1):
@@ -67,7 +67,7 @@ async def until_decided(one: Replica, pairs: Sequence[tuple[str, str]], rounds_m
 async def test_cold_start_keeps_what_each_batch_loaded(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A load that is out of time leaves its wallets in memory, so that a large cold start ends."""
+    """If a load reaches its time limit, its wallets stay in memory, so that a large cold start ends."""
     monkeypatch.setattr(loading, "EVENTS_MAX", 1000)
     monkeypatch.setattr(loading, "LOAD_TIME_S", 0.0)
     await seed(event_store)
@@ -82,7 +82,7 @@ async def test_cold_start_keeps_what_each_batch_loaded(
 async def test_load_of_many_events_keeps_a_snapshot(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next replica folds none of them again; also of a stream that is longer than one load."""
+    """After a load of many events there is a snapshot, so the next replica does not fold them again."""
     monkeypatch.setattr(loading, "EVENTS_MAX", 1000)
     monkeypatch.setattr(loading, "LOAD_TIME_S", 0.0)
     await seed(event_store, wallets=2, events=5000)
@@ -104,7 +104,7 @@ async def test_load_of_many_events_keeps_a_snapshot(
 
 @pytest.mark.slow
 async def test_failed_batch_keeps_the_wallets_in_memory(event_store: DatabaseUrls) -> None:
-    """An append that Postgres certainly did not do changes no wallet, so none is loaded again."""
+    """If Postgres rolls back a batch, the wallets stay in memory."""
     await seed(event_store, wallets=2, events=10)
     async with replica(event_store.service) as one:
         assert isinstance(await one.perform(transfer(NAMES[0], NAMES[1], 1)), Decided)
@@ -119,7 +119,7 @@ async def test_failed_batch_keeps_the_wallets_in_memory(event_store: DatabaseUrl
 async def test_command_is_not_taken_before_its_wallets_are_loaded(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A deadline that falls into a load is known to leave nothing done, and nothing is done after it."""
+    """If the deadline passes during a load, the command is withdrawn and never done."""
     monkeypatch.setattr(loading, "EVENTS_MAX", 10)
     monkeypatch.setattr(loading, "LOAD_TIME_S", 60.0)
     await seed(event_store, wallets=2, events=5000)
@@ -136,7 +136,7 @@ async def test_command_is_not_taken_before_its_wallets_are_loaded(
 async def test_deadline_while_loading_is_answered_as_not_done(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing was sent to the event store, so the client learns that it may simply send it again."""
+    """If the deadline passes during a load, the client learns that nothing was done."""
     monkeypatch.setattr(loading, "EVENTS_MAX", 10)
     monkeypatch.setattr(loading, "LOAD_TIME_S", 0.0)
     await seed(event_store, wallets=2, events=5000)

@@ -1,4 +1,4 @@
-"""Batches on a real event store: what is decided, what is remembered, and what replicas do together."""
+"""Batches on a real event store: decisions, idempotency, and several replicas."""
 
 import asyncio
 import itertools
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_transfer_is_two_events_and_one_decision(event_store: DatabaseUrls) -> None:
-    """Both events carry the transaction's id, at consecutive positions, and the decision names them."""
+    """A transfer's events have its transaction id and consecutive positions, and its decision names them."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         decided = await one.perform(paid := transfer("alice", "bob", 40))
@@ -61,7 +61,7 @@ async def test_a_transfer_is_two_events_and_one_decision(event_store: DatabaseUr
 
 
 async def test_a_refusal_is_remembered_and_appends_nothing(event_store: DatabaseUrls) -> None:
-    """The decision has the reason, the wallet that refused, and the head it was decided at."""
+    """A refusal is stored with its reason, wallet and the log's head, and appends no event."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 10)])
         refused = await one.perform(transfer("alice", "nobody", 5))
@@ -78,7 +78,7 @@ async def test_a_refusal_is_remembered_and_appends_nothing(event_store: Database
 async def test_a_key_is_answered_with_its_first_decision(
     event_store: DatabaseUrls, same_batch: bool, restart: bool
 ) -> None:
-    """Success and refusal alike, in the batch of the first or later, also by a replica that never saw the first."""
+    """Any replica answers a repeated key with the first decision, success or refusal, in any batch."""
     first = [transfer("alice", "bob", 40, "key-1"), transfer("alice", "bob", 999, "key-2")]
     again = [transfer("alice", "bob", 40, "key-1"), transfer("alice", "bob", 999, "key-2")]
     other = transfer("alice", "bob", 41, "key-1")
@@ -97,7 +97,7 @@ async def test_a_key_is_answered_with_its_first_decision(
 
 
 async def test_keys_belong_to_the_paying_wallet(event_store: DatabaseUrls) -> None:
-    """Two payers may use the same key; of a deposit it is the wallet that gets it."""
+    """Two payers may use the same key. The key of a deposit belongs to the receiving wallet."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob", 100)])
         outcomes = await one.perform_all([transfer("alice", "bob", 1, "k"), transfer("bob", "alice", 2, "k")])
@@ -107,7 +107,7 @@ async def test_keys_belong_to_the_paying_wallet(event_store: DatabaseUrls) -> No
 
 
 async def test_what_is_sent_again_is_not_done_again(event_store: DatabaseUrls) -> None:
-    """A submission that is resent finds its own decision, in the log or in the same batch."""
+    """A resent submission gets its first decision, from the log or from the same batch."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         paid = transfer("alice", "bob", 40)
@@ -118,7 +118,7 @@ async def test_what_is_sent_again_is_not_done_again(event_store: DatabaseUrls) -
 
 
 async def test_a_status_a_wallet_already_has_appends_nothing(event_store: DatabaseUrls) -> None:
-    """The answer is the wallet as it stands, at the head that was seen."""
+    """If the wallet already has the status, nothing is appended, and the outcome has the wallet and the head."""
     async with replica(event_store.service) as one:
         await one.perform(opening("alice"))
         outcomes = await one.perform_all(
@@ -147,7 +147,7 @@ async def test_a_status_a_wallet_already_has_appends_nothing(event_store: Databa
 
 
 def outcome_name(outcome: Outcome) -> str:
-    """An outcome as the model says it."""
+    """Returns an outcome in the model's terms."""
     if isinstance(outcome, Decided):
         return f"{outcome.reason} {outcome.refused_by}" if outcome.reason else "done"
     if isinstance(outcome, Refused):
@@ -157,13 +157,13 @@ def outcome_name(outcome: Outcome) -> str:
 
 
 def renamed(command: Command, suffix: str) -> Command:
-    """The same command on wallets of this run's own."""
+    """Returns the same command on wallets with names of this run."""
     names = {m: v + suffix for m, v in asdict(command).items() if m.endswith("account") or m == "account_id"}
     return replace(command, **names)
 
 
 def item(command: Command) -> Item:
-    """The command as it is submitted."""
+    """Returns the command as it is submitted."""
     if isinstance(command, TransferMoney | OpenWallet | Deposit) or hasattr(command, "currency"):
         return submission(command)  # type: ignore[arg-type] # what has a currency moves money
     return command  # type: ignore[return-value] # and the rest are status commands
@@ -187,7 +187,7 @@ def test_batches_do_what_the_model_does(
     replicas: int,
     snapshot_every: int,
 ) -> None:
-    """Whatever the size of batches, the replica, the repetitions, and the distance of snapshots."""
+    """With any batch size, replica, retries and snapshot interval, outcomes and wallets equal the model's."""
     suffix = f"-{next(_runs)}"
     asyncio.run(
         _assert_does_as_the_model(event_store.service, suffix, drawn, batch_max, replicas, snapshot_every)
@@ -226,7 +226,7 @@ async def _assert_does_as_the_model(
 
 
 async def _in_pieces(replicas: Sequence[Replica], items: Sequence[Item]) -> list[Outcome]:
-    """The items in order, piece by piece, each by the next replica."""
+    """Performs the items in order, in pieces on alternating replicas."""
     outcomes: list[Outcome] = []
     size = max(1, len(items) // (2 * len(replicas)))
     for number, start in enumerate(range(0, len(items), size)):
@@ -238,7 +238,7 @@ async def _in_pieces(replicas: Sequence[Replica], items: Sequence[Item]) -> list
 async def test_a_hot_wallet_is_decided_in_order_within_a_batch(
     event_store: DatabaseUrls, batch_max: int
 ) -> None:
-    """A thousand transfers race for money that is enough for half of them: the first half gets it."""
+    """If a wallet has money for half of a thousand transfers, the first half succeeds at any batch size."""
     async with replica(event_store.service, batch_max=batch_max) as one:
         await one.perform_all([opening("hot", 500), opening("bob")])
         outcomes = await one.perform_all([transfer("hot", "bob", 1) for _ in range(1000)])
@@ -253,7 +253,7 @@ async def test_a_hot_wallet_is_decided_in_order_within_a_batch(
 async def test_replicas_share_a_hot_wallet_without_losing_anything(
     event_store: DatabaseUrls, count: int
 ) -> None:
-    """They pay back and forth between the same two wallets: none fails another, and every effect is there."""
+    """If replicas transfer between the same two wallets, all transfers succeed and none is lost."""
     each = 400
     async with AsyncExitStack() as stack:
         all_replicas = [
@@ -274,7 +274,7 @@ async def test_replicas_share_a_hot_wallet_without_losing_anything(
 
 
 async def test_racing_replicas_never_overdraw(event_store: DatabaseUrls) -> None:
-    """Two replicas race for the same money: exactly what was there is paid."""
+    """If two replicas spend the same balance, exactly the balance is spent."""
     async with (
         replica(event_store.service, batch_max=5) as one,
         replica(event_store.service, batch_max=5) as two,
@@ -288,7 +288,7 @@ async def test_racing_replicas_never_overdraw(event_store: DatabaseUrls) -> None
 
 
 async def test_the_same_key_at_two_replicas_is_one_transfer(event_store: DatabaseUrls) -> None:
-    """Keys are looked for under the lock, so a duplicate at another replica finds the first."""
+    """The same key at two replicas is one transfer, because keys are looked up under the lock."""
     async with replica(event_store.service) as one, replica(event_store.service) as two:
         await one.perform_all([opening("alice", 100), opening("bob")])
         for number in range(20):
@@ -303,7 +303,7 @@ async def test_the_same_key_at_two_replicas_is_one_transfer(event_store: Databas
 async def test_a_replica_that_was_left_far_behind_begins_anew(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It does not read everything it missed while the others wait for the lock; sent again, a command is done once."""
+    """A replica far behind clears its cache instead of blocking others, and a retried command is done once."""
     monkeypatch.setattr("wallet_cqrs.command.log_writer.CATCH_UP_MAX", 10)
     async with replica(event_store.service) as busy, replica(event_store.service) as idle:
         await idle.perform_all([opening("alice", 100), opening("bob")])
@@ -323,7 +323,7 @@ async def test_a_replica_that_was_left_far_behind_begins_anew(
 async def test_lagging_replica_catches_up_before_it_takes_the_lock(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it reads what it missed, others append; it then decides on all of that."""
+    """Others can append while a lagging replica catches up, and the replica decides on all their events."""
     monkeypatch.setattr("wallet_cqrs.command.log_writer.CATCH_UP_LOCKED_MAX", 10)
     appended = Store.appended
     async with replica(event_store.service) as busy, replica(event_store.service) as idle:
@@ -346,7 +346,7 @@ async def test_lagging_replica_catches_up_before_it_takes_the_lock(
 
 
 async def test_outage_of_the_event_store_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """However many clients try however often, nothing else is logged before the event store is back."""
+    """During an outage of the event store, the log has one line, however many commands fail."""
     request = TransferRequest("alice", "bob", 1, "USD")
     async with replica("postgresql://nobody@127.0.0.1:1/none") as one:
         payments = Payments(one.writer, 0.5)
@@ -360,7 +360,7 @@ async def test_outage_of_the_event_store_is_one_line_in_the_log(caplog: pytest.L
 
 
 async def test_a_log_that_was_set_back_is_not_appended_to_from_memory(event_store: DatabaseUrls) -> None:
-    """A replica decides on what is in the log, not on what it remembers, though no new epoch says that they differ."""
+    """If the log is set back without a new epoch, a replica decides on the log, not on its cache."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         await one.perform(transfer("alice", "bob", 40))
@@ -378,7 +378,7 @@ async def test_a_log_that_was_set_back_is_not_appended_to_from_memory(event_stor
 async def test_a_replica_does_not_decide_from_a_log_that_was_set_back_and_grew_again(
     event_store: DatabaseUrls,
 ) -> None:
-    """A replica whose wallets are of another epoch drops them, also if the log is longer than it was."""
+    """If the log was set back and grew again, a replica drops its wallets, because they have another epoch."""
     async with replica(event_store.service) as stale, replica(event_store.service) as other:
         await stale.perform_all([opening("alice", 100), opening("bob")])
         await stale.perform(transfer("alice", "bob", 90))
@@ -393,7 +393,7 @@ async def test_a_replica_does_not_decide_from_a_log_that_was_set_back_and_grew_a
 
 
 async def test_wallets_are_dropped_with_the_connection_they_came_by(event_store: DatabaseUrls) -> None:
-    """A new connection may lead to another server with an older log, so no wallet outlives its connection."""
+    """A new connection clears the cache, because it may lead to a server with an older log."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         known = one.cache.origin
@@ -410,7 +410,7 @@ async def test_wallets_are_dropped_with_the_connection_they_came_by(event_store:
 
 
 async def test_a_snapshot_of_a_lost_event_is_not_read(event_store: DatabaseUrls) -> None:
-    """A snapshot that was left behind must not bring lost money back."""
+    """A snapshot of a lost event is ignored, because it would bring back lost money."""
     async with replica(event_store.service, snapshot_every=2) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         await one.perform(transfer("alice", "bob", 90))
@@ -420,7 +420,7 @@ async def test_a_snapshot_of_a_lost_event_is_not_read(event_store: DatabaseUrls)
 
 
 async def test_a_snapshot_of_a_lost_event_is_not_written(event_store: DatabaseUrls) -> None:
-    """Snapshots are written late, perhaps after the log has lost their events."""
+    """If the log lost an event before its snapshot is written, the snapshot is not written."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         await one.perform(transfer("alice", "bob", 90))
@@ -432,7 +432,7 @@ async def test_a_snapshot_of_a_lost_event_is_not_written(event_store: DatabaseUr
 
 
 async def set_back(event_store: DatabaseUrls, position: int) -> None:
-    """The event store as it was at that position, as a backup has it."""
+    """Restores the event store to this position, as from a backup."""
     for sql in (
         "ALTER TABLE events DISABLE TRIGGER events_are_immutable",
         "ALTER TABLE decisions DISABLE TRIGGER decisions_are_immutable",
@@ -446,7 +446,7 @@ async def set_back(event_store: DatabaseUrls, position: int) -> None:
 
 
 async def test_a_command_the_store_cannot_take_fails_alone(event_store: DatabaseUrls) -> None:
-    """One that breaks the append is found by halving; the others of its batch are done."""
+    """If the store rejects a command, halving isolates it, and the rest of the batch is done."""
     broken = replace(transfer("alice", "bob", 1), key="no text\0")
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
@@ -460,7 +460,7 @@ async def test_a_command_the_store_cannot_take_fails_alone(event_store: Database
 
 
 async def test_a_stream_that_cannot_be_read_fails_alone(event_store: DatabaseUrls) -> None:
-    """A damaged event stops its own wallet, loudly, and no other."""
+    """A damaged event fails commands on its wallet with a logged error, and no others."""
     await query(
         event_store.owner,
         """WITH moved AS (UPDATE log_head SET position = 1)
@@ -474,7 +474,7 @@ async def test_a_stream_that_cannot_be_read_fails_alone(event_store: DatabaseUrl
 
 
 async def test_time_never_runs_backwards_within_a_wallet(event_store: DatabaseUrls) -> None:
-    """After the clock was set back, a wallet's next event takes the time of the one before."""
+    """If the clock was set back, a wallet's next event has the time of the previous one."""
     async with replica(event_store.service) as one:
         await one.perform(opening("alice", 5))
     await query(
@@ -491,7 +491,7 @@ async def test_time_never_runs_backwards_within_a_wallet(event_store: DatabaseUr
 
 
 async def test_snapshots_are_every_nth_version_and_say_what_the_events_say(event_store: DatabaseUrls) -> None:
-    """However large the batch; and with its snapshots removed a wallet loads the same."""
+    """Every nth version has a snapshot, and a wallet loads equally with and without snapshots."""
     async with replica(event_store.service, snapshot_every=10) as one:
         await one.perform_all([opening("alice", 1000), opening("bob")])
         await one.perform_all([transfer("alice", "bob", 1) for _ in range(95)])
@@ -508,7 +508,7 @@ async def test_snapshots_are_every_nth_version_and_say_what_the_events_say(event
 
 
 async def test_a_bounded_cache_forgets_wallets_and_loads_them_again(event_store: DatabaseUrls) -> None:
-    """A cache of three wallets serves fifty as correctly as one of a thousand."""
+    """A cache of three wallets gives correct decisions on fifty wallets."""
     chance = random.Random(7)
     names = [f"w{n}" for n in range(50)]
     async with replica(event_store.service, wallets_max=3, batch_max=10) as one:

@@ -9,7 +9,7 @@ from wallet_cqrs.messages import EventMessage, Group, UndecodableMessage, decode
 
 
 def test_a_group_decodes_to_what_was_encoded() -> None:
-    """Ids, bytes and times to the microsecond survive the way through the broker."""
+    """An encoded group decodes to the same ids, bytes and times in microseconds."""
     at = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
     event = EventMessage(7, "alice", 1, "WalletOpened", 1, uuid4(), b'{"currency":"USD"}', at)
     frozen = EventMessage(9, "alice", 2, "WalletFrozen", 1, None, b"{}", at)
@@ -19,7 +19,7 @@ def test_a_group_decodes_to_what_was_encoded() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\x00", b"\x93\x01\x02\xc0", b"\x93\x01\x02\x91\x90"])
 def test_what_is_no_group_is_said_to_be_undecodable(body: bytes) -> None:
-    """Poison is recognised as such."""
+    """A message that is not a group raises UndecodableMessage."""
     with pytest.raises(UndecodableMessage):
         decode(body)
 
@@ -30,7 +30,7 @@ def test_what_is_no_group_is_said_to_be_undecodable(body: bytes) -> None:
 def test_a_group_is_undecodable_if_its_positions_are_out_of_order(
     after: int, head: int, positions: list[int]
 ) -> None:
-    """Events lie between the group's two positions, in ascending order."""
+    """A group is undecodable unless its events are in order and between its two positions."""
     at = datetime(2026, 1, 31, tzinfo=UTC)
     events = [EventMessage(n, "alice", 1, "WalletFrozen", 1, None, b"{}", at) for n in positions]
     with pytest.raises(UndecodableMessage):
@@ -39,5 +39,5 @@ def test_a_group_is_undecodable_if_its_positions_are_out_of_order(
 
 @given(st.text("abcdefgh0123456789", min_size=1), st.integers(1, 16))
 def test_every_stream_has_one_partition(stream_id: str, partitions: int) -> None:
-    """A partition is always one of those that are there."""
+    """Every stream has exactly one of the existing partitions."""
     assert 0 <= partition_of(stream_id, partitions) < partitions

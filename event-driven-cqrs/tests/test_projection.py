@@ -1,4 +1,4 @@
-"""The projection on real databases: each event once, with its checkpoint; poison stands still; Redis by version."""
+"""The projection on real databases: each event once with its checkpoint, poison events, entries in Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ PARTITIONS = 2
 
 
 class Bench:
-    """One partition's projector on databases of its own."""
+    """One partition's projector on its own databases."""
 
     def __init__(self, projector: Projector, store: Store, redis: "Redis", url: str) -> None:
         self.projector = projector
@@ -36,7 +36,7 @@ class Bench:
         self._url = url
 
     async def rows(self, table: str) -> list[tuple[object, ...]]:
-        """All rows of a table of the live model, by their key."""
+        """Returns all rows of a table of the live model in key order."""
         connection = await asyncpg.connect(self._url, server_settings={"search_path": "read_model"})
         try:
             return [tuple(row) for row in await connection.fetch(f"SELECT * FROM {table} ORDER BY 1, 2")]  # noqa: S608
@@ -44,7 +44,7 @@ class Bench:
             await connection.close()
 
     async def entry(self, account: str) -> tuple[int, int]:
-        """Version and position of a wallet's entry in Redis."""
+        """Returns version and position of a wallet's entry in Redis."""
         raw = await self.redis.get(cache_key(account))
         assert isinstance(raw, bytes)
         entry = parse_entry(raw)
@@ -55,7 +55,7 @@ class Bench:
 async def bench(
     event_store: DatabaseUrls, shard: DatabaseUrls, redis_server: RedisServer, partition: int = 0
 ) -> AsyncIterator[Bench]:
-    """A projector of one partition, as the service wires it."""
+    """Builds a projector of one partition, as the service does."""
     redis = Redis.from_url(redis_server.url)
     async with open_pool(event_store.service, "test") as pool, Store(shard.service) as store, redis:
         await redis.flushall()
@@ -67,18 +67,18 @@ async def bench(
 async def a_bench(
     event_store: DatabaseUrls, read_shards: list[DatabaseUrls], redis_server: RedisServer
 ) -> AsyncIterator[Bench]:
-    """Partition 0."""
+    """The projector of partition 0."""
     async with bench(event_store, read_shards[0], redis_server) as made:
         yield made
 
 
 def mine(events: list[EventMessage]) -> list[EventMessage]:
-    """The events of partition 0."""
+    """Returns the events of partition 0."""
     return [event for event in events if partition_of(event.stream_id, PARTITIONS) == 0]
 
 
 async def assert_is(made: Bench, told: Story) -> None:
-    """The read model is exactly what the events say."""
+    """Asserts that the read model equals the fold of the events."""
     assert await made.rows("wallets") == wallet_rows(told, 0)
     postings = await made.rows("postings")
     assert len(postings) == len({row[:2] for row in postings})
@@ -88,7 +88,7 @@ async def assert_is(made: Bench, told: Story) -> None:
 
 
 async def test_a_log_becomes_the_read_model(a_bench: Bench) -> None:
-    """Group after group; and the wallets are shown in Redis at the position they reflect."""
+    """The projection writes groups to the read model, and the balances with their position to Redis."""
     told = story()
     for group in groups(told.events, 0):
         await a_bench.projector.project([group])
@@ -100,7 +100,7 @@ async def test_a_log_becomes_the_read_model(a_bench: Bench) -> None:
 
 
 async def test_redelivered_groups_change_nothing(a_bench: Bench) -> None:
-    """At least once from the broker is exactly once in the read model."""
+    """If the broker redelivers groups, the read model does not change."""
     told = story()
     made = groups(told.events, 0)
     for group in [*made, *made]:
@@ -110,7 +110,7 @@ async def test_redelivered_groups_change_nothing(a_bench: Bench) -> None:
 
 
 async def test_reordered_and_dropped_groups_are_made_good(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """What did not come, or comes too late, is read from the event store."""
+    """If groups are lost or late, their events are read from the event store."""
     told = story()
     await append(event_store.owner, told.events)
     made = groups(told.events, 0)
@@ -120,7 +120,7 @@ async def test_reordered_and_dropped_groups_are_made_good(event_store: DatabaseU
 
 
 async def test_a_heartbeat_closes_the_last_gap(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """Nothing after the lost message is needed to find out."""
+    """If the last group is lost, a heartbeat reveals the gap."""
     told = story()
     await append(event_store.owner, told.events)
     head = told.events[-1].position
@@ -129,7 +129,7 @@ async def test_a_heartbeat_closes_the_last_gap(event_store: DatabaseUrls, a_benc
 
 
 async def test_the_checkpoint_commits_with_the_rows(a_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A death between the two is no state the database can be in: the next attempt starts where the last commit was."""
+    """If the connection breaks, rows and checkpoint are both committed or both not."""
     told = story()
     made = groups(told.events, 0)
     await a_bench.projector.project(made[:5])
@@ -141,7 +141,7 @@ async def test_the_checkpoint_commits_with_the_rows(a_bench: Bench, monkeypatch:
 
 
 async def die_after(point: str, made: Bench, batch: list[Group], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection is lost just after a statement was sent or, for COMMIT, just before."""
+    """Breaks the connection just after a statement was sent, or just before a COMMIT."""
 
     class Lost(Exception):
         pass
@@ -165,7 +165,7 @@ async def die_after(point: str, made: Bench, batch: list[Group], monkeypatch: py
 
 
 async def test_a_group_of_the_future_is_unusable(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """A gap up to a position that the log has not reached cannot be filled, and is not passed over."""
+    """A group beyond the log's head is unusable, because the gap before it cannot be filled."""
     told = story()
     await append(event_store.owner, told.events)
     await a_bench.projector.project([Group(1, 1, [])])
@@ -176,7 +176,7 @@ async def test_a_group_of_the_future_is_unusable(event_store: DatabaseUrls, a_be
 
 
 async def test_a_group_of_another_partition_is_unusable(a_bench: Bench) -> None:
-    """Its positions would pass over events of this partition."""
+    """A group of another partition is unusable, because its positions would skip events of this one."""
     with pytest.raises(UnusableMessage):
         await a_bench.projector.project(groups(story().events, 1))
     assert (await a_bench.store.progress())[0] == 0
@@ -185,7 +185,7 @@ async def test_a_group_of_another_partition_is_unusable(a_bench: Bench) -> None:
 async def test_heartbeat_below_the_checkpoint_stops_the_partition_if_the_log_ends_there(
     event_store: DatabaseUrls, a_bench: Bench
 ) -> None:
-    """A late heartbeat changes nothing; but a log that ends before the checkpoint has lost events."""
+    """A late heartbeat changes nothing, but if the log ends before the checkpoint, the partition stops."""
     told = story()
     await append(event_store.owner, told.events)
     head = told.events[-1].position
@@ -205,7 +205,7 @@ async def test_heartbeat_below_the_checkpoint_stops_the_partition_if_the_log_end
 
 
 async def test_entry_of_a_lost_log_is_replaced(a_bench: Bench) -> None:
-    """After a restore a wallet may have a lower version than Redis holds of the log before."""
+    """After a restore, an entry with a lower version replaces an entry of the former epoch."""
     told = Story()
     told.do(OpenWallet("w", 5, "USD"))
     new = told.wallet("w")
@@ -218,7 +218,7 @@ async def test_entry_of_a_lost_log_is_replaced(a_bench: Bench) -> None:
 
 @pytest.mark.parametrize("damage", ["type", "version", "overdraft"])
 async def test_an_unusable_message_is_neither_applied_nor_passed(a_bench: Bench, damage: str) -> None:
-    """Nothing is applied of a group with an event that cannot be read, or cannot have happened."""
+    """If one event of a group is undecodable or impossible, no event of the group is applied."""
     told = story()
     made = groups(told.events, 0)
     await a_bench.projector.project(made[:5])
@@ -231,7 +231,7 @@ async def test_an_unusable_message_is_neither_applied_nor_passed(a_bench: Bench,
 async def test_an_event_of_the_log_that_cannot_be_applied_is_poison(
     event_store: DatabaseUrls, a_bench: Bench
 ) -> None:
-    """The event store is the truth, so nothing after such an event is applied either."""
+    """If the event store has an unusable event, the projector raises Poison and applies no later event."""
     told = story()
     at = next(n for n, event in enumerate(told.events) if n > 20 and mine([event]))
     told.events[at] = msgspec.structs.replace(told.events[at], type="MoneyEvaporated")
@@ -243,7 +243,7 @@ async def test_an_event_of_the_log_that_cannot_be_applied_is_poison(
 
 
 def damaged(group: Group, damage: str) -> Group:
-    """The group with its last event spoilt."""
+    """Returns the group with its last event damaged."""
     event = group.events[-1]
     spoilt: dict[str, dict[str, object]] = {
         "type": {"type": "MoneyEvaporated"},
@@ -261,7 +261,7 @@ def damaged(group: Group, damage: str) -> Group:
 async def test_a_stopped_partition_lets_messages_pass_and_catches_up_when_resumed(
     event_store: DatabaseUrls, a_bench: Bench
 ) -> None:
-    """What comes while it stands still is not lost: the event store has it."""
+    """After a stopped partition is resumed, it reads the missed events from the event store."""
     told = story()
     await append(event_store.owner, told.events)
     made = groups(told.events, 0)
@@ -280,7 +280,7 @@ async def test_a_stopped_partition_lets_messages_pass_and_catches_up_when_resume
 async def test_two_projections_of_one_partition_take_turns(
     event_store: DatabaseUrls, read_shards: list[DatabaseUrls], redis_server: RedisServer
 ) -> None:
-    """A consumer that has lost its place but does not know it yet can do no harm."""
+    """Two projections of one partition are serialized, so a former active consumer does no harm."""
     told = story(400)
     made = groups(told.events, 0)
     async with (
@@ -299,7 +299,7 @@ async def test_two_projections_of_one_partition_take_turns(
 
 
 async def test_an_older_version_never_replaces_a_newer_one(a_bench: Bench) -> None:
-    """The write of a projection that was slow comes too late to be seen."""
+    """A late write of an older version does not replace a newer entry."""
     told = Story()
     told.do(OpenWallet("w", 5, "USD"))
     old = told.wallet("w")
@@ -311,7 +311,7 @@ async def test_an_older_version_never_replaces_a_newer_one(a_bench: Bench) -> No
 
 
 async def test_what_was_committed_but_not_shown_is_shown_again(a_bench: Bench) -> None:
-    """A crash between commit and cache leaves an old entry until the group is redelivered, and no longer."""
+    """After a crash between commit and cache write, the redelivered group updates the entry."""
     told = story()
     made = groups(told.events, 0)
     await a_bench.projector.project(made)
@@ -322,7 +322,7 @@ async def test_what_was_committed_but_not_shown_is_shown_again(a_bench: Bench) -
 
 
 async def test_a_change_is_announced(a_bench: Bench) -> None:
-    """Pub/Sub carries the entry, so listeners need not ask."""
+    """A change is announced by Pub/Sub with the complete entry."""
     told = story()
     group = next(group for group in groups(told.events, 0) if group.events)
     async with a_bench.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
@@ -338,7 +338,7 @@ async def test_a_change_is_announced(a_bench: Bench) -> None:
 async def test_a_dead_redis_does_not_hold_the_read_model_up(
     event_store: DatabaseUrls, read_shards: list[DatabaseUrls]
 ) -> None:
-    """Redis is a hint: nothing waits for it longer than its timeout, nothing fails without it."""
+    """If Redis is dead, the projection continues and waits at most its timeout."""
     told = story()
     redis = Redis.from_url("redis://127.0.0.1:1/0")
     async with open_pool(event_store.service, "test") as pool, Store(read_shards[0].service) as store, redis:

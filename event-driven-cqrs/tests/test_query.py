@@ -1,4 +1,4 @@
-"""The query service's parts on real databases: fresh when asked to be, whatever Redis holds; and the past as it was."""
+"""The parts of the query service on real databases: min_position, stale entries in Redis, and past balances."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,13 +45,13 @@ WAIT_S = 20.0
 
 @pytest.fixture
 def told() -> Story:
-    """A log."""
+    """A random log."""
     return story()
 
 
 @pytest.fixture
 async def redis(redis_server: RedisServer) -> AsyncIterator["Redis"]:
-    """An empty cache."""
+    """An empty Redis."""
     async with Redis.from_url(redis_server.url) as made:
         await made.flushall()
         yield made
@@ -59,14 +59,14 @@ async def redis(redis_server: RedisServer) -> AsyncIterator["Redis"]:
 
 @pytest.fixture
 async def shards(read_shards: list[DatabaseUrls], told: Story) -> AsyncIterator[list[ReadShard]]:
-    """Both shards, half-way through the log."""
+    """Both read shards, with the first half of the log."""
     async with half_way(read_shards, told, WAIT_S) as made:
         yield made
 
 
 @pytest.fixture
 async def hasty_shards(read_shards: list[DatabaseUrls], told: Story) -> AsyncIterator[list[ReadShard]]:
-    """The same, whose readers do not wait for long."""
+    """The same read shards with a short position timeout."""
     async with half_way(read_shards, told, 0.3) as made:
         yield made
 
@@ -75,7 +75,7 @@ async def hasty_shards(read_shards: list[DatabaseUrls], told: Story) -> AsyncIte
 async def half_way(
     read_shards: list[DatabaseUrls], told: Story, position_timeout_s: float
 ) -> AsyncIterator[list[ReadShard]]:
-    """Shards half-way through the log."""
+    """Builds read shards with the first half of the log."""
     async with AsyncExitStack() as opened:
         made = []
         for number, urls in enumerate(read_shards):
@@ -86,7 +86,7 @@ async def half_way(
 
 
 def reader(redis: "Redis", shards: list[ReadShard]) -> BalanceReader:
-    """A reader as the service wires it."""
+    """Builds a balance reader, as the service does."""
     return BalanceReader(
         redis,
         shards,
@@ -100,12 +100,12 @@ def reader(redis: "Redis", shards: list[ReadShard]) -> BalanceReader:
 async def test_an_entry_older_than_asked_for_is_not_answered(
     redis: "Redis", shards: list[ReadShard], told: Story
 ) -> None:
-    """Redis may hold an older balance; whoever names a position gets one that reflects it."""
+    """If Redis has an older balance than min_position, the reader returns a newer one."""
     middle = told.events[len(told.events) // 2 - 1]
     stale = Story()
     stale.do(OpenWallet(middle.stream_id, 42, "USD"))
     await CacheWriter(redis, 60, announce=False).write([stale.wallet(middle.stream_id)], Checkpoint(1))
-    for shard in shards:  # so that the reader knows the epoch of the entries
+    for shard in shards:  # because the reader needs the epoch of the entries
         await shard.balance("nobody")
     balances = reader(redis, shards)
     hasty = await balances.balance(middle.stream_id, 0)
@@ -119,7 +119,7 @@ async def test_an_entry_older_than_asked_for_is_not_answered(
 async def test_entry_of_another_epoch_is_not_answered(
     redis: "Redis", shards: list[ReadShard], told: Story
 ) -> None:
-    """What Redis holds of a log that was restored since is not shown, whatever its version and position say."""
+    """After a restore of the log, entries of the former epoch are not returned, whatever their version."""
     account = told.events[0].stream_id
     lost = Story()
     lost.do(OpenWallet(account, 42, "USD"))
@@ -132,7 +132,7 @@ async def test_entry_of_another_epoch_is_not_answered(
 async def test_a_position_is_waited_for(
     redis: "Redis", shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story
 ) -> None:
-    """The answer comes as soon as the read model is there."""
+    """A read with min_position is answered as soon as the read model has reached it."""
     head = told.events[-1].position
     account = told.events[0].stream_id
     waiting = asyncio.create_task(reader(redis, shards).balance(account, head))
@@ -148,7 +148,7 @@ async def test_a_position_is_waited_for(
 async def test_the_wait_is_bounded_and_says_how_far_it_came(
     redis: "Redis", hasty_shards: list[ReadShard]
 ) -> None:
-    """A position that never comes is a problem, not a hanging request."""
+    """If a position is not reached in time, the read gets a problem with the position reached."""
     with pytest.raises(Problem) as raised:
         await reader(redis, hasty_shards).balance("w0-1", 10**9)
     assert raised.value.name == "position-not-reached"
@@ -159,7 +159,7 @@ async def test_the_wait_is_bounded_and_says_how_far_it_came(
 async def test_a_read_model_that_was_set_back_is_not_answered_from(
     redis: "Redis", hasty_shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story, path: str
 ) -> None:
-    """A shard restored from a backup is older than positions it had reached before; whoever names one is told so."""
+    """If a read shard was restored to an older position, a read with a later min_position gets a problem."""
     account = next(name for name in told.wallets if partition_of(name, 2) == 0)
     reached = len(told.events) // 2
     routes = PublicRoutes(Requests(frozenset({"USD"})), reader(redis, hasty_shards), hasty_shards, NO_HISTORY)
@@ -173,11 +173,11 @@ async def test_a_read_model_that_was_set_back_is_not_answered_from(
 
 
 NO_HISTORY = cast("History", None)
-"""Of the past nothing is asked."""
+"""These tests read no past balances."""
 
 
 def asked(account: str, min_position: int) -> Call:
-    """A read of this wallet."""
+    """Returns a request to read this wallet."""
     return Call(
         {
             "path_params": {"accountId": account},
@@ -189,7 +189,7 @@ def asked(account: str, min_position: int) -> Call:
 
 @asynccontextmanager
 async def followed(shard: ReadShard, url: str) -> AsyncIterator[None]:
-    """Inside, the shard's checkpoint is followed."""
+    """Follows the shard's checkpoint while the context is open."""
     following = asyncio.create_task(follow_checkpoint(url, shard.positions))
     try:
         await until(lambda: shard.positions.followed is not None, WAIT_S, "the checkpoint is followed")
@@ -202,7 +202,7 @@ async def followed(shard: ReadShard, url: str) -> AsyncIterator[None]:
 async def test_a_commit_of_the_projection_wakes_readers(
     shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that waits for a position does not ask for it: the projection's commit notifies it."""
+    """A commit of the projection notifies the readers that wait for its position."""
     monkeypatch.setattr("wallet_cqrs.query.positions.POLL_S", 600)
     monkeypatch.setattr("wallet_cqrs.query.checkpoint_news.LOOK_S", 600)
     head = told.events[-1].position
@@ -217,7 +217,7 @@ async def test_a_commit_of_the_projection_wakes_readers(
 async def test_a_checkpoint_is_followed_again_after_its_connection_ended(
     shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story
 ) -> None:
-    """Commits whose notifications were lost meanwhile are seen when the connection is back."""
+    """After a reconnection, commits with lost notifications are seen."""
     positions, head = shards[0].positions, told.events[-1].position
     async with followed(shards[0], read_shards[0].service):
         await query(read_shards[0].service, END_NEWS)
@@ -231,7 +231,7 @@ WHERE application_name = 'wallet-query-news' AND datname = current_database()"""
 
 
 async def test_readers_that_wait_for_a_position_are_bounded() -> None:
-    """Readers of a position that does not come must not use up the service; those above the bound are refused."""
+    """If too many readers wait for a position, further ones are rejected."""
 
     async def look() -> int:
         return 0
@@ -242,13 +242,13 @@ async def test_readers_that_wait_for_a_position_are_bounded() -> None:
 
 
 async def test_a_database_that_is_away_is_not_asked_without_a_pause() -> None:
-    """It is not reached in time either, and whoever waits does not make a storm of connections."""
+    """If the database is unavailable, waiting readers time out and cause few connection attempts."""
     looks = 0
 
     async def look() -> int:
         nonlocal looks
         looks += 1
-        with socket() as nobody:  # a port that is free, so nobody answers
+        with socket() as nobody:  # a free port without a server
             nobody.bind(("127.0.0.1", 0))
             port = nobody.getsockname()[1]
         connection = await asyncpg.connect(f"postgresql://nobody@127.0.0.1:{port}/none", timeout=1)
@@ -263,7 +263,7 @@ async def test_a_database_that_is_away_is_not_asked_without_a_pause() -> None:
 async def test_what_redis_does_not_have_is_put_back(
     redis: "Redis", shards: list[ReadShard], told: Story
 ) -> None:
-    """The next reader finds it there."""
+    """After a cache miss, the next reader finds the entry in Redis."""
     account = told.events[0].stream_id
     entry = await reader(redis, shards).balance(account, 0)
     for _ in range(100):
@@ -275,7 +275,7 @@ async def test_what_redis_does_not_have_is_put_back(
 
 
 async def test_reads_go_on_without_redis(shards: list[ReadShard], told: Story) -> None:
-    """A dead Redis costs nobody an error."""
+    """If Redis is dead, reads succeed from the read model."""
     async with Redis.from_url("redis://127.0.0.1:1/0") as dead:
         assert await reader(dead, shards).balance(told.events[0].stream_id, 0) is not None
         assert await reader(dead, shards).balance("nobody", 0) is None
@@ -283,14 +283,14 @@ async def test_reads_go_on_without_redis(shards: list[ReadShard], told: Story) -
 
 @pytest.fixture
 async def history(event_store: DatabaseUrls, told: Story) -> AsyncIterator[History]:
-    """The log in an event store."""
+    """A history reader on an event store with the log."""
     await append(event_store.owner, told.events)
     async with open_pool(event_store.service, "test") as pool:
         yield reading.history(pool)
 
 
 async def test_the_past_is_the_fold_of_the_events_until_then(history: History, told: Story) -> None:
-    """At every event's time, inclusive, the wallet is at that event's version; before its first there is none."""
+    """At the time of each event, the wallet has that event's version; before its first event it does not exist."""
     for event in told.events[::7]:
         wallet, _ = await history.wallet_at(event.stream_id, event.at)
         assert wallet.version == event.version
@@ -303,7 +303,7 @@ async def test_the_past_is_the_fold_of_the_events_until_then(history: History, t
 async def test_a_look_at_the_past_waits_for_the_append_in_flight(
     history: History, event_store: DatabaseUrls, told: Story
 ) -> None:
-    """An event whose time has passed, but whose transaction is open, belongs to what is told about that time."""
+    """A past read waits for an append in flight that may have earlier events."""
     writer = await asyncpg.connect(event_store.owner)
     appending = writer.transaction()
     await appending.start()
@@ -331,7 +331,7 @@ async def test_a_look_at_the_past_waits_for_the_append_in_flight(
 async def test_look_at_an_older_moment_does_not_wait_for_the_append_in_flight(
     history: History, event_store: DatabaseUrls, told: Story
 ) -> None:
-    """The events of an append are not older than its transaction."""
+    """A past read before the start of the append in flight does not wait, because its events are not older."""
     before = datetime.now(UTC)
     await asyncio.sleep(0.05)
     writer = await asyncpg.connect(event_store.service)
@@ -342,11 +342,11 @@ async def test_look_at_an_older_moment_does_not_wait_for_the_append_in_flight(
 
 
 async def test_look_at_the_past_writes_nothing(history: History, told: Story) -> None:
-    """It takes no transaction id and writes no WAL, so appenders do not wait for it or for its flush."""
+    """A past read uses no transaction id and writes no WAL, so appends do not wait for it."""
     event = told.events[-1]
-    await history.wallet_at(event.stream_id, event.at)  # may set hint bits
+    await history.wallet_at(event.stream_id, event.at)  # the first read may set hint bits
     written: list[bool] = []
-    while True not in written and len(written) < 5:  # others in the cluster write now and then
+    while True not in written and len(written) < 5:  # background processes of the cluster sometimes write
         before = await wal_and_next_transaction(history)
         for _ in range(20):
             await history.wallet_at(event.stream_id, event.at)
@@ -355,7 +355,7 @@ async def test_look_at_the_past_writes_nothing(history: History, told: Story) ->
 
 
 async def wal_and_next_transaction(history: History) -> tuple[object, object]:
-    """Where the server's WAL ends, and the next transaction id."""
+    """Returns the end of the server's WAL, and the next transaction id."""
     async with history._pool.acquire() as connection:
         row = await connection.fetchrow(
             "SELECT pg_current_wal_insert_lsn()::text, pg_snapshot_xmax(pg_current_snapshot())::text"
@@ -364,11 +364,11 @@ async def wal_and_next_transaction(history: History) -> tuple[object, object]:
 
 
 SCALE = 20
-"""The service under test has a twentieth of the bounds it has by default."""
+"""The service under test has a twentieth of its default bounds."""
 
 
 def scaled(setting: str) -> str:
-    """A setting's default, made smaller."""
+    """Returns the default of a setting, divided by SCALE."""
     return str(QuerySettings.model_fields[setting].default // SCALE)
 
 
@@ -376,7 +376,7 @@ def scaled(setting: str) -> str:
 async def test_reads_of_a_silent_database_end_in_time_and_alone(
     event_store: DatabaseUrls, read_shards: list[DatabaseUrls], told: Story, tmp_path: Path, silent: str
 ) -> None:
-    """They get 503 within the database's deadline, those above its bound at once; reads of the others go on."""
+    """Reads of an unresponsive database get 503 by its deadline or at once; reads of other databases continue."""
     for number, urls in enumerate(read_shards):
         await project(urls, groups(told.events, number))
     names = [next(name for name in told.wallets if partition_of(name, 2) == shard) for shard in (0, 1)]
@@ -390,9 +390,9 @@ async def test_reads_of_a_silent_database_end_in_time_and_alone(
         settings["event_store_url"] = databases[event_store.service]
         settings["read_urls"] = ",".join(databases[shard.service] for shard in read_shards)
         with running_service("query", tmp_path / "log", **settings) as service:
-            while not await asyncio.to_thread(service.is_ready):  # noqa: ASYNC110 -- a process; and the way must go on
+            while not await asyncio.to_thread(service.is_ready):  # noqa: ASYNC110 -- polls a process while the proxy runs
                 await asyncio.sleep(0.1)
-            await answers(service.public_url, path, [], crowd=3)  # connections are open when it falls silent
+            await answers(service.public_url, path, [], crowd=3)  # opens connections first
             way.silence(for_good=True)
             crowd, others = await answers(
                 service.public_url, path, [f"/wallets/{names[1]}/balance", "/readyz"]
@@ -404,13 +404,13 @@ async def test_reads_of_a_silent_database_end_in_time_and_alone(
 
 CROWD = 300
 PATIENCE_S = 8.0
-"""How long its clients wait; the gateway waits 15 s."""
+"""The clients' timeout. The gateway's is 15 s."""
 
 
 async def answers(
     url: str, path: str, others_paths: list[str], crowd: int = CROWD
 ) -> tuple[list[str], list[str]]:
-    """What a crowd gets for one path, and another client for others meanwhile: problem types or statuses."""
+    """Returns the problem types or statuses of a crowd on one path, and of another client on other paths."""
     patience = aiohttp.ClientTimeout(total=PATIENCE_S)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(url, connector=connector, timeout=patience) as session:
@@ -436,7 +436,7 @@ async def answers(
 async def test_a_read_shard_that_keeps_silent_does_not_hold_up_the_others(
     event_store: DatabaseUrls, read_shards: list[DatabaseUrls], told: Story, tmp_path: Path
 ) -> None:
-    """Whoever waits for it fills its own queue, not the whole service: the other shard's wallets are read as before."""
+    """If one read shard is unresponsive, reads of the other shard's wallets are not delayed."""
     for number, urls in enumerate(read_shards):
         await project(urls, groups(told.events, number))
     names = [next(name for name in told.wallets if partition_of(name, 2) == shard) for shard in (0, 1)]
@@ -445,7 +445,7 @@ async def test_a_read_shard_that_keeps_silent_does_not_hold_up_the_others(
         settings["read_urls"] = f"{way.url},{read_shards[1].service}"
         settings |= {"event_store_url": event_store.service, "redis_url": "redis://127.0.0.1:1/0"}
         with running_service("query", tmp_path / "log", **settings) as service:
-            while not await asyncio.to_thread(service.is_ready):  # noqa: ASYNC110 -- a process; and the way must go on
+            while not await asyncio.to_thread(service.is_ready):  # noqa: ASYNC110 -- polls a process while the proxy runs
                 await asyncio.sleep(0.1)
             way.silence(for_good=True)
             others = await statuses_of_others(service.public_url, *names)
@@ -454,7 +454,7 @@ async def test_a_read_shard_that_keeps_silent_does_not_hold_up_the_others(
 
 
 async def statuses_of_others(url: str, silent: str, other: str) -> list[int]:
-    """What the other shard's reader is answered in 4 s, while 100 reads a second wait for the silent one."""
+    """Returns the other shard's statuses in 4 s, while 100 reads a second wait for the unresponsive shard."""
     statuses: list[int] = []
     async with aiohttp.ClientSession(url, connector=aiohttp.TCPConnector(limit=0)) as session:
 

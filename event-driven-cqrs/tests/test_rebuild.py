@@ -1,4 +1,4 @@
-"""A rebuilt read model equals the live one; a difference is found; a swap under load loses nothing."""
+"""Rebuilds: a fresh model equals the live one, differences are found, and a swap under load loses nothing."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 @pytest.fixture
 async def told(event_store: DatabaseUrls) -> Story:
-    """A log that is in the event store."""
+    """A log that the event store contains."""
     made = story()
     await append(event_store.owner, made.events)
     return made
@@ -32,7 +32,7 @@ async def told(event_store: DatabaseUrls) -> Story:
 
 @pytest.fixture
 async def live(told: Story, read_shards: list[DatabaseUrls]) -> list[DatabaseUrls]:
-    """Two shards whose projection has read the log."""
+    """Two read shards that contain the whole log."""
     for partition, shard in enumerate(read_shards):
         await project(shard, groups(told.events, partition))
     return read_shards
@@ -40,13 +40,13 @@ async def live(told: Story, read_shards: list[DatabaseUrls]) -> list[DatabaseUrl
 
 @pytest.fixture
 async def log(event_store: DatabaseUrls) -> AsyncIterator[EventLog]:
-    """The event log."""
+    """A reader of the event log."""
     async with open_pool(event_store.service, "test") as pool:
         yield EventLog(pool)
 
 
 def command(event_store: str, shards: list[DatabaseUrls], *arguments: str) -> "subprocess.Popen[str]":
-    """The command as an operator starts it."""
+    """Starts the command as an operator does."""
     env = {
         **os.environ,
         "WALLET_EVENT_STORE_URL": event_store,
@@ -64,14 +64,14 @@ def command(event_store: str, shards: list[DatabaseUrls], *arguments: str) -> "s
 def run(
     event_store: DatabaseUrls, shards: list[DatabaseUrls], *arguments: str
 ) -> "subprocess.CompletedProcess[str]":
-    """The command, run to its end."""
+    """Runs the command to its end."""
     with command(event_store.service, shards, *arguments) as process:
         output, errors = process.communicate()
     return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
 async def value(shard: DatabaseUrls, sql: str) -> object:
-    """The one value of a statement, as the owner."""
+    """Runs a statement as the owner, and returns its only value."""
     connection = await asyncpg.connect(shard.owner)
     try:
         return await connection.fetchval(sql)
@@ -82,7 +82,7 @@ async def value(shard: DatabaseUrls, sql: str) -> object:
 async def test_the_rebuilt_model_equals_the_live_one(
     event_store: DatabaseUrls, live: list[DatabaseUrls]
 ) -> None:
-    """Row by row, column by column, at one position."""
+    """A rebuilt model equals the live one in all rows and columns."""
     verified = run(event_store, live, "--verify")
     assert verified.returncode == 0, verified
     assert verified.stdout.count("equals the events") == 2
@@ -103,7 +103,7 @@ async def test_the_rebuilt_model_equals_the_live_one(
 async def test_a_planted_difference_is_found(
     event_store: DatabaseUrls, live: list[DatabaseUrls], change: str, table: str
 ) -> None:
-    """A micro, a microsecond, a row too few, a row too many: and a rebuild mends it."""
+    """The comparison finds a changed value or a missing or extra row, and a rebuild removes the difference."""
     await value(live[0], change)
     verified = run(event_store, live, "--verify")
     assert verified.returncode == 1
@@ -115,7 +115,7 @@ async def test_a_planted_difference_is_found(
 async def test_rebuild_refuses_a_log_that_ends_before_the_live_model(
     event_store: DatabaseUrls, live: list[DatabaseUrls], log: EventLog, told: Story
 ) -> None:
-    """Only an operator who begins a new epoch can say that the log is the right one though it is shorter."""
+    """If the log ends before the live model, a rebuild fails until an operator begins a new epoch."""
     for shard in live:
         async with Store(shard.service) as store:
             await store.adopt((await log.state(None)).epoch, 10**9)
@@ -133,7 +133,7 @@ async def test_rebuild_refuses_a_log_that_ends_before_the_live_model(
 
 
 async def test_nothing_is_left_behind(event_store: DatabaseUrls, live: list[DatabaseUrls]) -> None:
-    """Neither by a rebuild nor by a comparison."""
+    """Neither a rebuild nor a comparison leaves schemas behind."""
     run(event_store, live)
     run(event_store, live, "--verify")
     schemas = "SELECT array_agg(nspname::text) FROM pg_namespace WHERE nspname LIKE 'read_model%'"
@@ -143,13 +143,13 @@ async def test_nothing_is_left_behind(event_store: DatabaseUrls, live: list[Data
 async def test_an_interrupted_rebuild_is_begun_anew(
     event_store: DatabaseUrls, live: list[DatabaseUrls], log: EventLog
 ) -> None:
-    """What a killed one left half-made is thrown away."""
+    """After a killed rebuild, the next one drops the incomplete model."""
     await value(live[0], "SELECT create_read_model('read_model_fresh')")
     assert run(event_store, live).returncode == 0
 
 
 async def test_ctrl_c_ends_it_without_a_traceback(live: list[DatabaseUrls]) -> None:
-    """Given an event store that does not answer, when the operator has waited enough, then nothing is explained."""
+    """Ctrl-C ends a rebuild that waits for the event store, without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://wallet_service@127.0.0.1:{silent.getsockname()[1]}/events?sslmode=disable"
         with command(url, live) as process:
@@ -160,7 +160,7 @@ async def test_ctrl_c_ends_it_without_a_traceback(live: list[DatabaseUrls]) -> N
 
 
 async def test_one_rebuild_at_a_time(event_store: DatabaseUrls, live: list[DatabaseUrls]) -> None:
-    """The second is told so."""
+    """A second rebuild at the same time fails with a message."""
     async with TwinModels(0, live[0].owner):
         with pytest.raises(RebuildFailed, match="another rebuild"):
             async with TwinModels(0, live[0].owner):
@@ -170,7 +170,7 @@ async def test_one_rebuild_at_a_time(event_store: DatabaseUrls, live: list[Datab
 async def test_services_go_on_across_a_swap(
     event_store: DatabaseUrls, read_shards: list[DatabaseUrls], log: EventLog, told: Story
 ) -> None:
-    """Open connections with prepared statements find the new model; what they write is in it."""
+    """After a swap, open connections with prepared statements read and write the new model."""
     made = groups(told.events, 0)
     half = len(made) // 2
     async with Store(read_shards[0].service) as store:
@@ -204,7 +204,7 @@ async def _apply(store: Store, made: list[Group]) -> None:
 
 
 async def _build_half(log: EventLog, shard: TwinModels) -> None:
-    """What `build` does, for one of two shards."""
+    """Does the same as `build`, for one of two shards."""
     epoch, head, _ = await log.state(None)
     async for reached, events in log.chunks(epoch, 0, head, 10):
         await shard.apply(events, reached, 2)
@@ -213,7 +213,7 @@ async def _build_half(log: EventLog, shard: TwinModels) -> None:
 async def test_a_swap_waits_for_the_projection(
     event_store: DatabaseUrls, live: list[DatabaseUrls], log: EventLog
 ) -> None:
-    """What a transaction of the projection is writing is in the model it will be looked for in."""
+    """A swap waits for the projection's transaction, so that the new model has its writes."""
     async with TwinModels(0, live[0].owner) as shard:
         await shard.begin((await log.state(None)).epoch)
         await _build_half(log, shard)

@@ -1,4 +1,4 @@
-"""The relay on a real broker: everything is told, in order, at least once, whatever dies."""
+"""The relay on a real broker publishes all events in order and at least once, through crashes and outages."""
 
 import asyncio
 import itertools
@@ -41,7 +41,7 @@ def node() -> Iterator[BrokerServer]:
 
 @pytest.fixture
 async def broker(node: BrokerServer) -> BrokerServer:
-    """The broker, without any exchange or queue."""
+    """The broker, without exchanges and queues."""
     async with await aio_pika.connect(node.url) as connection:
         channel = await connection.channel()
         for name in (*map(queue_name, range(PARTITIONS)), DEAD_LETTER_EXCHANGE):
@@ -60,7 +60,7 @@ async def relaying(
     group_interval_s: float = 0,
     connect: AbstractAsyncContextManager[Publisher] | None = None,
 ) -> AsyncIterator[Relay]:
-    """A relay in this process."""
+    """Runs a relay in this process."""
     relay = Relay(
         partial(leading, event_store.service, 0.1),
         (lambda: connect) if connect else partial(connected, broker.url, PARTITIONS, 5.0),
@@ -77,7 +77,7 @@ async def relaying(
 
 
 async def append(one: Replica, transfers: int) -> int:
-    """Transfers between wallets of all partitions; returns the head."""
+    """Appends transfers between wallets of all partitions; returns the head."""
     if not one.cache.wallets:
         await one.perform_all([opening(name, 1000) for name in NAMES])
     ring = zip(itertools.cycle(NAMES), itertools.cycle(NAMES[1:] + NAMES[:1]), strict=False)
@@ -86,12 +86,12 @@ async def append(one: Replica, transfers: int) -> int:
 
 
 async def checkpoint(event_store: DatabaseUrls) -> int:
-    """The relay's checkpoint."""
+    """Returns the relay's checkpoint."""
     return int((await query(event_store.service, "SELECT position FROM relay_checkpoint"))[0][0])
 
 
 async def assert_all_told(event_store: DatabaseUrls, listener: Listener) -> None:
-    """Every partition was told its events, all of them, once the repetitions are left out, and in order."""
+    """Asserts that every partition received all its events in order, apart from duplicates."""
     rows = await query(
         event_store.service,
         """SELECT position, stream_id, version, type, schema_version, transaction_id, data, at
@@ -108,7 +108,7 @@ async def assert_all_told(event_store: DatabaseUrls, listener: Listener) -> None
 async def test_everything_appended_is_told_in_order(
     event_store: DatabaseUrls, broker: BrokerServer, group_max: int
 ) -> None:
-    """Every event reaches its own partition as it is stored, and every partition hears of every group."""
+    """Every event reaches its partition in order, and every partition gets a message of every group."""
     async with (
         replica(event_store.service) as one,
         listening(broker.url) as listener,
@@ -124,7 +124,7 @@ async def test_everything_appended_is_told_in_order(
 
 
 async def until_checkpoint(event_store: DatabaseUrls, position: int) -> None:
-    """Waits for the relay's checkpoint."""
+    """Waits until the relay's checkpoint has reached the position."""
     for _ in range(200):
         if await checkpoint(event_store) == position:
             return
@@ -135,7 +135,7 @@ async def until_checkpoint(event_store: DatabaseUrls, position: int) -> None:
 async def test_an_idle_relay_tells_where_the_log_ends(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """A partition that lost its messages, and all that follow, still learns that it is behind."""
+    """An idle relay publishes the log's head, so that a partition with lost messages detects that it lags."""
     async with replica(event_store.service) as one:
         head = await append(one, 3)
     async with relaying(event_store, broker):
@@ -147,7 +147,7 @@ async def test_an_idle_relay_tells_where_the_log_ends(
 
 
 class Withheld:
-    """A broker that takes groups and confirms none until it is told to."""
+    """A broker that accepts groups, and confirms them only when the test releases it."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, int]] = []
@@ -168,7 +168,7 @@ class Withheld:
 async def test_the_checkpoint_follows_the_confirmation(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """While the broker has not confirmed a group the checkpoint stands, so that a crash here repeats the group."""
+    """The checkpoint does not advance before the broker's confirmation, so a crash repeats the group."""
     withheld = Withheld()
     async with replica(event_store.service) as one:
         head = await append(one, 3)
@@ -181,7 +181,7 @@ async def test_the_checkpoint_follows_the_confirmation(
 
 
 async def test_one_group_at_a_time_is_under_way(event_store: DatabaseUrls, broker: BrokerServer) -> None:
-    """However far the log goes on while the broker does not answer, the relay holds one group of it."""
+    """While the broker does not answer, the relay has only one group in memory."""
     withheld = Withheld()
     async with replica(event_store.service) as one:
         await append(one, 3)
@@ -194,7 +194,7 @@ async def test_one_group_at_a_time_is_under_way(event_store: DatabaseUrls, broke
 async def test_what_is_appended_within_the_interval_goes_as_one_group(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """But what comes after a pause, or after next to nothing, goes at once."""
+    """Events within the interval form one group; events after a pause or a small group are published at once."""
     taking = Withheld()
     taking.confirm.set()
     async with (
@@ -217,7 +217,7 @@ async def test_what_is_appended_within_the_interval_goes_as_one_group(
 async def test_a_partition_that_stands_still_does_not_hold_up_the_others(
     event_store: DatabaseUrls, broker: BrokerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When a queue is full its messages are refused; the other partitions go on, and later ones show the gap."""
+    """If a queue is full, the other partitions continue, and its later messages reveal the gap."""
     monkeypatch.setitem(broker_names._QUEUE, "x-max-length", 3)
     async with replica(event_store.service) as one, relaying(event_store, broker, group_max=1):
         async with listening(broker.url, range(1, 2)) as listener:
@@ -232,7 +232,7 @@ async def test_a_partition_that_stands_still_does_not_hold_up_the_others(
 async def test_a_queue_that_keeps_silent_does_not_hold_up_the_others(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """Its partition is waited for once, and no longer; when it answers again it is told what follows."""
+    """The relay waits once for an unresponsive queue, then skips it, and uses it again after it answers."""
     async with (
         replica(event_store.service) as one,
         relaying(event_store, broker),
@@ -256,7 +256,7 @@ async def test_a_queue_that_keeps_silent_does_not_hold_up_the_others(
 async def test_a_queue_that_is_gone_is_declared_again(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """A message that cannot be routed comes back, and is published again once there is a queue for it."""
+    """If a queue is missing, the relay declares it and publishes the message again."""
     async with replica(event_store.service) as one, relaying(event_store, broker):
         await until_checkpoint(event_store, await append(one, 3))
         async with await aio_pika.connect(broker.url) as connection:
@@ -273,7 +273,7 @@ async def test_a_queue_that_is_gone_is_declared_again(
 
 
 async def test_relay_begins_again_in_a_new_epoch(event_store: DatabaseUrls, broker: BrokerServer) -> None:
-    """A relay that is ahead of a restored log publishes what comes after the restore, in the new epoch."""
+    """After a restore, a relay with a later checkpoint publishes the new events in the new epoch."""
     async with (
         replica(event_store.service) as one,
         listening(broker.url) as listener,
@@ -293,7 +293,7 @@ async def test_relay_begins_again_in_a_new_epoch(event_store: DatabaseUrls, brok
 async def test_a_gap_in_the_log_is_never_published_over(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """The relay stops before it, and says so."""
+    """If the log has a gap, the relay stops before the gap and reports it."""
     async with replica(event_store.service) as one:
         head = await append(one, 3)
     await query(
@@ -311,7 +311,7 @@ async def test_a_gap_in_the_log_is_never_published_over(
 
 
 async def test_a_relay_that_lost_its_lock_stops(event_store: DatabaseUrls) -> None:
-    """When the session with the lock is gone, what it led reads no more and another relay is active at once."""
+    """If the session with the lock ends, its relay stops reading, and another relay becomes active."""
     async with leading(event_store.service, 0.05) as log:
         await log.start()
         await query(
@@ -327,7 +327,7 @@ async def test_a_relay_that_lost_its_lock_stops(event_store: DatabaseUrls) -> No
 
 @pytest.fixture
 def start_relay(event_store: DatabaseUrls, broker: BrokerServer, tmp_path: Path) -> Iterator["Start"]:
-    """Starts relays as processes."""
+    """Starts relays as separate processes."""
     with ExitStack() as stack:
         yield Start(stack, event_store, broker, tmp_path)
 
@@ -353,7 +353,7 @@ class Start:
 async def test_a_standby_takes_over_when_the_active_relay_is_killed(
     event_store: DatabaseUrls, broker: BrokerServer, start_relay: Start
 ) -> None:
-    """Within ten seconds on a busy machine too, from the checkpoint, with nothing left out."""
+    """If the active relay is killed, a standby continues from the checkpoint within ten seconds."""
     async with replica(event_store.service) as one, listening(broker.url) as listener:
         first = start_relay()
         await first.until_ready()
@@ -372,7 +372,7 @@ async def test_a_standby_takes_over_when_the_active_relay_is_killed(
 async def test_a_standby_takes_over_when_the_active_relay_is_paused(
     event_store: DatabaseUrls, broker: BrokerServer, start_relay: Start
 ) -> None:
-    """It holds its connections, but says nothing: it loses the lock. When it goes on, it is the standby."""
+    """If the active relay is paused, it loses the lock, and becomes the standby after it resumes."""
     async with replica(event_store.service) as one, listening(broker.url) as listener:
         first, second = (start_relay(confirm_timeout_s="1", heartbeat_s="0.2") for _ in range(2))
         await first.until_ready()
@@ -392,7 +392,7 @@ async def test_a_standby_takes_over_when_the_active_relay_is_paused(
 
 
 async def test_an_idle_relay_keeps_its_lock(event_store: DatabaseUrls) -> None:
-    """Who has nothing to publish says something all the same, often enough not to be taken for paused."""
+    """An idle relay uses its session often enough to keep the lock."""
     async with leading(event_store.service, 0.05, 2.0) as log:
         await log.start()
         for _ in range(10):
@@ -404,12 +404,12 @@ async def test_an_idle_relay_keeps_its_lock(event_store: DatabaseUrls) -> None:
 async def test_a_broker_that_is_away_loses_nothing_and_costs_no_memory(
     event_store: DatabaseUrls, broker: BrokerServer, start_relay: Start
 ) -> None:
-    """It is killed under load and stays away while 100 000 events are appended; then all of them arrive, in order."""
+    """If the broker is down during 100 000 appends, all events arrive in order afterwards, in constant memory."""
     async with replica(event_store.service) as one, listening(broker.url) as listener:
         relay = start_relay()
         await relay.until_ready()
         await listener.until_head(await append(one, 100))
-        # RabbitMQ 3.10 forgets a quorum queue for good if it is killed within half a second of its declaration.
+        # RabbitMQ 3.10 loses a quorum queue if it is killed within half a second of the queue's declaration.
         await asyncio.sleep(2)
         broker.kill()
         await append(one, 100)
@@ -428,7 +428,7 @@ async def test_a_broker_that_is_away_loses_nothing_and_costs_no_memory(
 async def test_a_broker_that_hangs_keeps_a_relay_neither_going_nor_from_stopping(
     event_store: DatabaseUrls, broker: BrokerServer, start_relay: Start
 ) -> None:
-    """It holds the connection and answers nothing: the relay says it is not ready, and ends when it is told to."""
+    """If the broker does not answer, the relay is not ready, and it still stops on a signal."""
     async with replica(event_store.service) as one:
         stopped, lasting = start_relay(confirm_timeout_s="1"), start_relay(confirm_timeout_s="1")
         await stopped.until_ready()
@@ -443,7 +443,7 @@ async def test_a_broker_that_hangs_keeps_a_relay_neither_going_nor_from_stopping
 
 
 async def peak_memory(relay: RunningService, listener: Listener, head: int) -> int:
-    """The most memory the relay holds while it catches up."""
+    """Returns the relay's peak memory while it catches up."""
     peak, end = 0, asyncio.get_running_loop().time() + 90
     while min(map(listener.head, range(PARTITIONS))) < head:
         peak = max(peak, relay.rss_bytes)
@@ -456,7 +456,7 @@ async def peak_memory(relay: RunningService, listener: Listener, head: int) -> i
 
 
 async def append_by_sql(event_store: DatabaseUrls, count: int) -> None:
-    """Many events of one wallet, quickly."""
+    """Appends many events of one wallet with one statement."""
     await query(
         event_store.owner,
         """WITH moved AS (UPDATE log_head SET position = position + $1 RETURNING position - $1 AS head)

@@ -1,4 +1,4 @@
-"""An event store that lost its last events: a restored backup, or a lagging standby that was promoted."""
+"""An event store that lost its last events, by a restored backup or by the promotion of a lagging standby."""
 
 import os
 import subprocess
@@ -30,14 +30,14 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 @dataclass
 class EventStore:
-    """An event store whose files can be saved and brought back."""
+    """An event store with files that can be saved and restored."""
 
     server: PostgresServer
     saved: Path
 
     @property
     def urls(self) -> DatabaseUrls:
-        """Its database."""
+        """The URLs of its database."""
         return DatabaseUrls(owner=self.server.owner_url, service=self.server.service_url)
 
     def save(self) -> None:
@@ -47,13 +47,13 @@ class EventStore:
         self.server.start()
 
     def restore(self) -> None:
-        """Brings the backup back, without the services' knowledge."""
+        """Restores the backup without stopping the services."""
         self.server.stop()
         _copy(self.saved, self._data)
         self.server.start()
 
     def fail_over(self) -> None:
-        """Promotes a standby that had the backup's events, at the address of the primary."""
+        """Promotes a standby with the backup's events at the address of the primary."""
         self.server.stop()
         _copy(self.saved, self._data)
         (self._data / "standby.signal").touch()
@@ -68,14 +68,14 @@ class EventStore:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Also owners and modes, without which Postgres does not start."""
+    """Copies files with owners and modes, because Postgres does not start without them."""
     subprocess.run(["rm", "-rf", str(target)], check=True)
     subprocess.run(["cp", "-a", str(source), str(target)], check=True)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    """A cluster of this module's own."""
+    """A cluster for this module."""
     with running_postgres() as made:
         made.migrate("wallet_cqrs.migrations", "events", shards=2)
         yield made
@@ -83,7 +83,7 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(params=["restore", "fail_over"])
 def lose(request: pytest.FixtureRequest) -> str:
-    """How the log loses its end."""
+    """How the log loses its last events: a restored backup or a promoted standby."""
     return str(request.param)
 
 
@@ -91,7 +91,7 @@ def lose(request: pytest.FixtureRequest) -> str:
 async def projectors(
     event_store: DatabaseUrls, shards: Sequence[DatabaseUrls], redis_server: RedisServer
 ) -> AsyncIterator[list[Projector]]:
-    """Both partitions' projectors."""
+    """The projectors of both partitions."""
     async with AsyncExitStack() as opened:
         log = EventLog(await opened.enter_async_context(open_pool(event_store.service, "test")))
         redis = await opened.enter_async_context(Redis.from_url(redis_server.url))
@@ -100,13 +100,13 @@ async def projectors(
 
 
 async def heartbeat(event_store: DatabaseUrls) -> Group:
-    """What the relay says of an idle log."""
+    """Returns the relay's heartbeat for an idle log."""
     (epoch, head) = (await query(event_store.service, "SELECT epoch, position FROM continue_log()"))[0]
     return Group(head, head, [], epoch)
 
 
 async def decided(one: Replica, item: Submission) -> Decided:
-    """The command's decision; a command that was not done is sent again, as the service does."""
+    """Returns the command's decision. Retries while it is not done, as the service does."""
     for _ in range(5):
         outcome = await one.perform(item)
         if outcome != NotDone():
@@ -116,7 +116,7 @@ async def decided(one: Replica, item: Submission) -> Decided:
 
 
 def maintain(event_store: DatabaseUrls, shards: Sequence[DatabaseUrls], *arguments: str) -> tuple[int, str]:
-    """`python -m wallet_cqrs.rebuild`: its exit code, and what it printed."""
+    """Runs `python -m wallet_cqrs.rebuild`; returns its exit code and output."""
     env = {
         **os.environ,
         "WALLET_EVENT_STORE_URL": event_store.service,
@@ -134,7 +134,7 @@ async def test_a_log_that_lost_its_end_is_not_taken_for_the_one_before(
     lose: str,
     tmp_path: Path,
 ) -> None:
-    """Replicas decide on the log as it is; read models that have lost events stop, also if the log grew past them."""
+    """After a loss, replicas decide on the restored log, and read models with lost events stop."""
     store = EventStore(server, tmp_path / "backup")
     names = [f"{name}-{lose}" for name in ("alice", "bob", *"abcdefgh")]
     alice, bob, *others = names
@@ -162,7 +162,7 @@ async def test_a_log_that_lost_its_end_is_not_taken_for_the_one_before(
     code, text = maintain(store.urls, read_shards, "--verify")
     assert code == 0, text
     async with projectors(store.urls, read_shards, redis_server) as projecting:
-        for projector in projecting:  # a message of the lost epoch, still in the queue
+        for projector in projecting:  # a message of the lost epoch that is still in the queue
             await projector.project([Group(0, old.head + 100, [], old.epoch)])
             assert (await projector._store.progress())[0] == head
 
@@ -170,7 +170,7 @@ async def test_a_log_that_lost_its_end_is_not_taken_for_the_one_before(
 async def _assert_stopped(
     projecting: list[Projector], event_store: DatabaseUrls, shards: list[DatabaseUrls]
 ) -> None:
-    """Neither partition goes on, and neither is read."""
+    """Asserts that both partitions are stopped and reject reads."""
     for number, (projector, shard) in enumerate(zip(projecting, shards, strict=True)):
         with pytest.raises(Poison, match="was restored"):
             await projector.project([await heartbeat(event_store)])
@@ -182,7 +182,7 @@ async def _assert_stopped(
 async def test_a_restart_that_loses_nothing_is_followed(
     server: PostgresServer, read_shards: list[DatabaseUrls], redis_server: RedisServer
 ) -> None:
-    """A new epoch alone stops nobody: read models whose events are all in the log go on in it."""
+    """After a restart without loss, read models continue in the new epoch."""
     urls = DatabaseUrls(owner=server.owner_url, service=server.service_url)
     async with replica(urls.service) as one, projectors(urls, read_shards, redis_server) as projecting:
         await decided(one, opening("before-the-restart"))

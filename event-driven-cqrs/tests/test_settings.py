@@ -1,4 +1,4 @@
-"""What services and commands are told, as containers tell them: passwords stand in files."""
+"""Settings of services and commands with passwords in files, as in containers."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ READERS = [ProjectionSettings, QuerySettings, RelaySettings, RebuildSettings, Re
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The settings that have no default; the read shards' password is in a file."""
+    """The settings without a default. The read shards' password is in a file."""
     (tmp_path / "word").write_text("a password\n")
     monkeypatch.setenv("WALLET_READ_URLS", f"postgresql://a:{{file:{tmp_path}/word}}@0, postgresql://b@1")
     monkeypatch.setenv("WALLET_PORT", "4001")
@@ -27,7 +27,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", READERS, ids=lambda kind: kind.__name__)
 def test_whoever_is_told_of_the_read_shards_finds_their_password(kind: type[ReplaySettings]) -> None:
-    """Services and an operator's commands alike; and none of them shows it."""
+    """Services and commands read the read shards' password from its file, and do not show it."""
     settings = kind.model_validate({})
     told = [url.get_secret_value() for url in settings.read_urls]
     assert told == ["postgresql://a:a password@0", "postgresql://b@1"]
@@ -38,7 +38,7 @@ def test_whoever_is_told_of_the_read_shards_finds_their_password(kind: type[Repl
 def test_a_partition_that_is_not_there_cannot_be_replayed(
     partition: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The refusal says which there are; -1 is not the last one."""
+    """A replay of a missing partition, also -1, fails with the valid numbers."""
     with pytest.raises(SystemExit, match="2"):
         replay.main(["--partition", partition])
     assert f"partition {partition} does not exist; choose 0 to 1" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The whole stack while parts of it die: nothing acknowledged is lost, and the read model is what the events say."""
+"""The whole stack under faults: no acknowledged write is lost, and the read model equals the events."""
 
 import asyncio
 import os
@@ -32,13 +32,13 @@ OUTAGE_S = float(os.environ.get("WALLET_TEST_OUTAGE_S", "10"))
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[RunningStack]:
-    """One stack for all of these; each leaves it whole."""
+    """One stack for all tests of this module. Each test leaves it healthy."""
     with running_stack("cqrs", extra_env={"query": {"WALLET_POSITION_TIMEOUT_S": "8"}}) as running:
         yield running
 
 
 async def assert_sound(stack: RunningStack, traffic: Traffic) -> None:
-    """Every acknowledged transfer is there once, and all databases agree, as soon as the dust has settled."""
+    """Asserts at quiescence that every acknowledged transfer exists once and all databases agree."""
     assert traffic.acknowledged, "there was no load"
     deadline = time.monotonic() + SETTLE_S
     while found := violations(await audit_stack(stack)):
@@ -55,7 +55,7 @@ async def assert_sound(stack: RunningStack, traffic: Traffic) -> None:
 
 @pytest.mark.parametrize("kind", ["command", "relay", "projection", "query"])
 async def test_a_service_killed_under_load_loses_nothing(stack: RunningStack, kind: str) -> None:
-    """Kill -9, three times, at any moment."""
+    """If a service is killed three times with kill -9 under load, no acknowledged write is lost."""
     async with busy(stack.base_url) as traffic:
         for _ in range(3):
             await asyncio.sleep(1)
@@ -69,9 +69,9 @@ async def test_a_service_killed_under_load_loses_nothing(stack: RunningStack, ki
 async def test_a_broker_that_is_away_under_load_only_delays(
     stack: RunningStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Writes go on, what was not delivered meanwhile is delivered afterwards, and nobody keeps it in memory.
+    """During an outage of the broker, writes succeed, and events are delivered afterwards in constant memory.
 
-    For WALLET_TEST_OUTAGE_S seconds, else ten. Prints what it measured.
+    The outage takes WALLET_TEST_OUTAGE_S seconds, by default ten. The test prints its measurements.
     """
     async with busy(stack.base_url) as traffic:
         await asyncio.sleep(2)
@@ -85,7 +85,7 @@ async def test_a_broker_that_is_away_under_load_only_delays(
     await assert_sound(stack, traffic)
     memory.append(memory_mib(stack))
     with capsys.disabled():
-        print(  # noqa: T201 -- the figures are what one runs this test for
+        print(  # noqa: T201 -- prints the measured figures
             f"\nbroker away for {OUTAGE_S:.0f} s: {during / OUTAGE_S:.0f} transfers/s went on, all there"
             f" {time.monotonic() - began:.1f} s after the load; MiB before, at the outage's end, afterwards: {memory}"
         )
@@ -94,7 +94,7 @@ async def test_a_broker_that_is_away_under_load_only_delays(
 
 
 def memory_mib(stack: RunningStack) -> dict[str, int]:
-    """The memory that the services between the log and the reader hold."""
+    """Returns the memory of relay, projection and query service."""
     kinds = ("command", "relay", "projection")
     return {
         part.name: psutil.Process(part.pid).memory_info().rss // 2**20
@@ -106,7 +106,7 @@ def memory_mib(stack: RunningStack) -> dict[str, int]:
 async def test_reads_with_a_position_are_never_stale_and_never_fail_whatever_redis_does(
     stack: RunningStack,
 ) -> None:
-    """Flushed again and again, then killed: read-your-writes holds, without an error."""
+    """If Redis is flushed repeatedly and then killed, reads with a position are never stale and never fail."""
     witness = Witness()
     async with busy(stack.base_url) as traffic, witness.watching(stack.base_url):
         async with Redis.from_url(stack.redis_url) as redis:
@@ -122,7 +122,7 @@ async def test_reads_with_a_position_are_never_stale_and_never_fail_whatever_red
 
 
 async def test_a_position_out_of_reach_is_waited_for_and_then_said_so(stack: RunningStack) -> None:
-    """While nothing is relayed, a read that insists on its write gets a 503 that says how far the read model is."""
+    """If the relay is down, a read with the position of a write gets 503 with the position reached."""
     account = f"w-{uuid.uuid4().hex}"
     async with client(stack.base_url) as user:
         with stack.outage("relay-0"):
@@ -135,7 +135,7 @@ async def test_a_position_out_of_reach_is_waited_for_and_then_said_so(stack: Run
 
 
 async def test_a_rebuild_under_load_equals_the_live_model(stack: RunningStack) -> None:
-    """Twice, with transfers going on; then a comparison, also under load."""
+    """Two rebuilds and a comparison under load find no difference."""
     witness = Witness()
     async with busy(stack.base_url) as traffic, witness.watching(stack.base_url):
         for verify in (False, False, True):
@@ -146,7 +146,7 @@ async def test_a_rebuild_under_load_equals_the_live_model(stack: RunningStack) -
 
 
 async def test_verify_finds_a_planted_difference(stack: RunningStack) -> None:
-    """One micro too many in one wallet is found, and a rebuild mends it."""
+    """A comparison finds one extra micro in a wallet, and a rebuild removes it."""
     async with client(stack.base_url) as user:
         account = f"w-{uuid.uuid4().hex}"
         position = (await user.open(account, 5)).document["position"]
@@ -164,7 +164,7 @@ async def test_verify_finds_a_planted_difference(stack: RunningStack) -> None:
 
 
 async def test_a_stream_tells_every_change_and_ends_when_the_service_drains(stack: RunningStack) -> None:
-    """It begins with the balance as it is."""
+    """A stream starts with the current balance, sends every change, and ends when the service drains."""
     account = f"w-{uuid.uuid4().hex}"
     async with client(stack.base_url) as user:
         position = (await user.open(account, 1)).document["position"]
@@ -181,7 +181,7 @@ async def test_a_stream_tells_every_change_and_ends_when_the_service_drains(stac
 
 
 async def next_data(response: aiohttp.ClientResponse) -> bytes:
-    """The data of the next event; comments are passed over. Raises EOFError."""
+    """Returns the data of the next event and skips comments. Raises EOFError at the end."""
     while True:
         line = await asyncio.wait_for(response.content.readline(), 20)
         if not line:
@@ -191,13 +191,13 @@ async def next_data(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def ended(response: aiohttp.ClientResponse) -> None:
-    """Reads the stream to its end. Raises what aiohttp raises if it is cut off instead."""
+    """Reads the stream to its end. Raises aiohttp's error if the connection breaks."""
     async for _ in response.content:
         pass
 
 
 async def test_a_foreign_message_is_buried_and_its_partition_goes_on(stack: RunningStack) -> None:
-    """Metric and dead letter; no partition stops, and readers of every wallet go on."""
+    """A foreign message is counted and goes to the dead letters, and no partition stops."""
     async with await aio_pika.connect(stack.broker_url) as connection:
         channel = await connection.channel()
         await (await channel.get_exchange(EXCHANGE)).publish(aio_pika.Message(b"\xc1"), "0")
@@ -213,7 +213,7 @@ async def test_a_foreign_message_is_buried_and_its_partition_goes_on(stack: Runn
 
 
 async def test_poison_stops_one_partition_loudly_until_it_is_replayed(stack: RunningStack) -> None:
-    """Metric and readiness of the projection; the other partition goes on; replay ends it once the cause is gone."""
+    """Poison stops one partition with metric and readiness; replay resumes it after the cause is fixed."""
     account = name_in(0)
     shard = await asyncpg.connect(stack.database_urls[0])
     async with client(stack.base_url) as user:
@@ -235,23 +235,23 @@ async def test_poison_stops_one_partition_loudly_until_it_is_replayed(stack: Run
 
 PLANT = """INSERT INTO read_model.postings (account_id, version, kind, transaction_id, amount_micros, balance_micros,
 counterparty, at) VALUES ($1, 2, 'deposit', gen_random_uuid(), 1, 1, 'planted', now())"""
-"""Takes the place of the posting that a wallet's second event will make."""
+"""Occupies the key of the posting of a wallet's second event."""
 
 
 def name_in(partition: int) -> str:
-    """A name no wallet has yet, in this partition."""
+    """Returns an unused wallet name in this partition."""
     return next(name for n in range(100) if partition_of(name := f"{uuid.uuid4().hex}-{n}", 2) == partition)
 
 
 async def assert_partition_goes_on(user: Client, partition: int) -> None:
-    """A wallet of this partition is readable after its opening."""
+    """Asserts that a new wallet of this partition can be read."""
     account = name_in(partition)
     position = (await user.open(account, 1)).document["position"]
     assert (await user.balance(account, position)).status == 200
 
 
 async def until_answers(url: str, expected: str) -> None:
-    """Waits until a page says so."""
+    """Waits until the page gives the expected response."""
     deadline = time.monotonic() + 20
     async with aiohttp.ClientSession() as session:
         while True:
@@ -264,7 +264,7 @@ async def until_answers(url: str, expected: str) -> None:
 
 
 def replay(stack: RunningStack, partition: int) -> "subprocess.CompletedProcess[str]":
-    """The operator's command."""
+    """Runs the operator's replay command."""
     env = {
         **os.environ,
         "WALLET_EVENT_STORE_URL": stack.service_event_store_url,
@@ -275,7 +275,7 @@ def replay(stack: RunningStack, partition: int) -> "subprocess.CompletedProcess[
 
 
 async def test_lookups_of_a_paused_event_store_do_not_take_balances_down(stack: RunningStack) -> None:
-    """Lookups end within their own deadline, and the gateway does not take the query replica for dead."""
+    """If the event store is paused, lookups end by their deadline, and the gateway keeps the query replica."""
     async with client(stack.base_url) as user, client(stack.base_url) as other:
         account = f"w-{uuid.uuid4().hex}"
         await user.open(account, 5)
@@ -295,12 +295,12 @@ async def test_lookups_of_a_paused_event_store_do_not_take_balances_down(stack: 
 
 
 GATEWAY_PATIENCE_S = 15
-"""How long the gateway waits for an answer."""
+"""The gateway's timeout for a response."""
 
 
 @contextmanager
 def paused(stack: RunningStack, name: str) -> Iterator[None]:
-    """Inside, all processes of a component are stopped and hold their connections."""
+    """Pauses all processes of a component while the context is open; their connections stay open."""
     pid = next(part.pid for part in stack.components if part.name == name)
     server = psutil.Process(pid)
     family = [server, *server.children(recursive=True)]
@@ -314,10 +314,10 @@ def paused(stack: RunningStack, name: str) -> Iterator[None]:
 
 
 class TestGateway:
-    """What the gateway says by itself."""
+    """The gateway's own responses."""
 
     async def test_a_service_that_is_down_is_a_problem_document(self, stack: RunningStack) -> None:
-        """Nothing was sent, so nothing was done; reads and writes fail apart."""
+        """If a service is down, its requests get a problem document; reads and writes fail independently."""
         async with client(stack.base_url) as user:
             with stack.outage("command-0"):
                 write = await user.send("POST", "/wallets", accountId="x", currency="USD")
@@ -330,7 +330,7 @@ class TestGateway:
                 assert read.document["instance"] == '/wallets/no"body/balance'
 
     async def test_a_write_whose_answer_never_came_is_unknown(self, stack: RunningStack) -> None:
-        """The service died with the request in its hands."""
+        """If the service dies while it processes a write, the client gets outcome-unknown."""
         async with client(stack.base_url) as user:
             stack.kill("command-0", signal.SIGSTOP)
             writing = asyncio.create_task(
@@ -344,7 +344,7 @@ class TestGateway:
         stack.wait_ready()
 
     async def test_large_bodies_are_refused_as_problems(self, stack: RunningStack) -> None:
-        """Just above the limit, and far above it."""
+        """Bodies just above and far above the limit get a problem document."""
         async with client(stack.base_url) as user:
             for size in (65 * 1024, 8 * 1024 * 1024):
                 reply = await user.send("POST", "/wallets", accountId="x" * size, currency="USD")
@@ -352,13 +352,13 @@ class TestGateway:
 
     @pytest.mark.parametrize("path", ["/metrics", "/internal", "/debug/vars", "/config/", "/pprof"])
     async def test_internal_routes_are_not_reachable(self, stack: RunningStack, path: str) -> None:
-        """Neither the services' own nor Caddy's admin interface."""
+        """The gateway exposes neither the services' internal routes nor Caddy's admin interface."""
         async with client(stack.base_url) as user:
             reply = await user.send("GET", path)
             assert (reply.status, reply.document["type"]) == (404, "/problems/not-found")
 
     async def test_retry_after_and_no_server_header(self, stack: RunningStack) -> None:
-        """Every 503 says when to come again; what software it is, is nobody's business."""
+        """Every 503 has Retry-After, and no response has a Server header."""
         with stack.outage("query-0"):
             async with (
                 aiohttp.ClientSession() as session,

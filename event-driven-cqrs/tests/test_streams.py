@@ -1,4 +1,4 @@
-"""Streams of balances on a real Redis and a real read model: nothing is missed for long, and there are only so many."""
+"""Balance streams on a real Redis and read model: lost announcements, and the maximum number of streams."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ HEARTBEAT_S = 1.0
 
 
 class Viewer:
-    """A client of one stream: what it was sent."""
+    """A client of one stream, with the messages it received."""
 
     def __init__(self) -> None:
         self.status: int | None = None
@@ -39,19 +39,19 @@ class Viewer:
         self.ended = False
 
     async def send(self, message: Scope) -> None:
-        """ASGI's send."""
+        """Implements ASGI's send."""
         self.status = message.get("status", self.status)
         self.body += message.get("body", b"")
         self.ended = self.status is not None and not message.get("more_body", True)
 
     async def receive(self) -> Scope:
-        """ASGI's receive, of one who stays connected and says nothing."""
+        """Implements ASGI's receive for a client that stays connected and sends nothing."""
         await asyncio.Event().wait()
         raise AssertionError
 
 
 class Bench:
-    """Streams over one read shard, and who writes what they show."""
+    """Streams over one read shard, and a projection that writes it."""
 
     def __init__(
         self, streams: BalanceStreams, shard: DatabaseUrls, redis: "Redis", lifecycle: Lifecycle
@@ -66,7 +66,7 @@ class Bench:
 
     @contextmanager
     def viewing(self, account: str, method: str = "GET") -> Iterator[Viewer]:
-        """Inside, a client has asked for the stream of this wallet."""
+        """Opens the stream of this wallet while the context is open."""
         viewer = Viewer()
         scope = {
             "type": "http",
@@ -84,14 +84,14 @@ class Bench:
             serving.cancel()
 
     async def show(self) -> None:
-        """Brings the read model up to what has been told, and announces it, as the projection does."""
+        """Applies the log to the read model and announces the changes, as the projection does."""
         await project(self.shard, groups(self.told.events, 0, 1))
         await self._announced.write(self.told.wallets.values(), Checkpoint(len(self.told.events)))
 
 
 @pytest.fixture
 async def bench(redis_server: RedisServer, read_shards: list[DatabaseUrls]) -> AsyncIterator[Bench]:
-    """Two wallets of 1 micro each, and streams."""
+    """Streams, and two wallets of 1 micro each."""
     async with AsyncExitStack() as opened:
         redis = await opened.enter_async_context(Redis.from_url(redis_server.url))
         await redis.flushall()
@@ -120,7 +120,7 @@ async def bench(redis_server: RedisServer, read_shards: list[DatabaseUrls]) -> A
 
 
 async def test_a_change_before_redis_has_the_subscription_is_not_missed(bench: Bench) -> None:
-    """While others stream, a new subscription takes a moment: what changes meanwhile is shown, and not by luck."""
+    """A change before Redis has the subscription is shown, because the stream reads once more afterwards."""
     with bench.viewing("bob") as other:
         await until(lambda: b'"balance":0.000001,' in other.body, 5, "bob's stream has begun")
         await asyncio.sleep(0.3)
@@ -132,7 +132,7 @@ async def test_a_change_before_redis_has_the_subscription_is_not_missed(bench: B
 
 
 async def test_streams_that_begin_at_once_count_too(bench: Bench) -> None:
-    """However many ask at the same moment, no more than the bound are served; those who leave make room."""
+    """If many streams begin at once, at most the maximum is served. A closed stream frees its place."""
     with contextlib.ExitStack() as opened:
         viewers = [opened.enter_context(bench.viewing("alice")) for _ in range(10)]
         await until(lambda: all(viewer.status for viewer in viewers), 5, "all have an answer")
@@ -146,7 +146,7 @@ async def test_streams_that_begin_at_once_count_too(bench: Bench) -> None:
 async def test_an_idle_stream_has_heartbeats_and_asks_no_database(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wallet cannot have changed while its read model has not moved, so a heartbeat needs no look."""
+    """An idle stream sends heartbeats without reading, because the read model has not advanced."""
     looks = AsyncMock(wraps=BalanceReader.fresh)
     with bench.viewing("alice") as viewer:
         await until(lambda: viewer.body.count(b": alive") == 1, 5, "the first heartbeat")
@@ -156,7 +156,7 @@ async def test_an_idle_stream_has_heartbeats_and_asks_no_database(
 
 
 async def test_a_change_that_was_not_announced_is_shown_with_a_heartbeat(bench: Bench) -> None:
-    """An announcement may be lost, because Redis keeps none."""
+    """If an announcement is lost, the change is shown with the next heartbeat."""
     with bench.viewing("alice") as viewer:
         await until(lambda: b": alive" in viewer.body, 5, "the stream is idle")
         bench.told.do(Deposit("alice", 1, "USD"))
@@ -165,7 +165,7 @@ async def test_a_change_that_was_not_announced_is_shown_with_a_heartbeat(bench: 
 
 
 async def test_streams_end_when_the_service_drains(bench: Bench) -> None:
-    """An idle stream ends with the next tick of the common timer, not with its next heartbeat."""
+    """When the service drains, an idle stream ends with the next tick of the shared timer."""
     with bench.viewing("alice") as viewer:
         await until(lambda: b'"balance"' in viewer.body, 5, "alice's stream has begun")
         bench.lifecycle.draining = True
@@ -173,7 +173,7 @@ async def test_streams_end_when_the_service_drains(bench: Bench) -> None:
 
 
 async def test_head_opens_no_stream(bench: Bench) -> None:
-    """HEAD has the head of a stream and ends with it, however many streams there may be."""
+    """HEAD gets the head of a stream without a body, and opens no stream."""
     with contextlib.ExitStack() as opened:
         viewers = [opened.enter_context(bench.viewing("alice", "HEAD")) for _ in range(10)]
         await until(lambda: all(viewer.ended for viewer in viewers), 5, "all answers have ended")

@@ -1,4 +1,4 @@
-"""The number of partitions is stored in the databases, and services that know another number refuse to start."""
+"""The databases store the number of partitions. Services with another number refuse to start."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 def run(module: str, *arguments: str, **settings: str) -> tuple[int | None, str]:
-    """The status with which a process ends by itself, None if it does not, and everything that it prints."""
+    """Runs a process; returns its exit status (None if it does not end) and its output."""
     own = {
         "port": "0",
         "public_port": "0",
@@ -45,7 +45,7 @@ def run(module: str, *arguments: str, **settings: str) -> tuple[int | None, str]
 def test_service_refuses_to_start_with_another_number_of_read_shards(
     service: str, event_store: DatabaseUrls, read_shards: list[DatabaseUrls]
 ) -> None:
-    """Otherwise it asks the wrong read shard for half of the wallets, and answers 404."""
+    """With another number of read shards a service refuses to start, because it would read wrong shards."""
     url = read_shards[0].owner if service == "rebuild" else read_shards[0].service
     status, said = run(service, event_store_url=event_store.service, read_urls=url)
     assert status == 1
@@ -59,7 +59,7 @@ def test_service_refuses_to_start_with_another_number_of_read_shards(
 def test_services_refuse_read_shards_in_another_order(
     event_store: DatabaseUrls, read_shards: list[DatabaseUrls]
 ) -> None:
-    """The order of the addresses is the order of the partitions."""
+    """If the read shards are in another order, services refuse to start."""
     swapped = ",".join(urls.service for urls in reversed(read_shards))
     status, said = run("query", event_store_url=event_store.service, read_urls=swapped)
     assert status == 1
@@ -69,7 +69,7 @@ def test_services_refuse_read_shards_in_another_order(
 
 @pytest.mark.slow
 def test_relay_refuses_to_start_with_another_number_of_read_shards(event_store: DatabaseUrls) -> None:
-    """Otherwise it publishes half of the events to queues that nobody reads."""
+    """With another number of read shards the relay refuses to start, because it would use wrong queues."""
     status, said = run("relay", event_store_url=event_store.service, read_urls="pg://a,pg://b,pg://c")
     assert status == 1
     assert "configured for 3 shards" in said
@@ -81,7 +81,7 @@ def test_relay_refuses_to_start_with_another_number_of_read_shards(event_store: 
 def test_migrations_refuse_another_number_of_read_shards(
     event_store: DatabaseUrls, read_shards: list[DatabaseUrls]
 ) -> None:
-    """The number is fixed once a database has it; the same one again is no change."""
+    """Migrations fail with another number of read shards, and change nothing with the same one."""
     for which, urls in (("events", event_store), ("read", read_shards[0])):
         status, said = run("migrations", which, database_url=urls.owner, shard="0", shards="3")
         assert (status, "Traceback" in said) == (1, False)
@@ -89,7 +89,7 @@ def test_migrations_refuse_another_number_of_read_shards(
 
 
 async def test_store_compares_every_new_connection(read_shards: list[DatabaseUrls]) -> None:
-    """A read shard that comes later, such as after a failover, is compared before anything is read or written."""
+    """The store compares the topology on every new connection, for example after a failover."""
     async with Store(read_shards[0].service, prepare=verify_read_shard(1, 2)) as store:
         with pytest.raises(OtherTopology):
             await store.ping()

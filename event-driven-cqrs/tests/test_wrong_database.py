@@ -1,4 +1,4 @@
-"""A database's address leads to another one, as after a restart of containers: that one is not taken for it."""
+"""Services reject a wrong database at a known address, as after a restart of containers."""
 
 import uuid
 from collections.abc import Iterator
@@ -21,35 +21,35 @@ UNAVAILABLE = (503, "/problems/shard-unavailable")
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[RunningStack]:
-    """One stack for all of these; each leaves it whole."""
+    """One stack for all tests of this module. Each test leaves it healthy."""
     with running_stack("cqrs") as running:
         yield running
 
 
 def astray(stack: RunningStack, name: str, to: str) -> AbstractAsyncContextManager[None]:
-    """Inside, one database's address leads to the other; the first must be down."""
+    """Redirects one database's address to another while the context is open. The first must be down."""
     ports = {part.name: part.port for part in stack.components}
     return detour(ports[name], ports[to])
 
 
 def told(reply: Reply) -> tuple[int, object]:
-    """What a client goes by."""
+    """Returns the fields of a response that a client checks."""
     return reply.status, reply.document.get("type")
 
 
 async def until_refused(stack: RunningStack, service: str) -> None:
-    """Waits until a server has told this service that it has no such database."""
+    """Waits until a server has rejected this service because it has no such database."""
     await until(lambda: "InvalidCatalogNameError" in stack.log(service), 10, f"{service} is refused")
 
 
 async def opened_on(user: Client, partition: int) -> tuple[str, int]:
-    """A wallet of this partition with 5 in it, and the position of its opening."""
+    """Opens a wallet of this partition with a balance of 5; returns it and its position."""
     account = next(name for _ in range(100) if partition_of(name := uuid.uuid4().hex, 2) == partition)
     return account, (await user.open(account, 5)).document["position"]
 
 
 async def test_a_read_shard_is_not_taken_for_another(stack: RunningStack) -> None:
-    """Nothing is read from it, and nothing projected into it; when the way leads home, all is made up for."""
+    """A wrong read shard is neither read nor written. With the right one, the projection catches up."""
     async with client(stack.base_url) as user:
         old, position = await opened_on(user, 0)
         await user.balance(old, position)
@@ -66,7 +66,7 @@ async def test_a_read_shard_is_not_taken_for_another(stack: RunningStack) -> Non
 
 
 async def wallets_of(stack: RunningStack, shard: int, accounts: list[str]) -> list[asyncpg.Record]:
-    """Which of these wallets a read shard has."""
+    """Returns those of these wallets that a read shard has."""
     connection = await asyncpg.connect(stack.database_urls[shard])
     try:
         sql = "SELECT account_id FROM read_model.wallets WHERE account_id = ANY($1)"
@@ -76,7 +76,7 @@ async def wallets_of(stack: RunningStack, shard: int, accounts: list[str]) -> li
 
 
 async def test_a_read_shard_is_not_taken_for_the_event_store(stack: RunningStack) -> None:
-    """Commands are certainly not done, the past is out of reach, and afterwards both are there again."""
+    """If the event store's address leads to a read shard, commands and past reads fail until it is fixed."""
     body = {"accountId": uuid.uuid4().hex, "currency": "USD"}
     async with client(stack.base_url) as user:
         with stack.outage("postgres-events"):

@@ -1,1 +1,1 @@
-"""What the tests of the event-driven architecture share."""
+"""Shared test support for the event-driven architecture."""

@@ -1,4 +1,4 @@
-"""A broker of the tests' own, and a listener that plays the projections."""
+"""A broker for tests, and a listener in the role of the projections."""
 
 import asyncio
 import signal
@@ -32,7 +32,7 @@ class BrokerServer(RunningServer):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Inside, it holds its connections and answers nothing."""
+        """Pauses the node while the context is open: connections stay open, requests get no answer."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
@@ -42,7 +42,7 @@ class BrokerServer(RunningServer):
 
     @asynccontextmanager
     async def silent(self, queue: str) -> AsyncIterator[None]:
-        """Inside, the node answers and this one of its queues does not."""
+        """Makes one queue unresponsive while the context is open. The node itself answers."""
         process = f"whereis('%2F_{queue}')"
         await self._evaluate(f"sys:suspend({process})")
         try:
@@ -59,7 +59,7 @@ class BrokerServer(RunningServer):
 
 @contextmanager
 def running_broker() -> Iterator[BrokerServer]:
-    """One node on free ports; make it once per module."""
+    """Starts one node on free ports. Use it once per module."""
     with private_home(None) as root:
         home = StackHome(root, "rabbitmq")
         home.prepare()
@@ -87,13 +87,13 @@ def running_broker() -> Iterator[BrokerServer]:
 
 
 class Listener:
-    """Hears what every partition is told, in the order it comes."""
+    """Receives the messages of all partitions in order."""
 
     def __init__(self, partitions: int) -> None:
         self.groups: list[list[Group]] = [[] for _ in range(partitions)]
 
     def events(self, partition: int) -> list[EventMessage]:
-        """The partition's events, repetitions left out. Raises AssertionError if one is missing before another."""
+        """Returns the partition's events without duplicates. Raises AssertionError if there is a gap."""
         head, events = 0, list[EventMessage]()
         for group in self.groups[partition]:
             assert group.after <= head, f"a gap before {group.after}: only up to {head} was told"
@@ -102,13 +102,13 @@ class Listener:
         return events
 
     def head(self, partition: int) -> int:
-        """How far the partition was told that the log is."""
+        """Returns the highest log head that the partition received."""
         return max((group.head for group in self.groups[partition]), default=0)
 
     async def until_head(
         self, position: int, partitions: range = range(PARTITIONS), timeout_s: float = 20
     ) -> None:
-        """Waits until these partitions have been told that the log is this far."""
+        """Waits until these partitions have received this log head."""
         await until(
             lambda: all(self.head(p) >= position for p in partitions), timeout_s, "the listener hears of it"
         )
@@ -116,7 +116,7 @@ class Listener:
 
 @asynccontextmanager
 async def listening(url: str, partitions: range = range(PARTITIONS)) -> AsyncIterator[Listener]:
-    """A listener on these partitions, which comes back by itself when the broker does."""
+    """Opens a listener on these partitions that reconnects after an outage of the broker."""
     listener = Listener(PARTITIONS)
     tasks = [
         asyncio.create_task(_listen(url, partition, listener.groups[partition])) for partition in partitions

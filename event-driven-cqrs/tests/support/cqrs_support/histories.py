@@ -1,4 +1,4 @@
-"""Logs of events that could have happened, and the groups a relay would make of them."""
+"""Random valid logs of events, and the groups that a relay would publish."""
 
 import random
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ BEGIN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
 class Story:
-    """A log that grows by commands; refused ones leave no trace."""
+    """A log that grows by commands. Refused commands add nothing."""
 
     def __init__(self, seed: int = 0) -> None:
         self.events: list[EventMessage] = []
@@ -36,7 +36,7 @@ class Story:
         self._random = random.Random(seed)
 
     def do(self, command: Command) -> None:
-        """Appends what follows from a command."""
+        """Appends the events of a command."""
         decision = decide(self.wallet, command)
         if isinstance(decision, Refused):
             return
@@ -52,11 +52,11 @@ class Story:
             )
 
     def wallet(self, account: str) -> Wallet:
-        """A wallet as it stands."""
+        """Returns the current state of a wallet."""
         return self.wallets.get(account) or initial_state(account)
 
     def grow(self, accounts: Sequence[str], commands: int) -> None:
-        """Opens these wallets and lets random things happen to them."""
+        """Opens these wallets and applies random commands to them."""
         for account in accounts:
             self.do(OpenWallet(account, self._random.choice([0, 10**9]), "USD"))
         for _ in range(commands):
@@ -78,14 +78,14 @@ class Story:
 
 
 def story(commands: int = 200, wallets: int = 10, seed: int = 0) -> Story:
-    """A random log over some wallets."""
+    """Builds a random log of some wallets."""
     told = Story(seed)
     told.grow([f"w{seed}-{number}" for number in range(wallets)], commands)
     return told
 
 
 def wallet_rows(told: Story, partition: int, partitions: int = 2) -> list[tuple[object, ...]]:
-    """The rows of the read model's `wallets` that a partition must have, by account."""
+    """Returns the expected rows of a partition's table `wallets`, by account."""
     mine = (w for w in told.wallets.values() if partition_of(w.account_id, partitions) == partition)
     return sorted(
         (w.account_id, w.currency, w.status, w.balance_micros, w.version, w.updated_at) for w in mine
@@ -93,7 +93,7 @@ def wallet_rows(told: Story, partition: int, partitions: int = 2) -> list[tuple[
 
 
 def groups(events: Sequence[EventMessage], partition: int, partitions: int = 2, size: int = 7) -> list[Group]:
-    """What a relay publishes of a log to one partition, `size` events a group."""
+    """Returns the groups that a relay publishes to one partition, with `size` events in a group."""
     made = []
     for begin in range(0, len(events), size):
         chunk = events[begin : begin + size]
@@ -103,7 +103,7 @@ def groups(events: Sequence[EventMessage], partition: int, partitions: int = 2, 
 
 
 async def append(url: str, events: Sequence[EventMessage]) -> None:
-    """Writes events into an event store, as if commands had led to them."""
+    """Writes events into an event store, as commands would."""
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
@@ -130,7 +130,7 @@ async def append(url: str, events: Sequence[EventMessage]) -> None:
 
 
 async def project(shard: DatabaseUrls, made: list[Group]) -> None:
-    """What the projection does, without broker, cache and event store."""
+    """Applies a log to a read shard as the projection does, without broker, cache and event store."""
     async with Store(shard.service) as store:
         for group in made:
             async with store.transaction() as transaction:

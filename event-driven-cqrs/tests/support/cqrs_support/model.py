@@ -1,4 +1,4 @@
-"""What the wallets must do, written down once more in the plainest way: dictionaries and if."""
+"""A simple reference model of the wallets, with dictionaries and if statements."""
 
 from dataclasses import dataclass, field
 
@@ -20,7 +20,7 @@ LIMIT = 2**63 - 1
 
 @dataclass
 class Model:
-    """Balances, statuses, currencies and versions; `external` is what came from outside, per currency."""
+    """Balances, statuses, currencies and versions. `external` is the external account's balance by currency."""
 
     balance: dict[str, int] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Model:
     external: dict[str, int] = field(default_factory=dict)
 
     def do(self, command: Command) -> str:
-        """What comes of it: "done", or the refusal's name and account."""
+        """Executes a command; returns "done", or the refusal's name and account."""
         if isinstance(command, TransferMoney):
             return self._transfer(command)
         assert isinstance(
@@ -113,4 +113,4 @@ commands = st.one_of(
     st.builds(UnfreezeWallet, _accounts),
     st.builds(CloseWallet, _accounts),
 )
-"""Commands on four wallets, near all limits."""
+"""Commands on four wallets, with amounts near all limits."""

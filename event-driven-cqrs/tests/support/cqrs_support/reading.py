@@ -1,4 +1,4 @@
-"""The query service's views of its databases, with bounds as the service has them by default."""
+"""The query service's readers of its databases, with the service's default bounds."""
 
 import asyncpg
 
@@ -7,12 +7,12 @@ from wallet_cqrs.query.read_shard import ReadShard
 
 
 def read_shard(number: int, pool: asyncpg.Pool, *, position_timeout_s: float = 5.0) -> ReadShard:
-    """A read shard behind this pool."""
+    """Returns a reader of the read shard of this pool."""
     return ReadShard(
         number, pool, batch_max=100, queue_max=1000, timeout_s=3, position_timeout_s=position_timeout_s
     )
 
 
 def history(pool: asyncpg.Pool) -> History:
-    """The event store behind this pool."""
+    """Returns a reader of the event store of this pool."""
     return History(pool, timeout_s=3, waiting_max=1000, position_timeout_s=5)

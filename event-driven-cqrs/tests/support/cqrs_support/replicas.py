@@ -1,4 +1,4 @@
-"""A command replica without its HTTP: what it appends with, on a real event store."""
+"""A command replica without HTTP, on a real event store."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -23,7 +23,7 @@ Item = Submission | StatusCommand
 
 @dataclass
 class Replica:
-    """One command service's core."""
+    """The core of a command service."""
 
     store: Store
     cache: WalletCache
@@ -31,19 +31,19 @@ class Replica:
     writer: LogWriter
 
     async def perform(self, item: Item) -> Outcome:
-        """One command and what came of it."""
+        """Performs one command, and returns its outcome."""
         return await self.writer.submit(item)
 
     async def perform_all(self, items: Iterable[Item]) -> Sequence[Outcome]:
-        """Commands sent at once, in this order."""
+        """Submits commands at the same time in this order, and returns their outcomes."""
         return await asyncio.gather(*[self.writer.submit(item) for item in items])
 
     async def wallet(self, account_id: str) -> Wallet:
-        """A wallet as the event store has it."""
+        """Loads a wallet from the event store."""
         return (await self.wallets([account_id]))[account_id]
 
     async def wallets(self, accounts: Sequence[str]) -> dict[str, Wallet]:
-        """Wallets as the event store has them."""
+        """Loads wallets from the event store."""
         wallets, tails = await self.store.streams(accounts)
         for event in await self.store.events(tails) if tails else ():
             wallets[event.stream_id] = fold(wallets[event.stream_id], event)
@@ -59,7 +59,7 @@ async def replica(
     wallets_max: int = 1000,
     snapshot_every: int = 500,
 ) -> AsyncIterator[Replica]:
-    """A replica on this event store, as the role of the service."""
+    """Opens a replica on this event store with the service's role."""
     async with Store(url) as store:
         cache, snapshots = WalletCache(wallets_max), SnapshotKeeper(store, snapshot_every)
         writer = LogWriter(store, cache, snapshots, batch_max=batch_max, queue_max=queue_max)
@@ -69,23 +69,23 @@ async def replica(
 
 
 def submission(command: MoneyCommand, key: str | None = None) -> Submission:
-    """The command as a use case submits it, under a fresh transaction id."""
+    """Returns a command as a use case submits it, with a new transaction id."""
     meaning = fingerprint(repr(command)) if key else None
     return Submission(command, new_transaction_id(owner_of(command)), key, meaning)
 
 
 def opening(account_id: str, micros: int = 0) -> Submission:
-    """A wallet in USD."""
+    """Returns the opening of a wallet in USD."""
     return submission(OpenWallet(account_id, micros, "USD"))
 
 
 def transfer(payer: str, payee: str, micros: int, key: str | None = None) -> Submission:
-    """A transfer in USD."""
+    """Returns a transfer in USD."""
     return submission(TransferMoney(payer, payee, micros, "USD"), key)
 
 
 async def query(url: str, sql: str, *arguments: Any) -> list[Any]:
-    """The rows of a query of the test's own."""
+    """Runs a query and returns its rows."""
     connection = await asyncpg.connect(url)
     try:
         return list(await connection.fetch(sql, *arguments))
@@ -94,7 +94,7 @@ async def query(url: str, sql: str, *arguments: Any) -> list[Any]:
 
 
 async def assert_log_is_whole(url: str) -> int:
-    """Positions have no gaps up to the head, versions none within a stream, every decision has its events; the head."""
+    """Asserts that positions and versions have no gaps and decisions have their events; returns the head."""
     (head,) = (await query(url, "SELECT position FROM log_head"))[0]
     (events, last) = (await query(url, "SELECT count(*), coalesce(max(position), 0) FROM events"))[0]
     assert (events, last) == (head, head)

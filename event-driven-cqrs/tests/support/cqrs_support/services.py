@@ -1,4 +1,4 @@
-"""Services as processes of their own, so that they can be killed."""
+"""Runs services as separate processes, so that tests can kill them."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ from wallet_lab.supervision.process import spawn
 
 @dataclass
 class RunningService:
-    """A service's process."""
+    """The process of a service."""
 
     process: Popen[bytes]
     port: int
@@ -29,45 +29,45 @@ class RunningService:
 
     @property
     def url(self) -> str:
-        """Its own port."""
+        """The URL of its internal port."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def public_url(self) -> str:
-        """Its public port, if it has one."""
+        """The URL of its public port, if it has one."""
         return f"http://127.0.0.1:{self.public_port}"
 
     @property
     def rss_bytes(self) -> int:
-        """Memory it holds."""
+        """Its resident memory in bytes."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
     async def metric(self, name: str) -> float:
-        """The value of a metric without labels."""
+        """Returns the value of a metric without labels."""
         async with httpx.AsyncClient() as client:
             text = (await client.get(self.url + "/metrics")).text
         return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
 
     def is_ready(self) -> bool:
-        """Whether it says so itself."""
+        """Returns whether the service reports that it is ready."""
         try:
             return httpx.get(self.url + "/readyz").status_code == 200
         except httpx.HTTPError:
             return False
 
     async def until_ready(self, timeout_s: float = 60) -> None:
-        """Waits until it is ready; on a busy machine a process takes long to start."""
+        """Waits until the service is ready. On a busy machine, a start takes long."""
         await until(self.is_ready, timeout_s, f"ready; its log ends:\n{tail(self.log)}")
 
     def kill(self) -> None:
-        """Crashes it."""
+        """Kills the process with SIGKILL."""
         self.process.kill()
         self.process.wait()
 
 
 @contextmanager
 def running_service(name: str, log: Path, **settings: str) -> Iterator[RunningService]:
-    """`python -m wallet_cqrs.<name>` with these settings (`WALLET_` left out, in lower case) on free ports."""
+    """Runs `python -m wallet_cqrs.<name>` on free ports. Settings are in lower case, without `WALLET_`."""
     ports = PortChooser(usual=False)
     port, public_port = ports.choose(0), ports.choose(0)
     own = {"port": str(port), "public_port": str(public_port), "service_secret": "a secret for tests only"}

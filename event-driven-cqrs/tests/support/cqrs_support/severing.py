@@ -1,4 +1,4 @@
-"""A way to Postgres that can be cut at the worst moment: around the COMMIT."""
+"""A proxy to Postgres that can break a connection just before or after a COMMIT."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ Cut = Literal["before-commit", "after-commit"]
 
 
 class SeverableWay(Way):
-    """Forwards connections; `cut` says where the next COMMIT that passes loses its connection."""
+    """Forwards connections. `cut` sets where the connection of the next COMMIT breaks."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -48,7 +48,7 @@ class SeverableWay(Way):
                 answers.cancel()
                 await asyncio.wait([answers])
                 to_server.write(data)
-                await server.read(65536)  # Postgres has answered, and nobody hears it
+                await server.read(65536)  # Postgres has answered, but the client never receives it
             self.was_cut.set()
             return
 

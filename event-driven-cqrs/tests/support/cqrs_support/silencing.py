@@ -1,4 +1,4 @@
-"""A way to a server on which connections can fall silent, as when a machine or a network is gone without a word."""
+"""A proxy that can stop forwarding without closing connections, like a failed machine or network."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ from cqrs_support.ways import Way
 
 
 class SilenceableWay(Way):
-    """Forwards connections; those that were open when `silence` was called carry nothing any more, and stay open."""
+    """Forwards connections. After `silence`, the open connections stay open, but carry no more data."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -15,7 +15,7 @@ class SilenceableWay(Way):
         self._for_good = False
 
     def silence(self, *, for_good: bool = False) -> None:
-        """From now on nothing passes on the connections that are open; on new ones it does, unless it is for good."""
+        """Stops forwarding on all open connections. New connections work unless `for_good` is set."""
         self._silences += 1
         self._for_good = for_good
 

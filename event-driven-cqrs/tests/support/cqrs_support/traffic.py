@@ -1,4 +1,4 @@
-"""Clients of a running stack, and the load they put on it while a test breaks something."""
+"""Clients of a running stack, and the load that they generate while a test injects faults."""
 
 import asyncio
 import random
@@ -15,27 +15,27 @@ import msgspec
 
 REQUEST_TIMEOUT_S = 30.0
 INSIST_MAX_S = 90.0
-"""Longer than any outage that a test makes."""
+"""Longer than any outage in a test."""
 BUSY_CLIENTS = 16
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A status and its document."""
+    """The status and document of a response."""
 
     status: int
     document: dict[str, Any]
 
 
 class Client:
-    """One user of the public port; amounts are whole units."""
+    """A client of the public port. Amounts are whole units."""
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
         self._session = session
         self._base_url = base_url
 
     async def send(self, method: str, path: str, key: str | None = None, **body: object) -> Reply:
-        """One request. Raises what aiohttp raises when no answer comes."""
+        """Sends one request. Raises aiohttp's error if there is no response."""
         headers = {"Idempotency-Key": key} if key else {}
         json = body or None
         async with self._session.request(
@@ -44,7 +44,7 @@ class Client:
             return Reply(response.status, _decode(await response.read()))
 
     async def insist(self, method: str, path: str, **body: object) -> Reply:
-        """The request, sent again with the same key until it has an answer that is not a 5xx, for a bounded time."""
+        """Repeats a request with the same key until the response is not a 5xx, for a limited time."""
         key, told = str(uuid.uuid4()), "nothing"
         end_s = time.monotonic() + INSIST_MAX_S
         while time.monotonic() < end_s:
@@ -56,21 +56,21 @@ class Client:
             except (
                 aiohttp.ClientError,
                 TimeoutError,
-            ) as error:  # what is broken on purpose may break a connection
+            ) as error:  # an injected fault may break a connection
                 told = repr(error)
             await asyncio.sleep(0.1)
         raise AssertionError(f"{method} {path} has no answer after {INSIST_MAX_S:.0f} s; the last was {told}")
 
     async def open(self, account: str, balance: int) -> Reply:
-        """A wallet with dollars in it."""
+        """Opens a wallet with US dollars."""
         return await self.insist("POST", "/wallets", accountId=account, currency="USD", balance=balance)
 
     async def deposit(self, account: str, amount: int) -> Reply:
-        """Money from outside."""
+        """Deposits money."""
         return await self.insist("POST", f"/wallets/{account}/deposits", amount=amount, currency="USD")
 
     async def balance(self, account: str, min_position: int) -> Reply:
-        """The balance at a position or later."""
+        """Reads the balance at a position or later."""
         return await self.send("GET", f"/wallets/{account}/balance?min_position={min_position}")
 
 
@@ -81,7 +81,7 @@ def _decode(content: bytes) -> dict[str, Any]:
 
 @asynccontextmanager
 async def client(base_url: str) -> AsyncIterator[Client]:
-    """A client with connections of its own."""
+    """Opens a client with separate connections."""
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=64)) as session:
         yield Client(session, base_url)
@@ -89,15 +89,15 @@ async def client(base_url: str) -> AsyncIterator[Client]:
 
 @dataclass
 class Traffic:
-    """What busy clients have seen so far."""
+    """The responses that busy clients have received so far."""
 
     acknowledged: list[str] = field(default_factory=list)
-    """Transaction ids of transfers answered with 201."""
+    """Transaction ids of the transfers with a response 201."""
 
 
 @asynccontextmanager
 async def busy(base_url: str, wallets: int = 20) -> AsyncIterator[Traffic]:
-    """Inside, many clients transfer money all the time, each insisting until it has an answer."""
+    """Runs many clients that transfer money while the context is open. Each repeats until it has a response."""
     traffic, stop = Traffic(), asyncio.Event()
     async with client(base_url) as user:
         names = [f"busy-{uuid.uuid4().hex[:12]}" for _ in range(wallets)]
@@ -122,7 +122,7 @@ async def _transfer(user: Client, names: list[str], traffic: Traffic, stop: asyn
 
 
 class Witness:
-    """Writes and reads its own wallet all the time, and tells what it should not have seen."""
+    """Continuously writes and reads its own wallet, and records stale reads and errors."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -130,7 +130,7 @@ class Witness:
 
     @asynccontextmanager
     async def watching(self, base_url: str) -> AsyncIterator[None]:
-        """Inside, the witness watches."""
+        """Runs the witness while the context is open."""
         stop = asyncio.Event()
         task = asyncio.create_task(self._watch(base_url, stop))
         try:

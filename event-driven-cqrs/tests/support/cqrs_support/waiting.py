@@ -1,4 +1,4 @@
-"""Waiting for what other processes do."""
+"""Waits for other processes."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 async def until(true: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Waits until it is true. Raises AssertionError after the timeout."""
+    """Waits until the condition is true. Raises AssertionError after the timeout."""
     end = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < end, f"not within {timeout_s} s: {what}"

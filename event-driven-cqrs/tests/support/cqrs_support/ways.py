@@ -1,4 +1,4 @@
-"""A way to a server: a port that forwards to it, so that a test can disturb what passes."""
+"""A proxy to a server, so that a test can disturb its connections."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 class Way(ABC):
-    """Listens on a free port while it is open; its kinds say what they do with a connection."""
+    """Listens on a free port while it is open. Subclasses define how they forward a connection."""
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
@@ -18,7 +18,7 @@ class Way(ABC):
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Self]:
-        """Inside, `url` leads here."""
+        """Listens while the context is open. `url` has the proxy's address."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         user, _, _ = self._target.netloc.rpartition("@")
