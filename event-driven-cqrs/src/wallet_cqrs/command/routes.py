@@ -69,6 +69,8 @@ def _map_errors(handler: Handler) -> Handler:
         except NoOutcome as error:
             raise no_outcome(error) from error
         except QueueFull as full:
-            raise Problem("overloaded", "Too many commands are waiting; send it again later.") from full
+            raise Problem(
+                "overloaded", "Too many commands are waiting; send the request again later."
+            ) from full
 
     return mapped

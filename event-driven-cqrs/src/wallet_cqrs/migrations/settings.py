@@ -11,7 +11,7 @@ class LogMigrationSettings(MigrationSettings):
     """Settings of the event store's migrations: the number of read shards that its events are distributed over."""
 
     shards: int = Field(
-        ge=1, le=SLOTS, description="How many read shards there are; fixed once the database has it."
+        ge=1, le=SLOTS, description="The number of read shards; it cannot change after the first migration."
     )
 
     @property

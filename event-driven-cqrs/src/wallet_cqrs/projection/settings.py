@@ -13,7 +13,7 @@ class ProjectionSettings(ServiceSettings):
         description="The read shards' Postgres, as the role wallet_service; the order is the partitions'.",
         min_length=1,
     )
-    redis_url: SecretStr = Field(description="Redis with the balances, and for announcements.")
+    redis_url: SecretStr = Field(description="Redis, for cached balances and announcements.")
     broker_url: SecretStr = Field(description="RabbitMQ (amqp://…).")
     prefetch_max: int = Field(
         32, gt=0, description="Messages taken from a partition's queue at once at most."
@@ -21,4 +21,4 @@ class ProjectionSettings(ServiceSettings):
     chunk_max: int = Field(2000, gt=0, description="Events read at once from the event store to fill a gap.")
     cache_ttl_s: float = Field(10.0, gt=0, description="How long a balance stays in Redis.")
     cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")
-    books_interval_s: float = Field(15.0, gt=0, description="How often the read shards' books are checked.")
+    books_interval_s: float = Field(15.0, gt=0, description="How often the read shards' ledgers are checked.")

@@ -107,8 +107,10 @@ def map_errors(handler: Handler) -> Handler:
         try:
             return await handler(call)
         except (QueueFull, BulkheadFull) as full:
-            raise Problem("overloaded", "Too many reads are waiting; send it again later.") from full
+            raise Problem("overloaded", "Too many reads are waiting; send the request again later.") from full
         except DATABASE_ERRORS as error:
-            raise Problem("shard-unavailable", "The wallet's database is unavailable; try again.") from error
+            raise Problem(
+                "shard-unavailable", "The wallet's database is unavailable; try again later."
+            ) from error
 
     return mapped

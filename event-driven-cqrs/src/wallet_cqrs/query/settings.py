@@ -13,11 +13,13 @@ class QuerySettings(PublicSettings):
         description="The read shards' Postgres, as the role wallet_service; the order is the partitions'.",
         min_length=1,
     )
-    redis_url: SecretStr = Field(description="Redis with the balances, and for announcements.")
+    redis_url: SecretStr = Field(description="Redis, for cached balances and announcements.")
     position_timeout_s: float = Field(5.0, gt=0, description="How long a read may wait for its min_position.")
     read_timeout_s: float = Field(3.0, gt=0, description="How long a read shard may take to answer.")
     event_store_timeout_s: float = Field(
-        3.0, gt=0, description="How long the event store may take to answer, for lookups and the past."
+        3.0,
+        gt=0,
+        description="How long the event store may take to answer lookups and reads of past balances.",
     )
     batch_max: int = Field(500, gt=0, description="Balances read at once at most.")
     queue_max: int = Field(
@@ -29,5 +31,5 @@ class QuerySettings(PublicSettings):
     cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")
     streams_max: int = Field(1000, gt=0, description="Balance streams served at once; above that, 503.")
     stream_heartbeat_s: float = Field(
-        5.0, gt=0, description="How often an idle stream says that it is alive."
+        5.0, gt=0, description="How often an idle stream sends a comment, as a heartbeat."
     )

@@ -75,7 +75,7 @@ class Relay:
                 await self._relay()
             except Exception as error:  # noqa: BLE001 -- the relay must outlive every outage
                 self._obstacle = repr(error)
-                _log.warning("the relay will begin again", extra={"cause": repr(error)})
+                _log.warning("the relay restarts from its checkpoint", extra={"cause": repr(error)})
             finally:
                 ACTIVE.set(0)
             RESTARTS.inc()
