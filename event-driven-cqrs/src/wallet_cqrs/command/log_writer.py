@@ -152,9 +152,8 @@ class LogWriter:
             _log.exception("a batch was rolled back", extra={"commands": len(items)})
             self._cache.forget()
             raise
-        except (
-            Exception
-        ) as error:  # nothing was appended; a general fault would also fail each half of the batch
+        except Exception as error:
+            # Nothing was appended. Only faults of a row or a stream are halved, because any other fault affects all.
             if isinstance(error, _STREAM_AT_FAULT) or is_of_a_row(error):
                 self._cache.forget()
                 raise ItemAtFault(repr(error)) from error

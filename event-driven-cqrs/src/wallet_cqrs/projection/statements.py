@@ -21,10 +21,10 @@ RESUME = "UPDATE checkpoint SET stopped = NULL, diverged = false"
 PROGRESS = "SELECT position, epoch, stopped FROM checkpoint"
 
 ADOPT = "UPDATE checkpoint SET epoch = $1 WHERE position <= $2"
-"""Only if the model is not beyond the shared position, because another projection may have advanced it meanwhile."""
+"""Applies only if the model is not beyond the shared position: another projection may have advanced it."""
 
 DIVERGE = """UPDATE checkpoint SET diverged = true, stopped = $1
 WHERE position >= $2 AND epoch IS NOT DISTINCT FROM $3"""
-"""Only the model that was compared with the log, not a newer one from a rebuild."""
+"""Applies only to the model that was compared with the log, not to a newer one from a rebuild."""
 
 COMPARE = compare_with("postings")

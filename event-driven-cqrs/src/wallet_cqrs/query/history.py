@@ -85,10 +85,8 @@ class History:
             row = await connection.fetchrow(statements.DECISION, transaction_id)
             if row is None:
                 return None
-            positions = (
-                row["first_position"],
-                row["last_position"],
-            )  # a refusal has no first position, so the query finds no events
+            # A refusal has no first position, so the query finds no events for it.
+            positions = row["first_position"], row["last_position"]
             events = await connection.fetch(statements.TIMELINE, *positions)
         return Transfer(
             transaction_id,

@@ -53,10 +53,8 @@ class Client:
                 if reply.status < 500:
                     return reply
                 told = str(reply)
-            except (
-                aiohttp.ClientError,
-                TimeoutError,
-            ) as error:  # an injected fault may break a connection
+            # An injected fault may break a connection.
+            except (aiohttp.ClientError, TimeoutError) as error:
                 told = repr(error)
             await asyncio.sleep(0.1)
         raise AssertionError(f"{method} {path} has no answer after {INSIST_MAX_S:.0f} s; the last was {told}")

@@ -31,7 +31,7 @@ CREATE FUNCTION add_epoch(head bigint, why text) RETURNS uuid LANGUAGE sql AS $$
     RETURNING epoch
 $$;
 
--- Begins an epoch at the current head in any case. Waits for an append in flight.
+-- Begins an epoch at the current head. Waits for an append in flight.
 CREATE FUNCTION begin_epoch(why text) RETURNS uuid LANGUAGE plpgsql AS $$
 DECLARE
     head bigint;
