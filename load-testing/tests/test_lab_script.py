@@ -1,7 +1,10 @@
 """The script `lab` and the script that installs system packages, in difficult environments."""
 
+import hashlib
 import os
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,79 @@ def test_an_environment_of_another_user_is_said_in_a_sentence() -> None:
             assert ran.returncode == 1
             assert ran.stderr.count("\n") == 1
             assert str(place / ".lab") in ran.stderr
+
+
+BACKEND = """
+import pathlib, zipfile
+def build_editable(folder, settings=None, metadata=None):
+    here = pathlib.Path.cwd()
+    name = here.name.replace("-", "_")
+    with zipfile.ZipFile(f"{folder}/{name}-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.pth", f"{here}/src\\n")
+        info = f"{name}-1.0.dist-info"
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return f"{name}-1.0-py3-none-any.whl"
+"""
+MEMBER = '[project]\nname = "{}"\nversion = "1.0"\n[build-system]\nrequires = []\nbuild-backend = "backend"\n'
+
+
+def unprepared_checkout(root: Path) -> Path:
+    """Make a checkout that is not set up. Its lock has one package: the build backend of its members."""
+    wheel = root / "wheels" / "backend-1.0-py3-none-any.whl"
+    wheel.parent.mkdir(parents=True)
+    with zipfile.ZipFile(wheel, "w") as content:
+        content.writestr("backend.py", BACKEND)
+        content.writestr(
+            "backend-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: backend\nVersion: 1.0\n"
+        )
+        content.writestr(
+            "backend-1.0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        content.writestr("backend-1.0.dist-info/RECORD", "")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (root / "requirements.lock").write_text(f"backend==1.0 --hash=sha256:{digest}\n")
+    (root / "lab").write_bytes((ROOT / "lab").read_bytes())
+    for member in ("kernel", "saga", "event-driven-cqrs", "load-testing"):
+        (root / member / "src").mkdir(parents=True)
+        (root / member / "pyproject.toml").write_text(MEMBER.format(member))
+    package = root / "load-testing/src/wallet_lab"
+    package.mkdir()
+    for module in ("__init__", "cli", "__main__"):
+        (package / f"{module}.py").touch()
+    return root
+
+
+@pytest.mark.parametrize("setting", ["python", "target", "prefix"])
+def test_set_up_leaves_another_python_of_the_user_alone(tmp_path: Path, setting: str) -> None:
+    """If uv's configuration names another Python or folder, the set-up changes nothing there."""
+    root = unprepared_checkout(tmp_path / "checkout")
+    theirs = tmp_path / "theirs"
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, theirs], check=True)
+    before = sorted(theirs.rglob("*"))
+    named = theirs / "bin/python" if setting == "python" else theirs
+    config = tmp_path / "uv.toml"
+    config.write_text(f'[pip]\n{setting} = "{named}"\nno-index = true\nfind-links = ["{root}/wheels"]\n')
+    env = {"PATH": f"{uv.parent}:/usr/bin:/bin", "HOME": str(tmp_path), "UV_CONFIG_FILE": str(config)}
+    ran = subprocess.run(["sh", root / "lab"], env=env, capture_output=True, text=True, check=False)
+    assert sorted(theirs.rglob("*")) == before
+    log = (root / ".lab/setup.log").read_text()
+    assert (ran.returncode == 0) == (setting == "python"), ran.stderr + log
+    assert (root / ".lab/stamp").exists() == (setting == "python")
+
+
+def test_set_up_of_an_incomplete_environment_is_not_taken_for_ready(tmp_path: Path) -> None:
+    """If the environment lacks the lab after the set-up, the set-up fails and leaves no stamp."""
+    root = unprepared_checkout(tmp_path / "checkout")
+    program(tmp_path / "bin/uv", "echo uv 99.0")
+    env = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
+    ran = subprocess.run(["sh", root / "lab"], env=env, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "is incomplete" in ran.stderr
+    assert not (root / ".lab/stamp").exists()
 
 
 def apt(tmp_path: Path, text: str, **env: str) -> "subprocess.CompletedProcess[str]":
