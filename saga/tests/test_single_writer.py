@@ -30,6 +30,7 @@ from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
 from wallet_saga.protocol import (
+    Claim,
     Deposit,
     Done,
     Lookup,
@@ -119,6 +120,8 @@ async def test_second_worker_changes_and_answers_nothing(pair: tuple[Worker, Wor
     assert await second.perform(Read("a")) is None
     with pytest.raises(Standby):
         await second.routes.transfer(Lookup(step.transfer_id))
+    with pytest.raises(Standby):
+        await second.routes.claim(Claim(1, 1.0))
     assert await first.store.transfer(step.transfer_id) is None
 
 

@@ -238,10 +238,14 @@ class LedgerEntry(Message):
 
 
 class Claim(Message):
-    """Lease up to `limit` unfinished sagas whose lease has expired to the caller, for `lease_s` seconds."""
+    """Lease up to `limit` unfinished sagas to the caller, for `lease_s` seconds.
+
+    Their last lease has expired, and no orchestrator has claimed them for `expired_for_s` seconds since.
+    """
 
     limit: int
     lease_s: float
+    expired_for_s: float = 0.0
 
 
 class OpenSagas(Message):

@@ -27,6 +27,10 @@ lease and are claimed again when it expires. So a stuck payee's shard does not d
 PACE_S = 0.1
 """After a full claim, recovery waits this long for one of its sagas to end before it claims more."""
 
+PRECEDENCE_INTERVALS = 2
+"""While an orchestrator cannot end sagas, it leaves expired leases to the others for this many of their intervals. An
+orchestrator that has lost only its own way to a shard would otherwise claim the sagas of that shard again and again."""
+
 _RECORDS = Decoder(list[TransferRecord])
 
 _log = logging.getLogger(__name__)
@@ -70,6 +74,7 @@ class ShardRecovery:
         self._interval_s = interval_s
         self._lease_s = lease_s
         self._driven: defaultdict[ShardClient, set[asyncio.Task[None]]] = defaultdict(set)
+        self._failing_until = 0.0
 
     async def watch(self) -> NoReturn:
         """Claims and drives abandoned sagas until cancelled."""
@@ -85,12 +90,17 @@ class ShardRecovery:
 
     async def _claim(self) -> list[TransferRecord]:
         try:
-            claimed = await self._payer.ask("/claim", Claim(CLAIM_MAX, self._lease_s), _RECORDS)
+            claimed = await self._payer.ask("/claim", self._next_claim(), _RECORDS)
         except Exception as error:  # noqa: BLE001 - the loop must survive every outage
             _log.warning("claim failed; recovery will retry", extra={"cause": repr(error)})
             return []
         CLAIMED.inc(len(claimed))
         return claimed
+
+    def _next_claim(self) -> Claim:
+        is_failing = asyncio.get_running_loop().time() < self._failing_until
+        expired_for_s = PRECEDENCE_INTERVALS * self._interval_s if is_failing else 0.0
+        return Claim(CLAIM_MAX, self._lease_s, expired_for_s)
 
     def _drive(self, record: TransferRecord) -> None:
         driven = self._driven[self._shards.of_account(record.to_account)]
@@ -105,6 +115,7 @@ class ShardRecovery:
                 await self._coordinator.decide(Drive(resumed(record), Attempt()))
             RECOVERED.inc()
         except Exception as error:  # noqa: BLE001 - one failing saga must not stop the others
+            self._failing_until = asyncio.get_running_loop().time() + 2 * self._lease_s
             _log.warning("saga not ended yet", extra={"transfer": record.transfer_id, "cause": repr(error)})
 
     async def _pause(self, *, is_full: bool) -> None:

@@ -65,7 +65,7 @@ class InternalRoutes:
         lookups, statements, past = map(_bulkhead, ("lookups", "statements", "past"))
         return [
             _route(base + "/steps", self._by_writer(self.steps), Decoder(list[Step])),
-            _route(base + "/claim", _map_errors(self.claim), Decoder(Claim)),
+            _route(base + "/claim", self._by_writer(_map_errors(self.claim)), Decoder(Claim)),
             _route(base + "/open-sagas", _map_errors(self.open_sagas), Decoder(OpenSagas)),
             _route(
                 base + "/transfer",
@@ -103,8 +103,12 @@ class InternalRoutes:
         return outcomes
 
     async def claim(self, claim: Claim) -> list[TransferRecord]:
-        """Leases abandoned sagas to the caller."""
-        return await self._store.claim(claim.limit, claim.lease_s)
+        """Leases abandoned sagas to the caller.
+
+        A standby grants none: its caller may be unable to reach the writer, and would only keep them from others.
+        """
+        await self._writer.confirm()
+        return await self._store.claim(claim.limit, claim.lease_s, claim.expired_for_s)
 
     async def open_sagas(self, asked: OpenSagas) -> list[TransferRecord]:
         """Returns the unfinished sagas of a payer."""

@@ -149,10 +149,14 @@ class Store:
         self.takeovers += 1
         _log.info("this worker is the shard's writer")
 
-    async def claim(self, limit: int, lease_s: float) -> list[TransferRecord]:
-        """Leases up to `limit` abandoned sagas to the caller for `lease_s` seconds, and returns them."""
+    async def claim(self, limit: int, lease_s: float, expired_for_s: float = 0.0) -> list[TransferRecord]:
+        """Leases up to `limit` sagas to the caller for `lease_s` seconds, and returns them.
+
+        Their last lease expired at least `expired_for_s` seconds ago.
+        """
+        lease, expired_for = timedelta(seconds=lease_s), timedelta(seconds=expired_for_s)
         async with writing(self._readers) as connection:
-            rows = await connection.fetch(statements.CLAIM, limit, timedelta(seconds=lease_s))
+            rows = await connection.fetch(statements.CLAIM, limit, lease, expired_for)
         return [transfer_of(row) for row in rows]
 
     async def open_sagas(self, account_id: str, limit: int) -> list[TransferRecord]:
