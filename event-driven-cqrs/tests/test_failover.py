@@ -8,6 +8,7 @@ import httpx
 import pytest
 from cqrs_support.replicas import query
 from cqrs_support.services import RunningService, running_service
+from cqrs_support.waiting import until
 
 from wallet_lab.testing import PostgresServer, running_postgres
 
@@ -52,14 +53,19 @@ async def test_service_writes_again_after_its_database_refused_writes(
     await service.until_ready()
     assert (await write(service, "before")).status_code == 201
     pair[0].set_read_only(is_read_only=True, ends_sessions=False)
-    assert not service.is_ready()
+    await until_not_ready(service)
     await assert_nothing_done(service)
     pair[0].end_sessions()
     await assert_nothing_done(service)
-    assert not service.is_ready()
+    await until_not_ready(service)
     pair[0].set_read_only(is_read_only=False, ends_sessions=False)
     assert (await write(service, "afterwards")).status_code == 201
     await service.until_ready()
+
+
+async def until_not_ready(service: RunningService) -> None:
+    """Waits until the service is not ready, because it keeps the result of its last check for a moment."""
+    await until(lambda: not service.is_ready(), 30, "not ready")
 
 
 async def assert_nothing_done(service: RunningService) -> None:
