@@ -172,6 +172,56 @@ async def test_a_read_model_that_was_set_back_is_not_answered_from(
     assert (raised.value.name, raised.value.position) == ("position-not-reached", 1)
 
 
+async def test_read_waits_again_after_a_read_model_was_set_back(
+    redis: "Redis", shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story
+) -> None:
+    """If a read shard was restored to an older position, a read of a position reached before waits until it returns."""
+    account = next(name for name in told.wallets if partition_of(name, 2) == 0)
+    reached = len(told.events) // 2
+    balances = reader(redis, shards)
+    await balances.balance(account, reached)
+    await query(read_shards[0].owner, "UPDATE read_model.checkpoint SET position = 1")
+    waiting = asyncio.create_task(balances.fresh(account, reached))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    await query(read_shards[0].owner, "UPDATE read_model.checkpoint SET position = $1", reached)
+    entry = await waiting
+    assert entry is not None
+    assert entry.position == reached
+
+
+@pytest.mark.parametrize("read", ["past balance", "transfer", "lost transfer"])
+async def test_read_of_the_log_waits_again_after_the_log_was_set_back(
+    event_store: DatabaseUrls, told: Story, read: str
+) -> None:
+    """If the log lost its end, a read of the event store with a lost min_position waits for it, then gets a problem."""
+    await append(event_store.owner, told.events)
+    head, event = told.events[-1].position, told.events[0]
+    await query(event_store.owner, DECIDE, transfer_id := uuid4())
+    async with open_pool(event_store.service, "test") as pool:
+        history = History(pool, timeout_s=3, waiting_max=10, position_timeout_s=0.5)
+
+        async def look() -> object:
+            if read == "past balance":
+                return await history.wallet_at(event.stream_id, event.at, head)
+            return await history.transfer(transfer_id if read == "transfer" else uuid4(), head)
+
+        await look()
+        await query(event_store.owner, "UPDATE log_head SET position = $1", head - 1)
+        with pytest.raises(Problem) as raised:
+            await look()
+        assert (raised.value.name, raised.value.position) == ("position-not-reached", head - 1)
+        waiting = asyncio.create_task(look())
+        await asyncio.sleep(0.1)
+        await query(event_store.owner, "UPDATE log_head SET position = $1", head)
+        await waiting
+
+
+DECIDE = """INSERT INTO decisions (transaction_id, kind, from_account, to_account, amount_micros, currency,
+first_position, last_position, at) VALUES ($1, 'transfer', 'a', 'b', 1, 'USD', 1, 1, now())"""
+"""Stores a decision."""
+
+
 NO_HISTORY = cast("History", None)
 """These tests read no past balances."""
 

@@ -9,7 +9,6 @@ from redis.asyncio import Redis
 from wallet_cqrs.balance_cache import CacheWriter, Entry, cache_key, entry_of, parse_entry
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.messages import partition_of
-from wallet_cqrs.query.positions import not_reached
 from wallet_cqrs.query.read_shard import ReadShard
 from wallet_cqrs.read_model import Checkpoint
 from wallet_kernel.batcher import Batcher, QueueFull
@@ -62,12 +61,7 @@ class BalanceReader:
 
     async def fresh(self, account_id: str, min_position: int) -> Entry | None:
         """Does the same as `balance`, but reads only the read model."""
-        shard = self._shard(account_id)
-        if min_position:
-            await shard.positions.reach(min_position)
-        wallet, checkpoint = await shard.balance(account_id)
-        if checkpoint.position < min_position:  # the read model was restored to an older state
-            raise not_reached(checkpoint.position, min_position)
+        wallet, checkpoint = await self._shard(account_id).balance(account_id, min_position)
         if wallet is None:
             return None
         self._fill(wallet, checkpoint)

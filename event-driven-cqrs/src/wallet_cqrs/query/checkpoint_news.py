@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from functools import partial
 
 import asyncpg
 
@@ -50,7 +51,7 @@ async def _follow(connection: asyncpg.Connection, positions: Positions) -> None:
         await connection.add_listener(LIVE_SCHEMA, lambda *news: positions.advance(int(news[3])))
         with positions.following():
             while not ended.is_set():
-                positions.advance(await connection.fetchval(statements.POSITION))
+                await positions.refresh(partial(connection.fetchval, statements.POSITION))
                 await _wait(ended, LOOK_S)
     finally:
         connection.terminate()

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -57,7 +58,8 @@ class Transfer(NamedTuple):
 class History:
     """Reads the event store for the query service. All methods share one bulkhead; `positions` has its own.
 
-    The methods raise BulkheadFull at once if too many reads wait, TimeoutError after `timeout_s`, or asyncpg's errors.
+    The methods wait until the log has reached `min_position`. They raise the problem position-not-reached, BulkheadFull
+    at once if too many reads wait, TimeoutError after `timeout_s`, or asyncpg's errors.
     """
 
     def __init__(
@@ -72,23 +74,35 @@ class History:
             "event-store", self._head, waiting_max=waiting_max, timeout_s=position_timeout_s
         )
 
-    async def wallet_at(self, account_id: str, at: datetime) -> tuple[Wallet, int]:
+    async def wallet_at(self, account_id: str, at: datetime, min_position: int = 0) -> tuple[Wallet, int]:
         """Returns a wallet at a moment (version 0: not opened yet) and the log's current head. Raises FutureMoment."""
+        return await self.positions.read_at(
+            min_position, lambda: self._wallet_at(account_id, at), itemgetter(1)
+        )
+
+    async def transfer(self, transaction_id: UUID, min_position: int = 0) -> Transfer | None:
+        """Returns a decision by its id, or None."""
+        transfer, _ = await self.positions.read_at(
+            min_position, lambda: self._transfer(transaction_id), itemgetter(1)
+        )
+        return transfer
+
+    async def _wallet_at(self, account_id: str, at: datetime) -> tuple[Wallet, int]:
         async with self._reads.place(), reading(self._pool) as connection:
             head = await _past(connection, at)
             version = await connection.fetchval(statements.VERSION_AT, account_id, at)
             return await _folded(connection, account_id, version), head
 
-    async def transfer(self, transaction_id: UUID) -> Transfer | None:
-        """Returns a decision by its id, or None."""
+    async def _transfer(self, transaction_id: UUID) -> tuple[Transfer | None, int]:
+        """Also returns the log's head, by the same statement."""
         async with self._reads.place(), reading(self._pool) as connection:
             row = await connection.fetchrow(statements.DECISION, transaction_id)
-            if row is None:
-                return None
+            if row["transaction_id"] is None:
+                return None, row["head"]
             # A refusal has no first position, so the query finds no events for it.
             positions = row["first_position"], row["last_position"]
             events = await connection.fetch(statements.TIMELINE, *positions)
-        return Transfer(
+        transfer = Transfer(
             transaction_id,
             row["kind"],
             row["from_account"],
@@ -100,6 +114,7 @@ class History:
             row["at"],
             [Step(event["type"], event["at"]) for event in events],
         )
+        return transfer, row["head"]
 
     async def _head(self) -> int:
         async with reading(self._pool) as connection:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.contract.problems import Problem
@@ -12,6 +13,8 @@ POLL_S = 0.1
 """How often the position is read while a reader waits. It bounds the delay if a notification is lost."""
 
 LOOK_TIMEOUT_S = 1.0
+
+Found = TypeVar("Found")
 
 Look = Callable[[], Awaitable[int]]
 """Reads the position from its database."""
@@ -36,6 +39,23 @@ class Positions:
         """The last notified position; None while notifications are not received."""
         return self._reached if self._is_followed else None
 
+    async def read_at(
+        self, position: int, read: Callable[[], Awaitable[Found]], position_of: Callable[[Found], int]
+    ) -> Found:
+        """Waits until `position` is reached, and reads. Raises the errors of `reach` and of `read`.
+
+        If the read shows an earlier position, because the database was restored or rebuilt, waits and reads once more.
+        """
+        await self.reach(position)
+        found = await read()
+        if position_of(found) < position:
+            self.advance(position_of(found))
+            await self.reach(position)
+            found = await read()
+        if position_of(found) < position:
+            raise not_reached(position_of(found), position)
+        return found
+
     async def reach(self, position: int) -> None:
         """Waits until `position` is reached.
 
@@ -50,13 +70,20 @@ class Positions:
             raise not_reached(self._reached, position) from None
 
     def advance(self, position: int) -> None:
-        """Records that this position is reached, and wakes the readers that wait for it."""
-        self._reached = max(self._reached, position)
+        """Records the position, and wakes the readers that wait for it. It is lower after a restore or a rebuild."""
+        self._reached = position
         still = [entry for entry in self._waiting if not entry[1].done()]
         self._waiting = [entry for entry in still if entry[0] > self._reached]
         for wanted, future in still:
             if wanted <= self._reached:
                 future.set_result(None)
+
+    async def refresh(self, look: Look) -> None:
+        """Reads the position. Ignores a lower one if the position changed during the read, because it may be old."""
+        before = self._reached
+        position = await look()
+        if position > self._reached or self._reached == before:
+            self.advance(position)
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -85,7 +112,7 @@ class Positions:
             self._look_now.clear()
             try:
                 async with asyncio.timeout(LOOK_TIMEOUT_S):
-                    self.advance(await self._look())
+                    await self.refresh(self._look)
             except DATABASE_ERRORS:
                 await asyncio.sleep(POLL_S)  # because new readers must not cause many connection attempts
 

@@ -97,11 +97,17 @@ class ReadShard:
         """Raises if the database does not answer."""
         await self._position()
 
-    async def balance(self, account_id: str) -> Found:
-        """Returns the current wallet and checkpoint.
+    async def balance(self, account_id: str, min_position: int = 0) -> Found:
+        """Returns the current wallet and a checkpoint at `min_position` or later.
 
-        Raises QueueFull, TimeoutError, Problem if the model must be rebuilt, or asyncpg's errors.
+        Raises QueueFull, BulkheadFull, TimeoutError, asyncpg's errors, or Problem if the position is not reached in
+        time or the model must be rebuilt.
         """
+        return await self.positions.read_at(
+            min_position, lambda: self._balance(account_id), lambda found: found[1].position
+        )
+
+    async def _balance(self, account_id: str) -> Found:
         async with asyncio.timeout(self._timeout_s):
             return await self._batcher.submit(account_id)
 

@@ -6,7 +6,6 @@ from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.answers import statement_item, transfer_view
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.history import FutureMoment, History
-from wallet_cqrs.query.positions import not_reached
 from wallet_cqrs.query.read_shard import ReadShard
 from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.batcher import QueueFull
@@ -65,11 +64,8 @@ class PublicRoutes:
         """GET /wallets/{accountId}/transactions."""
         page, min_position = requests.statement(call), requests.min_position(call)
         shard = self._shards[partition_of(page.account_id, len(self._shards))]
-        await shard.positions.reach(min_position)
         # Reads the wallet first, so that the page is at least as new as the returned position.
-        wallet, (position, _) = await shard.balance(page.account_id)
-        if position < min_position:  # the read model was restored to an older state
-            raise not_reached(position, min_position)
+        wallet, (position, _) = await shard.balance(page.account_id, min_position)
         if wallet is None:
             raise refused(Refusal.WALLET_NOT_FOUND, page.account_id)
         postings = await shard.statement(page.account_id, page.limit + 1, page.before_version)
@@ -79,8 +75,7 @@ class PublicRoutes:
     async def look_up_transfer(self, call: Call) -> Answer:
         """GET /transfers/{transactionId}: returns the decision and its events, which never change."""
         transaction_id, min_position = requests.transaction_id(call), requests.min_position(call)
-        await self._history.positions.reach(min_position)
-        transfer = await self._history.transfer(transaction_id)
+        transfer = await self._history.transfer(transaction_id, min_position)
         if transfer is None:
             raise Problem("transfer-not-found", "No transfer has this id.")
         return at_position(transfer_document(transfer_view(transfer)), max(transfer.position, min_position))
@@ -88,9 +83,8 @@ class PublicRoutes:
     async def _balance_at(
         self, account_id: str, currency: str | None, at: datetime, min_position: int
     ) -> Answer:
-        await self._history.positions.reach(min_position)
         try:
-            wallet, position = await self._history.wallet_at(account_id, at)
+            wallet, position = await self._history.wallet_at(account_id, at, min_position)
         except FutureMoment as error:
             raise invalid_request("at is in the future.") from error
         if wallet.version == 0:
