@@ -49,8 +49,8 @@ def tests(*, fast: bool) -> list[Check]:
     slow_filter = ("-m", "not slow") if fast else ()
     # The same test files, against the other architecture.
     other = ("pytest", "tests/conformance", "tests/invariants", "--arch", "cqrs", *slow_filter)
-    # Each mutation is a process of its own that mostly waits, so two run at once. All of them are slow.
-    mutations = () if fast else (Check("mutations", ("pytest", MUTATIONS, "-n", "2")),)
+    # Each mutation is a process that mostly waits, so three run at once. All of them are slow.
+    mutations = () if fast else (Check("mutations", ("pytest", MUTATIONS, "-n", "3")),)
     return [
         Check("pytest", ("pytest", "--ignore", MUTATIONS, *slow_filter)),
         Check("pytest, cqrs", other),
