@@ -20,7 +20,7 @@ from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, Group, partition_of, queue_name, routing_key
 from wallet_cqrs.projection.cache import Cache
 from wallet_cqrs.projection.consumer import BURIED, Consumer, NotConsuming
-from wallet_cqrs.projection.projector import Poison, Projector
+from wallet_cqrs.projection.projector import PartitionStopped, Projector
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.read_model import Fold
 from wallet_lab.testing import DatabaseUrls, RabbitServer, RedisServer
@@ -222,7 +222,7 @@ async def test_events_of_a_garbled_message_are_read_from_the_event_store(line: L
 
 
 async def test_an_event_that_cannot_be_applied_stops_its_partition(line: Line, told: Story) -> None:
-    """If the event store has the same unusable event, the service is not ready until an operator resumes it."""
+    """If the event store has the same unusable event, the partition is stopped until an operator resumes it."""
     made = groups(told.events, 0)
     bad = next(n for n, group in enumerate(made) if n > 3 and group.events)
     event = made[bad].events[0]
@@ -235,7 +235,7 @@ async def test_an_event_that_cannot_be_applied_stops_its_partition(line: Line, t
 
         await eventually(stopped)
         assert (await line.store.progress())[0] < event.position
-        with pytest.raises(Poison, match="UniqueViolation"):
+        with pytest.raises(PartitionStopped, match=r"(?s)UniqueViolation.*\./lab rebuild"):
             await line.consumer.check()
         await query(line.shard.owner, "DELETE FROM read_model.postings WHERE counterparty = 'planted'")
         await line.store.resume()
@@ -321,6 +321,19 @@ async def test_a_stopped_partition_stays_so_after_a_restart(line: Line, told: St
     async with line.consuming():
         await eventually(line.drained)
     assert await line.store.progress() == (0, "poison")
+
+
+async def test_a_consumer_that_starts_with_a_diverged_model_names_it_before_any_message(line: Line) -> None:
+    """If the log lost events while the projection was down, the projection stops the partition at its start."""
+    await query(line.shard.owner, "UPDATE read_model.checkpoint SET position = 7")
+    async with line.consuming():
+
+        async def subscribed() -> bool:
+            return "NotConsuming" not in await obstacle(line)
+
+        await eventually(subscribed)
+        with pytest.raises(PartitionStopped, match="was restored"):
+            await line.consumer.check()
 
 
 async def test_a_broker_that_dies_is_waited_for(line: Line, told: Story, rabbitmq: RabbitServer) -> None:

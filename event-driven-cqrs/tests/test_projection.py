@@ -16,7 +16,7 @@ from wallet_cqrs.domain.commands import Deposit, OpenWallet
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import EventMessage, Group, partition_of
 from wallet_cqrs.projection.cache import Cache
-from wallet_cqrs.projection.projector import Poison, Projector, UnusableMessage
+from wallet_cqrs.projection.projector import PartitionStopped, Poison, Projector, UnusableMessage
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.read_model import Checkpoint
 from wallet_lab.testing import DatabaseUrls, RedisServer
@@ -200,7 +200,7 @@ async def test_heartbeat_below_the_checkpoint_stops_the_partition_if_the_log_end
     await connection.close()
     with pytest.raises(Poison, match="was restored"):
         await a_bench.projector.project([Group(head - 1, head - 1, [], epoch)])
-    with pytest.raises(Poison):
+    with pytest.raises(PartitionStopped):
         await a_bench.projector.check()
 
 
@@ -269,7 +269,7 @@ async def test_a_stopped_partition_lets_messages_pass_and_catches_up_when_resume
     await a_bench.projector.stop("poison")
     await a_bench.projector.project(made[3:6])
     assert await a_bench.store.progress() == (made[2].head, "poison")
-    with pytest.raises(Poison):
+    with pytest.raises(PartitionStopped):
         await a_bench.projector.check()
     await a_bench.store.resume()
     await a_bench.projector.project(made[-1:])

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import aio_pika
 import aiohttp
@@ -22,6 +23,7 @@ from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, partition_of
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.questions import violations
 from wallet_lab.stacks.addresses import EVENT_STORE
+from wallet_lab.supervision.degraded import read_degraded
 from wallet_lab.testing import RunningStack, running_stack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -213,7 +215,7 @@ async def test_a_foreign_message_is_buried_and_its_partition_goes_on(stack: Runn
 
 
 async def test_poison_stops_one_partition_loudly_until_it_is_replayed(stack: RunningStack) -> None:
-    """Poison stops one partition with metric and readiness; replay resumes it after the cause is fixed."""
+    """Poison stops one partition, and the metric and `/readyz` show it; replay resumes it after the cause is fixed."""
     account = name_in(0)
     shard = await asyncpg.connect(stack.database_urls[0])
     async with client(stack.base_url) as user:
@@ -224,6 +226,14 @@ async def test_poison_stops_one_partition_loudly_until_it_is_replayed(stack: Run
         await until_answers(f"{projection.url}/readyz", "UniqueViolation")
         await until_answers(f"{projection.url}/metrics", 'wallet_projection_stopped{partition="0"} 1.0')
         await assert_partition_goes_on(user, 1)
+        assert projection.pid is not None
+        stack.kill("projection-0")
+        await asyncio.to_thread(stack.wait_restarted, "projection-0", projection.pid)
+        stack.wait_ready()  # the partition is still stopped, which degrades the projection
+        await until_answers(f"{projection.url}/readyz", '"status":"ready","degraded":{"partition-0"')
+        (sentence,) = read_degraded([asdict(part) for part in stack.components])
+        assert sentence.startswith("projection-0 is ready, but partition-0 is not")
+        assert "./lab rebuild" in sentence
     await shard.execute("DELETE FROM read_model.postings WHERE counterparty = 'planted'")
     await shard.close()
     async with busy(stack.base_url) as traffic:

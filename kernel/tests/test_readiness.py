@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from wallet_kernel.runtime import readiness
-from wallet_kernel.runtime.readiness import NotReady, Readiness
+from wallet_kernel.runtime.readiness import Degraded, NotReady, Readiness
 
 pytestmark = pytest.mark.anyio
 
@@ -52,6 +52,17 @@ async def test_one_of_several_is_enough_to_be_ready(always_stale: None) -> None:
     assert await ready.state() == ({}, {"shard-1": "NotReady: no connection yet"})
     shards[0].works = False
     assert (await ready.state()).obstacles.keys() == {"shard-0", "shard-1"}
+
+
+async def test_a_check_that_degrades_leaves_the_service_ready(always_stale: None) -> None:
+    """If a check raises Degraded, the service is ready and degraded, and the check's metric is 0."""
+
+    async def check() -> None:
+        raise Degraded("the partition is stopped")
+
+    ready = Readiness({"database": Dependency().check, "partition": check})
+    assert await ready.state() == ({}, {"partition": "Degraded: the partition is stopped"})
+    assert REGISTRY.get_sample_value("wallet_dependency_up", {"dependency": "partition"}) == 0
 
 
 async def test_checks_run_once_for_all_who_ask_within_a_moment() -> None:

@@ -79,7 +79,10 @@ class Consumer:
         self._replaced, self._buried = (counter.labels(self._label) for counter in (REPLACED, BURIED))
 
     async def check(self) -> None:
-        """Raises unless this consumer is subscribed, its last attempt succeeded and its partition is not stopped."""
+        """Raises unless this consumer is subscribed, its last attempt succeeded and its partition is not stopped.
+
+        Raises PartitionStopped, which only degrades the service, if an operator must rebuild or resume the partition.
+        """
         if not self._subscribed:
             raise NotConsuming(NotConsuming.__doc__)
         if self._failure is not None:
@@ -88,6 +91,7 @@ class Consumer:
 
     async def run(self) -> None:
         """Consumes until cancelled."""
+        await self._compare()
         dead = 0
         while True:
             try:
@@ -105,6 +109,19 @@ class Consumer:
             self._subscribed = False
             await asyncio.sleep(random.uniform(0, self._backoff_s))
             self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)
+
+    async def _compare(self) -> None:
+        """Compares the model with the log before the consumer is ready, so that its readiness names a diverged model.
+
+        Tries once, because the first message of another epoch repeats the comparison.
+        """
+        try:
+            async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
+                await self._projector.compare()
+        except Poison:
+            pass  # the projector stopped the partition and logged the reason
+        except Exception as error:  # noqa: BLE001 - no failure may end the consumer
+            _log.warning("log not compared", extra={"partition": self._label, "cause": repr(error)})
 
     async def _subscription(self) -> None:
         """Consumes until the queue has messages that do not arrive at this consumer."""

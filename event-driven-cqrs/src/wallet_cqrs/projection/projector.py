@@ -16,6 +16,7 @@ from wallet_cqrs.projection.groups import Gap, OtherLog, Stretch, continues, fol
 from wallet_cqrs.projection.store import Store, Transaction
 from wallet_cqrs.read_model import Checkpoint, Fold
 from wallet_kernel.runtime.metrics import VISIBLE
+from wallet_kernel.runtime.readiness import Degraded
 from wallet_kernel.runtime.traces import trace_step
 
 EVENTS = Counter("wallet_projected_events", "Events applied to the read model.", ["partition"])
@@ -33,6 +34,9 @@ AS_OF = Gauge(
 )
 STOPPED = Gauge("wallet_projection_stopped", "1 while a poison event stops the partition.", ["partition"])
 
+REMEDY = "Remove the cause, then replay the partition or rebuild the read model (./lab rebuild)."
+"""The last line of the reason why poison stopped a partition."""
+
 _log = logging.getLogger(__name__)
 
 _POISON = (UndecodableEvent, ImpossibleEvent, asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
@@ -40,6 +44,10 @@ _POISON = (UndecodableEvent, ImpossibleEvent, asyncpg.IntegrityConstraintViolati
 
 class Poison(Exception):
     """An event of the log cannot be applied. No later event may be applied either."""
+
+
+class PartitionStopped(Degraded):
+    """The partition is stopped until an operator rebuilds or resumes it. The message has the reason and the remedy."""
 
 
 class UnusableMessage(Exception):
@@ -77,12 +85,24 @@ class Projector:
         self._note(reason)
 
     async def check(self) -> None:
-        """Reads the checkpoint. Raises Poison while the partition is stopped."""
+        """Reads the checkpoint. Raises PartitionStopped while the partition is stopped."""
         position, stopped = await self._store.progress()
         self._position.set(position)
         self._note(stopped)
         if stopped is not None:
-            raise Poison(stopped)
+            raise PartitionStopped(stopped)
+
+    async def compare(self) -> tuple[Checkpoint, LogState]:
+        """Returns the checkpoint and the state of the log.
+
+        If the log lost events that are in the model, stops the partition and raises Poison. Raises AnotherEpoch if the
+        epoch changes meanwhile, or asyncpg's errors.
+        """
+        checkpoint = await self._store.checkpoint()
+        state = await self._log.state(checkpoint.epoch)
+        if checkpoint.position > state.shared:
+            raise await self._diverged(checkpoint, state)
+        return checkpoint, state
 
     async def _applied(self, groups: Sequence[Group]) -> Gap | OtherLog | None:
         try:
@@ -111,10 +131,7 @@ class Projector:
 
     async def _resynchronise(self, missing: Gap | OtherLog, groups: Sequence[Group]) -> Sequence[Group]:
         """Reads the missing events from the event store; returns the groups that belong to the same log."""
-        checkpoint = await self._store.checkpoint()
-        state = await self._log.state(checkpoint.epoch)
-        if checkpoint.position > state.shared:
-            raise await self._diverged(checkpoint, state)
+        checkpoint, state = await self.compare()
         if checkpoint.epoch != state.epoch:
             await self._adopt(checkpoint, state)
         checkpoint = Checkpoint(checkpoint.position, state.epoch)
@@ -132,7 +149,7 @@ class Projector:
     async def _diverged(self, checkpoint: Checkpoint, state: LogState) -> Poison:
         """Stops the partition until a rebuild, because the log lost events that are in the model."""
         _log.error("the log lost events that are in the read model", extra=self._where(checkpoint, state))
-        reason = f"{diverged(self.partition, checkpoint, state)}; rebuild the read model"
+        reason = f"{diverged(self.partition, checkpoint, state)}; rebuild the read model (./lab rebuild)"
         await self._store.diverge(checkpoint, reason)
         return Poison(reason)
 
@@ -161,7 +178,7 @@ class Projector:
         except AnotherEpoch as error:  # the caller applies its groups again, and then detects the epoch
             _log.warning("gap not filled", extra={"partition": self.partition, "cause": repr(error)})
         except _POISON as error:
-            raise Poison(f"{type(error).__name__}: {error}") from error
+            raise Poison(f"{type(error).__name__}: {error}\n{REMEDY}") from error
 
     async def _write(self, transaction: Transaction, stretch: Stretch, accounts: set[str]) -> Fold:
         fold = await transaction.fold(accounts)

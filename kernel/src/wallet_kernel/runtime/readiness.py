@@ -25,6 +25,18 @@ class NotReady(Exception):
     """A service cannot serve yet. The message gives the reason."""
 
 
+class Degraded(Exception):
+    """One part of a service does not work until an operator acts. The service stays ready, because it serves the rest.
+
+    The message gives the reason.
+    """
+
+
+class _Failure(NamedTuple):
+    reason: str
+    degrades: bool
+
+
 class State(NamedTuple):
     """The failed checks and their reasons. A service is ready if it has no `obstacles`, even if it is `degraded`."""
 
@@ -35,7 +47,7 @@ class State(NamedTuple):
 class Readiness:
     """The checks of a service: all of `needs` and at least one of `needs_one_of`, such as the shards, must pass.
 
-    A check fails by raising an exception, whose text is the reason.
+    A check fails by raising an exception, whose text is the reason. `Degraded` does not make the service unready.
     """
 
     def __init__(
@@ -45,7 +57,7 @@ class Readiness:
     ) -> None:
         self._needs = dict(needs or {})
         self._needs_one_of = dict(needs_one_of or {})
-        self._failing: dict[str, str] = {}
+        self._failing: dict[str, _Failure] = {}
         self._fresh_until = 0.0
         self._looking: asyncio.Task[None] | None = None
 
@@ -53,17 +65,17 @@ class Readiness:
         """Returns a state that is at most `FRESH_S` seconds old."""
         failing = await self._look()
         some_of_one_of = bool(self._needs_one_of.keys() - failing.keys())
-        spared = {name for name in self._needs_one_of if some_of_one_of}
-        return State(
-            {name: reason for name, reason in failing.items() if name not in spared},
-            {name: reason for name, reason in failing.items() if name in spared},
-        )
+        state = State({}, {})
+        for name, failure in failing.items():
+            is_spared = failure.degrades or (some_of_one_of and name in self._needs_one_of)
+            (state.degraded if is_spared else state.obstacles)[name] = failure.reason
+        return state
 
     def refresh(self) -> None:
         """Starts the checks if their results are too old, to update the metric."""
         self._begin()
 
-    async def _look(self) -> dict[str, str]:
+    async def _look(self) -> dict[str, _Failure]:
         if looking := self._begin():
             await asyncio.shield(looking)  # the checks go on if the caller that started them is cancelled
         return self._failing
@@ -78,19 +90,19 @@ class Readiness:
 
     async def _check_all(self) -> None:
         checks = self._needs | self._needs_one_of
-        reasons = await asyncio.gather(*map(_reason, checks.values()))
-        self._failing = {name: reason for name, reason in zip(checks, reasons, strict=True) if reason}
+        failures = await asyncio.gather(*map(_failure, checks.values()))
+        self._failing = {name: failure for name, failure in zip(checks, failures, strict=True) if failure}
         self._fresh_until = asyncio.get_running_loop().time() + FRESH_S
         for name in checks:
             DEPENDENCY_UP.labels(name).set(name not in self._failing)
 
 
-async def _reason(check: ReadyCheck) -> str | None:
+async def _failure(check: ReadyCheck) -> _Failure | None:
     try:
         async with asyncio.timeout(CHECK_DEADLINE_S):
             await check()
     except TimeoutError:
-        return f"no answer within {CHECK_DEADLINE_S:g} s"
+        return _Failure(f"no answer within {CHECK_DEADLINE_S:g} s", degrades=False)
     except Exception as error:  # noqa: BLE001 - any exception of a check is a reason why the service is not ready
-        return f"{type(error).__name__}: {error}"
+        return _Failure(f"{type(error).__name__}: {error}", isinstance(error, Degraded))
     return None

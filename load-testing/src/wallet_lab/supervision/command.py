@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from wallet_lab import logs
@@ -20,6 +21,7 @@ from wallet_lab.stacks.layout import decide_shards
 from wallet_lab.stacks.request import Request
 from wallet_lab.supervision import control
 from wallet_lab.supervision.chosen import home_of_log, homes, shown_homes, stack_home
+from wallet_lab.supervision.degraded import read_degraded
 from wallet_lab.supervision.progress import progress
 from wallet_lab.supervision.status import is_healthy, read_status
 
@@ -82,6 +84,7 @@ def _already_up(home: StackHome, request: Request) -> None:
             f"take it down with './lab down {home.architecture}' first."
         )
     console.print(f"{home.architecture} is already up at {state['base_url']}")
+    _print_degraded(state)
 
 
 def _has_all(state: dict[str, Any], request: Request) -> bool:
@@ -114,12 +117,18 @@ def _print_welcome(state: dict[str, Any]) -> None:
     console.print(
         f"[bold]{state['architecture']} is ready at {base_url}[/bold]  (API description: {base_url}/docs)"
     )
+    _print_degraded(state)
     console.print("Try it:")
     body = '{"accountId": "user1", "currency": "USD", "balance": 100}'
     console.print(
         f"  curl -X POST {base_url}/wallets -H 'Content-Type: application/json' -d '{body}'", markup=False
     )
     console.print(f"  curl {base_url}/wallets/user1/balance", markup=False)
+
+
+def _print_degraded(state: dict[str, Any]) -> None:
+    for sentence in read_degraded(state["components"]):
+        console.print(f"[yellow]{escape(sentence)}[/yellow]")
 
 
 def down(
@@ -171,6 +180,7 @@ def _print_status(found: dict[str, Any]) -> None:
         cells = (component["pid"] or "-", component["port"], component.get("shard", ""))
         table.add_row(component["name"], component["kind"], *map(str, cells), health)
     console.print(table)
+    _print_degraded(found)
 
 
 def show_logs(
