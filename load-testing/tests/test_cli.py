@@ -252,7 +252,8 @@ def both_up(tmp_path: Path) -> Iterator[None]:
 _HOLDS_LOCKS = """
 import os, sys
 from pathlib import Path
-from wallet_lab.home import STATE_VERSION, StackHome, take_lock
+from wallet_lab.home import StackHome, take_lock
+from wallet_lab.state_files import STATE_VERSION
 homes = [StackHome(Path(sys.argv[1]), name) for name in ("saga", "cqrs")]
 locks = [take_lock(home) for home in homes]
 for home, name in zip(homes, ("worker-0", "query-0")):

@@ -120,6 +120,7 @@ def test_a_command_works_or_says_why_in_a_sentence_with_any_file_damaged(
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_fresh_deletes_nothing_when_the_marker_is_damaged(home: StackHome, damage: str) -> None:
     """If the marker is damaged, --fresh deletes nothing and the error names the marker."""
+    home.write("state", {})
     DAMAGES[damage](home.root / MARKER)
     refused = lab("up", "saga", "--fresh")
     assert str(home.root / MARKER) in str(refused.exception)
@@ -147,6 +148,28 @@ def test_a_folder_that_the_lab_did_not_make_is_left_alone(
     assert (place / "saga" / "secrets").read_text() == "the user's"
     assert (place / "saga" / "data").exists()
     assert not (place / "saga" / "logs").exists()
+
+
+def test_status_and_up_agree_on_a_stack_of_an_earlier_version(home: StackHome) -> None:
+    """If an earlier version without markers made the stack, `status`, `up` and --fresh give the same advice."""
+    (home.root / MARKER).unlink()
+    holder = (
+        "import sys, wallet_lab.home as h; lock = h.take_file_lock(h.Path(sys.argv[1])); print(); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, home.root / "lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        supervisor.stdout.readline()
+        home.write("state", {"version": 1, "supervisor": supervisor.pid, "phase": "ready", "components": []})
+        advice = str(lab("status", "saga").exception)
+        supervisor.communicate(b"\n")
+    assert f"'./lab down saga', then move {home.root} away or delete it" in advice
+    for options in ([], ["--fresh"]):
+        refused = str(lab("up", "saga", *options).exception)
+        assert "an earlier version of the lab made it" in refused
+        assert f"move {home.root} away, or delete it" in refused
+    assert (home.root / "data" / "postgres-0" / "PG_VERSION").exists()
 
 
 @pytest.mark.parametrize("link", ["", "data"], ids=["the stack's folder", "its data"])

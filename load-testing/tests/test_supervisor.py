@@ -8,7 +8,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from wallet_lab.cli import app
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome, signal_supervisor, supervisor_pid
 from wallet_lab.running.native import NativeStack
@@ -113,6 +115,20 @@ def test_no_process_outlives_a_killed_supervisor_and_its_data_survive(tmp_path: 
 
 def _made_at_ns(home: StackHome) -> int:
     return (home.data() / "postgres-0" / "PG_VERSION").stat().st_mtime_ns
+
+
+def test_fresh_deletes_no_data_of_a_stack_that_came_up_meanwhile(
+    stack: NativeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a stack comes up after `up --fresh` found none, `up --fresh` refuses and deletes nothing."""
+    monkeypatch.setenv("WALLET_LAB_HOME", str(stack.home))
+    monkeypatch.setattr("wallet_lab.supervision.command.supervisor_pid", lambda _: None)
+    made_at_ns = _made_at_ns(stack._home)
+    refused = CliRunner().invoke(app, ["up", "saga", "--fresh"])
+    assert "is up. Take it down" in str(refused.exception)
+    data = list(stack._home.data().glob("postgres-*/PG_VERSION"))
+    assert len(data) == 2
+    assert _made_at_ns(stack._home) == made_at_ns
 
 
 def test_a_component_that_fails_to_start_ends_the_start_with_its_last_words(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from wallet_lab.accounts import OUTSIDE, Account, can_enter, open_directory
 from wallet_lab.errors import LabError
-from wallet_lab.state_files import read_object, replace_file
+from wallet_lab.state_files import STATE_VERSION, read_object, replace_file
 
 MARKER = "wallet-lab.json"
 _IDENTITY = re.compile(r"[0-9a-f]{32}")
@@ -58,10 +58,7 @@ def _name(uid: int) -> str:
 def _require_empty(folder: Path) -> None:
     # A second lab may be writing its marker under a temporary name.
     if any(not entry.name.startswith(MARKER) for entry in folder.iterdir()):
-        raise LabError(
-            f"{folder} has no {MARKER}, so this version of the lab did not make it: "
-            "move it away or delete it, and try again"
-        )
+        raise LabError(_explain_lost_marker(folder))
 
 
 def identity_of(folder: Path) -> str:
@@ -73,16 +70,29 @@ def identity_of(folder: Path) -> str:
     _require_real(folder)
     identity = (read_object(folder / MARKER) or {}).get("identity")
     if not isinstance(identity, str) or not _IDENTITY.fullmatch(identity):
-        raise LabError(f"{folder / MARKER} is missing or damaged: {_remedy(folder)}")
+        raise LabError(_explain_lost_marker(folder))
     return identity
 
 
-def _remedy(stack: Path) -> str:
-    """Say where a copy of the marker is. A folder of data elsewhere contains one."""
+def _explain_lost_marker(stack: Path) -> str:
+    """Say what the folder is and what to do. A folder of data elsewhere contains a copy of the marker."""
+    marker = stack / MARKER
     for copy in OUTSIDE.glob(f"*/{MARKER}"):
         if (read_object(copy) or {}).get("stack") == str(stack):
-            return f"copy {copy} to it. To start without the data, delete {stack} and {copy.parent} instead."
-    return f"move {stack} away, or delete it with all its data, and try again"
+            return (
+                f"{marker} is missing or damaged: copy {copy} to it. "
+                f"To start without the data, delete {stack} and {copy.parent} instead."
+            )
+    remedy = f"move {stack} away, or delete it with all its data, and try again"
+    if is_of_earlier_version(stack):
+        return f"{stack} has no {MARKER}: an earlier version of the lab made it, and its data cannot be used; {remedy}"
+    return f"{marker} is missing or damaged, so perhaps the lab did not make it: {remedy}"
+
+
+def is_of_earlier_version(stack: Path) -> bool:
+    """Whether a version of the lab that made no markers made this folder."""
+    state = read_object(stack / "state.json") or {}
+    return not (stack / MARKER).exists() and "supervisor" in state and state.get("version") != STATE_VERSION
 
 
 def quarters(stack: Path, account: Account | None) -> Path:

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from wallet_lab.accounts import unprivileged_account
-from wallet_lab.belonging import claim, delete_folder, identity_of, quarters
+from wallet_lab.belonging import claim, delete_folder, identity_of, is_of_earlier_version, quarters
 from wallet_lab.errors import LabError
-from wallet_lab.state_files import read_object, replace_file
+from wallet_lab.state_files import STATE_VERSION, read_object, replace_file
 
 ARCHITECTURES = ("saga", "cqrs")
-STATE_VERSION = 2
-"""Version of the supervisor's state.json. Records of another version are not read."""
 _FLOCK = "hhqqi"  # C's struct flock: type, whence, start, length, pid
 
 
@@ -97,7 +95,7 @@ class StackHome:
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def wipe(self) -> None:
-        """Remove all data, secrets and the record of the layout.
+        """Remove all data, secrets and the record of the layout. Only the holder of the stack's lock may call this.
 
         Raises:
             LabError: the lab did not make this folder or the data's folder; nothing is removed.
@@ -167,11 +165,16 @@ def state_of(home: StackHome) -> dict[str, Any]:
     ):  # an earlier supervisor's record does not describe this one
         return {}
     if state.get("version") != STATE_VERSION:
-        raise LabError(
-            f"{home.architecture} was brought up by another version of the lab: "
-            f"run './lab down {home.architecture}', then './lab up {home.architecture}'"
-        )
+        raise LabError(_explain_other_version(home))
     return state
+
+
+def _explain_other_version(home: StackHome) -> str:
+    name = home.architecture
+    then = f"'./lab up {name}'"
+    if is_of_earlier_version(home.root):
+        then = f"move {home.root} away or delete it with all its data, because this version cannot use them"
+    return f"{name} was brought up by another version of the lab: run './lab down {name}', then {then}"
 
 
 def signal_supervisor(home: StackHome, number: signal.Signals) -> bool:

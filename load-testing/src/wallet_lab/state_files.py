@@ -7,6 +7,9 @@ from typing import Any
 
 from wallet_lab.errors import LabError
 
+STATE_VERSION = 2
+"""Version of the supervisor's state.json. Records of another version are not read."""
+
 
 def replace_file(path: Path, text: str, *, durable: bool = True) -> None:
     """Replace a file that only its owner may read. After a crash it has the old content or the new one.

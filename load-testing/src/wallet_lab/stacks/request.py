@@ -16,6 +16,8 @@ class Request:
     queries: int = 1
     monitoring: bool = False
     usual_ports: bool = True
+    fresh: bool = False
+    """Delete the data of earlier runs first."""
     extra_env: dict[str, dict[str, str]] = field(default_factory=dict)
     """Additional variables, by "*", component kind (or "migrations") or component name."""
 

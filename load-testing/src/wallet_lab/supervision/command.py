@@ -17,7 +17,7 @@ from wallet_lab import logs
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome, supervisor_pid
 from wallet_lab.interrupting import INTERRUPTED, interruptible
-from wallet_lab.stacks.layout import decide_shards
+from wallet_lab.stacks.layout import DEFAULT_SHARDS, decide_shards
 from wallet_lab.stacks.request import Request
 from wallet_lab.supervision import control
 from wallet_lab.supervision.chosen import home_of_log, homes, shown_homes, stack_home
@@ -51,13 +51,14 @@ def up(
     """Start an architecture and return when it is ready. It runs until `down`."""
     home = stack_home(architecture)
     is_up = supervisor_pid(home) is not None
-    if fresh:
-        _wipe(home, is_up=is_up)
+    if is_up and fresh:
+        raise control.no_fresh_start(home)
     request = Request(
-        shards=decide_shards(home, shards),
+        shards=(shards or DEFAULT_SHARDS) if fresh else decide_shards(home, shards),
         orchestrators=orchestrators,
         commands=commands,
         monitoring=monitoring,
+        fresh=fresh,
     )
     if is_up:
         _already_up(home, request)
@@ -65,14 +66,6 @@ def up(
     with progress(f"Starting {architecture}") as watch:
         state = _start(home, request, watch)
     _print_welcome(state)
-
-
-def _wipe(home: StackHome, *, is_up: bool) -> None:
-    if is_up:
-        raise LabError(
-            f"{home.architecture} is up. Take it down with './lab down {home.architecture}' before --fresh."
-        )
-    home.wipe()
 
 
 def _already_up(home: StackHome, request: Request) -> None:

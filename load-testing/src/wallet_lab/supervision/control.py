@@ -31,6 +31,7 @@ class Owner:
         """Start the supervisor; `wait_ready` waits for the result."""
         home.prepare()
         self._home = home
+        self._fresh = request.fresh
         self._process = _launch(home)
         self._stdin.write(json.dumps(asdict(request)).encode() + b"\n")
         self._stdin.flush()
@@ -55,6 +56,8 @@ class Owner:
 
     def _explain_end(self, watch: Watcher) -> dict[str, Any]:
         if self._process.returncode == ALREADY_UP:
+            if self._fresh:
+                raise no_fresh_start(self._home)
             return join(self._home, watch)
         state = self._state()
         if state.get("phase") == "stopped":
@@ -99,6 +102,12 @@ def _launch(home: StackHome) -> "subprocess.Popen[bytes]":
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
         )
+
+
+def no_fresh_start(home: StackHome) -> LabError:
+    """Return the error of `up --fresh` for a stack that is up."""
+    architecture = home.architecture
+    return LabError(f"{architecture} is up. Take it down with './lab down {architecture}' before --fresh.")
 
 
 def join(home: StackHome, watch: Watcher) -> dict[str, Any]:

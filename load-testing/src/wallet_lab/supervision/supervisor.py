@@ -20,7 +20,7 @@ from typing import IO, Any
 from wallet_lab import credentials
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import CommandFailedError, LabError, PortTakenError
-from wallet_lab.home import STATE_VERSION, StackHome, take_lock
+from wallet_lab.home import StackHome, take_lock
 from wallet_lab.logs import open_log, tail, trim_logs
 from wallet_lab.ports import PortChooser
 from wallet_lab.servers import postgres, prometheus, rabbitmq
@@ -31,7 +31,7 @@ from wallet_lab.stacks.monitoring import monitored
 from wallet_lab.stacks.noop import NoopPlan
 from wallet_lab.stacks.request import Request
 from wallet_lab.stacks.saga import SagaPlan
-from wallet_lab.state_files import replace_file
+from wallet_lab.state_files import STATE_VERSION, replace_file
 from wallet_lab.supervision.keeper import Keeper
 from wallet_lab.supervision.process import clear_leftovers, run
 
@@ -97,6 +97,8 @@ class Supervisor:
         return error is None
 
     async def _start(self) -> None:
+        if self._request.fresh:
+            await self._wipe()
         self._report("starting", ["databases"])
         secrets = credentials.load_or_create(self._home.secrets)
         self._home.write("layout", {"shards": self._request.shards})
@@ -114,6 +116,12 @@ class Supervisor:
             else:
                 self._ports = ports  # its claims must last as long as the stack
                 return
+
+    async def _wipe(self) -> None:
+        # A killed supervisor may have left servers that still write.
+        for folder in self._home.data().glob("postgres-*/"):
+            await clear_leftovers(folder)
+        self._home.wipe()
 
     async def _start_on(self, ports: PortChooser, secrets: Credentials) -> None:
         plan = _PLANS[self._home.architecture](self._request, secrets, self._home.data(), ports)
