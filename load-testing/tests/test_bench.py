@@ -219,7 +219,9 @@ SAGA_PLANTS = [
         {"every transfer is posted as it ended", "both sides of a transfer agree"},
     ),
     Plant(
-        f"{OPEN_LEDGER}DELETE FROM credits WHERE ctid = (SELECT ctid FROM credits WHERE reason IS NULL LIMIT 1)",
+        # Of a payer on the other shard: a row in this shard's saga log would still explain the posting.
+        f"{OPEN_LEDGER}DELETE FROM credits WHERE ctid = (SELECT ctid FROM credits WHERE reason IS NULL"
+        " AND transfer_id NOT IN (SELECT transfer_id FROM transfers) LIMIT 1)",
         {"every posting belongs to a transfer", "both sides of a transfer agree"},
     ),
     Plant(

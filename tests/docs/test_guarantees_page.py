@@ -63,3 +63,13 @@ def test_a_mutation_fits_the_code(name: str) -> None:
     mutation = MUTATIONS[name]
     assert (ROOT / mutation["file"]).read_text().count(mutation["replace"]) == 1
     assert exists(mutation["fails"])
+
+
+PLANTED = tomllib.loads((ROOT / "load-testing/tests/planted_bugs.toml").read_text())
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_a_planted_bug_fits_the_code(bug: str) -> None:
+    """Each snippet that the lab's planted bugs replace occurs exactly once in its file."""
+    for change in PLANTED[bug]:
+        assert (ROOT / change["file"]).read_text().count(change["replace"]) == 1, change
