@@ -81,6 +81,47 @@ def test_a_hold_that_its_process_left_behind_holds_nothing(stack: NativeStack) -
     stack.wait_ready()
 
 
+def restarted(home: StackHome, name: str, pid: int, timeout_s: float = 15.0) -> bool:
+    """Whether the recorded pid of the component is a new one within the timeout."""
+    deadline_s = time.monotonic() + timeout_s
+    while time.monotonic() < deadline_s:
+        pids = {part["name"]: part["pid"] for part in home.read("state")["components"]}
+        if pids[name] not in {pid, None}:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_component_is_restarted_after_a_full_disk(tmp_path: Path, fakes_env: Env) -> None:
+    """If a component dies while the disk is full, it is restarted, and its new pid is recorded once there is space."""
+    home = StackHome(tmp_path.resolve(), "saga")
+    home.prepare()
+    home.log("supervisor").symlink_to("/dev/full")
+    try:
+        with running_stack(home=tmp_path, extra_env=fakes_env, shards=1) as stack:
+            draft = home.root / f"state.json.{supervisor_pid(home)}"
+            draft.symlink_to("/dev/full")
+            pid = stack.kill("worker-0")
+            time.sleep(1.0)
+            draft.unlink()
+            assert restarted(home, "worker-0", pid)
+    finally:
+        home.wipe()
+
+
+def test_a_component_is_watched_again_after_an_unexpected_error(stack: NativeStack) -> None:
+    """If the watch over a component fails, it begins again, and the component is restarted."""
+    hold = stack._home.hold("worker-1")
+    hold.mkdir()
+    pid = stack.kill("worker-1")
+    try:
+        assert not restarted(stack._home, "worker-1", pid, timeout_s=1.0)
+    finally:
+        hold.rmdir()
+    assert restarted(stack._home, "worker-1", pid)
+    stack.wait_ready()
+
+
 def test_a_paused_component_is_unhealthy_and_not_restarted(stack: RunningStack) -> None:
     """A paused component is unhealthy and is not restarted, because health is probed."""
     pid = stack.pid("worker-1")

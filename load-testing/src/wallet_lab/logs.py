@@ -1,5 +1,6 @@
 """The components' logs: opens them, limits their size, and reads them for the user."""
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,12 @@ def trim_logs(home: StackHome) -> None:
     """Trim every log of the stack that is full."""
     for path in home.logs.glob("*.log"):
         trim(path)
+
+
+def say(text: str) -> None:
+    """Write a line to this process's log. A full disk must not stop the work, so the line may be lost."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)  # noqa: T201 -- the supervisor's log
 
 
 def tail(path: Path, lines: int = 20, since: int = 0) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from wallet_lab.errors import CommandFailedError, PortTakenError
 from wallet_lab.home import StackHome, locking_pid
-from wallet_lab.logs import open_log, tail
+from wallet_lab.logs import open_log, say, tail
 from wallet_lab.stack import Component
 from wallet_lab.supervision.process import clear_leftovers, end, exit_reason, exited, spawn
 from wallet_lab.supervision.readiness import shares_with_none, until_ready
@@ -31,7 +31,7 @@ class Keeper:
     """Keeps one component running. Every restart has the same name, port, data and environment."""
 
     def __init__(self, component: Component, home: StackHome, on_change: Callable[[], None]) -> None:
-        """`on_change` is called when the result of `describe` changes."""
+        """`on_change` is called when the result of `describe` changes. It must not raise."""
         self.component = component
         self._home = home
         self._on_change = on_change
@@ -66,7 +66,7 @@ class Keeper:
         finally:
             ready.cancel()
             ended.cancel()
-        self._watch = asyncio.create_task(self._keep(process))
+        self._watch = asyncio.create_task(self._keep_always(process))
 
     def _check_start(self, ready: "asyncio.Task[None]", ended: "asyncio.Task[int]", timeout_s: float) -> None:
         if ended.done():
@@ -93,13 +93,22 @@ class Keeper:
         self._on_change()
         return self._process
 
+    async def _keep_always(self, process: "subprocess.Popen[bytes]") -> None:
+        while True:
+            try:
+                await self._keep(process)
+            except Exception as error:  # noqa: BLE001 -- otherwise nothing would watch the component any more
+                say(f"{self.component.name}: watching it failed, trying again: {error!r}")
+                await asyncio.sleep(BACKOFF_MAX_S)
+                process = self._process or process
+
     async def _keep(self, process: "subprocess.Popen[bytes]") -> None:
         quick_deaths = 0
         while True:
             code = await exited(process)
             was_quick = time.monotonic() - self._started_at_s < STABLE_AFTER_S
             quick_deaths = quick_deaths + 1 if was_quick else 0
-            print(f"{self.component.name} {exit_reason(code)}, restarting it", flush=True)  # noqa: T201 -- the supervisor's log
+            say(f"{self.component.name} {exit_reason(code)}, restarting it")
             self._on_change()
             await asyncio.sleep(backoff_s(quick_deaths))
             await self._until_released()
@@ -112,7 +121,7 @@ class Keeper:
                 return await self._spawn()
             except OSError as error:
                 # For example no memory or no free process id: transient, so the next attempt may succeed.
-                print(f"{self.component.name} could not be started: {error}", flush=True)  # noqa: T201 -- as above
+                say(f"{self.component.name} could not be started: {error}")
                 await asyncio.sleep(BACKOFF_MAX_S)
 
     async def _until_released(self) -> None:
@@ -128,6 +137,6 @@ class Keeper:
         if self._process is not None and not await end(
             self._process, self.component.stop_signal, STOP_GRACE_S
         ):
-            print(f"{self.component.name} did not stop within {STOP_GRACE_S:.0f} s: killed", flush=True)  # noqa: T201 -- as above
+            say(f"{self.component.name} did not stop within {STOP_GRACE_S:.0f} s: killed")
         if self.component.data_dir is not None:
             await clear_leftovers(self.component.data_dir)

@@ -21,7 +21,7 @@ from wallet_lab import credentials
 from wallet_lab.credentials import Credentials
 from wallet_lab.errors import CommandFailedError, LabError, PortTakenError
 from wallet_lab.home import StackHome, take_lock
-from wallet_lab.logs import open_log, tail, trim_logs
+from wallet_lab.logs import open_log, say, tail, trim_logs
 from wallet_lab.ports import PortChooser
 from wallet_lab.servers import postgres, prometheus, rabbitmq
 from wallet_lab.stack import Command, Stack, Stage
@@ -93,7 +93,7 @@ class Supervisor:
         error = starting.exception()
         if error is not None:
             self._error = str(error) if isinstance(error, LabError) else _unforeseen(error, self._home)
-            traceback.print_exception(error)
+            say("".join(traceback.format_exception(error)))
         return error is None
 
     async def _start(self) -> None:
@@ -109,7 +109,7 @@ class Supervisor:
             except PortTakenError as taken:
                 if not tries_left:
                     raise
-                print(f"{taken}\nStarting again on other ports.", flush=True)  # noqa: T201 -- the supervisor's log
+                say(f"{taken}\nStarting again on other ports.")
                 await self._stop_components()
                 self._keepers.clear()
                 ports.release()
@@ -169,12 +169,18 @@ class Supervisor:
     async def _look_after_files(self, stopping: "asyncio.Task[bool]") -> None:
         # Without its lock file (`git clean`, a removed checkout), no `down` would ever find this stack.
         while not stopping.done() and self._has_lock():
-            trim_logs(self._home)
-            if (
-                self._home.read("state").get("supervisor") != os.getpid()
-            ):  # another program may have damaged the file
+            with contextlib.suppress(OSError, LabError):  # such as a full disk: the next look tries again
+                trim_logs(self._home)
+            if not self._is_reported():
                 self._report_change()
             await asyncio.wait({stopping}, timeout=LOOK_EVERY_S)
+
+    def _is_reported(self) -> bool:
+        # A full disk may have prevented the last report, and another program may have damaged the file.
+        try:
+            return bool(self._home.read("state") == json.loads(json.dumps(self._state())))
+        except LabError:
+            return False
 
     def _has_lock(self) -> bool:
         # Do not open the file: closing it would release the lock.
@@ -187,7 +193,8 @@ class Supervisor:
         starting.cancel()
         await asyncio.wait({starting})
         self._report("stopping")
-        self._home.targets.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._home.targets.unlink(missing_ok=True)
         await self._stop_components()
         self._report("failed" if self._error else "stopped")
 
@@ -205,7 +212,7 @@ class Supervisor:
     def _report(self, phase: str, waiting_for: list[str] | None = None) -> None:
         self._phase = phase
         self._waiting_for = waiting_for or []
-        with contextlib.suppress(FileNotFoundError):  # its files were removed, so there is no reader
+        with contextlib.suppress(OSError):  # `_look_after_files` tries again
             self._home.write("state", self._state(), durable=False)
 
     def _state(self) -> dict[str, Any]:
