@@ -19,6 +19,7 @@ from wallet_lab.belonging import MARKER, claim, identity_of, quarters
 from wallet_lab.cli import app
 from wallet_lab.errors import LabError
 from wallet_lab.home import StackHome, supervisor_pid
+from wallet_lab.logs import trim_logs
 from wallet_lab.private_home import private_home
 from wallet_lab.stacks.layout import decide_shards
 from wallet_lab.supervision import control
@@ -35,7 +36,7 @@ DAMAGES: dict[str, Damage] = {
 FILES = [
     MARKER,
     *("secrets", "layout.json", "state.json", "lock"),
-    *("../targets/saga.json", "holds/worker-0", "logs/worker-0.log"),
+    *("../scrape-targets/saga.json", "holds/worker-0", "logs/worker-0.log"),
     *("data/postgres-0.provisioned", "data/postgres-0/PG_VERSION"),
 ]
 
@@ -62,7 +63,7 @@ def home(place: Path, monkeypatch: pytest.MonkeyPatch) -> StackHome:
         "layout.json": '{"shards": 1}',
         "state.json": json.dumps({"version": 1, "supervisor": 1, "phase": "ready", "components": []}),
         "lock": "",
-        "../targets/saga.json": "[]",
+        "../scrape-targets/saga.json": "[]",
         "holds/worker-0": "",
         "logs/worker-0.log": "one line\n",
         "data/postgres-0.provisioned": f"shard_0 {64 * 'a'}",
@@ -148,6 +149,40 @@ def test_a_folder_that_the_lab_did_not_make_is_left_alone(
     assert (place / "saga" / "secrets").read_text() == "the user's"
     assert (place / "saga" / "data").exists()
     assert not (place / "saga" / "logs").exists()
+
+
+@pytest.mark.parametrize("folder", ["logs", "holds", "../scrape-targets"])
+def test_up_does_not_follow_a_symbolic_link_to_a_folder(place: Path, home: StackHome, folder: str) -> None:
+    """If a folder of the lab is a symbolic link to a folder of the user's, `up` refuses."""
+    (home.root / folder).rename(place / "theirs")
+    (home.root / folder).symlink_to(place / "theirs")
+    with pytest.raises(LabError, match="is a symbolic link"):
+        home.prepare()
+
+
+def test_a_folder_of_targets_that_the_lab_did_not_make_is_left_alone(place: Path) -> None:
+    """If the user has a folder `scrape-targets` in the home, `up` refuses."""
+    (place / "scrape-targets").mkdir()
+    (place / "scrape-targets" / "saga.json").write_text("the user's")
+    with pytest.raises(LabError, match="perhaps the lab did not make it"):
+        StackHome(place, "saga").prepare()
+
+
+def test_only_the_labs_own_logs_are_trimmed(
+    place: Path, home: StackHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full log of a component is trimmed; other files and files behind symbolic links are not."""
+    monkeypatch.setattr("wallet_lab.logs.SIZE_MAX_BYTES", 1)
+    theirs = home.log("theirs")
+    theirs.write_text("the user's")
+    home.log("redis").symlink_to(theirs)
+    trim_logs(home, ["worker-0", "redis"])
+    assert theirs.read_text() == "the user's"
+    assert home.log("worker-0").read_text() == ""
+    home.logs.rename(place / "elsewhere")
+    home.logs.symlink_to(place / "elsewhere")
+    trim_logs(home, ["theirs"])
+    assert theirs.read_text() == "the user's"
 
 
 def test_status_and_up_agree_on_a_stack_of_an_earlier_version(home: StackHome) -> None:

@@ -26,7 +26,7 @@ def claim(folder: Path) -> None:
     Raises:
         LabError: the folder has other content, is a symbolic link, or belongs to another user.
     """
-    _require_real(folder)
+    require_real(folder)
     if (folder / MARKER).exists():
         identity_of(folder)
         return
@@ -38,7 +38,8 @@ def _mark(folder: Path, identity: str, stack: Path) -> None:
     replace_file(folder / MARKER, json.dumps({"identity": identity, "stack": str(stack)}))
 
 
-def _require_real(folder: Path) -> None:
+def require_real(folder: Path) -> None:
+    """Check that this is a folder of this user and no symbolic link. Raises LabError if it is not."""
     if folder.is_symlink() or not folder.is_dir():
         raise LabError(f"{folder} is a symbolic link or a file. The lab uses only its own folder: remove it.")
     if (owner := folder.stat().st_uid) != os.geteuid():
@@ -67,7 +68,7 @@ def identity_of(folder: Path) -> str:
     Raises:
         LabError: the marker is missing or damaged, or the folder does not belong to the lab.
     """
-    _require_real(folder)
+    require_real(folder)
     identity = (read_object(folder / MARKER) or {}).get("identity")
     if not isinstance(identity, str) or not _IDENTITY.fullmatch(identity):
         raise LabError(_explain_lost_marker(folder))
@@ -118,7 +119,7 @@ def quarters(stack: Path, account: Account | None) -> Path:
 
 
 def _require_data_of(outside: Path, stack: Path) -> None:
-    _require_real(outside)
+    require_real(outside)
     content = read_object(outside / MARKER)
     if content is None and not any(outside.iterdir()):  # a crash between creating and marking it
         _mark(outside, outside.name, stack)

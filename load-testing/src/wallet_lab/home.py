@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from wallet_lab.accounts import unprivileged_account
-from wallet_lab.belonging import claim, delete_folder, identity_of, is_of_earlier_version, quarters
+from wallet_lab.belonging import (
+    claim,
+    delete_folder,
+    identity_of,
+    is_of_earlier_version,
+    quarters,
+    require_real,
+)
 from wallet_lab.errors import LabError
 from wallet_lab.state_files import STATE_VERSION, read_object, replace_file
 
@@ -54,7 +61,7 @@ class StackHome:
     @property
     def targets(self) -> Path:
         """Prometheus' targets while the stack is up. The folder also has the targets of other stacks."""
-        return self.home / "targets" / f"{self.architecture}.json"
+        return self.home / "scrape-targets" / f"{self.architecture}.json"
 
     def log(self, name: str) -> Path:
         """The log of a component, a task or the supervisor."""
@@ -92,7 +99,10 @@ class StackHome:
         claim(self.root)
         self.root.chmod(0o755)
         for folder in (self.logs, self.root / "holds", self.targets.parent):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            if not folder.is_symlink():
+                folder.mkdir(mode=0o700, exist_ok=True)
+            require_real(folder)
+        claim(self.targets.parent)
 
     def wipe(self) -> None:
         """Remove all data, secrets and the record of the layout. Only the holder of the stack's lock may call this.

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -27,10 +27,11 @@ def trim(path: Path) -> None:
             log.truncate(0)
 
 
-def trim_logs(home: StackHome) -> None:
-    """Trim every log of the stack that is full."""
-    for path in home.logs.glob("*.log"):
-        trim(path)
+def trim_logs(home: StackHome, components: Iterable[str]) -> None:
+    """Trim the full logs of these components. Other files, and those behind symbolic links, are not the lab's."""
+    for path in map(home.log, components):
+        if not home.logs.is_symlink() and not path.is_symlink():
+            trim(path)
 
 
 def say(text: str) -> None:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wallet_lab.home import StackHome, checkout
+from wallet_lab.home import ARCHITECTURES, StackHome, checkout
 from wallet_lab.servers.packages import Runner, ensure
 from wallet_lab.stack import Component, HttpProbe, Stack
 
@@ -45,7 +45,12 @@ def configuration() -> dict[str, Any]:
         "scrape_configs": [
             {
                 "job_name": "wallet",
-                "file_sd_configs": [{"files": ["targets/*.json"], "refresh_interval": "5s"}],
+                "file_sd_configs": [
+                    {
+                        "files": [f"targets/{name}.json" for name in (*ARCHITECTURES, "noop")],
+                        "refresh_interval": "5s",
+                    }
+                ],
             }
         ],
     }

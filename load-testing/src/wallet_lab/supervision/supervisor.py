@@ -170,7 +170,7 @@ class Supervisor:
         # Without its lock file (`git clean`, a removed checkout), no `down` would ever find this stack.
         while not stopping.done() and self._has_lock():
             with contextlib.suppress(OSError, LabError):  # such as a full disk: the next look tries again
-                trim_logs(self._home)
+                trim_logs(self._home, ["supervisor", *(k.component.name for k in self._keepers)])
             if not self._is_reported():
                 self._report_change()
             await asyncio.wait({stopping}, timeout=LOOK_EVERY_S)
