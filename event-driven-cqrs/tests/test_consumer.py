@@ -190,6 +190,7 @@ def buried() -> float:
 
 FOREIGN = {
     "undecodable": b"\xc1 no message",
+    "nested too deeply": b"\x91" * 200_000 + b"\xc0",
     "of another partition": messages.encode(Group(0, 10**9, [OTHERS_EVENT])),
 }
 

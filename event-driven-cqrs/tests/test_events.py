@@ -73,6 +73,8 @@ def test_an_event_decodes_to_what_was_encoded(event: Event) -> None:
         ("BalanceDebited", 2, b'{"amount_micros":1,"counterparty":"bob"}'),
         ("BalanceDebited", 2, b'{"amount_micros":1.5,"kind":"transfer","counterparty":"bob"}'),
         ("WalletFrozen", 1, b"\xff"),
+        ("BalanceDebited", 1, b"[" * 200_000),
+        ("WalletFrozen", 1, b'{"more":' + b"[" * 200_000),
     ],
 )
 def test_what_is_not_understood_is_said_to_be_undecodable(

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet_cqrs.messages import EventMessage, Group, UndecodableMessage, decode, encode, partition_of
+from wallet_cqrs.messages import (
+    BODY_BYTES_MAX,
+    EventMessage,
+    Group,
+    UndecodableMessage,
+    decode,
+    encode,
+    partition_of,
+)
 
 
 def test_a_group_decodes_to_what_was_encoded() -> None:
@@ -17,7 +25,23 @@ def test_a_group_decodes_to_what_was_encoded() -> None:
     assert decode(encode(group)) == group
 
 
-@pytest.mark.parametrize("body", [b"", b"\x00", b"\x93\x01\x02\xc0", b"\x93\x01\x02\x91\x90"])
+NESTED = b"\x91" * 200_000 + b"\xc0"
+"""Arrays in arrays, too deep for the decoder."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\x00",
+        b"\x93\x01\x02\xc0",
+        b"\x93\x01\x02\x91\x90",
+        NESTED,
+        b"\x95\x01\x02\x90\xc0" + NESTED,  # as a member that a later version might add
+        encode(Group(1, 2, [])) + bytes(BODY_BYTES_MAX),
+    ],
+    ids=lambda body: f"{len(body)} bytes",
+)
 def test_what_is_no_group_is_said_to_be_undecodable(body: bytes) -> None:
     """A message that is not a group raises UndecodableMessage."""
     with pytest.raises(UndecodableMessage):

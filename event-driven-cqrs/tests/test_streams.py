@@ -12,7 +12,7 @@ from cqrs_support.reading import read_shard
 from cqrs_support.waiting import until
 from redis.asyncio import Redis
 
-from wallet_cqrs.balance_cache import CacheWriter
+from wallet_cqrs.balance_cache import CacheWriter, cache_key, channel
 from wallet_cqrs.domain.commands import Deposit, OpenWallet
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.checkpoint_news import follow_checkpoint
@@ -162,6 +162,23 @@ async def test_a_change_that_was_not_announced_is_shown_with_a_heartbeat(bench: 
         bench.told.do(Deposit("alice", 1, "USD"))
         await project(bench.shard, groups(bench.told.events, 0, 1))
         await until(lambda: b'"balance":0.000002,' in viewer.body, 10, "the deposit is shown")
+
+
+async def test_value_that_is_no_entry_ends_no_stream(
+    bench: Bench, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a foreign client announces something else, streams ignore it and show the next change."""
+    with bench.viewing("alice") as viewer:
+        await until(lambda: b": alive" in viewer.body, 5, "the stream is idle")
+        async with Redis.from_url(redis_server.url) as foreign:
+            monkeypatch.setattr(
+                BalanceReader, "fresh", AsyncMock(return_value=None)
+            )  # only announcements count
+            await foreign.publish(channel("alice"), "no entry")
+            await foreign.set(cache_key("alice"), "no entry")
+        bench.told.do(Deposit("alice", 1, "USD"))
+        await bench.show()
+        await until(lambda: b'"balance":0.000002,' in viewer.body, 5, "the deposit is shown")
 
 
 async def test_streams_end_when_the_service_drains(bench: Bench) -> None:

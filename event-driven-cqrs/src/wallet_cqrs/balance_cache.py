@@ -5,6 +5,7 @@ so a reader that needs a later position can read from Postgres. Within one epoch
 replaces a newer entry.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
@@ -14,6 +15,8 @@ from redis.asyncio import Redis
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.read_model import Checkpoint, wallet_view
 from wallet_kernel.contract.answers import wallet_body
+
+_log = logging.getLogger(__name__)
 
 # KEYS: entries. ARGV: their time to live (ms), whether to announce them (1) or not (0), then version and entry of each.
 # The first words of an entry are its version and epoch. Writing the same version again announces it again.
@@ -64,9 +67,20 @@ def entry_of(wallet: Wallet, checkpoint: Checkpoint) -> Entry:
 
 
 def parse_entry(raw: bytes) -> Entry:
-    """Parses an entry that was read from Redis."""
+    """Parses an entry that was read from Redis. Raises ValueError if it is not an entry."""
     version, epoch, position, body = raw.split(b" ", 3)
     return Entry(int(version), epoch, int(position), body)
+
+
+def found_entry(raw: object) -> Entry | None:
+    """Returns the entry in a value from Redis, or None if there is none."""
+    if not isinstance(raw, bytes):
+        return None
+    try:
+        return parse_entry(raw)
+    except ValueError:
+        _log.warning("the value in Redis is not an entry", extra={"value": repr(raw[:100])})
+        return None
 
 
 class CacheWriter:

@@ -110,7 +110,7 @@ def decode(name: str, schema_version: int, data: bytes) -> Event:
     decoder = _DECODERS.get((name, schema_version))
     try:
         return decoder.decode(data) if decoder else _upcast(name, schema_version, data)
-    except (DecodeError, ValidationError, UnicodeDecodeError) as error:
+    except (DecodeError, ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise UndecodableEvent(f"{name} in schema {schema_version}: {error}") from error
 
 

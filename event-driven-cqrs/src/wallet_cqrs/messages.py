@@ -21,6 +21,9 @@ DEAD_LETTER_EXCHANGE = "wallet-events-dead"
 
 CONTENT_TYPE = "application/msgpack"
 
+BODY_BYTES_MAX = 16 * 1024 * 1024
+"""A group of 1000 events has less than 1 MiB. A projection reads the events of a larger group from the event store."""
+
 
 class EventMessage(Struct, frozen=True, array_like=True, gc=False):
     """An event with its envelope. `events.decode(type, schema_version, data)` decodes the event."""
@@ -62,10 +65,12 @@ _DECODER = Decoder(Group)
 
 
 def decode(body: bytes) -> Group:
-    """Decodes the group in a message. Raises UndecodableMessage if that fails."""
+    """Decodes the group in a message. Raises UndecodableMessage if that fails or the body is too large."""
+    if len(body) > BODY_BYTES_MAX:
+        raise UndecodableMessage(f"the body has {len(body)} bytes, at most {BODY_BYTES_MAX} are allowed")
     try:
         group = _DECODER.decode(body)
-    except (DecodeError, ValidationError) as error:
+    except (DecodeError, ValidationError, RecursionError) as error:
         raise UndecodableMessage(str(error)) from error
     if not _in_order(group):
         raise UndecodableMessage(f"positions out of order in a group from {group.after} to {group.head}")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from wallet_cqrs.balance_cache import CacheWriter, Entry, cache_key, entry_of, parse_entry
+from wallet_cqrs.balance_cache import CacheWriter, Entry, cache_key, entry_of, found_entry
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.read_shard import ReadShard
@@ -83,7 +83,7 @@ class BalanceReader:
     async def _look_up(self, accounts: Sequence[str]) -> Sequence[Entry | None]:
         keys = [cache_key(account) for account in accounts]
         found = await self._breaker.call(lambda: self._redis.mget(keys)) or [None] * len(keys)
-        return [parse_entry(raw) if isinstance(raw, bytes) else None for raw in found]
+        return [found_entry(raw) for raw in found]
 
     def _fill(self, wallet: Wallet, checkpoint: Checkpoint) -> None:
         """Writes a wallet to Redis in the background, so that the reader does not wait."""

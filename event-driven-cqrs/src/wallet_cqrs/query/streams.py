@@ -9,7 +9,7 @@ from itertools import cycle
 
 from redis.asyncio import Redis
 
-from wallet_cqrs.balance_cache import Entry, channel, parse_entry
+from wallet_cqrs.balance_cache import Entry, channel, found_entry
 from wallet_kernel.cache import CACHE_ERRORS
 from wallet_kernel.runtime.lifecycle import Lifecycle
 
@@ -153,5 +153,5 @@ class Announcements:
         for listener in self._listeners.get(name, ()):
             if kind == "subscribe":
                 listener.subscribed()
-            elif kind == "message":
-                listener.hear(parse_entry(data))
+            elif kind == "message" and (entry := found_entry(data)):
+                listener.hear(entry)

@@ -179,7 +179,7 @@ class ShardClient:
                 return decoder.decode(body)
         except aiohttp.ClientConnectorError as error:
             raise ShardUnavailable(str(error)) from error
-        except (aiohttp.ClientError, OSError, TimeoutError, MsgspecError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, MsgspecError, RecursionError) as error:
             raise OutcomeUnknown(repr(error)) from error
 
     def _misdirected(self, worker: Misdirected) -> ShardUnavailable:

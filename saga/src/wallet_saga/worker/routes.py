@@ -210,7 +210,7 @@ def _route(path: str, use_case: Callable[[Request], Awaitable[object]], decoder:
     async def handler(call: Call) -> Answer:
         try:
             request = decoder.decode(call.body)
-        except (DecodeError, ValidationError) as error:
+        except (DecodeError, ValidationError, RecursionError) as error:
             raise invalid_request(f"The message is invalid: {error}.") from error
         try:
             answer = await use_case(request)
