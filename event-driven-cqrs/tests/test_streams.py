@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from unittest.mock import AsyncMock
+from uuid import uuid4
 
 import pytest
 from cqrs_support.histories import Story, groups, project
@@ -179,6 +180,16 @@ async def test_value_that_is_no_entry_ends_no_stream(
         bench.told.do(Deposit("alice", 1, "USD"))
         await bench.show()
         await until(lambda: b'"balance":0.000002,' in viewer.body, 5, "the deposit is shown")
+
+
+async def test_stream_shows_another_balance_of_the_same_version_after_a_restore(bench: Bench) -> None:
+    """If the restored log grows to the same version with another balance, an open stream shows that balance."""
+    regrown = Story()
+    regrown.do(OpenWallet("alice", 7, "USD"))
+    with bench.viewing("alice") as viewer:
+        await until(lambda: b": alive" in viewer.body, 5, "the stream is idle")
+        await bench._announced.write([regrown.wallet("alice")], Checkpoint(1, uuid4()))
+        await until(lambda: b'"balance":0.000007,' in viewer.body, 5, "the new balance is shown")
 
 
 async def test_streams_end_when_the_service_drains(bench: Bench) -> None:

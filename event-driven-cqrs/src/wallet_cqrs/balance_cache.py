@@ -41,8 +41,15 @@ class Entry(NamedTuple):
     body: bytes
 
     def replaces(self, shown: "Entry") -> bool:
-        """Whether this entry is newer than the one shown, or comes from a restored log."""
-        return self.version > shown.version or (self.epoch != shown.epoch and self.version != shown.version)
+        """Whether this entry is newer than the one shown. In another epoch, whether the wallet differs at all."""
+        if self.epoch != shown.epoch:
+            return self.wallet != shown.wallet
+        return self.version > shown.version
+
+    @property
+    def wallet(self) -> bytes:
+        """The response body without the position."""
+        return self.body.rpartition(b',"position":')[0]
 
 
 def cache_key(account_id: str) -> str:
