@@ -85,6 +85,22 @@ def test_an_environment_of_another_user_is_said_in_a_sentence() -> None:
             assert str(place / ".lab") in ran.stderr
 
 
+@pytest.mark.parametrize("folder", [".lab", ".lab/venv", ".lab/bootstrap"])
+def test_root_does_not_set_up_in_a_folder_of_another_user(tmp_path: Path, folder: str) -> None:
+    """If a folder of the environment belongs to another user, root refuses in one line and changes nothing."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can change a folder's owner")
+    root = unprepared_checkout(tmp_path / "checkout")
+    program(root / ".lab/venv/bin/python", "true")
+    (root / ".lab/bootstrap").mkdir()
+    os.chown(root / folder, 65534, 65534)
+    ran = subprocess.run(["sh", root / "lab", "status"], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1
+    assert f"{root / folder} belongs to another user" in ran.stderr
+    assert (root / ".lab/venv/bin/python").exists()
+
+
 BACKEND = """
 import pathlib, zipfile
 def build_editable(folder, settings=None, metadata=None):
