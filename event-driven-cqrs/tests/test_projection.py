@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 from cqrs_support.histories import Story, append, groups, story, wallet_rows
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, cache_key, channel, parse_entry
@@ -17,6 +18,7 @@ from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import EventMessage, Group, partition_of
 from wallet_cqrs.projection.cache import Cache
 from wallet_cqrs.projection.projector import PartitionStopped, Poison, Projector, UnusableMessage
+from wallet_cqrs.projection.replay import ReplaySettings, replay
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.read_model import Checkpoint
 from wallet_lab.testing import DatabaseUrls, RedisServer
@@ -202,6 +204,39 @@ async def test_heartbeat_below_the_checkpoint_stops_the_partition_if_the_log_end
         await a_bench.projector.project([Group(head - 1, head - 1, [], epoch)])
     with pytest.raises(PartitionStopped):
         await a_bench.projector.check()
+
+
+@pytest.mark.parametrize("is_noticed", [True, False])
+async def test_replay_refuses_a_diverged_partition(
+    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], a_bench: Bench, *, is_noticed: bool
+) -> None:
+    """A replay refuses a diverged partition, whether the projection stopped it or not, and never resumes it."""
+    connection = await asyncpg.connect(read_shards[0].owner)
+    await connection.execute("UPDATE read_model.checkpoint SET position = 7, stopped = 'poison'")
+    if is_noticed:
+        await connection.execute("UPDATE read_model.checkpoint SET position = 0, diverged = true")
+    settings = ReplaySettings(
+        event_store_url=SecretStr(event_store.service),
+        read_urls=[SecretStr(shard.service) for shard in read_shards],
+    )
+    problem = await replay(settings, 0)
+    assert problem is not None
+    assert "./lab rebuild" in problem
+    state = await connection.fetchrow("SELECT stopped, diverged FROM read_model.checkpoint")
+    await connection.close()
+    assert tuple(state) == ("poison", is_noticed)
+
+
+async def test_an_epoch_that_the_log_never_had_is_named(
+    read_shards: list[DatabaseUrls], a_bench: Bench
+) -> None:
+    """If the log never had the model's epoch, the reason names that epoch instead of a number of shared events."""
+    epoch = uuid4()
+    connection = await asyncpg.connect(read_shards[0].owner)
+    await connection.execute("UPDATE read_model.checkpoint SET position = 7, epoch = $1", epoch)
+    await connection.close()
+    with pytest.raises(Poison, match=f"position 7 of the epoch {epoch}, which this log never had"):
+        await a_bench.projector.compare()
 
 
 async def test_entry_of_a_lost_log_is_replaced(a_bench: Bench) -> None:

@@ -16,7 +16,7 @@ CONNECTIONS_MAX = 4
 CONTINUE = "SELECT epoch, position FROM continue_log()"
 """Returns the epoch and the head. Starts an epoch if this server has none yet."""
 
-_STATE = "SELECT epoch, position, coalesce(log_shared_with($1), 0) FROM log_state"
+_STATE = """SELECT epoch, position, coalesce(log_shared_with($1), 0), log_shared_with($1) IS NOT NULL FROM log_state"""
 _READ = """
 SELECT l.epoch, e.* FROM log_state l LEFT JOIN LATERAL (
     SELECT position, stream_id, version, type, schema_version, transaction_id, data, at
@@ -30,11 +30,15 @@ class AnotherEpoch(Exception):
 
 
 class LogState(NamedTuple):
-    """The log's epoch and head. `shared` is the last position that the reader's epoch and this log share."""
+    """The log's epoch and head. `shared` is the last position that the reader's epoch and this log share.
+
+    If the log never had the reader's epoch, `knows_reader` is False, and `shared` is 0.
+    """
 
     epoch: UUID
     head: int
     shared: int
+    knows_reader: bool
 
 
 def open_pool(url: str, application: str) -> asyncpg.Pool:

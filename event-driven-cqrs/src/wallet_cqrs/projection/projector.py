@@ -213,8 +213,13 @@ class Projector:
 
 def diverged(partition: int, checkpoint: Checkpoint, state: LogState) -> str:
     """Describes a read model that has events which the log does not have."""
+    model = f"the read model of partition {partition} is at position {checkpoint.position}"
+    if not state.knows_reader:
+        return (
+            f"{model} of the epoch {checkpoint.epoch}, which this log never had: the event store was restored to an"
+            " older state, or is not the event store of this read model"
+        )
     return (
-        f"the read model of partition {partition} is at position {checkpoint.position}, but only its first"
-        f" {state.shared} events are in the log, which ends at {state.head}: the event store was restored to an older"
-        " state"
+        f"{model}, but only its first {state.shared} events are in the log, which ends at {state.head}: the event store"
+        " was restored to an older state"
     )

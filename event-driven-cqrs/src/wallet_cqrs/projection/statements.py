@@ -17,7 +17,9 @@ LOCK_CHECKPOINT = "SELECT position, epoch, stopped FROM checkpoint FOR UPDATE"
 for it before it swaps the models."""
 
 STOP = "UPDATE checkpoint SET stopped = $1"
-RESUME = "UPDATE checkpoint SET stopped = NULL, diverged = false"
+RESUME = "UPDATE checkpoint SET stopped = NULL WHERE NOT diverged RETURNING true"
+"""Not a diverged model, which only a rebuild replaces."""
+
 PROGRESS = "SELECT position, epoch, stopped FROM checkpoint"
 
 ADOPT = "UPDATE checkpoint SET epoch = $1 WHERE position <= $2"

@@ -130,10 +130,13 @@ class Store:
         async with self._one_at_a_time, self._primary.use() as connection:
             await connection.execute(statements.STOP, reason)
 
-    async def resume(self) -> None:
-        """Resumes the partition. It then reads the missed events from the event store."""
+    async def resume(self) -> bool:
+        """Resumes the partition. It then reads the missed events from the event store.
+
+        Returns False, and changes nothing, if the model has diverged.
+        """
         async with self._one_at_a_time, self._primary.use() as connection:
-            await connection.execute(statements.RESUME)
+            return bool(await connection.fetchval(statements.RESUME))
 
     async def in_transit(self) -> list[InTransit]:
         """Returns the balances of this shard's @transit accounts."""
