@@ -17,6 +17,7 @@ from wallet_cqrs.messages import Group
 from wallet_cqrs.projection.groups import Stretch, follow
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.rebuild.models import RebuildFailed, TwinModels
+from wallet_cqrs.rebuild.rebuild import together
 from wallet_lab.testing import DatabaseUrls
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -132,6 +133,35 @@ async def test_rebuild_refuses_a_log_that_ends_before_the_live_model(
     assert run(event_store, live, "--verify").returncode == 0
 
 
+async def test_a_refused_shard_leaves_every_shard_unchanged(
+    event_store: DatabaseUrls, live: list[DatabaseUrls], log: EventLog
+) -> None:
+    """If a rebuild refuses one shard, it swaps no shard, and the operator gets one sentence."""
+    async with Store(live[1].service) as store:
+        await store.adopt((await log.state(None)).epoch, 10**9)
+    await value(live[1], "UPDATE read_model.checkpoint SET position = position + 50")
+    models = [await value(shard, "SELECT 'read_model.wallets'::regclass::oid") for shard in live]
+    refused = run(event_store, live)
+    assert (refused.returncode, refused.stdout) == (1, ""), refused
+    assert refused.stderr.startswith("the live read model of shard 1 is at"), refused
+    assert [await value(shard, "SELECT 'read_model.wallets'::regclass::oid") for shard in live] == models
+
+
+async def test_a_failure_of_one_shard_waits_for_the_work_of_the_others() -> None:
+    """If the work of one shard fails, the work of the others ends before the error is raised."""
+    ended: list[int] = []
+
+    async def work(number: int) -> None:
+        if number == 0:
+            raise RebuildFailed("refused")
+        await asyncio.sleep(0.05)
+        ended.append(number)
+
+    with pytest.raises(RebuildFailed):
+        await together(*map(work, range(3)))
+    assert ended == [1, 2]
+
+
 async def test_nothing_is_left_behind(event_store: DatabaseUrls, live: list[DatabaseUrls]) -> None:
     """Neither a rebuild nor a comparison leaves schemas behind."""
     run(event_store, live)
@@ -205,7 +235,7 @@ async def _apply(store: Store, made: list[Group]) -> None:
 
 async def _build_half(log: EventLog, shard: TwinModels) -> None:
     """Does the same as `build`, for one of two shards."""
-    epoch, head, _ = await log.state(None)
+    epoch, head, *_ = await log.state(None)
     async for reached, events in log.chunks(epoch, 0, head, 10):
         await shard.apply(events, reached, 2)
 

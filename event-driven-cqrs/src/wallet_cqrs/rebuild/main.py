@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from wallet_cqrs.event_log import AnotherEpoch, EventLog, open_pool
 from wallet_cqrs.rebuild import statements
 from wallet_cqrs.rebuild.models import Comparison, RebuildFailed, TwinModels
-from wallet_cqrs.rebuild.rebuild import build
+from wallet_cqrs.rebuild.rebuild import build, together
 from wallet_cqrs.rebuild.settings import RebuildSettings
 from wallet_cqrs.topology import verify_read_shard
 from wallet_kernel.runtime.logs import configure_logs
@@ -52,7 +52,8 @@ async def _run(settings: RebuildSettings, *, verify: bool) -> bool:
         ]
         position = await build(log, shards, settings.chunk_max)
         if not verify:
-            for lost in await asyncio.gather(*(shard.swap(log, len(shards)) for shard in shards)):
+            await together(*(shard.require_swappable(log) for shard in shards))
+            for lost in await together(*(shard.swap(log, len(shards)) for shard in shards)):
                 if lost:
                     _say(f"replaced: {lost}")
             _say(f"rebuilt {len(shards)} shards from {position} events; the fresh read models are live")

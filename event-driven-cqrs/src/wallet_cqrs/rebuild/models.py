@@ -83,6 +83,10 @@ class TwinModels:
             fold.play(mine)
             await transaction.write(fold, reached)
 
+    async def require_swappable(self, log: EventLog) -> None:
+        """Raises RebuildFailed or AnotherEpoch if `swap` would refuse, so that no other shard is swapped before."""
+        await self._lost(log, await self._checkpoint(LIVE_SCHEMA))
+
     async def swap(self, log: EventLog, partitions: int) -> str | None:
         """Makes the fresh model live. Readers are not interrupted; the projection waits for some milliseconds.
 

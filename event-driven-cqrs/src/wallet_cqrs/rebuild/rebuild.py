@@ -1,10 +1,13 @@
 """Builds a fresh model on every shard from the whole log."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from wallet_cqrs.event_log import EventLog
 from wallet_cqrs.rebuild.models import TwinModels
+
+T = TypeVar("T")
 
 
 async def build(log: EventLog, shards: Sequence[TwinModels], chunk_max: int) -> int:
@@ -13,12 +16,24 @@ async def build(log: EventLog, shards: Sequence[TwinModels], chunk_max: int) -> 
     Raises AnotherEpoch if the log is restored, or its server restarts, meanwhile.
     """
     epoch = (await log.state(None)).epoch
-    await asyncio.gather(*(shard.begin(epoch) for shard in shards))
+    await together(*(shard.begin(epoch) for shard in shards))
     position = 0
     while position < (head := await log.head()):
         async for reached, events in log.chunks(epoch, position, head, chunk_max):
-            await asyncio.gather(*(shard.apply(events, reached, len(shards)) for shard in shards))
+            await together(*(shard.apply(events, reached, len(shards)) for shard in shards))
         caught_up, position = head - position <= chunk_max, head
         if caught_up:  # swap or comparison read the few events that were appended meanwhile
             break
     return position
+
+
+async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
+    """Runs the work of all shards concurrently. Waits until all have ended, and then raises the first failure.
+
+    Their connections may be closed only afterwards.
+    """
+    ended = await asyncio.gather(*work, return_exceptions=True)
+    failures = [outcome for outcome in ended if isinstance(outcome, BaseException)]
+    if failures:
+        raise failures[0]
+    return [outcome for outcome in ended if not isinstance(outcome, BaseException)]
