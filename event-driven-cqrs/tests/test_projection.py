@@ -208,7 +208,12 @@ async def test_heartbeat_below_the_checkpoint_stops_the_partition_if_the_log_end
 
 @pytest.mark.parametrize("is_noticed", [True, False])
 async def test_replay_refuses_a_diverged_partition(
-    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], a_bench: Bench, *, is_noticed: bool
+    event_store: DatabaseUrls,
+    read_shards: list[DatabaseUrls],
+    a_bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_noticed: bool,
 ) -> None:
     """A replay refuses a diverged partition, whether the projection stopped it or not, and never resumes it."""
     connection = await asyncpg.connect(read_shards[0].owner)
@@ -219,6 +224,7 @@ async def test_replay_refuses_a_diverged_partition(
         event_store_url=SecretStr(event_store.service),
         read_urls=[SecretStr(shard.service) for shard in read_shards],
     )
+    monkeypatch.setattr("wallet_cqrs.projection.replay.WAIT_S", 0.2)
     problem = await replay(settings, 0)
     assert problem is not None
     assert "./lab rebuild" in problem
