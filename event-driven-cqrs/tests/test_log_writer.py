@@ -249,6 +249,22 @@ async def test_a_hot_wallet_is_decided_in_order_within_a_batch(
     assert await assert_log_is_whole(event_store.service) == 1002
 
 
+async def test_turn_waits_until_the_turn_before_has_ended(event_store: DatabaseUrls) -> None:
+    """Only one replica at a time holds the log's head, from before its first read until its commit."""
+
+    async def take_a_turn(store: Store) -> None:
+        async with store.turn():
+            pass
+
+    async with replica(event_store.service) as one, replica(event_store.service) as two:
+        await take_a_turn(two.store)  # so that its connection is open
+        async with one.store.turn():
+            waiting = asyncio.create_task(take_a_turn(two.store))
+            await asyncio.sleep(1)
+            assert not waiting.done()
+        await waiting
+
+
 @pytest.mark.parametrize("count", [2, 3])
 async def test_replicas_share_a_hot_wallet_without_losing_anything(
     event_store: DatabaseUrls, count: int
