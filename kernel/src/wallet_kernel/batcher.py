@@ -104,12 +104,8 @@ class Batcher(Generic[Item, Result]):
             self._idle += 1
 
     def _next_batch(self) -> list[tuple[Item, Pending[Result]]]:
-        batch: list[tuple[Item, Pending[Result]]] = []
-        while self._queue and len(batch) < self._batch_max:
-            item, future = self._queue.popleft()
-            if not future.cancelled():
-                batch.append((item, future))
-        return batch
+        count = min(len(self._queue), self._batch_max)
+        return _waiting([self._queue.popleft() for _ in range(count)])
 
     async def _taken(self, batch: list[tuple[Item, Pending[Result]]]) -> list[tuple[Item, Pending[Result]]]:
         """Prepares a batch and takes those of its items that still wait."""
@@ -121,10 +117,10 @@ class Batcher(Generic[Item, Result]):
                 lost.__cause__ = error
                 for _, future in batch:
                     _settle(future, lost)
-        batch = [entry for entry in batch if not entry[1].done()]
-        for _, future in batch:
+        taken = _waiting(batch)
+        for _, future in taken:
             future.is_taken = True
-        return batch
+        return taken
 
     async def _run_batch(self, batch: list[tuple[Item, Pending[Result]]]) -> None:
         self._size.observe(len(batch))
@@ -142,6 +138,11 @@ class Batcher(Generic[Item, Result]):
             results = [error] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):
             _settle(future, result)
+
+
+def _waiting(batch: list[tuple[Item, Pending[Result]]]) -> list[tuple[Item, Pending[Result]]]:
+    """Returns the items whose callers still wait."""
+    return [entry for entry in batch if not entry[1].done()]
 
 
 def _settle(future: asyncio.Future[Result], result: Result | BaseException) -> None:
