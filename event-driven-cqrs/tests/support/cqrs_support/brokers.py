@@ -54,7 +54,9 @@ class BrokerServer(RunningServer):
         node = self._component
         argv = (str(rabbitmq.PROGRAM.with_name("rabbitmqctl")), "eval", f"{erlang}.")
         with open_log(self._log.with_name("rabbitmqctl.log")) as output:
-            await run(Command(name="rabbitmqctl", argv=argv, env=node.env, cwd=node.cwd, unprivileged=True), output)
+            await run(
+                Command(name="rabbitmqctl", argv=argv, env=node.env, cwd=node.cwd, unprivileged=True), output
+            )
 
 
 @contextmanager
