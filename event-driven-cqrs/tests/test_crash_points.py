@@ -70,7 +70,7 @@ async def test_a_commit_without_an_answer_is_unknown(event_store: DatabaseUrls, 
 async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, at: str, outcome: Outcome
 ) -> None:
-    """If the driver loses the connection, the batch is not halved: not done before COMMIT, unknown at COMMIT."""
+    """If the driver loses the connection, the batch is not bisected: not done before COMMIT, unknown at COMMIT."""
     executed = list[str]()
     execute = asyncpg.Connection.execute
 

@@ -462,7 +462,7 @@ async def set_back(event_store: DatabaseUrls, position: int) -> None:
 
 
 async def test_a_command_the_store_cannot_take_fails_alone(event_store: DatabaseUrls) -> None:
-    """If the store rejects a command, halving isolates it, and the rest of the batch is done."""
+    """If the store rejects a command, bisection isolates it, and the rest of the batch is done."""
     broken = replace(transfer("alice", "bob", 1), key="no text\0")
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])

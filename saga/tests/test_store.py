@@ -220,7 +220,7 @@ async def _deposit_while(store: Store, other: asyncpg.Connection, change: str) -
 
 
 async def test_a_step_that_the_database_refuses_fails_alone(writer: ShardWriter) -> None:
-    """If the database rejects one step, the batch is halved until that step is alone; all other steps are done once."""
+    """If the database rejects one step, the batch is bisected until that step is alone; all others are done once."""
     refused = Debit(uuid4(), "a", "no text\0", 1, "USD")
     batch: list[Step] = [deposit("a", 2**n) for n in range(9)]
     batch.insert(5, refused)
@@ -233,7 +233,7 @@ async def test_a_step_that_the_database_refuses_fails_alone(writer: ShardWriter)
 async def test_systematic_error_costs_one_transaction(
     database: DatabaseUrls, no_cache: BalanceCache, owner: asyncpg.Connection
 ) -> None:
-    """If an error is not about one row, the worker does not halve the batch, and all its steps are not done."""
+    """If an error is not about one row, the worker does not bisect the batch, and all its steps are not done."""
     async with _store(database.service) as store:
         writer = ShardWriter(store, no_cache, 1000, 20_000)
         await writer.perform([opened("a")])
@@ -398,7 +398,7 @@ async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
     error: Exception,
     outcome: Outcome,
 ) -> None:
-    """If the driver fails, the batch is not halved; its steps are NotDone before COMMIT and Unknown at COMMIT."""
+    """If the driver fails, the batch is not bisected; its steps are NotDone before COMMIT and Unknown at COMMIT."""
     executed = list[str]()
     execute = asyncpg.Connection.execute
 

@@ -24,8 +24,8 @@ from wallet_cqrs.command.wallet_cache import WalletCache
 from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.events import UndecodableEvent
 from wallet_kernel.batcher import Batcher, Pending
+from wallet_kernel.bisection import ItemAtFault, bisected, is_of_a_row
 from wallet_kernel.database import DATABASE_ERRORS
-from wallet_kernel.halving import ItemAtFault, halved, is_of_a_row
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.traces import trace_step
@@ -115,7 +115,7 @@ class LogWriter:
             self._outage.failed(self._loaded.error, len(items))
 
     async def _apply(self, items: Sequence[Item]) -> Sequence[Outcome]:
-        return await halved(items, self._attempt, NOT_DONE)
+        return await bisected(items, self._attempt, NOT_DONE)
 
     async def _attempt(self, items: Sequence[Item]) -> Sequence[Outcome]:
         """Appends the commands whose wallets are in memory. Raises ItemAtFault."""
@@ -153,7 +153,7 @@ class LogWriter:
             self._cache.forget()
             raise
         except Exception as error:
-            # Nothing was appended. Only faults of a row or a stream are halved, because any other fault affects all.
+            # Nothing was appended. Only faults of a row or a stream are bisected, because any other fault affects all.
             if isinstance(error, _STREAM_AT_FAULT) or is_of_a_row(error):
                 self._cache.forget()
                 raise ItemAtFault(repr(error)) from error

@@ -11,8 +11,8 @@ from typing import NoReturn
 from prometheus_client import Counter, Gauge
 
 from wallet_kernel.batcher import Batcher, Pending, QueueFull
+from wallet_kernel.bisection import ItemAtFault, bisected, is_of_a_row
 from wallet_kernel.database import DATABASE_ERRORS, ReadOnlyDatabase
-from wallet_kernel.halving import ItemAtFault, halved, is_of_a_row
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.readiness import NotReady
@@ -135,7 +135,7 @@ class ShardWriter:
         return outcomes + [TURNED_AWAY] * (len(steps) - len(futures))
 
     async def _apply(self, steps: Sequence[Step]) -> Sequence[Outcome]:
-        return await halved(steps, self._attempt, NOT_DONE)
+        return await bisected(steps, self._attempt, NOT_DONE)
 
     async def _attempt(self, steps: Sequence[Step]) -> Sequence[Outcome]:
         begin_ns = time_ns()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 import pytest
 
-from wallet_kernel.halving import ATTEMPTS_MAX, ItemAtFault, halved, is_of_a_row
+from wallet_kernel.bisection import ATTEMPTS_MAX, ItemAtFault, bisected, is_of_a_row
 
 pytestmark = pytest.mark.anyio
 
@@ -28,14 +28,14 @@ class Attempts:
 @pytest.mark.parametrize("at_fault", [set(), {0}, {999}, {17, 18, 500}])
 async def test_items_at_fault_fail_alone(at_fault: set[int]) -> None:
     """Good items get their results, in the order of the items."""
-    results = await halved(range(1000), Attempts(at_fault), -1)
+    results = await bisected(range(1000), Attempts(at_fault), -1)
     assert results == [-1 if item in at_fault else 2 * item for item in range(1000)]
 
 
 async def test_batch_whose_items_are_all_at_fault_costs_a_bounded_number_of_transactions() -> None:
     """A systematic error does not multiply the transactions by the size of the batch."""
     attempts = Attempts(set(range(1000)))
-    assert await halved(range(1000), attempts, -1) == [-1] * 1000
+    assert await bisected(range(1000), attempts, -1) == [-1] * 1000
     assert attempts.count == ATTEMPTS_MAX
 
 

@@ -27,10 +27,10 @@ def is_of_a_row(error: Exception) -> bool:
     return isinstance(error, of_a_row) and not isinstance(error, asyncpg.NotNullViolationError)
 
 
-async def halved(
+async def bisected(
     items: Sequence[Item], attempt: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], not_done: Result
 ) -> list[Result]:
-    """Returns the results of a batch. Halves it until each bad item is alone; the result of that item is `not_done`.
+    """Returns the results of a batch. Bisects it until each bad item is alone; the result of that item is `not_done`.
 
     `attempt` executes a part of the batch. It raises ItemAtFault if that part was rolled back.
     """
