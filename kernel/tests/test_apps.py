@@ -8,7 +8,7 @@ import pytest
 
 from wallet_kernel.contract.operations import OPERATIONS, mount
 from wallet_kernel.http import Answer, App, Call
-from wallet_kernel.runtime.apps import SECRET_HEADER, own_app, public_app
+from wallet_kernel.runtime.apps import SECRET_HEADER, internal_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.readiness import NotReady
 
@@ -32,7 +32,7 @@ def public(*, lifecycle: Lifecycle | None = None, api_keys: tuple[str, ...] = ()
 
 def own(lifecycle: Lifecycle | None = None) -> App:
     """Returns an internal app with one internal route."""
-    return own_app("test", mount({"balance": handler}), lifecycle or Lifecycle(10), SECRET)
+    return internal_app("test", mount({"balance": handler}), lifecycle or Lifecycle(10), SECRET)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -186,7 +186,7 @@ async def test_internal_posts_are_served_directly_and_still_guarded(exchange: Ex
     async def done(_: Call) -> Answer:
         return Answer(200, b"done")
 
-    app = own_app("test", mount({"transfer": done}), Lifecycle(10), SECRET)
+    app = internal_app("test", mount({"transfer": done}), Lifecycle(10), SECRET)
     path, secret = OPERATIONS["transfer"].path, {SECRET_HEADER: SECRET}
     assert (await exchange(app, "POST", path)).status == 401
     assert (await exchange(app, "POST", path, headers=secret)).body == b"done"

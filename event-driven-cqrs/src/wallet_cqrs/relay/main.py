@@ -12,7 +12,7 @@ from wallet_cqrs.relay.settings import RelaySettings
 from wallet_cqrs.topology import verify_log
 from wallet_kernel.database import connect
 from wallet_kernel.runtime.lifecycle import Lifecycle
-from wallet_kernel.runtime.listeners import own_listener
+from wallet_kernel.runtime.listeners import internal_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
@@ -55,7 +55,7 @@ async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
     )
     lifecycle = Lifecycle(settings.in_flight_max, {"relay": running.check})
     task = asyncio.create_task(running.run())
-    yield Service(lifecycle, [own_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
+    yield Service(lifecycle, [internal_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
     # The next relay publishes unconfirmed events again.
     await end(task)
 

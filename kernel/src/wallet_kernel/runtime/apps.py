@@ -43,7 +43,7 @@ def public_app(
     return lifecycle.guard(_authorised(public, _bearer_token, accepted, open_paths) if accepted else public)
 
 
-def own_app(title: str, routes: Sequence[Route], lifecycle: Lifecycle, secret: str) -> App:
+def internal_app(title: str, routes: Sequence[Route], lifecycle: Lifecycle, secret: str) -> App:
     """Returns the app of the internal port: health, metrics, and internal routes that need the service secret."""
     answers = health(lifecycle, public=False)
     app = _app(title, routes, answers, openapi_url=None)

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.routing import Route
 
-from wallet_kernel.runtime.apps import own_app, public_app
+from wallet_kernel.runtime.apps import internal_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.server import DRAIN_KEEP_ALIVE_S, Listener
 from wallet_kernel.runtime.settings import PublicSettings, ServiceSettings
@@ -23,9 +23,9 @@ def public_listener(
     return Listener(app, settings.public_host, settings.public_port, shared=True, idle_s=DRAIN_KEEP_ALIVE_S)
 
 
-def own_listener(
+def internal_listener(
     settings: ServiceSettings, name: str, lifecycle: Lifecycle, routes: Sequence[Route] = ()
 ) -> Listener:
     """Returns the listener of health, metrics, and internal routes that need the service secret."""
-    app = own_app(name, routes, lifecycle, settings.service_secret.get_secret_value())
+    app = internal_app(name, routes, lifecycle, settings.service_secret.get_secret_value())
     return Listener(app, settings.host, settings.port)

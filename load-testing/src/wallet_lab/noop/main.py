@@ -7,7 +7,7 @@ from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.runtime.lifecycle import Lifecycle
-from wallet_kernel.runtime.listeners import own_listener, public_listener
+from wallet_kernel.runtime.listeners import internal_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.settings import PublicSettings
@@ -31,6 +31,6 @@ async def noop(settings: PublicSettings) -> AsyncIterator[Service]:
     routes = mount(NoopRoutes(Requests(frozenset(settings.currencies))).handlers())
     listeners = [
         public_listener(settings, TITLE, routes, openapi(TITLE, settings.currencies), lifecycle),
-        own_listener(settings, NAME, lifecycle),
+        internal_listener(settings, NAME, lifecycle),
     ]
     yield Service(lifecycle, listeners, settings.drain_timeout_s)

@@ -10,7 +10,7 @@ from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.runtime.lifecycle import Lifecycle
-from wallet_kernel.runtime.listeners import own_listener, public_listener
+from wallet_kernel.runtime.listeners import internal_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
@@ -65,7 +65,7 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
                 public_listener(
                     settings, TITLE, mount(public.handlers()), openapi(TITLE, settings.currencies), lifecycle
                 ),
-                own_listener(settings, NAME, lifecycle),
+                internal_listener(settings, NAME, lifecycle),
             ],
             settings.drain_timeout_s,
         )

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from wallet_kernel.cache import open_cache
 from wallet_kernel.runtime.lifecycle import Lifecycle
-from wallet_kernel.runtime.listeners import own_listener
+from wallet_kernel.runtime.listeners import internal_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
@@ -44,6 +44,6 @@ async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
             writer.running(settings.takeover_s),
             shard_watched(settings.shard, store, settings.books_interval_s),
         ):
-            listeners = [own_listener(settings, name, lifecycle, routes)]
+            listeners = [internal_listener(settings, name, lifecycle, routes)]
             yield Service(lifecycle, listeners, settings.drain_timeout_s)
         await cache.close()
