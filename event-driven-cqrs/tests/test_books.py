@@ -9,7 +9,7 @@ import pytest
 from cqrs_support.histories import groups, project, story
 
 from wallet_cqrs.projection.store import Store
-from wallet_kernel.runtime.books_watch import Totals
+from wallet_kernel.runtime.ledger_metrics import Totals
 from wallet_lab.testing import DatabaseUrls
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

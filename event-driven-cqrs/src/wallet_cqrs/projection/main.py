@@ -12,7 +12,7 @@ from wallet_cqrs.projection.settings import ProjectionSettings
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.topology import verify_read_shard
 from wallet_kernel.cache import open_cache
-from wallet_kernel.runtime.books_watch import books_watched
+from wallet_kernel.runtime.ledger_metrics import ledger_watched
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.listeners import internal_listener
 from wallet_kernel.runtime.logs import configure_logs
@@ -59,7 +59,7 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
         }
         lifecycle = Lifecycle(settings.in_flight_max, {"event-store": log.ping, **databases, **partitions})
         for number, store in enumerate(stores):
-            await opened.enter_async_context(books_watched(number, store, settings.books_interval_s))
+            await opened.enter_async_context(ledger_watched(number, store, settings.books_interval_s))
         tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
         yield Service(lifecycle, [internal_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
         # This may interrupt a batch. The broker delivers unacknowledged messages again.

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from wallet_kernel.runtime.books_watch import compare_with
+from wallet_kernel.runtime.ledger_metrics import compare_with
 
 
 def _read(name: str) -> str:

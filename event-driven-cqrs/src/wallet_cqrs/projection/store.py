@@ -12,7 +12,7 @@ from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint, Fold
 from wallet_kernel.database import Prepare, PrimaryConnection, columns, connect, require_writable
-from wallet_kernel.runtime.books_watch import TOTALS, TRANSIT, Comparison, InTransit, Totals
+from wallet_kernel.runtime.ledger_metrics import TOTALS, TRANSIT, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import TRANSACTION
 
 STATEMENT_TIMEOUT_S = 10.0

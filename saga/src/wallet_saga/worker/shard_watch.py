@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 
 from prometheus_client import Gauge
 
-from wallet_kernel.runtime.books_watch import books_watched
+from wallet_kernel.runtime.ledger_metrics import ledger_watched
 from wallet_saga.worker.store import Store
 
 UNFINISHED = Gauge("wallet_sagas_unfinished", "Sagas of this shard's payers that have not ended.")
@@ -21,4 +21,4 @@ def shard_watched(shard: int, store: Store, interval_s: float) -> AbstractAsyncC
         ABANDONED.set(unfinished.abandoned)
         OLDEST.set(unfinished.oldest_s)
 
-    return books_watched(shard, store, interval_s, look_at_sagas)
+    return ledger_watched(shard, store, interval_s, look_at_sagas)

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from wallet_kernel.database import PrimaryConnection, ReadOnlyDatabase, columns, open_pool, writing
-from wallet_kernel.runtime.books_watch import TOTALS, TRANSIT, Comparison, InTransit, Totals
+from wallet_kernel.runtime.ledger_metrics import TOTALS, TRANSIT, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import watch_pool
 from wallet_kernel.topology import Placement
 from wallet_kernel.topology_table import verify

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import pytest
 from prometheus_client import REGISTRY
 
-from wallet_kernel.runtime import books_watch
-from wallet_kernel.runtime.books_watch import (
-    BooksWatch,
+from wallet_kernel.runtime import ledger_metrics
+from wallet_kernel.runtime.ledger_metrics import (
     Comparison,
     InTransit,
+    LedgerWatch,
     Totals,
-    books_watched,
     compare_with,
+    ledger_watched,
 )
 
 pytestmark = pytest.mark.anyio
@@ -56,14 +56,14 @@ class FakeBooks:
 
 @pytest.fixture(autouse=True)
 def _slices_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books_watch, "SLICE_MAX", 2)
+    monkeypatch.setattr(ledger_metrics, "SLICE_MAX", 2)
 
 
 async def test_books_are_checked_again_after_an_outage() -> None:
     """After a failed check the metrics keep their last values, and the next check continues."""
     books, began_s = FakeBooks(), time.time()
     books.imbalance = 2
-    async with books_watched(3, books, 0.01), asyncio.timeout(60):
+    async with ledger_watched(3, books, 0.01), asyncio.timeout(60):
         while books.looks < 4:  # noqa: ASYNC110 -- the watch has no event for it
             await asyncio.sleep(0.01)
     assert metric("wallet_books_imbalance_micros", shard="3", currency="EUR") == 2
@@ -81,7 +81,7 @@ async def test_other_looks_are_taken_although_one_fails() -> None:
     async def look() -> None:
         taken.set()
 
-    async with books_watched(4, FakeBooks(), 0.01, fails, look), asyncio.timeout(60):
+    async with ledger_watched(4, FakeBooks(), 0.01, fails, look), asyncio.timeout(60):
         await taken.wait()
 
 
@@ -89,7 +89,7 @@ async def test_every_wallet_is_compared_in_rounds() -> None:
     """A difference stays visible until a whole round finds none."""
     books = FakeBooks("abcde", wrong="be")
     books.looks = 2
-    watch = BooksWatch(5, books)
+    watch = LedgerWatch(5, books)
     found = []
     for look in range(9):
         if look == 3:
@@ -103,12 +103,12 @@ async def test_the_pause_between_sums_grows_with_their_time(monkeypatch: pytest.
     """Sums take at most their share of the time, regardless of the number of wallets."""
     books = FakeBooks()
     books.looks, books.sum_s = 2, 0.05
-    watch = BooksWatch(6, books)
+    watch = LedgerWatch(6, books)
     for _ in range(5):
         await watch.look()
     assert books.sums == 1
-    monkeypatch.setattr(books_watch, "SUMMING_SHARE", 1e9)
-    watch = BooksWatch(6, books)
+    monkeypatch.setattr(ledger_metrics, "SUMMING_SHARE", 1e9)
+    watch = LedgerWatch(6, books)
     for _ in range(5):
         await watch.look()
     assert books.sums == 6

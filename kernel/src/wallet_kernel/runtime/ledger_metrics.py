@@ -90,7 +90,7 @@ class Comparison(NamedTuple):
     examples: Sequence[str] | None
 
 
-class Books(Protocol):
+class Ledger(Protocol):
     """The queries that a shard's store provides for the watch."""
 
     async def in_transit(self) -> Sequence[InTransit]:
@@ -108,9 +108,9 @@ Look = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def books_watched(shard: int, books: Books, interval_s: float, *looks: Look) -> AsyncIterator[None]:
+async def ledger_watched(shard: int, ledger: Ledger, interval_s: float, *looks: Look) -> AsyncIterator[None]:
     """Checks the shard's books every `interval_s` seconds while the body runs, and calls the other looks too."""
-    watch = asyncio.create_task(_watch((*looks, BooksWatch(shard, books).look), interval_s))
+    watch = asyncio.create_task(_watch((*looks, LedgerWatch(shard, ledger).look), interval_s))
     try:
         yield
     finally:
@@ -127,12 +127,12 @@ async def _watch(looks: Sequence[Look], interval_s: float) -> NoReturn:
         await asyncio.sleep(interval_s)
 
 
-class BooksWatch:
+class LedgerWatch:
     """Checks one shard's books repeatedly."""
 
-    def __init__(self, shard: int, books: Books) -> None:
+    def __init__(self, shard: int, ledger: Ledger) -> None:
         self._shard = str(shard)
-        self._books = books
+        self._ledger = ledger
         self._after = ""
         self._round_begin_s = time.monotonic()
         self._unexplained = self._unexplained_before = 0
@@ -141,14 +141,14 @@ class BooksWatch:
     async def look(self) -> None:
         """Compares the next slice of wallets, reads the money in transit, and sums the books if a sum is due."""
         await self._compare_slice()
-        for currency, micros in await self._books.in_transit():
+        for currency, micros in await self._ledger.in_transit():
             IN_TRANSIT.labels(self._shard, currency).set(float(micros))
         if time.monotonic() >= self._next_sum_s:
             await self._sum_up()
         CHECKED.labels(self._shard).set(time.time())
 
     async def _compare_slice(self) -> None:
-        compared = await self._books.compare(self._after, SLICE_MAX)
+        compared = await self._ledger.compare(self._after, SLICE_MAX)
         self._unexplained += compared.unexplained
         self._after = compared.last or ""
         if compared.unexplained:
@@ -166,7 +166,7 @@ class BooksWatch:
 
     async def _sum_up(self) -> None:
         begin_s = time.monotonic()
-        for book in await self._books.totals():
+        for book in await self._ledger.totals():
             self._report(book)
         end_s = time.monotonic()
         self._next_sum_s = end_s + (end_s - begin_s) / SUMMING_SHARE
