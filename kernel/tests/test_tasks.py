@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from wallet_kernel.tasks import end
+from wallet_kernel.tasks import background, cancel_and_wait
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ async def test_task_ends_although_its_cancellation_got_lost() -> None:
 
     task = asyncio.create_task(loses_the_first())
     await asyncio.sleep(0)
-    ending = asyncio.create_task(end(task))
+    ending = asyncio.create_task(cancel_and_wait(task))
     await asyncio.wait({ending}, timeout=10)
     assert task.cancelled()
 
@@ -34,4 +34,25 @@ async def test_what_a_task_raised_is_raised() -> None:
     failed, other = asyncio.create_task(failing()), asyncio.create_task(asyncio.sleep(60))
     await asyncio.sleep(0)
     with pytest.raises(OSError, match="broken"):
-        await end(failed, other)
+        await cancel_and_wait(failed, other)
+
+
+async def test_background_work_ends_with_the_body() -> None:
+    """Background work runs while the body runs and has ended after it, also if the body fails."""
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def body() -> None:
+        async with background(work()):
+            await begun.wait()
+            raise OSError("of the body")
+
+    with pytest.raises(OSError, match="of the body"):
+        await body()
+    assert ended.is_set()

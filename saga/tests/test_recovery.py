@@ -48,13 +48,12 @@ async def test_orchestrator_leaves_sagas_that_it_cannot_end_to_the_others(
         cut_off = ShardClient("worker-1", session, NOWHERE, Placement.even(1, 2), 2.0, 100, 1000)
         shards = Shards(Topology.even(2), [scene.shards.clients[0], cut_off])
         recovery = Recovery(shards, Coordinator(shards), INTERVAL_S, LEASE_S)
-        with two_shards.paused("orchestrator-0"):
-            await database.execute("UPDATE transfers SET lease_until = now() WHERE state = 'debited'")
-            await recovery.start()
-            end_s = asyncio.get_running_loop().time() + 10 * INTERVAL_S
-            while not await has_expired_for(database, scene, 1.4 * INTERVAL_S):
-                assert asyncio.get_running_loop().time() < end_s, "It claimed the saga again at once."
-                await asyncio.sleep(0.05)
-        assert await scene.ended() == "completed"
-        await recovery.close()
+        async with recovery.running():
+            with two_shards.paused("orchestrator-0"):
+                await database.execute("UPDATE transfers SET lease_until = now() WHERE state = 'debited'")
+                end_s = asyncio.get_running_loop().time() + 10 * INTERVAL_S
+                while not await has_expired_for(database, scene, 1.4 * INTERVAL_S):
+                    assert asyncio.get_running_loop().time() < end_s, "It claimed the saga again at once."
+                    await asyncio.sleep(0.05)
+            assert await scene.ended() == "completed"
     await database.close()

@@ -1,6 +1,5 @@
 """Builds a projection from its parts, and runs it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -19,7 +18,7 @@ from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.readiness import ReadyCheck
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
-from wallet_kernel.tasks import end
+from wallet_kernel.tasks import background
 from wallet_kernel.topology_table import verify_if_reachable
 
 NAME = "projection"
@@ -60,10 +59,9 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
         lifecycle = Lifecycle(settings.in_flight_max, {"event-store": log.ping, **databases, **partitions})
         for number, store in enumerate(stores):
             await opened.enter_async_context(ledger_watched(number, store, settings.books_interval_s))
-        tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
-        yield Service(lifecycle, [internal_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
-        # This may interrupt a batch. The broker delivers unacknowledged messages again.
-        await end(*tasks)
+        # The end may interrupt a batch. The broker delivers unacknowledged messages again.
+        async with background(*(consumer.run() for consumer in consumers)):
+            yield Service(lifecycle, [internal_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
 
 
 def _consumer(

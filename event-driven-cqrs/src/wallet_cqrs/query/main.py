@@ -1,6 +1,5 @@
 """Builds a query service from its parts, and runs it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -27,7 +26,7 @@ from wallet_kernel.runtime.listeners import internal_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.readiness import ReadyCheck
 from wallet_kernel.runtime.server import Service, run
-from wallet_kernel.tasks import end
+from wallet_kernel.tasks import background
 from wallet_kernel.topology_table import verify_if_reachable
 
 NAME = "query"
@@ -58,19 +57,12 @@ async def query(settings: QuerySettings) -> AsyncIterator[Service]:
         streams = BalanceStreams(balances, announcements, heartbeats, settings.streams_max)
         public = PublicRoutes(Requests(frozenset(settings.currencies)), balances, shards, history)
         routes = [*mount(public.handlers()), streams.route()]
-        tasks = [
-            asyncio.create_task(work)
-            for work in (announcements.run(), heartbeats.run(), *_following(settings, shards))
+        listeners = [
+            public_listener(settings, TITLE, routes, document(settings.currencies), lifecycle),
+            internal_listener(settings, NAME, lifecycle),
         ]
-        yield Service(
-            lifecycle,
-            [
-                public_listener(settings, TITLE, routes, document(settings.currencies), lifecycle),
-                internal_listener(settings, NAME, lifecycle),
-            ],
-            settings.drain_timeout_s,
-        )
-        await end(*tasks)
+        async with background(announcements.run(), heartbeats.run(), *_following(settings, shards)):
+            yield Service(lifecycle, listeners, settings.drain_timeout_s)
 
 
 def document(currencies: Iterable[str]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Builds a relay from its parts, and runs it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,7 +15,7 @@ from wallet_kernel.runtime.listeners import internal_listener
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
-from wallet_kernel.tasks import end
+from wallet_kernel.tasks import background
 from wallet_kernel.topology_table import verify_if_reachable
 
 NAME = "relay"
@@ -54,10 +53,8 @@ async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
         heartbeat_s=settings.heartbeat_s,
     )
     lifecycle = Lifecycle(settings.in_flight_max, {"relay": running.check})
-    task = asyncio.create_task(running.run())
-    yield Service(lifecycle, [internal_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
-    # The next relay publishes unconfirmed events again.
-    await end(task)
+    async with background(running.run()):  # the next relay publishes unconfirmed events again
+        yield Service(lifecycle, [internal_listener(settings, NAME, lifecycle)], settings.drain_timeout_s)
 
 
 async def _compare(settings: RelaySettings) -> None:

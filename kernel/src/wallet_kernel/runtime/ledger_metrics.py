@@ -10,15 +10,15 @@ pause between two sums grows with the time that a sum takes.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from importlib.resources import files
 from typing import NamedTuple, NoReturn, Protocol
 
 from prometheus_client import Gauge
 
-from wallet_kernel.tasks import end
+from wallet_kernel.tasks import background
 
 IMBALANCE = Gauge(
     "wallet_books_imbalance_micros",
@@ -107,14 +107,11 @@ Look = Callable[[], Awaitable[None]]
 """Checks one thing and sets its metrics."""
 
 
-@asynccontextmanager
-async def ledger_watched(shard: int, ledger: Ledger, interval_s: float, *looks: Look) -> AsyncIterator[None]:
+def ledger_watched(
+    shard: int, ledger: Ledger, interval_s: float, *looks: Look
+) -> AbstractAsyncContextManager[None]:
     """Checks the shard's books every `interval_s` seconds while the body runs, and calls the other looks too."""
-    watch = asyncio.create_task(_watch((*looks, LedgerWatch(shard, ledger).look), interval_s))
-    try:
-        yield
-    finally:
-        await end(watch)
+    return background(_watch((*looks, LedgerWatch(shard, ledger).look), interval_s))
 
 
 async def _watch(looks: Sequence[Look], interval_s: float) -> NoReturn:

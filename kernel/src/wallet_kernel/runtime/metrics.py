@@ -4,8 +4,7 @@ Prometheus adds the architecture as a label when it scrapes, so services need no
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import Protocol
 
@@ -14,7 +13,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.http import Answer, Call, Handler
-from wallet_kernel.tasks import end
+from wallet_kernel.tasks import background
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # omits a creation time per counter, which no dashboard uses
 
@@ -83,14 +82,9 @@ def watch_pool(name: str, pool: Pool) -> None:
     POOL_MAX.labels(name).set(pool.get_max_size())
 
 
-@asynccontextmanager
-async def loop_lag_watched() -> AsyncIterator[None]:
+def loop_lag_watched() -> AbstractAsyncContextManager[None]:
     """Measures the event loop's lag ten times a second while the body runs."""
-    watch = asyncio.create_task(_watch_loop_lag())
-    try:
-        yield
-    finally:
-        await end(watch)
+    return background(_watch_loop_lag())
 
 
 async def _watch_loop_lag() -> None:

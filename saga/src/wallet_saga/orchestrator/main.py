@@ -47,7 +47,6 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
         await shards.verify_topology()
         coordinator = Coordinator(shards)
         recovery = Recovery(shards, coordinator, settings.recovery_interval_s, settings.saga_lease_s)
-        await recovery.start()
         public = PublicRoutes(
             Requests(frozenset(settings.currencies)),
             Payments(coordinator, settings.deadline_s),
@@ -59,17 +58,13 @@ async def orchestrator(settings: OrchestratorSettings) -> AsyncIterator[Service]
             needs={"topology": shards.require_agreement},
             needs_one_of={client.name: client.ping for client in clients},
         )
-        yield Service(
-            lifecycle,
-            [
-                public_listener(
-                    settings, TITLE, mount(public.handlers()), openapi(TITLE, settings.currencies), lifecycle
-                ),
-                internal_listener(settings, NAME, lifecycle),
-            ],
-            settings.drain_timeout_s,
-        )
-        await recovery.close()
+        document = openapi(TITLE, settings.currencies)
+        listeners = [
+            public_listener(settings, TITLE, mount(public.handlers()), document, lifecycle),
+            internal_listener(settings, NAME, lifecycle),
+        ]
+        async with recovery.running():
+            yield Service(lifecycle, listeners, settings.drain_timeout_s)
         for client in clients:
             await client.drain()
 

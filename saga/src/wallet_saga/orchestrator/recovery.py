@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections import defaultdict
+from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
 from msgspec.msgpack import Decoder
 from prometheus_client import Counter
 
-from wallet_kernel.tasks import end
+from wallet_kernel.tasks import background
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
 from wallet_saga.orchestrator.saga import resumed
 from wallet_saga.orchestrator.shard_client import ShardClient
@@ -46,15 +47,13 @@ class Recovery:
         self._shards = [
             ShardRecovery(shard, shards, coordinator, interval_s, lease_s) for shard in shards.clients
         ]
-        self._loops: list[asyncio.Task[NoReturn]] = []
 
-    async def start(self) -> None:
-        """Starts the loops."""
-        self._loops = [asyncio.create_task(shard.watch()) for shard in self._shards]
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Runs the loops while the body runs.
 
-    async def close(self) -> None:
-        """Stops the loops. Another orchestrator will claim the unfinished sagas when their leases expire."""
-        await end(*self._loops)
+        After that, another orchestrator claims the unfinished sagas when their leases expire.
+        """
+        return background(*(shard.watch() for shard in self._shards))
 
 
 class ShardRecovery:

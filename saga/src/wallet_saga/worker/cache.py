@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from wallet_kernel.cache import CACHE_ERRORS
 from wallet_kernel.contract.answers import wallet_body
 from wallet_kernel.runtime.metrics import CACHE_FAILURES
-from wallet_kernel.tasks import end
+from wallet_kernel.tasks import cancel_and_wait
 from wallet_saga.balances import PROBE_KEY, cache_entry, cache_key, wallet_view
 from wallet_saga.protocol import WalletState
 
@@ -87,7 +87,7 @@ class BalanceCache:
     async def close(self) -> None:
         """Stops probing and closes the connection."""
         if self._probing is not None:
-            await end(self._probing)
+            await cancel_and_wait(self._probing)
         await self._redis.aclose()
 
     def inherit(self) -> None:

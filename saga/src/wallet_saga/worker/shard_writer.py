@@ -17,7 +17,7 @@ from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
-from wallet_kernel.tasks import end
+from wallet_kernel.tasks import background
 from wallet_saga.protocol import Done, NotDone, Outcome, Pass, Step, TurnedAway, Unknown, WalletState
 from wallet_saga.worker.books import Books
 from wallet_saga.worker.cache import BalanceCache
@@ -100,11 +100,10 @@ class ShardWriter:
 
         A standby tries to take over every `takeover_s` seconds. On exit, waits for the submitted steps.
         """
-        keeping = asyncio.create_task(self._keep(takeover_s))
         try:
-            yield
+            async with background(self._keep(takeover_s)):
+                yield
         finally:
-            await end(keeping)
             await self.drain()
 
     async def drain(self) -> None:
