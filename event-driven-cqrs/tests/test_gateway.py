@@ -15,8 +15,8 @@ import pytest
 from tests.blackbox.wire import Client, exchange, head
 
 from wallet_kernel.runtime.server import DRAIN_KEEP_ALIVE_S, KEEP_ALIVE_S
-from wallet_lab.home import checkout
-from wallet_lab.servers.caddy import CADDYFILE
+from wallet_lab.stack.home import checkout
+from wallet_lab.stack.servers.caddy import CADDYFILE
 from wallet_lab.testing import RunningStack, running_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

@@ -22,8 +22,8 @@ from redis.asyncio import Redis
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, partition_of
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.questions import violations
-from wallet_lab.stacks.addresses import EVENT_STORE
-from wallet_lab.supervision.degraded import read_degraded
+from wallet_lab.stack.addresses import EVENT_STORE
+from wallet_lab.stack.degraded import read_degraded
 from wallet_lab.testing import RunningStack, running_stack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(240)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wallet_lab.private_home import private_home
+from wallet_lab.stack.temporary_home import temporary_home
 from wallet_lab.testing import PostgresServer, RunningStack, running_postgres, running_stack
 
 FAKES = Path(__file__).parent / "fakes"
@@ -26,7 +26,7 @@ def fakes_env() -> dict[str, dict[str, str]]:
 @pytest.fixture(scope="session")
 def hostile_folder() -> Iterator[Path]:
     """A folder whose name has characters with a special meaning in shells, patterns, URLs and configuration files."""
-    with private_home(None) as place:
+    with temporary_home(None) as place:
         folder = place / "it's 50% é a*[b] #;&"
         folder.mkdir(mode=0o755)
         yield folder

@@ -21,17 +21,17 @@ from wallet_lab.audit.cqrs import check_databases
 from wallet_lab.audit.questions import violations
 from wallet_lab.audit.saga import check_shards
 from wallet_lab.audit.sessions import looking_at
-from wallet_lab.bench.command import Results
-from wallet_lab.bench.k6 import run_k6
-from wallet_lab.bench.run import measure_delay, run_scenario, run_sweep
-from wallet_lab.bench.scenarios import find
-from wallet_lab.bench.seeding import seed
 from wallet_lab.cli import app
 from wallet_lab.errors import LabError
 from wallet_lab.report.model import Audit, Check, Run
-from wallet_lab.running.native import NativeStack, running_stack
-from wallet_lab.running.settling import settle
-from wallet_lab.running.stack import RunningStack
+from wallet_lab.stack.native import NativeStack, running_stack
+from wallet_lab.stack.quiescence import wait_for_quiescence
+from wallet_lab.stack.running import RunningStack
+from wallet_lab.workload.command import Results
+from wallet_lab.workload.k6 import run_k6
+from wallet_lab.workload.run import measure_delay, run_scenario, run_sweep
+from wallet_lab.workload.scenarios import find
+from wallet_lab.workload.seeding import seed
 
 pytestmark = pytest.mark.slow
 
@@ -164,7 +164,7 @@ def test_seeded_wallets_are_as_good_as_opened_ones(architecture: str, request: p
     names = [f"seeded-{number}" for number in range(500)]
     for _ in range(2):
         asyncio.run(seed(stack, names, 7_000_000))
-    assert asyncio.run(settle(stack)) is not None
+    assert asyncio.run(wait_for_quiescence(stack)) is not None
     assert violations(asyncio.run(audit_stack(stack))) == []
     assert asyncio.run(_held(stack, names)) == [7_000_000] * 500
 

@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from wallet_lab.home import StackHome, signal_supervisor, supervisor_pid
-from wallet_lab.stacks.saga import PUBLIC_PORT
+from wallet_lab.architectures.saga.topology import PUBLIC_PORT
+from wallet_lab.stack.home import StackHome, signal_supervisor, supervisor_pid
 
 FAKES = Path(__file__).parent / "fakes"
 
@@ -252,8 +252,8 @@ def both_up(tmp_path: Path) -> Iterator[None]:
 _HOLDS_LOCKS = """
 import os, sys
 from pathlib import Path
-from wallet_lab.home import StackHome, take_lock
-from wallet_lab.state_files import STATE_VERSION
+from wallet_lab.stack.home import StackHome, take_lock
+from wallet_lab.stack.state_files import STATE_VERSION
 homes = [StackHome(Path(sys.argv[1]), name) for name in ("saga", "cqrs")]
 locks = [take_lock(home) for home in homes]
 for home, name in zip(homes, ("worker-0", "query-0")):

@@ -14,15 +14,15 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
-from wallet_lab.accounts import OUTSIDE, Account, unprivileged_account
-from wallet_lab.belonging import MARKER, claim, identity_of, quarters
 from wallet_lab.cli import app
 from wallet_lab.errors import LabError
-from wallet_lab.home import StackHome, supervisor_pid
-from wallet_lab.logs import trim_logs
-from wallet_lab.private_home import private_home
-from wallet_lab.stacks.layout import decide_shards
-from wallet_lab.supervision import control
+from wallet_lab.stack import control
+from wallet_lab.stack.accounts import OUTSIDE, Account, unprivileged_account
+from wallet_lab.stack.folder_markers import MARKER, claim, data_root, identity_of
+from wallet_lab.stack.home import StackHome, supervisor_pid
+from wallet_lab.stack.layout import decide_shards
+from wallet_lab.stack.logs import trim_logs
+from wallet_lab.stack.temporary_home import temporary_home
 
 Damage = Callable[[Path], Any]
 
@@ -44,7 +44,7 @@ FILES = [
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user's folder, set as the current directory, with the lab's home in it. The databases' user can enter it."""
-    with private_home(None) as place:
+    with temporary_home(None) as place:
         place.chmod(0o755)
         (place / "mine").write_text("the user's")
         monkeypatch.chdir(place)
@@ -172,7 +172,7 @@ def test_only_the_labs_own_logs_are_trimmed(
     place: Path, home: StackHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full log of a component is trimmed; other files and files behind symbolic links are not."""
-    monkeypatch.setattr("wallet_lab.logs.SIZE_MAX_BYTES", 1)
+    monkeypatch.setattr("wallet_lab.stack.logs.SIZE_MAX_BYTES", 1)
     theirs = home.log("theirs")
     theirs.write_text("the user's")
     home.log("redis").symlink_to(theirs)
@@ -188,9 +188,7 @@ def test_only_the_labs_own_logs_are_trimmed(
 def test_status_and_up_agree_on_a_stack_of_an_earlier_version(home: StackHome) -> None:
     """If an earlier version without markers made the stack, `status`, `up` and --fresh give the same advice."""
     (home.root / MARKER).unlink()
-    holder = (
-        "import sys, wallet_lab.home as h; lock = h.take_file_lock(h.Path(sys.argv[1])); print(); input()"
-    )
+    holder = "import sys, wallet_lab.stack.home as h; lock = h.take_file_lock(h.Path(sys.argv[1])); print(); input()"
     with subprocess.Popen(
         [sys.executable, "-c", holder, home.root / "lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as supervisor:
@@ -255,7 +253,7 @@ def outside(tmp_path: Path, account: Account) -> Iterator[tuple[Path, Path]]:
     stack = hidden / "saga"
     stack.mkdir()
     claim(stack)
-    elsewhere = quarters(stack, account)
+    elsewhere = data_root(stack, account)
     yield stack, elsewhere
     shutil.rmtree(elsewhere, ignore_errors=True)
 
@@ -265,7 +263,7 @@ def test_data_outside_are_found_again_by_their_identity(outside: tuple[Path, Pat
     stack, elsewhere = outside
     assert elsewhere == OUTSIDE / identity_of(stack)
     stack.parent.chmod(0o755)
-    assert quarters(stack, account) == elsewhere
+    assert data_root(stack, account) == elsewhere
 
 
 def test_a_copied_stack_does_not_take_the_data_of_the_original(
@@ -275,7 +273,7 @@ def test_a_copied_stack_does_not_take_the_data_of_the_original(
     stack, _ = outside
     copy = shutil.copytree(stack, stack.with_name("copy"))
     with pytest.raises(LabError, match=f"holds the data of {stack}"):
-        quarters(copy, account)
+        data_root(copy, account)
 
 
 def test_a_lost_marker_says_where_its_copy_is(outside: tuple[Path, Path], account: Account) -> None:
@@ -283,9 +281,9 @@ def test_a_lost_marker_says_where_its_copy_is(outside: tuple[Path, Path], accoun
     stack, elsewhere = outside
     (stack / MARKER).write_text("")
     with pytest.raises(LabError, match=f"copy {elsewhere / MARKER} to it"):
-        quarters(stack, account)
+        data_root(stack, account)
     shutil.copy(elsewhere / MARKER, stack / MARKER)
-    assert quarters(stack, account) == elsewhere
+    assert data_root(stack, account) == elsewhere
 
 
 def test_data_do_not_vanish_when_their_user_can_no_longer_enter(place: Path, account: Account) -> None:
@@ -296,7 +294,7 @@ def test_data_do_not_vanish_when_their_user_can_no_longer_enter(place: Path, acc
     (stack / "data").mkdir()
     stack.chmod(0o700)
     with pytest.raises(LabError, match="can no longer enter"):
-        quarters(stack, account)
+        data_root(stack, account)
 
 
 FAKES = Path(__file__).parent / "fakes"

@@ -13,7 +13,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from wallet_lab.accounts import (
+from wallet_lab.errors import LabError
+from wallet_lab.stack.accounts import (
     OUTSIDE,
     Account,
     can_enter,
@@ -22,10 +23,9 @@ from wallet_lab.accounts import (
     runnable_copy,
     unprivileged_account,
 )
-from wallet_lab.belonging import quarters
-from wallet_lab.errors import LabError
-from wallet_lab.home import StackHome
-from wallet_lab.servers import postgres
+from wallet_lab.stack.folder_markers import data_root
+from wallet_lab.stack.home import StackHome
+from wallet_lab.stack.servers import postgres
 from wallet_lab.testing import PostgresServer, running_postgres, running_redis
 
 pytestmark = pytest.mark.slow
@@ -188,7 +188,7 @@ def test_a_home_that_the_databases_user_cannot_enter_puts_the_data_elsewhere(
     assert not can_enter(hidden, account)
     home = StackHome(hidden, "postgres")
     home.prepare()
-    outside = quarters(home.root, account)
+    outside = data_root(home.root, account)
     assert outside.is_relative_to(OUTSIDE)
     with running_postgres(home=hidden) as server:
         assert query(server.service_url, "SELECT 1") == "1"

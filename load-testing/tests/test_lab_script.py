@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from wallet_lab.private_home import private_home
+from wallet_lab.stack.temporary_home import temporary_home
 
 ROOT = Path(__file__).resolve().parents[2]
-APT_INSTALL = ROOT / "load-testing/src/wallet_lab/servers/apt_install.sh"
+APT_INSTALL = ROOT / "load-testing/src/wallet_lab/stack/servers/apt_install.sh"
 _STAMP = """
 cd "$1" && { printf '%s\\n' "$1"; cat "$1"/lab "$1"/requirements.lock "$1"/*/pyproject.toml; } | sha256sum
 """
@@ -69,7 +69,7 @@ def test_an_environment_of_another_user_is_said_in_a_sentence() -> None:
     """If the user cannot write to the checkout, one line names the missing right."""
     if os.geteuid() != 0:
         pytest.skip("only root can change to another user")
-    with private_home(None) as place:
+    with temporary_home(None) as place:
         place.chmod(0o755)  # a user who can list it finds its members
         (place / "lab").write_bytes((ROOT / "lab").read_bytes())
         (place / "requirements.lock").write_text("")

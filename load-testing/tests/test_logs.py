@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wallet_lab import logs
+from wallet_lab.stack import logs
 
 
 def test_a_full_log_moves_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from wallet_lab.bench.command import told
-from wallet_lab.bench.run import run_scenario
-from wallet_lab.bench.scenarios import Scenario, find
-from wallet_lab.home import checkout
-from wallet_lab.running.native import running_stack
-from wallet_lab.running.stack import RunningStack
+from wallet_lab.stack.home import checkout
+from wallet_lab.stack.native import running_stack
+from wallet_lab.stack.running import RunningStack
+from wallet_lab.workload.command import told
+from wallet_lab.workload.run import run_scenario
+from wallet_lab.workload.scenarios import Scenario, find
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from wallet_lab.ports import PortChooser, is_free
-from wallet_lab.supervision.listening import listens_alone
+from wallet_lab.stack.listening import listens_alone
+from wallet_lab.stack.ports import PortChooser, is_free
 
 
 @pytest.fixture

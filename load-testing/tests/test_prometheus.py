@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from wallet_lab.component_metrics import Components, used_by
-from wallet_lab.home import StackHome
-from wallet_lab.servers import prometheus
-from wallet_lab.stack import Component, HttpProbe, Stack, Stage
+from wallet_lab.stack.components import Component, HttpProbe, Stack, Stage
+from wallet_lab.stack.home import StackHome
+from wallet_lab.stack.servers import prometheus
 from wallet_lab.testing import RunningStack, running_stack
 
 needs_prometheus = pytest.mark.skipif(

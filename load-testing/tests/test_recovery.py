@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 
 from wallet_lab.calls import Call
-from wallet_lab.chaos.recovery import Backlog, Moments, drained_s, moments, timeline
+from wallet_lab.nemesis.recovery import Backlog, Moments, drained_s, moments, timeline
 
 FAULT_MS = 1_000_000.0
 

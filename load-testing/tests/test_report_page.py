@@ -10,8 +10,8 @@ from lab_support.chromium import find_chromium, measure, screenshot
 from lab_support.synthetic import BEGAN, LOST, synthetic_report
 from PIL import Image
 
-from wallet_lab.report.figures import FIGURES, costs
-from wallet_lab.report.figures.style import COLOURS
+from wallet_lab.report.charts import FIGURES, costs
+from wallet_lab.report.charts.style import COLOURS
 from wallet_lab.report.model import Costs, Machine, Ratios, Report
 from wallet_lab.report.page import read_report, write_report
 

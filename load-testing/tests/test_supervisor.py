@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from wallet_lab.cli import app
 from wallet_lab.errors import LabError
-from wallet_lab.home import StackHome, signal_supervisor, supervisor_pid
-from wallet_lab.running.native import NativeStack
-from wallet_lab.supervision.keeper import backoff_s
+from wallet_lab.stack.home import StackHome, signal_supervisor, supervisor_pid
+from wallet_lab.stack.native import NativeStack
+from wallet_lab.stack.process_supervisor import backoff_s
 from wallet_lab.testing import RunningStack, running_stack
 
 pytestmark = pytest.mark.slow
@@ -163,7 +163,7 @@ def test_fresh_deletes_no_data_of_a_stack_that_came_up_meanwhile(
 ) -> None:
     """If a stack comes up after `up --fresh` found none, `up --fresh` refuses and deletes nothing."""
     monkeypatch.setenv("WALLET_LAB_HOME", str(stack.home))
-    monkeypatch.setattr("wallet_lab.supervision.command.supervisor_pid", lambda _: None)
+    monkeypatch.setattr("wallet_lab.stack.command.supervisor_pid", lambda _: None)
     made_at_ns = _made_at_ns(stack._home)
     refused = CliRunner().invoke(app, ["up", "saga", "--fresh"])
     assert "is up. Take it down" in str(refused.exception)

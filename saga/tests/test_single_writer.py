@@ -22,10 +22,10 @@ from redis.asyncio import Redis
 from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.cache import open_cache
-from wallet_lab.logs import open_log
-from wallet_lab.ports import PortChooser
-from wallet_lab.stack import Command
-from wallet_lab.supervision.process import spawn
+from wallet_lab.stack.components import Command
+from wallet_lab.stack.logs import open_log
+from wallet_lab.stack.ports import PortChooser
+from wallet_lab.stack.process import spawn
 from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session

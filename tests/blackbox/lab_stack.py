@@ -16,8 +16,8 @@ import redis
 from tests.blackbox.stack import Component
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.questions import violations
-from wallet_lab.running.containers import why_no_docker
-from wallet_lab.running.docker import running_on_docker
+from wallet_lab.stack.containers import why_no_docker
+from wallet_lab.stack.docker import running_on_docker
 from wallet_lab.testing import RunningStack, running_stack
 
 COUNT_OF = {

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from wallet_lab.running.containers import Project, why_no_docker
-from wallet_lab.running.docker import DockerStack, running_on_docker
+from wallet_lab.stack.containers import Project, why_no_docker
+from wallet_lab.stack.docker import DockerStack, running_on_docker
 
 ARCHITECTURES = ("saga", "cqrs")
 REPLICATED = {"saga": "orchestrator", "cqrs": "command"}

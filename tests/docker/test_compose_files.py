@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.docker.conftest import ARCHITECTURES, services_of
-from wallet_lab.running.containers import Project, docker
+from wallet_lab.stack.containers import Project, docker
 
 pytestmark = pytest.mark.docker
 Services = dict[str, dict[str, Any]]

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from wallet_lab.bench.run import run_scenario
-from wallet_lab.bench.scenarios import find as find_scenario
-from wallet_lab.chaos.faults import find as find_fault
-from wallet_lab.chaos.load import load
-from wallet_lab.chaos.run import run_fault
-from wallet_lab.running.containers import docker
-from wallet_lab.running.docker import DockerStack, attached
+from wallet_lab.nemesis.faults import find as find_fault
+from wallet_lab.nemesis.load import load
+from wallet_lab.nemesis.run import run_fault
+from wallet_lab.stack.containers import docker
+from wallet_lab.stack.docker import DockerStack, attached
+from wallet_lab.workload.run import run_scenario
+from wallet_lab.workload.scenarios import find as find_scenario
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 WRITER = {"saga": "worker", "cqrs": "projection"}

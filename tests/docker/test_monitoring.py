@@ -18,11 +18,11 @@ from wallet_lab.component_metrics import used_by
 from wallet_lab.dashboards.catalogue import DASHBOARDS
 from wallet_lab.dashboards.comparison import COMPARISON
 from wallet_lab.dashboards.panel import Panel
-from wallet_lab.home import ARCHITECTURES, checkout
-from wallet_lab.ports import PortChooser
-from wallet_lab.running.containers import docker
-from wallet_lab.running.docker import DockerStack, _component
-from wallet_lab.running.stack import ComponentStatus
+from wallet_lab.stack.containers import docker
+from wallet_lab.stack.docker import DockerStack, _component
+from wallet_lab.stack.home import ARCHITECTURES, checkout
+from wallet_lab.stack.ports import PortChooser
+from wallet_lab.stack.running import ComponentStatus
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

@@ -19,9 +19,9 @@ import httpx
 import pytest
 
 from tests.blackbox.lab_stack import LabStack
-from wallet_lab.home import checkout
-from wallet_lab.running.containers import NETWORK, docker
-from wallet_lab.running.docker import DockerStack
+from wallet_lab.stack.containers import NETWORK, docker
+from wallet_lab.stack.docker import DockerStack
+from wallet_lab.stack.home import checkout
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 REPLICATED = {"saga": "orchestrator", "cqrs": "command"}

@@ -44,13 +44,13 @@ PLANTED = [
         "import asyncpg",
         "The decider, its events",
     ),
-    ("load-testing/src/wallet_lab/report/model.py", "import wallet_lab.bench.run", "Lab: compare"),
+    ("load-testing/src/wallet_lab/report/model.py", "import wallet_lab.workload.run", "Lab: comparison"),
     (
-        "load-testing/src/wallet_lab/servers/postgres.py",
-        "import wallet_lab.stacks.saga",
-        "Lab: running",
+        "load-testing/src/wallet_lab/stack/servers/postgres.py",
+        "import wallet_lab.architectures.saga.topology",
+        "Lab: running stack",
     ),
-    ("load-testing/src/wallet_lab/compare/plan.py", "import psutil", "The lab's plans and conclusions"),
+    ("load-testing/src/wallet_lab/comparison/plan.py", "import psutil", "The lab's plans and conclusions"),
 ]
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from tests.monitoring.collector import Collector, collecting
 from tests.monitoring.watched import PrometheusApi, load, settled
-from wallet_lab.home import ARCHITECTURES
-from wallet_lab.private_home import private_home
-from wallet_lab.running.native import running_stack
-from wallet_lab.servers import prometheus
+from wallet_lab.stack.home import ARCHITECTURES
+from wallet_lab.stack.native import running_stack
+from wallet_lab.stack.servers import prometheus
+from wallet_lab.stack.temporary_home import temporary_home
 
 TRACED_SHARE = 0.1
 
@@ -33,7 +33,7 @@ def watched(collector: Collector) -> Iterator[PrometheusApi]:
         "OTEL_BSP_SCHEDULE_DELAY": "500",
     }
     with (
-        private_home(None) as home,
+        temporary_home(None) as home,
         running_stack("saga", home=home, monitoring=True, extra_env={"*": settings}) as saga,
         running_stack("cqrs", home=home, monitoring=True, extra_env={"*": settings}) as cqrs,
     ):

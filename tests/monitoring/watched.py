@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wallet_lab.home import ARCHITECTURES
+from wallet_lab.stack.home import ARCHITECTURES
 
 RATE_INTERVAL = "10s"
 """The value that Grafana would insert for `$__rate_interval`."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from wallet_lab.home import ARCHITECTURES, checkout
-from wallet_lab.supervision.process import die_with
+from wallet_lab.stack.home import ARCHITECTURES, checkout
+from wallet_lab.stack.process import die_with
 
 _console = Console(highlight=False, soft_wrap=True)
 

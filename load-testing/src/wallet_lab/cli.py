@@ -9,17 +9,17 @@ import typer
 from rich.console import Console
 
 from wallet_lab import checks
+from wallet_lab.architectures.cqrs import topology as cqrs
 from wallet_lab.audit.command import audit
-from wallet_lab.bench.command import bench
-from wallet_lab.chaos.command import chaos
-from wallet_lab.compare.command import compare, report
-from wallet_lab.environment import clean_own, of_service
+from wallet_lab.comparison.command import compare, report
+from wallet_lab.environment_variables import clean_own, of_service
 from wallet_lab.errors import LabError
-from wallet_lab.home import supervisor_pid
-from wallet_lab.stacks import cqrs
-from wallet_lab.supervision.chosen import stack_home
-from wallet_lab.supervision.command import down, show_logs, status, up
-from wallet_lab.unforeseen import unforeseen
+from wallet_lab.nemesis.command import chaos
+from wallet_lab.stack.command import down, show_logs, status, up
+from wallet_lab.stack.home import supervisor_pid
+from wallet_lab.stack.stack_selection import stack_home
+from wallet_lab.unexpected_errors import describe_unexpected
+from wallet_lab.workload.command import bench
 
 app = typer.Typer(
     help="Run, watch and test the wallet's architectures on this machine.",
@@ -39,7 +39,7 @@ def main() -> None:
         errors.print(f"lab: {error}", markup=False)
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 -- the outermost handler
-        errors.print(f"lab: {unforeseen(error)}", markup=False)
+        errors.print(f"lab: {describe_unexpected(error)}", markup=False)
         sys.exit(1)
 
 

@@ -15,8 +15,8 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from wallet_kernel.runtime.component_metrics import cpu_family, memory_family
-from wallet_lab.home import StackHome
-from wallet_lab.supervision.processes import cpu_s, family
+from wallet_lab.stack.home import StackHome
+from wallet_lab.stack.process_resources import cpu_s, family
 
 
 class Components(Collector):

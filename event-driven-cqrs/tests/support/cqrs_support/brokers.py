@@ -11,15 +11,15 @@ from aio_pika.abc import AbstractIncomingMessage
 from cqrs_support.waiting import until
 from wallet_cqrs import broker
 from wallet_cqrs.messages import EventMessage, Group, decode, queue_name
-from wallet_lab import credentials
 from wallet_lab.blocking import run_blocking
-from wallet_lab.home import StackHome
-from wallet_lab.logs import open_log
-from wallet_lab.ports import PortChooser
-from wallet_lab.private_home import private_home
-from wallet_lab.servers import rabbitmq
-from wallet_lab.stack import Command
-from wallet_lab.supervision.process import run
+from wallet_lab.stack import credentials
+from wallet_lab.stack.components import Command
+from wallet_lab.stack.home import StackHome
+from wallet_lab.stack.logs import open_log
+from wallet_lab.stack.ports import PortChooser
+from wallet_lab.stack.process import run
+from wallet_lab.stack.servers import rabbitmq
+from wallet_lab.stack.temporary_home import temporary_home
 from wallet_lab.testing.servers import RunningServer
 
 PARTITIONS = 2
@@ -62,7 +62,7 @@ class BrokerServer(RunningServer):
 @contextmanager
 def running_broker() -> Iterator[BrokerServer]:
     """Starts one node on free ports. Use it once per module."""
-    with private_home(None) as root:
+    with temporary_home(None) as root:
         home = StackHome(root, "rabbitmq")
         home.prepare()
         ports = PortChooser(usual=False)

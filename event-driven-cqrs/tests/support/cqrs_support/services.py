@@ -12,10 +12,10 @@ import httpx
 import psutil
 
 from cqrs_support.waiting import until
-from wallet_lab.logs import open_log, tail
-from wallet_lab.ports import PortChooser
-from wallet_lab.stack import Command
-from wallet_lab.supervision.process import spawn
+from wallet_lab.stack.components import Command
+from wallet_lab.stack.logs import open_log, tail
+from wallet_lab.stack.ports import PortChooser
+from wallet_lab.stack.process import spawn
 
 
 @dataclass

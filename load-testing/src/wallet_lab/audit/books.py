@@ -8,7 +8,7 @@ from wallet_lab.audit.saga import audit_saga
 from wallet_lab.audit.sessions import looking_at
 from wallet_lab.audit.told import Booked, Told, reconcile
 from wallet_lab.report.model import Check
-from wallet_lab.running.stack import RunningStack
+from wallet_lab.stack.running import RunningStack
 
 _SAGA = """
     SELECT idempotency_key, transfer_id::text, CASE state WHEN 'debited' THEN NULL ELSE state = 'completed' END,

@@ -13,15 +13,15 @@ from wallet_lab.audit.sessions import NOT_ANSWERED
 from wallet_lab.audit.told import Told
 from wallet_lab.calls import read_calls
 from wallet_lab.errors import LabError
-from wallet_lab.home import ARCHITECTURES
 from wallet_lab.report.model import Audit, Check
-from wallet_lab.running.settling import settle
-from wallet_lab.running.stack import RunningStack
-from wallet_lab.running.where import On, Where, attached
+from wallet_lab.stack.backend import Backend, BackendOption, attached
+from wallet_lab.stack.home import ARCHITECTURES
+from wallet_lab.stack.quiescence import wait_for_quiescence
+from wallet_lab.stack.running import RunningStack
 
 _STARTS = {
-    Where.NATIVE: "'./lab up {}'",
-    Where.DOCKER: "'docker compose -f docker-compose.{}.yml up --build --wait'",
+    Backend.NATIVE: "'./lab up {}'",
+    Backend.DOCKER: "'docker compose -f docker-compose.{}.yml up --build --wait'",
 }
 
 console = Console(highlight=False, soft_wrap=True)
@@ -33,7 +33,7 @@ def audit(
         Path | None,
         typer.Option(help="A call log of k6 (CALLS=1). The audit looks up every call in the books."),
     ] = None,
-    on: On = Where.NATIVE,
+    on: BackendOption = Backend.NATIVE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Wait until all work has ended, then check the books against every guarantee. Exits with 0 only if all hold."""
@@ -53,7 +53,7 @@ def audit(
     raise typer.Exit(0 if found.passed else 1)
 
 
-def _stack(architecture: str, on: Where) -> RunningStack:
+def _stack(architecture: str, on: Backend) -> RunningStack:
     if architecture not in ARCHITECTURES:
         raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(ARCHITECTURES)}")
     stack = attached(architecture, on)
@@ -76,7 +76,7 @@ def _calls_of(calls: Path | None) -> list[Told]:
 
 
 async def _audit(stack: RunningStack, told: list[Told]) -> Audit:
-    settled_s = await settle(stack)
+    settled_s = await wait_for_quiescence(stack)
     checks = await audit_stack(stack, told)
     return Audit(passed=all(check.passed for check in checks), checks=checks, settled_s=settled_s)
 

@@ -2,7 +2,7 @@
 
 from wallet_lab.dashboards.catalogue import DASHBOARDS, FOLDER
 from wallet_lab.dashboards.grafana import dashboard_json
-from wallet_lab.home import checkout
+from wallet_lab.stack.home import checkout
 
 
 def main() -> None:

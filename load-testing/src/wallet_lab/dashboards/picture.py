@@ -17,7 +17,7 @@ from matplotlib.ticker import EngFormatter, Formatter, PercentFormatter
 
 from wallet_lab.dashboards.catalogue import DASHBOARDS
 from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Unit
-from wallet_lab.report.figures.style import colour, styled
+from wallet_lab.report.charts.style import colour, styled
 
 RATE_INTERVAL = "20s"
 """Grafana's value for `$__rate_interval`: four scrapes."""

@@ -1,8 +1,8 @@
 """The main results as sentences, computed from the report."""
 
+from wallet_lab.report.conclusions import Conclusion, delay_verdicts, load_verdicts, recovery_verdicts
 from wallet_lab.report.model import Report
 from wallet_lab.report.selection import CPU, DISK, LATENCY, THROUGHPUT, architectures, audited
-from wallet_lab.report.verdicts import Verdict, delay_verdicts, load_verdicts, recovery_verdicts
 from wallet_lab.report.wording import number, times
 
 _TOPICS = {
@@ -40,7 +40,7 @@ def _audits(report: Report) -> str:
     return f"All {len(found)} audits passed: no run lost, created or duplicated money."
 
 
-def _tally(report: Report, topic: str, unit: str, verdicts: dict[str, Verdict]) -> str:
+def _tally(report: Report, topic: str, unit: str, verdicts: dict[str, Conclusion]) -> str:
     compared = {name: verdict for name, verdict in verdicts.items() if len(verdict.estimates) > 1}
     if not compared:
         return ""
@@ -51,7 +51,7 @@ def _tally(report: Report, topic: str, unit: str, verdicts: dict[str, Verdict]) 
     return f"{topic}, {many}: {'; '.join(part for part in parts if part)}."
 
 
-def _ahead(name: str, verdicts: dict[str, Verdict]) -> str:
+def _ahead(name: str, verdicts: dict[str, Conclusion]) -> str:
     won = {place: verdict for place, verdict in verdicts.items() if verdict.ahead == name}
     if not won:
         return ""

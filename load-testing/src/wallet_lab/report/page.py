@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from msgspec.json import encode
 
 from wallet_lab.report import wording
-from wallet_lab.report.figures import FIGURES, Exhibit, summary
-from wallet_lab.report.figures.style import COLOURS, styled
+from wallet_lab.report.charts import FIGURES, Exhibit, summary
+from wallet_lab.report.charts.style import COLOURS, styled
+from wallet_lab.report.conclusions import COMPARED_MOMENTS, delay_verdicts, load_verdicts, recovery_verdicts
 from wallet_lab.report.headlines import headlines
 from wallet_lab.report.model import Report
 from wallet_lab.report.runs_table import runs_table
 from wallet_lab.report.selection import MEASURES, architectures
-from wallet_lab.report.verdicts import COMPARED_MOMENTS, delay_verdicts, load_verdicts, recovery_verdicts
 
 DPI = 160
 

@@ -1,7 +1,7 @@
 """Formats figures for readers: three digits, a unit and an interval."""
 
+from wallet_lab.report.conclusions import Conclusion
 from wallet_lab.report.statistics import Estimate
-from wallet_lab.report.verdicts import Verdict
 
 NOTHING = "–"
 SURENESS = {
@@ -46,12 +46,12 @@ def times(ratio: Estimate | None) -> str:
     return f"{ratio.median:.2f}×{interval}"
 
 
-def mark(verdict: Verdict) -> str:
+def mark(verdict: Conclusion) -> str:
     """Return dots that show the certainty."""
     return _MARKS[verdict.certainty]
 
 
-def verdict_in_words(verdict: Verdict) -> str:
+def verdict_in_words(verdict: Conclusion) -> str:
     """Return the text of one cell in the verdict table."""
     if verdict.missing:
         return verdict.missing

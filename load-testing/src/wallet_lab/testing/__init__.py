@@ -4,8 +4,8 @@ Tests never touch the user's stack: every home is private, all ports are free on
 process, even if it is killed.
 """
 
-from wallet_lab.running.native import running_stack
-from wallet_lab.running.stack import ComponentStatus, RunningStack
+from wallet_lab.stack.native import running_stack
+from wallet_lab.stack.running import ComponentStatus, RunningStack
 from wallet_lab.testing.detour import detour
 from wallet_lab.testing.servers import (
     DatabaseUrls,

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wallet_lab import credentials
 from wallet_lab.blocking import run_blocking
-from wallet_lab.credentials import Credentials
 from wallet_lab.errors import LabError
-from wallet_lab.home import StackHome
-from wallet_lab.logs import open_log, tail
-from wallet_lab.ports import PortChooser
-from wallet_lab.private_home import private_home
-from wallet_lab.servers import postgres, rabbitmq, redis
-from wallet_lab.servers.postgres import Cluster
-from wallet_lab.stack import Command, Component
-from wallet_lab.supervision.process import clear_leftovers, end, run, spawn
-from wallet_lab.supervision.readiness import until_ready
+from wallet_lab.stack import credentials
+from wallet_lab.stack.components import Command, Component
+from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.home import StackHome
+from wallet_lab.stack.logs import open_log, tail
+from wallet_lab.stack.ports import PortChooser
+from wallet_lab.stack.process import clear_leftovers, end, run, spawn
+from wallet_lab.stack.readiness import until_ready
+from wallet_lab.stack.servers import postgres, rabbitmq, redis
+from wallet_lab.stack.servers.postgres import Cluster
+from wallet_lab.stack.temporary_home import temporary_home
 
 WAIT_S = 30.0
 DATABASE = "wallet"
@@ -182,7 +182,7 @@ def running_postgres(
 
     With `secrets_of` it has the passwords of another cluster, so that one address can lead to both.
     """
-    with private_home(home) as root:
+    with temporary_home(home) as root:
         stack_home = StackHome(root, "postgres")
         stack_home.prepare()
         secrets = secrets_of.credentials if secrets_of else credentials.load_or_create(stack_home.secrets)
@@ -229,7 +229,7 @@ class RedisServer(RunningServer):
 @contextlib.contextmanager
 def running_redis() -> Iterator[RedisServer]:
     """Run one empty Redis on a free port; tests `kill` and `start` it."""
-    with private_home(None) as root:
+    with temporary_home(None) as root:
         ports = PortChooser(usual=False)
         port = ports.choose(0)
         server = RedisServer(port, "test", root / "redis.log")
@@ -253,7 +253,7 @@ class RabbitServer(RunningServer):
 @contextlib.contextmanager
 def running_rabbitmq() -> Iterator[RabbitServer]:
     """Run one empty RabbitMQ node on free ports. Share it within a test session."""
-    with private_home(None) as root:
+    with temporary_home(None) as root:
         home = StackHome(root, "rabbitmq")
         home.prepare()
         ports = PortChooser(usual=False)

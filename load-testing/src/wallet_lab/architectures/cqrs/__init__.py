@@ -1,0 +1,1 @@
+"""Event-driven CQRS as the lab sees it."""

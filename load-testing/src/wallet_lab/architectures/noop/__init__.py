@@ -1,0 +1,1 @@
+"""The target that answers the same HTTP calls without doing the work."""

@@ -1,0 +1,1 @@
+"""The saga as the lab sees it."""

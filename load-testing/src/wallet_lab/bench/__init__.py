@@ -1,1 +1,0 @@
-"""Measurements: seed, warm up, load with k6, sample, settle, audit. A run with a failed audit has no figures."""

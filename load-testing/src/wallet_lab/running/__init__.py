@@ -1,1 +1,0 @@
-"""A running stack for programs that measure, break and audit it, native or on Docker."""

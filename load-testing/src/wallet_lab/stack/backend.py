@@ -1,0 +1,49 @@
+"""The two ways to run a stack: as native processes or as containers."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from wallet_lab.stack import docker, native
+from wallet_lab.stack.home import ARCHITECTURES, StackHome, default_home
+from wallet_lab.stack.running import RunningStack
+
+
+class Backend(StrEnum):
+    """The two ways to run a stack."""
+
+    NATIVE = "native"
+    DOCKER = "docker"
+
+
+BackendOption = Annotated[
+    Backend, typer.Option("--on", help="Run the stack as native processes or from its compose file.")
+]
+
+
+def attached(architecture: str, backend: Backend) -> RunningStack | None:
+    """Return the user's stack; None if there is none, or it is not ready yet."""
+    if backend is Backend.DOCKER:
+        return docker.attached(architecture)
+    return native.attached(StackHome(default_home(), architecture))
+
+
+@contextlib.contextmanager
+def stack_in_use(architecture: str, backend: Backend) -> Iterator[RunningStack]:
+    """Yield the user's stack, which stays up, or a new one that is wiped at the end."""
+    if (up := attached(architecture, backend)) is not None:
+        yield up
+        return
+    with fresh_stack(architecture, backend) as own:
+        yield own
+
+
+def fresh_stack(architecture: str, backend: Backend) -> AbstractContextManager[RunningStack]:
+    """Return a new stack that is wiped at the end. noop is always native, because it has no compose file."""
+    if backend is Backend.DOCKER and architecture in ARCHITECTURES:
+        return docker.running_on_docker(architecture)
+    return native.running_stack(architecture, below=default_home())

@@ -1,0 +1,256 @@
+"""A stack on Docker with the interface of a native one: same names, same faults."""
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+
+from wallet_lab.errors import LabError
+from wallet_lab.stack.addresses import EVENT_STORE, Role, database_of, read_shard
+from wallet_lab.stack.containers import NETWORK, Container, Project, docker
+from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.ports import PortChooser
+from wallet_lab.stack.running import WAIT_S, ComponentStatus, RunningStack
+
+OWN_PORT = 8000
+_PORTS = {"postgres": 5432, "redis": 6379, "rabbitmq": 5672, "gateway": 3000}
+_SCHEMES = {"postgres": "postgresql", "redis": "redis", "rabbitmq": "amqp"}
+_ENDING = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT}
+
+
+class DockerStack(RunningStack):
+    """A compose project with the component names of the native stack.
+
+    Its databases are not published. Audits connect to the addresses of the containers, so Docker must run them on this
+    machine itself, not in a virtual machine.
+    """
+
+    shards = 2  # the number in the compose files
+
+    def __init__(self, project: Project, scale: Mapping[str, int]) -> None:
+        """Use `running_on_docker`, which also takes it down."""
+        self.architecture = project.architecture
+        self._project = project
+        self._scale = scale
+
+    def start(self) -> None:
+        """Start the stack, with its earlier data if there are any."""
+        self._project.up(self._scale)
+        self._require_reach()
+
+    def stop(self) -> None:
+        """Stop every container gracefully; the data stay."""
+        self._project.compose("stop")
+
+    def _require_reach(self) -> None:
+        address = self._part("redis").url.removeprefix("redis://").split(":")[0]
+        try:
+            socket.create_connection((address, _PORTS["redis"]), 5).close()
+        except OSError as error:
+            raise LabError(
+                f"the containers cannot be reached from here ({error}): Docker must run on this machine itself"
+            ) from error
+
+    @property
+    def base_url(self) -> str:
+        """The URL for clients."""
+        port = next(container.published for container in self._project.containers() if container.published)
+        return f"http://127.0.0.1:{port}"
+
+    @property
+    def components(self) -> list[ComponentStatus]:
+        """All components, with the last health that Docker recorded."""
+        found = (_component(container) for container in self._project.containers())
+        return sorted((part for part in found if part), key=lambda part: part.name)
+
+    def _part(self, name: str) -> ComponentStatus:
+        return next(part for part in self.components if part.name == name)
+
+    def _container(self, name: str) -> Container:
+        for container in self._project.containers():
+            if (part := _component(container)) and part.name == name:
+                return container
+        raise LabError(f"{self.architecture} on Docker has no {name}")
+
+    @property
+    def credentials(self) -> Credentials:
+        """The stack's passwords, from a container that has all of them."""
+        database = "postgres-0" if self.architecture == "saga" else EVENT_STORE
+        lines = docker("exec", self._container(database).id, "grep", "-r", ".", "/run/secrets").splitlines()
+        words = dict(line.rpartition("/")[2].split(":") for line in lines)
+        return Credentials(**words, erlang_cookie="")
+
+    def _database_url(self, component: str, role: Role) -> str:
+        known = self.credentials
+        password = known.database_owner if role == "wallet_owner" else known.database_service
+        return self._part(component).url.replace("//", f"//{role}:{password}@")
+
+    @property
+    def redis_url(self) -> str:
+        """The cache's URL, with its password."""
+        return self._part("redis").url.replace("//", f"//:{self.credentials.redis}@") + "/0"
+
+    @property
+    def broker_url(self) -> str:
+        """The URL of cqrs' message broker, with its password."""
+        return self._part("rabbitmq").url.replace("//", f"//wallet:{self.credentials.broker}@") + "/"
+
+    def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
+        """Rebuild the read model of cqrs, or compare it with the events; returns the finished command."""
+        arguments = ["run", "--rm", "rebuild", *(["--verify"] if verify else [])]
+        try:
+            said = self._project.compose(*arguments)
+        except LabError as error:
+            return subprocess.CompletedProcess(arguments, 1, "", str(error))
+        return subprocess.CompletedProcess(arguments, 0, said, "")
+
+    def pid(self, name: str) -> int | None:
+        """Return the pid of a component's first process on this machine; None while it is down."""
+        return self._container(name).pid
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The pid of every running component."""
+        return {part.name: part.pid for part in self.components if part.pid is not None}
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The URL of every component's own port; databases, cache and broker use other schemes than HTTP."""
+        return {part.name: part.url for part in self.components}
+
+    def log(self, name: str, lines: int = 200) -> str:
+        """Return a component's last log lines."""
+        return docker("logs", "--tail", str(lines), self._container(name).id)
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to a component; returns the pid that received it. An ended component is restarted."""
+        container, pid = self._signal(name, number)
+        if number in _ENDING:
+            # Docker treats `docker kill` as the user's wish and does not restart the container, so this command does.
+            again = 'docker wait "$0" && docker start "$0"'
+            quiet = subprocess.DEVNULL
+            subprocess.Popen(("/bin/sh", "-c", again, container.id), stdout=quiet, stderr=quiet)
+        return pid
+
+    def _signal(self, name: str, number: signal.Signals) -> tuple[Container, int]:
+        container = self._container(name)
+        if container.pid is None:
+            raise LabError(f"{name} is already down")
+        docker("kill", f"--signal={number.name}", container.id)
+        return container, container.pid
+
+    def wait_ready(self, timeout_s: float = WAIT_S) -> None:
+        """Wait until Docker reports every component as healthy and the public port is ready."""
+        deadline_s = time.monotonic() + timeout_s
+        while not (all(part.healthy for part in self.components) and self._answers()):
+            if time.monotonic() > deadline_s:
+                raise LabError(f"the stack was not ready after {timeout_s:.0f} s")
+            time.sleep(0.2)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.base_url}/readyz", timeout=5):  # noqa: S310 -- our own gateway
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    @contextlib.contextmanager
+    def outage(self, name: str, number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
+        """Inside, a component is killed and stays down. Afterwards it runs again and the whole stack is ready."""
+        container, _ = self._signal(name, number)
+        try:
+            docker("wait", container.id)
+            yield
+        finally:
+            docker("start", container.id)
+        self.wait_ready()
+
+    @contextlib.contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Inside, a component is stopped but keeps its connections open: a slow failure."""
+        container = self._container(name)
+        docker("pause", container.id)
+        try:
+            yield
+        finally:
+            docker("unpause", container.id)
+
+    @contextlib.contextmanager
+    def cut_off(self, name: str) -> Iterator[None]:
+        """Inside, a component works but no packet reaches or leaves it. Its peers get no signal."""
+        container = self._container(name)
+        network = f"{self._project.name}_{NETWORK}"
+        docker("network", "disconnect", network, container.id)
+        try:
+            yield
+        finally:
+            docker("network", "connect", "--alias", container.service, network, container.id)
+
+
+def _component(container: Container) -> ComponentStatus | None:
+    """Return a container under its native component name; None for one-shots and monitoring."""
+    match container.service.split("-"):
+        case ["gateway" | "redis" | "rabbitmq" as kind]:
+            return _status(container, kind, kind)
+        case ["events"]:
+            return _status(container, EVENT_STORE, "postgres")
+        case ["read", number] if number.isdigit():
+            return _status(container, read_shard(int(number)), "postgres", int(number))
+        case ["worker" | "postgres" as kind, number] if number.isdigit():
+            return _status(container, container.service, kind, int(number))
+        case ["orchestrator" | "command" | "relay" | "projection" | "query" as kind]:
+            return _status(container, f"{kind}-{container.number - 1}", kind)
+    return None
+
+
+def _status(container: Container, name: str, kind: str, shard: int | None = None) -> ComponentStatus:
+    port = _PORTS.get(kind, OWN_PORT)
+    path = f"/{database_of(name)}?sslmode=disable" if kind == "postgres" else ""
+    return ComponentStatus(
+        name=name,
+        kind=kind,
+        pid=container.pid,
+        port=port,
+        url=f"{_SCHEMES.get(kind, 'http')}://{container.address}:{port}{path}",
+        healthy=container.healthy and container.pid is not None,
+        shard=shard,
+    )
+
+
+def attached(architecture: str) -> DockerStack | None:
+    """Return the project that a user brought up; None if there is none, or it is not healthy."""
+    name = os.environ.get(f"WALLET_{architecture.upper()}_PROJECT") or f"wallet-{architecture}"
+    stack = DockerStack(Project(architecture, name), {})
+    components = stack.components
+    return stack if components and all(part.healthy for part in components) else None
+
+
+@contextlib.contextmanager
+def running_on_docker(
+    architecture: str, *, scale: Mapping[str, int] | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[DockerStack]:
+    """Run a separate stack from the repository's compose file, on its own port; removed with its data.
+
+    Args:
+        architecture: saga or cqrs.
+        scale: replicas by service, such as `{"orchestrator": 2}`.
+        env: variables of the compose file, such as `WALLET_API_KEYS`.
+
+    Raises:
+        LabError: there is no Docker, or the stack did not come up.
+    """
+    port = PortChooser(usual=False).choose(0)
+    variables = {f"WALLET_{architecture.upper()}_PORT": str(port), **(env or {})}
+    project = Project(architecture, f"wallet-{architecture}-{secrets.token_hex(3)}", variables)
+    stack = DockerStack(project, scale or {})
+    try:
+        stack.start()
+        yield stack
+    finally:
+        project.down()

@@ -1,0 +1,50 @@
+"""The number of shards of a stack. It cannot change until the data are wiped."""
+
+import re
+
+from wallet_lab.errors import LabError
+from wallet_lab.stack.home import StackHome
+
+DEFAULT_SHARDS = 2
+_SHARD = re.compile(r"postgres-(?:read-)?(\d+)")
+
+
+def decide_shards(home: StackHome, asked: int | None) -> int:
+    """Return the number of shards to start: the requested number, else that of the data, else the default.
+
+    Raises:
+        LabError: the data have another number of shards than requested, or the number is not certain.
+    """
+    kept = _recorded(home)
+    if kept is not None and asked not in {None, kept}:
+        raise LabError(
+            f"The data of {home.architecture} are spread over {kept} shards and cannot be read with {asked}; "
+            f"leave --shards out, or add --fresh to delete the data and start with {asked}."
+        )
+    return asked or kept or DEFAULT_SHARDS
+
+
+def _recorded(home: StackHome) -> int | None:
+    """Return the number in layout.json; if that is missing or damaged, the number of databases."""
+    kept, found = home.read("layout").get("shards"), _databases(home)
+    if found and found != set(range(max(found) + 1)):
+        raise LabError(
+            f"the data of {home.architecture} in {home.data()} lack a shard: restore it, or add --fresh"
+        )
+    if not isinstance(kept, int) or kept < 1:
+        return len(found) or None
+    if len(found) > kept:
+        raise LabError(
+            f"{home.root / 'layout.json'} says {kept} shards, but {home.data()} has {len(found)}: "
+            "correct the file, or add --fresh"
+        )
+    return kept
+
+
+def _databases(home: StackHome) -> set[int]:
+    """Return the numbers of the shards that have a database."""
+    if not home.root.exists():
+        return set()
+    data = home.data()
+    names = [folder.name for folder in data.iterdir() if folder.is_dir()] if data.exists() else []
+    return {int(match[1]) for name in names if (match := _SHARD.fullmatch(name))}

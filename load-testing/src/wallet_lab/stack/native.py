@@ -1,0 +1,215 @@
+"""A stack of native processes: a private one, or the user's."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from wallet_lab.architectures.cqrs import topology as cqrs
+from wallet_lab.environment_variables import of_service
+from wallet_lab.errors import LabError
+from wallet_lab.stack import control, credentials
+from wallet_lab.stack.addresses import Addresses, Role
+from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.home import StackHome, state_of, take_file_lock
+from wallet_lab.stack.layout import decide_shards
+from wallet_lab.stack.logs import tail
+from wallet_lab.stack.request import Request
+from wallet_lab.stack.running import WAIT_S, ComponentStatus, RunningStack, until
+from wallet_lab.stack.status import is_healthy, read_status
+from wallet_lab.stack.temporary_home import temporary_home
+
+
+class NativeStack(RunningStack):
+    """A stack whose components are processes of a supervisor."""
+
+    def __init__(self, home: StackHome, request: Request) -> None:
+        """Use `running_stack`, which also takes it down, or `attached`."""
+        self.architecture = home.architecture
+        self.shards = request.shards
+        self._home = home
+        self._request = request
+        self._owner: control.Owner | None = None
+
+    def start(self) -> None:
+        """Start the stack, with its earlier data if there are any."""
+        self._owner = control.Owner(self._home, self._request)
+        self._owner.wait_ready(lambda _: None)
+
+    def stop(self) -> None:
+        """Stop the stack gracefully if this object started it; its data stay."""
+        if self._owner is not None:
+            self._owner.abandon()
+            self._owner = None
+
+    @property
+    def home(self) -> Path:
+        """The lab home of the stack."""
+        return self._home.home
+
+    @property
+    def base_url(self) -> str:
+        """The URL for clients."""
+        return str(self._home.read("state")["base_url"])
+
+    @property
+    def components(self) -> list[ComponentStatus]:
+        """All components, each probed now."""
+        return [ComponentStatus(**component) for component in read_status(self._home)["components"]]
+
+    @property
+    def credentials(self) -> Credentials:
+        """The stack's passwords."""
+        return credentials.load(self._home.secrets)
+
+    def _database_url(self, component: str, role: Role) -> str:
+        return Addresses(self._home).database(component, role)
+
+    @property
+    def redis_url(self) -> str:
+        """The cache's URL, with its password."""
+        return Addresses(self._home).redis
+
+    @property
+    def broker_url(self) -> str:
+        """The URL of cqrs' message broker, with its password."""
+        return Addresses(self._home).broker
+
+    def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
+        """Rebuild the read model of cqrs, or compare it with the events; returns the finished command."""
+        command = cqrs.rebuild(self._home, *(["--verify"] if verify else []))
+        env = {**of_service(os.environ), **command.env}
+        return subprocess.run(command.argv, env=env, capture_output=True, text=True, check=False)
+
+    def pid(self, name: str) -> int | None:
+        """Return the pid of a component; None while it is down."""
+        pid: int | None = next(part["pid"] for part in self._recorded if part["name"] == name)
+        return pid
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The pid of every running component."""
+        return {part["name"]: part["pid"] for part in self._recorded if part["pid"] is not None}
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The URL of every component's own port; databases, cache and broker use other schemes than HTTP."""
+        return {part["name"]: part["url"] for part in self._recorded}
+
+    @property
+    def _recorded(self) -> list[dict[str, Any]]:
+        components: list[dict[str, Any]] = self._home.read("state")["components"]
+        return components
+
+    def log(self, name: str, lines: int = 200) -> str:
+        """Return the last log lines of a component (or of `supervisor`, `migrations-0`, …)."""
+        return tail(self._home.log(name), lines)
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to a component; returns the pid that received it. The supervisor restarts it if it ends."""
+        pid = self.pid(name)
+        if pid is None:
+            raise LabError(f"{name} is already down")
+        os.kill(pid, number)
+        return pid
+
+    def wait_ready(self, timeout_s: float = WAIT_S) -> None:
+        """Wait until every component answers."""
+        until(lambda: is_healthy(read_status(self._home)) or None, timeout_s, "the stack")
+
+    @contextlib.contextmanager
+    def outage(self, name: str, number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
+        """Inside, a component is killed and stays down. Afterwards it runs again and the whole stack is ready."""
+        hold = take_file_lock(self._home.hold(name))
+        if hold is None:
+            raise LabError(f"another process already keeps {name} down")
+        with hold:
+            pid = self.kill(name, number)
+            until(lambda: True if self.pid(name) != pid else None, WAIT_S, name)
+            yield
+        self.wait_ready()
+
+    @contextlib.contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Inside, a component is stopped but keeps its connections open: a slow failure.
+
+        Its children continue, so in Postgres only new connections wait. `./lab chaos` pauses the children too.
+        """
+        pid = self.kill(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def cut_off(self, name: str) -> AbstractContextManager[None]:
+        """Raise LabError, because only containers have a network of their own."""
+        raise LabError(f"{name} is a process and shares its network with all others. Use --on docker.")
+
+
+def attached(home: StackHome) -> NativeStack | None:
+    """Return the user's stack in this home; None if there is none, or it is not ready yet."""
+    if state_of(home).get("phase") != "ready":
+        return None
+    return NativeStack(home, Request(shards=decide_shards(home, None)))
+
+
+@contextlib.contextmanager
+def running_stack(
+    architecture: str = "saga",
+    *,
+    home: Path | None = None,
+    below: Path | None = None,
+    shards: int = 2,
+    orchestrators: int = 1,
+    commands: int = 1,
+    relays: int = 1,
+    projections: int = 1,
+    queries: int = 1,
+    monitoring: bool = False,
+    extra_env: Mapping[str, Mapping[str, str]] | None = None,
+) -> Iterator[NativeStack]:
+    """Run a stack on free ports; stopped and (unless `home` is given) wiped at the end.
+
+    Args:
+        architecture: saga, cqrs or noop.
+        home: the lab home to use instead of a temporary one; its data are kept.
+        below: the folder for the temporary home. The default, the system's temporary folder, may be in memory and is
+        unsuitable for measurements.
+        shards: number of databases and workers; in cqrs, number of read shards.
+        orchestrators: number of orchestrators that share the public port (saga).
+        commands: number of command services (cqrs).
+        relays: number of relays, of which one is active (cqrs).
+        projections: number of projections, of which one is active for each partition (cqrs).
+        queries: number of query services (cqrs).
+        monitoring: whether Prometheus scrapes this stack and other stacks of the same home.
+        extra_env: variables for services by kind ("worker", "orchestrator", "migrations"), by component name,
+        or "*" for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/saga/src"}}`.
+
+    Raises:
+        LabError: it did not come up; the text ends with the last log lines of the failed component.
+    """
+    with temporary_home(home, below) as root:
+        request = Request(
+            shards=shards,
+            orchestrators=orchestrators,
+            commands=commands,
+            relays=relays,
+            projections=projections,
+            queries=queries,
+            monitoring=monitoring,
+            usual_ports=False,
+            extra_env={key: dict(value) for key, value in (extra_env or {}).items()},
+        )
+        stack_home = StackHome(root, architecture)
+        stack = NativeStack(stack_home, request)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
+            if home is None:
+                stack_home.wipe()

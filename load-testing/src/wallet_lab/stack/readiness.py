@@ -1,0 +1,64 @@
+"""Readiness probes: each asks a component in its own protocol, over a plain socket."""
+
+import asyncio
+import re
+import struct
+
+from wallet_lab.stack.components import AmqpProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
+from wallet_lab.stack.listening import listens_alone
+
+PROBE_TIMEOUT_S = 2.0
+
+
+async def is_ready(probe: Probe, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
+    """Whether the component behind the probe is ready now; no answer within `timeout_s` means no."""
+    request, good = _conversation(probe)
+    try:
+        return await asyncio.wait_for(_answers(probe.port, request, good), timeout_s)
+    except (OSError, TimeoutError):
+        return False
+
+
+def _conversation(probe: Probe) -> tuple[bytes, re.Pattern[bytes]]:
+    match probe:
+        case HttpProbe(port, path):
+            request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+            return request.encode(), re.compile(rb"HTTP/1\.[01] 200 ")
+        case PostgresProbe():
+            # The startup message of protocol 3.0. "R" asks for the password; "E" means that the server is not ready
+            # yet.
+            body = struct.pack(">I", 196608) + b"user\0wallet_service\0database\0postgres\0\0"
+            return struct.pack(">I", len(body) + 4) + body, re.compile(rb"R")
+        case RedisProbe(_, password):
+            return f"AUTH {password}\r\nPING\r\n".encode(), re.compile(rb"\+OK\r\n\+PONG\r\n")
+        case AmqpProbe():
+            # A method frame on channel 0. A node that is still booting has no listener yet.
+            return b"AMQP\x00\x00\x09\x01", re.compile(rb"\x01\x00\x00")
+
+
+async def _answers(port: int, request: bytes, good: re.Pattern[bytes]) -> bool:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        answer = b""
+        while not good.match(answer) and (more := await reader.read(256)):
+            answer += more
+        return good.match(answer) is not None
+    finally:
+        writer.close()
+
+
+def shares_with_none(public_port: int | None, supervisor: int) -> bool:
+    """Whether only this supervisor's processes listen on the replicas' shared port; True if there is none."""
+    return public_port is None or listens_alone(supervisor, public_port)
+
+
+async def until_ready(probe: Probe, pid: int, interval_s: float = 0.05) -> None:
+    """Return when the component with this process is ready. The caller sets the timeout."""
+    while not await is_ready_itself(probe, pid):  # noqa: ASYNC110 -- a component sends no signal when it is ready
+        await asyncio.sleep(interval_s)
+
+
+async def is_ready_itself(probe: Probe, pid: int) -> bool:
+    """Whether the component is ready, and this process is the one that answers."""
+    return await is_ready(probe) and listens_alone(pid, probe.port)

@@ -1,0 +1,36 @@
+"""Selects the stack for a command."""
+
+from wallet_lab.errors import LabError
+from wallet_lab.stack.home import ARCHITECTURES, StackHome, default_home, supervisor_pid
+
+
+def stack_home(architecture: str) -> StackHome:
+    """Return the stack of an architecture. Raises LabError if there is no such architecture."""
+    if architecture not in ARCHITECTURES:
+        raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(ARCHITECTURES)}")
+    return StackHome(default_home(), architecture)
+
+
+def homes(architecture: str | None) -> list[StackHome]:
+    """Return the named stack, else all."""
+    return [stack_home(name) for name in ([architecture] if architecture else ARCHITECTURES)]
+
+
+def shown_homes(architecture: str | None) -> list[StackHome]:
+    """Return the named stack, else those that are up, else the first, whose status says that it is not up."""
+    all_homes = homes(architecture)
+    return [home for home in all_homes if supervisor_pid(home) is not None] or all_homes[:1]
+
+
+def home_of_log(component: str | None, architecture: str | None) -> StackHome:
+    """Return the stack of a log. If several are up, it is the one with this component.
+
+    Raises:
+        LabError: several have it.
+    """
+    shown = shown_homes(architecture)
+    having = [home for home in shown if component and home.log(component).exists()] or shown
+    if len(having) > 1:
+        names = " or ".join(f"--arch {home.architecture}" for home in having)
+        raise LabError(f"several architectures are up: add {names}")
+    return having[0]

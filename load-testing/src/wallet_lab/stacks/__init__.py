@@ -1,1 +1,0 @@
-"""The components of each stack, their addresses, and their starting order."""

@@ -1,1 +1,0 @@
-"""Starting the parts of a stack, watching over them and stopping them."""

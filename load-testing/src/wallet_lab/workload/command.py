@@ -1,0 +1,135 @@
+"""`./lab bench`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from wallet_lab.errors import LabError
+from wallet_lab.report.model import Delay, Run
+from wallet_lab.signals import INTERRUPTED, interruptible
+from wallet_lab.stack.backend import Backend, BackendOption, stack_in_use
+from wallet_lab.stack.running import RunningStack
+from wallet_lab.workload.run import measure_delay, run_scenario, run_sweep
+from wallet_lab.workload.scenarios import BY_THE_CLOCK, Scenario, find
+
+TARGETS = ("saga", "cqrs", "noop")
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+class Results(msgspec.Struct):
+    """The content of `--out`: parts of the report's schema."""
+
+    runs: list[Run]
+    consistency_delay_ms: list[Delay]
+
+
+def bench(
+    architecture: Annotated[
+        str,
+        typer.Argument(metavar="ARCH", help="saga, cqrs or noop. Uses the stack that is up, or starts one."),
+    ],
+    scenario: Annotated[
+        str, typer.Option(help="A scenario, such as hot-pair. An unknown name prints the list.")
+    ] = "hot-pair",
+    repeats: Annotated[int, typer.Option(min=1, help="Number of repeats.")] = 1,
+    duration: Annotated[
+        float | None, typer.Option(min=1, help="Seconds of load; in a sweep, seconds per step.")
+    ] = None,
+    clients: Annotated[int | None, typer.Option(min=1, help="Concurrent clients.")] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1, help="Arrivals per second, for scenarios with a fixed arrival rate."),
+    ] = None,
+    on: BackendOption = Backend.NATIVE,
+    out: Annotated[Path | None, typer.Option(help="File for the results, as JSON.")] = None,
+) -> None:
+    """Measure a scenario and audit the books after every run. Exits with 0 only if all audits passed."""
+    if architecture not in TARGETS:
+        raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(TARGETS)}")
+    chosen = _changed(find(scenario), duration, clients, rate)
+    if architecture == "noop" and chosen.script == "consistency":
+        raise LabError(
+            "noop moves no money, so the consistency scenario cannot measure it. Use saga or cqrs."
+        )
+    if out is not None:
+        _prepare(out)
+    results = Results([], [])
+    try:
+        with interruptible(), stack_in_use(architecture, on) as stack:
+            for repeat in range(1, repeats + 1):
+                _measure(stack, chosen, repeat, results)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        if out is not None:
+            out.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+    raise typer.Exit(0 if all(run.verdict == "passed" for run in results.runs) else 1)
+
+
+def _prepare(out: Path) -> None:
+    """Check before the load that the output file is writable."""
+    try:
+        out.open("ab").close()
+    except OSError as error:
+        raise LabError(f"the results cannot be written to {out}: {error.strerror}") from None
+
+
+def _changed(scenario: Scenario, duration: float | None, clients: int | None, rate: float | None) -> Scenario:
+    if rate and scenario.script not in BY_THE_CLOCK:
+        raise LabError(
+            f"--rate works only with {' and '.join(BY_THE_CLOCK)}: in {scenario.name} clients wait for responses"
+        )
+    if clients and scenario.script == "consistency" and not rate:
+        raise LabError(
+            "consistency has one client. --clients sets the clients of its background load, which needs --rate."
+        )
+    return replace(
+        scenario,
+        duration_s=duration or scenario.duration_s,
+        clients=clients or scenario.clients,
+        rate_per_s=rate or scenario.rate_per_s,
+    )
+
+
+def _measure(stack: RunningStack, scenario: Scenario, repeat: int, results: Results) -> None:
+    if scenario.rates_per_s:
+        runs = run_sweep(stack, scenario, repeat=repeat)
+    elif scenario.script == "consistency":
+        run, delay = measure_delay(stack, scenario, repeat=repeat)
+        runs = [run]
+        if delay is not None:
+            results.consistency_delay_ms.append(delay)
+            console.print(f"visible after p50 {delay.p50:.1f} · p95 {delay.p95:.1f} · p99 {delay.p99:.1f} ms")
+    else:
+        runs = [run_scenario(stack, scenario, repeat=repeat)]
+    results.runs.extend(runs)
+    for run in runs:
+        console.print(told(run), markup=False)
+
+
+def told(run: Run) -> str:
+    """Describe a run in one line. If its audit failed, give the reason and no figure."""
+    name = f"{run.architecture} {run.scenario} {run.repeat}:"
+    if run.verdict == "failed":
+        return f"{name} FAILED its audit, so its figures are withheld. {run.why}"
+    if run.verdict == "not-run":
+        return f"{name} could not be run. {run.why}"
+    return f"{name} {_figures(run)} · {_audited(run)}"
+
+
+def _figures(run: Run) -> str:
+    acked = "none acknowledged" if run.acked_per_s is None else f"{run.acked_per_s:.0f} acknowledged/s"
+    if (latency := run.latency_ms) is None:
+        return acked
+    times = f"p50 {latency.p50:.1f} · p95 {latency.p95:.1f} · p99 {latency.p99:.1f} ms"
+    cpu = run.server_cpu_ms_per_transfer
+    return f"{acked} · {times}" + (f" · {cpu.total:.2f} ms of server CPU each" if cpu else "")
+
+
+def _audited(run: Run) -> str:
+    return "no books to audit" if run.audit is None else f"audit passed ({len(run.audit.checks)} checks)"

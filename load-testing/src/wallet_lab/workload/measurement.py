@@ -1,0 +1,55 @@
+"""Runs one scenario's load on a running stack and measures it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wallet_lab.stack.quiescence import wait_for_quiescence
+from wallet_lab.stack.running import RunningStack
+from wallet_lab.workload.counters import batch_size_mean, groups_published, read_counters
+from wallet_lab.workload.k6 import Load, run_k6
+from wallet_lab.workload.sampler import Usage, between, look, watching_memory
+from wallet_lab.workload.scenarios import Scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Everything measured during one load. No performance may be derived from it before the audit: see `judge`."""
+
+    architecture: str
+    scenario: Scenario
+    load: Load
+    settled_s: float | None
+    """Seconds from the end of the load to quiescence; None if the stack did not reach it."""
+    usage: Usage
+    memory_mib_max: Mapping[str, float]
+    batch_size_mean: Mapping[str, float]
+    broker_messages: float | None
+    load_average: float
+
+
+def measure(stack: RunningStack, scenario: Scenario, *, run: str, folder: Path) -> Measurement:
+    """Run the load on the stack and wait for quiescence, because the remaining work counts as well.
+
+    Raises:
+        LabError: k6 could not run the load.
+    """
+    counted, before = read_counters(stack), look(stack)
+    with watching_memory(stack) as memory:
+        load = run_k6(scenario, stack.base_url, run=run, folder=folder)
+        settled_s = asyncio.run(wait_for_quiescence(stack))
+    after, counted_after = look(stack), read_counters(stack)
+    groups = groups_published(counted, counted_after)
+    return Measurement(
+        architecture=stack.architecture,
+        scenario=scenario,
+        load=load,
+        settled_s=settled_s,
+        usage=between(before, after),
+        memory_mib_max=memory.mib_max,
+        batch_size_mean=batch_size_mean(counted, counted_after),
+        # The relay sends each group to every partition.
+        broker_messages=None if groups is None else groups * len(stack.database_urls),
+        load_average=after.load_average,
+    )

@@ -1,0 +1,122 @@
+"""Runs a scenario on a running stack once, from seeding to the audited run."""
+
+import asyncio
+import tempfile
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wallet_lab.audit.books import audit_stack
+from wallet_lab.audit.questions import check
+from wallet_lab.audit.sessions import NOT_ANSWERED
+from wallet_lab.audit.told import Told
+from wallet_lab.errors import LabError
+from wallet_lab.report.model import Audit, Check, Delay, Run
+from wallet_lab.stack.quiescence import wait_for_quiescence
+from wallet_lab.stack.running import RunningStack
+from wallet_lab.workload.k6 import Load, run_k6
+from wallet_lab.workload.measurement import Measurement, measure
+from wallet_lab.workload.scenarios import Scenario
+from wallet_lab.workload.seeding import seed
+from wallet_lab.workload.verdict import judge, judge_delay, judge_steps, not_run
+
+BALANCE_MICROS = 10**12
+"""The opening balance of each wallet: more than any scenario moves."""
+WARM_UP_S = 3.0
+NOT_CARRIED_OUT = (LabError, *NOT_ANSWERED)
+"""Errors that make a run not-run but do not end the lab: k6 failed, or a database is down."""
+
+
+def run_scenario(
+    stack: RunningStack, scenario: Scenario, *, repeat: int = 1, warm_up_s: float = WARM_UP_S
+) -> Run:
+    """Seed, warm up, load, wait for quiescence, audit. The run has figures only if the audit passed.
+
+    The audit includes the responses of the warm-up. Its times and costs do not count.
+    """
+    started_at = datetime.now(UTC)
+    try:
+        return judge(*_carry_out(stack, scenario, warm_up_s), repeat)
+    except NOT_CARRIED_OUT as error:
+        return not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at)
+
+
+def run_sweep(
+    stack: RunningStack, scenario: Scenario, *, repeat: int = 1, warm_up_s: float = WARM_UP_S
+) -> list[Run]:
+    """Run a sweep: one load, one audit, and a run per step, named `sweep-` and the rate."""
+    started_at = datetime.now(UTC)
+    try:
+        return judge_steps(*_carry_out(stack, scenario, warm_up_s), repeat)
+    except NOT_CARRIED_OUT as error:
+        return [not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at)]
+
+
+def measure_delay(
+    stack: RunningStack,
+    scenario: Scenario,
+    *,
+    load: str = "idle",
+    repeat: int = 1,
+    warm_up_s: float = WARM_UP_S,
+) -> tuple[Run, Delay | None]:
+    """Run the consistency scenario; returns the run and, if the audit passed, the delay.
+
+    `load` names the background load.
+    """
+    started_at = datetime.now(UTC)
+    try:
+        measured, audited = _carry_out(stack, scenario, warm_up_s)
+    except NOT_CARRIED_OUT as error:
+        return not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at), None
+    return judge(measured, audited, repeat), judge_delay(measured, audited, repeat, load)
+
+
+def _carry_out(stack: RunningStack, scenario: Scenario, warm_up_s: float) -> tuple[Measurement, Audit | None]:
+    prepare(stack, scenario)
+    run = uuid.uuid4().hex[:12]
+    loads = []
+    with tempfile.TemporaryDirectory(prefix="wallet-bench-") as place:
+        folder = Path(place)
+        if warm_up_s:
+            warm_up = scenario.warm_up.lasting(warm_up_s)
+            loads.append(run_k6(warm_up, stack.base_url, run=f"{run}w", folder=folder))
+            asyncio.run(wait_for_quiescence(stack))
+        measured = measure(stack, scenario, run=run, folder=folder)
+    return measured, audit(stack, [*loads, measured.load], measured.settled_s)
+
+
+def prepare(stack: RunningStack, scenario: Scenario) -> None:
+    """Open the scenario's wallets and wait until readers see them."""
+    asyncio.run(seed(stack, scenario.accounts, BALANCE_MICROS))
+    asyncio.run(wait_for_quiescence(stack))
+
+
+def audit(
+    stack: RunningStack, loads: Sequence[Load], settled_s: float | None, *, broken_off: bool = False
+) -> Audit | None:
+    """Audit the stack against the clients' responses in these loads; None for noop, which has no books.
+
+    `broken_off`: connections broke during the load (see `Told`).
+    """
+    told = [Told(load.run, load.calls, load.unlogged, broken_off) for load in loads]
+    checks = asyncio.run(audit_stack(stack, told))
+    if not checks:
+        return None
+    checks = [_came_to_rest(settled_s), *checks, answers(loads)]
+    return Audit(passed=all(one.passed for one in checks), checks=checks, settled_s=settled_s)
+
+
+def _came_to_rest(settled_s: float | None) -> Check:
+    return check("it came to rest", [] if settled_s is not None else ["work was still in progress"])
+
+
+def answers(loads: Sequence[Load]) -> Check:
+    """Check what only clients can see: wrong reads, reads older than allowed, refusals without a reason."""
+    wrong = [
+        f"{load.run}: k6 reports that the check '{rule}' failed"
+        for load in loads
+        for rule in load.summary.crossed
+    ]
+    return check("every answer is what the scenario demands", [one for one in wrong if "'checks " in one])
