@@ -35,7 +35,7 @@ from wallet_cqrs.query.settings import QuerySettings
 from wallet_cqrs.read_model import Checkpoint
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.http import Call
+from wallet_kernel.http import Request
 from wallet_lab.testing import DatabaseUrls, RedisServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -226,9 +226,9 @@ NO_HISTORY = cast("History", None)
 """These tests read no past balances."""
 
 
-def asked(account: str, min_position: int) -> Call:
+def asked(account: str, min_position: int) -> Request:
     """Returns a request to read this wallet."""
-    return Call(
+    return Request(
         {
             "path_params": {"accountId": account},
             "query_string": b"min_position=%d" % min_position,

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from wallet_kernel.http import App, Call
+from wallet_kernel.http import App, Request
 
-MakeCall = Callable[..., Call]
+MakeCall = Callable[..., Request]
 Exchange = Callable[..., Coroutine[Any, Any, "Reply"]]
 
 
@@ -52,9 +52,9 @@ def _make_call(
     query: str = "",
     params: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
-) -> Call:
+) -> Request:
     given = {"content-type": "application/json"} if headers is None else headers
-    return Call(_scope("POST", "/", query, given) | {"path_params": params or {}}, body)
+    return Request(_scope("POST", "/", query, given) | {"path_params": params or {}}, body)
 
 
 def _scope(method: str, path: str, query: str, headers: dict[str, str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from wallet_kernel.contract.operations import mount
-from wallet_kernel.http import Answer, Call
+from wallet_kernel.http import Request, Response
 from wallet_kernel.runtime import connection
 from wallet_kernel.runtime.apps import public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
@@ -26,17 +26,17 @@ log = logging.getLogger("small_service")
 async def service(port: int, gate: Path, *, shared: bool) -> AsyncIterator[Service]:
     """Wires the service. Logs when its resources are closed."""
 
-    async def slow(_: Call) -> Answer:
+    async def slow(_: Request) -> Response:
         log.info("accepted")
         while not gate.exists():  # noqa: ASYNC110, ASYNC240 - a file is how the test reaches this process
             await asyncio.sleep(0.01)
-        return Answer(201, b"{}")
+        return Response(201, b"{}")
 
-    async def fast(call: Call) -> Answer:
-        return Answer(200, call.header(b"x-echo") or b"")
+    async def fast(request: Request) -> Response:
+        return Response(200, request.header(b"x-echo") or b"")
 
-    async def echo(call: Call) -> Answer:
-        return Answer(201, call.body, ((b"x-echo", call.header(b"x-echo") or b""),))
+    async def echo(request: Request) -> Response:
+        return Response(201, request.body, ((b"x-echo", request.header(b"x-echo") or b""),))
 
     lifecycle = Lifecycle(10)
     routes = mount({"transfer": slow, "balance": fast, "openWallet": echo})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wallet_kernel.contract.operations import OPERATIONS, mount
-from wallet_kernel.http import Answer, App, Call
+from wallet_kernel.http import App, Request, Response
 from wallet_kernel.runtime.apps import SECRET_HEADER, internal_app, public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.readiness import NotReady
@@ -19,9 +19,9 @@ SECRET = "a secret of some length"
 DOCUMENT = {"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": {}}
 
 
-async def handler(call: Call) -> Answer:
+async def handler(request: Request) -> Response:
     """Answers with the requested wallet."""
-    return Answer(200, str(call.params).encode())
+    return Response(200, str(request.params).encode())
 
 
 def public(*, lifecycle: Lifecycle | None = None, api_keys: tuple[str, ...] = ()) -> App:
@@ -144,7 +144,7 @@ async def test_not_ready_says_why(exchange: Exchange, make: Callable[..., App], 
 
 
 async def test_without_keys_everyone_may_call(exchange: Exchange) -> None:
-    """Without API keys in the settings, every client may call."""
+    """Without API keys in the settings, every client may request."""
     assert (await exchange(public(), "GET", "/wallets/user1/balance")).status == 200
 
 
@@ -183,8 +183,8 @@ async def test_internal_routes_need_the_service_secret(exchange: Exchange) -> No
 async def test_internal_posts_are_served_directly_and_still_guarded(exchange: Exchange) -> None:
     """Requests that bypass the framework need the same secret, count against the same bound, and must be POSTs."""
 
-    async def done(_: Call) -> Answer:
-        return Answer(200, b"done")
+    async def done(_: Request) -> Response:
+        return Response(200, b"done")
 
     app = internal_app("test", mount({"transfer": done}), Lifecycle(10), SECRET)
     path, secret = OPERATIONS["transfer"].path, {SECRET_HEADER: SECRET}
@@ -214,7 +214,7 @@ async def test_request_cut_off_at_shutdown_gets_a_problem(
 ) -> None:
     """If the server cancels a request, its client gets a problem that asks for a retry, not a failure."""
 
-    async def stuck(_: Call) -> Answer:
+    async def stuck(_: Request) -> Response:
         await asyncio.sleep(60)
         raise AssertionError
 

@@ -11,16 +11,16 @@ from prometheus_client import REGISTRY
 
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.endpoint import Endpoint
-from wallet_kernel.http import Answer, Call
+from wallet_kernel.http import Request, Response
 from wallet_kernel.runtime.logs import request_id
 
 pytestmark = pytest.mark.anyio
 Exchange = Callable[..., Coroutine[Any, Any, Any]]
 
 
-async def echo(call: Call) -> Answer:
+async def echo(request: Request) -> Response:
     """Returns the body."""
-    return Answer(200, call.body, ((b"x-extra", b"1"),), b"text/plain")
+    return Response(200, request.body, ((b"x-extra", b"1"),), b"text/plain")
 
 
 async def test_answer_is_sent_as_it_is(exchange: Exchange) -> None:
@@ -52,7 +52,7 @@ async def test_body_up_to_the_bound_is_taken(exchange: Exchange, size: int) -> N
     ids=["asks first", "huge"],
 )
 async def test_announced_body_is_refused_unread(
-    make_call: Callable[..., Call], headers: dict[str, str]
+    make_call: Callable[..., Request], headers: dict[str, str]
 ) -> None:
     """A client that sends Expect, or announces a far too large body, is refused before the body is read."""
     sent: list[Any] = []
@@ -80,7 +80,7 @@ async def test_body_above_the_bound_is_refused(exchange: Exchange, headers: dict
     assert reply.headers["connection"] == "close"
 
 
-async def test_endless_body_is_not_read_for_ever(make_call: Callable[..., Call]) -> None:
+async def test_endless_body_is_not_read_for_ever(make_call: Callable[..., Request]) -> None:
     """An endless body is refused after a bounded number of bytes."""
     received = 0
 
@@ -97,7 +97,7 @@ async def test_endless_body_is_not_read_for_ever(make_call: Callable[..., Call])
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(
-    make_call: Callable[..., Call], monkeypatch: pytest.MonkeyPatch
+    make_call: Callable[..., Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A missing or very slow body times out, because it counts as a request in flight."""
     monkeypatch.setattr("wallet_kernel.endpoint.BODY_TIMEOUT_S", 0.2)
@@ -119,11 +119,11 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 
 async def test_client_that_left_is_not_answered(exchange: Exchange) -> None:
     """If the connection closes in the middle of a body, the handler does not run and no answer is sent."""
-    handled: list[Call] = []
+    handled: list[Request] = []
 
-    async def handler(call: Call) -> Answer:
-        handled.append(call)
-        return Answer(200, b"")
+    async def handler(request: Request) -> Response:
+        handled.append(request)
+        return Response(200, b"")
 
     reply = await exchange(
         Endpoint("test", handler, takes_body=True), "POST", "/", b'{"amount"', disconnects=True
@@ -134,7 +134,7 @@ async def test_client_that_left_is_not_answered(exchange: Exchange) -> None:
 async def test_problem_becomes_its_document(exchange: Exchange) -> None:
     """If a handler raises a problem, the client gets its document, with the requested path."""
 
-    async def handler(_: Call) -> Answer:
+    async def handler(_: Request) -> Response:
         raise Problem("wallet-not-found", "There is no wallet user9.")
 
     reply = await exchange(Endpoint("test", handler, takes_body=False), "GET", "/wallets/user9/balance")
@@ -148,7 +148,7 @@ async def test_bug_is_logged_and_tells_the_client_nothing(
 ) -> None:
     """Any other exception is a 500 problem without details, and a log entry with a traceback."""
 
-    async def handler(_: Call) -> Answer:
+    async def handler(_: Request) -> Response:
         raise KeyError("secret detail")
 
     with caplog.at_level(logging.ERROR):
@@ -163,7 +163,7 @@ async def test_bug_is_logged_and_tells_the_client_nothing(
 async def test_cancellation_is_not_swallowed(exchange: Exchange) -> None:
     """A cancelled request sends no answer, because another service must not take a lost call for an answer."""
 
-    async def handler(_: Call) -> Answer:
+    async def handler(_: Request) -> Response:
         await asyncio.sleep(60)
         raise AssertionError
 
@@ -178,9 +178,9 @@ async def test_request_id_belongs_to_its_request(exchange: Exchange) -> None:
     """The X-Request-Id, cut to a bound, is set only while its request is served."""
     seen = []
 
-    async def handler(_: Call) -> Answer:
+    async def handler(_: Request) -> Response:
         seen.append(request_id.get())
-        return Answer(200, b"")
+        return Response(200, b"")
 
     endpoint = Endpoint("test", handler, takes_body=False)
     await exchange(endpoint, "GET", "/", headers={"X-Request-Id": "r-1"})
@@ -209,6 +209,6 @@ async def test_requests_are_counted_and_timed(exchange: Exchange) -> None:
         ("a=%ff", {"a": "\ufffd"}),
     ],
 )
-async def test_query(make_call: Callable[..., Call], query: str, values: dict[str, str]) -> None:
+async def test_query(make_call: Callable[..., Request], query: str, values: dict[str, str]) -> None:
     """Parameters are decoded; the last of repeated ones counts, and empty ones are kept."""
     assert make_call(query=query).query == values

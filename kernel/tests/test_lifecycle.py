@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wallet_kernel.http import Answer, Receive, Scope, Send, send_answer
+from wallet_kernel.http import Receive, Response, Scope, Send, send_response
 from wallet_kernel.runtime.lifecycle import OPEN_PATHS, Lifecycle
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ class Slow:
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
         await self.gate.wait()
         self.served += 1
-        await send_answer(Answer(200, b"{}"), send)
+        await send_response(Response(200, b"{}"), send)
 
 
 async def begin(exchange: Exchange, app: object, path: str = "/wallets") -> "asyncio.Task[Any]":

@@ -12,13 +12,13 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from wallet_kernel.contract import answers, requests
-from wallet_kernel.contract.answers import StatementItem, TimelineEntry, TransferView, WalletView
+from wallet_kernel.contract import requests, responses
 from wallet_kernel.contract.openapi import openapi, problem_names
 from wallet_kernel.contract.operations import OPERATIONS
 from wallet_kernel.contract.problems import PROBLEM_TYPES, Problem
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.http import Answer, Call
+from wallet_kernel.contract.responses import StatementItem, TimelineEntry, TransferView, WalletView
+from wallet_kernel.http import Request, Response
 
 CURRENCIES = ("USD", "EUR", "GBP")
 DOCUMENT = openapi("Saga", CURRENCIES)
@@ -41,7 +41,7 @@ def fits(schema: str | dict[str, Any], instance: object, document: dict[str, Any
     return bool(OAS31Validator(given | {"components": document["components"]}).is_valid(instance))
 
 
-def body_of(answer: Answer) -> object:
+def body_of(answer: Response) -> object:
     """Returns the document of an answer."""
     return json.loads(answer.body, parse_float=Decimal)
 
@@ -73,7 +73,7 @@ def test_problems_of_an_operation_fit_their_response(name: str) -> None:
     """A problem document matches the response of its status, including the headers."""
     responses = operations(WITH_POSITIONS)[name]["responses"]
     for problem in problem_names(name, positions=True):
-        answer = Problem(problem, "Why.", transaction_id=TRANSACTION).answer("/wallets")
+        answer = Problem(problem, "Why.", transaction_id=TRANSACTION).response("/wallets")
         response = responses[str(answer.status)]
         schema = response["content"]["application/problem+json"]["schema"]
         assert fits(schema, body_of(answer), WITH_POSITIONS)
@@ -85,38 +85,38 @@ def test_problem_of_another_operation_does_not_fit() -> None:
     schema = operations(DOCUMENT)["closeWallet"]["responses"]["409"]["content"]["application/problem+json"][
         "schema"
     ]
-    assert fits(schema, body_of(Problem("wallet-not-empty", "Why.").answer("/")))
-    assert not fits(schema, body_of(Problem("insufficient-funds", "Why.").answer("/")))
+    assert fits(schema, body_of(Problem("wallet-not-empty", "Why.").response("/")))
+    assert not fits(schema, body_of(Problem("insufficient-funds", "Why.").response("/")))
 
 
 @pytest.mark.parametrize(
     ("schema", "answer"),
     [
-        ("Success", answers.transfer_succeeded(TRANSACTION, replayed=False)),
-        ("Pending", answers.transfer_pending(TRANSACTION, replayed=False)),
-        ("Wallet", answers.wallet_answer(WALLET)),
-        ("OpenedWallet", answers.wallet_opened(TRANSACTION, WALLET, replayed=False)),
+        ("Success", responses.transfer_succeeded(TRANSACTION, replayed=False)),
+        ("Pending", responses.transfer_pending(TRANSACTION, replayed=False)),
+        ("Wallet", responses.wallet_response(WALLET)),
+        ("OpenedWallet", responses.wallet_opened(TRANSACTION, WALLET, replayed=False)),
         (
             "Statement",
-            answers.statement_page(
+            responses.statement_page(
                 [
                     StatementItem(
-                        TRANSACTION, "deposit", answers.money(-1), answers.money(0), 1, "@external", ""
+                        TRANSACTION, "deposit", responses.money(-1), responses.money(0), 1, "@external", ""
                     )
                 ],
                 more=True,
             ),
         ),
-        ("Statement", answers.statement_page([], more=False)),
+        ("Statement", responses.statement_page([], more=False)),
         (
             "Transfer",
-            answers.transfer_document(
+            responses.transfer_document(
                 TransferView(
                     TRANSACTION,
                     "refused",
                     "user1",
                     "user2",
-                    answers.money(1),
+                    responses.money(1),
                     "USD",
                     [TimelineEntry("debit", "", "/problems/wallet-frozen")],
                     "/problems/wallet-frozen",
@@ -125,7 +125,7 @@ def test_problem_of_another_operation_does_not_fit() -> None:
         ),
     ],
 )
-def test_answers_are_as_described(schema: str, answer: Answer) -> None:
+def test_answers_are_as_described(schema: str, answer: Response) -> None:
     """Every answer of the kernel matches its schema and has no other members."""
     document = body_of(answer)
     assert fits(schema, document)
@@ -152,7 +152,7 @@ def test_members_are_those_of_the_structs(schema: str, parsed: type[msgspec.Stru
 
 
 REQUESTS = Requests(frozenset(CURRENCIES))
-BODIES: dict[str, Callable[[Call], object]] = {
+BODIES: dict[str, Callable[[Request], object]] = {
     "TransferRequest": REQUESTS.transfer,
     "WalletRequest": REQUESTS.wallet,
     "CashRequest": REQUESTS.cash,
@@ -161,7 +161,7 @@ BODIES: dict[str, Callable[[Call], object]] = {
 
 
 @pytest.mark.parametrize("schema", BODIES)
-def test_example_bodies_are_accepted(schema: str, make_call: Callable[..., Call]) -> None:
+def test_example_bodies_are_accepted(schema: str, make_call: Callable[..., Request]) -> None:
     """Every example body matches its schema, and the service accepts it."""
     bodies = [
         example["value"]
@@ -191,7 +191,7 @@ def test_links_lead_from_creation_to_use(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("schema", BODIES)
-def test_examples_are_accepted(schema: str, make_call: Callable[..., Call]) -> None:
+def test_examples_are_accepted(schema: str, make_call: Callable[..., Request]) -> None:
     """The service accepts a body built from the published examples of the members."""
     members = DOCUMENT["components"]["schemas"][schema]["properties"]
     body = {name: member.get("examples", member.get("enum"))[0] for name, member in members.items()}
@@ -224,7 +224,7 @@ def test_examples_are_accepted(schema: str, make_call: Callable[..., Call]) -> N
     ids=str,
 )
 def test_schema_refuses_what_the_service_refuses(
-    changes: dict[str, object], make_call: Callable[..., Call]
+    changes: dict[str, object], make_call: Callable[..., Request]
 ) -> None:
     """The schema refuses bodies that the service refuses, so that validating clients avoid a 422."""
     body = {"fromAccount": "user1", "toAccount": "user2", "amount": 1, "currency": "USD"} | changes

@@ -14,7 +14,7 @@ TRANSACTION = UUID("0199a0d4-7a00-8abc-8def-0123456789ab")
 @pytest.mark.parametrize("name", PROBLEM_TYPES)
 def test_every_type_makes_a_document(name: str) -> None:
     """Every type makes an RFC 9457 document: type, title, status, detail, instance; the status equals the answer's."""
-    answer = Problem(name, "What happened.").answer("/wallets/user1")
+    answer = Problem(name, "What happened.").response("/wallets/user1")
     document = json.loads(answer.body)
     assert document == {
         "type": f"/problems/{name}",
@@ -29,7 +29,7 @@ def test_every_type_makes_a_document(name: str) -> None:
 
 def test_problem_of_a_decided_transfer_names_it() -> None:
     """A refusal contains the transaction's id, so that clients can look it up."""
-    document = json.loads(refused(Refusal.INSUFFICIENT_FUNDS, "Too little.", TRANSACTION).answer("/").body)
+    document = json.loads(refused(Refusal.INSUFFICIENT_FUNDS, "Too little.", TRANSACTION).response("/").body)
     assert document["transactionId"] == str(TRANSACTION)
     assert document["type"] == problem_uri("insufficient-funds")
 
@@ -37,17 +37,17 @@ def test_problem_of_a_decided_transfer_names_it() -> None:
 @pytest.mark.parametrize("refusal", Refusal)
 def test_every_refusal_is_a_problem_of_the_clients(refusal: Refusal) -> None:
     """A refusal is a decision about the request (4xx), never a failure of the service (5xx)."""
-    assert 400 <= refused(refusal, "No.").answer("/").status < 500
+    assert 400 <= refused(refusal, "No.").response("/").status < 500
 
 
 def test_detail_and_instance_are_escaped() -> None:
     """Any characters in a request's path are escaped as JSON."""
-    document = json.loads(invalid_request('a "quoted"\nline').answer('/wallets/"\\é\u0000').body)
+    document = json.loads(invalid_request('a "quoted"\nline').response('/wallets/"\\é\u0000').body)
     assert document["detail"] == 'a "quoted"\nline'
     assert document["instance"] == '/wallets/"\\é\u0000'
 
 
 def test_headers_of_a_problem_are_kept() -> None:
     """A problem's own headers are sent together with Retry-After."""
-    answer = Problem("draining", "Going.", headers=((b"connection", b"close"),)).answer("/")
+    answer = Problem("draining", "Going.", headers=((b"connection", b"close"),)).response("/")
     assert dict(answer.headers) == {b"connection": b"close", b"retry-after": b"1"}

@@ -19,9 +19,9 @@ from wallet_kernel.contract.requests import (
     TransferRequest,
     WalletRequest,
 )
-from wallet_kernel.http import Call
+from wallet_kernel.http import Request
 
-MakeCall = Callable[..., Call]
+MakeCall = Callable[..., Request]
 
 REQUESTS = Requests(frozenset({"USD", "EUR"}))
 TRANSFER = {"fromAccount": "user1", "toAccount": "user2", "amount": 10.234, "currency": "USD"}
@@ -32,7 +32,7 @@ PARSERS = [(REQUESTS.transfer, TRANSFER), (REQUESTS.wallet, WALLET), (REQUESTS.c
 by_parser = pytest.mark.parametrize(("parse", "good"), PARSERS, ids=["transfer", "wallet", "cash"])
 
 
-def refusal(parse: Callable[[Call], object], call: Call) -> Problem:
+def refusal(parse: Callable[[Request], object], call: Request) -> Problem:
     """Returns the problem that a parser raises."""
     with pytest.raises(Problem) as raised:
         parse(call)
@@ -76,7 +76,11 @@ def test_cash(make_call: MakeCall) -> None:
 )
 @pytest.mark.parametrize("bad", [-1, "1.2345678", "1e400", True, [1], {"a": 1}, "", "ten", 10**13])
 def test_bad_money_is_invalid(
-    make_call: MakeCall, parse: Callable[[Call], object], good: Mapping[str, object], member: str, bad: object
+    make_call: MakeCall,
+    parse: Callable[[Request], object],
+    good: Mapping[str, object],
+    member: str,
+    bad: object,
 ) -> None:
     """An inexact or out-of-range amount is a 422 that names the member."""
     problem = refusal(parse, make_call(body(good, **{member: bad}), params={"accountId": "user1"}))
@@ -137,7 +141,7 @@ def test_transfer_to_oneself_is_invalid(make_call: MakeCall) -> None:
 @by_parser
 @pytest.mark.parametrize("currency", ["CHF", "usd", "", "USDX", "@external"])
 def test_unknown_currency_is_invalid(
-    make_call: MakeCall, parse: Callable[[Call], object], good: Mapping[str, object], currency: str
+    make_call: MakeCall, parse: Callable[[Request], object], good: Mapping[str, object], currency: str
 ) -> None:
     """Only this installation's currencies are accepted; the problem lists them."""
     call = make_call(body(good, currency=currency), params={"accountId": "user1"})
@@ -146,7 +150,7 @@ def test_unknown_currency_is_invalid(
 
 @by_parser
 def test_shape_is_checked(
-    make_call: MakeCall, parse: Callable[[Call], object], good: Mapping[str, object]
+    make_call: MakeCall, parse: Callable[[Request], object], good: Mapping[str, object]
 ) -> None:
     """Unknown members, missing members and wrong types are a 422 that names the member."""
     params = {"accountId": "user1"}
@@ -173,7 +177,7 @@ def test_shape_is_checked(
     ids=lambda raw: repr(raw[:12]),
 )
 def test_what_is_no_json_object_is_invalid(
-    make_call: MakeCall, parse: Callable[[Call], object], good: Mapping[str, object], raw: bytes
+    make_call: MakeCall, parse: Callable[[Request], object], good: Mapping[str, object], raw: bytes
 ) -> None:
     """A malformed body is a 422 and never another error."""
     assert refusal(parse, make_call(raw, params={"accountId": "user1"})).name == "invalid-request"
@@ -195,7 +199,10 @@ def test_deep_nesting_is_invalid(make_call: MakeCall, depth: int) -> None:
     "content_type", [None, "", "text/plain", "application/jsonl", "application/x-www-form-urlencoded"]
 )
 def test_another_content_type_is_unsupported(
-    make_call: MakeCall, parse: Callable[[Call], object], good: Mapping[str, object], content_type: str | None
+    make_call: MakeCall,
+    parse: Callable[[Request], object],
+    good: Mapping[str, object],
+    content_type: str | None,
 ) -> None:
     """A body without a JSON content type is a 415, whatever its content."""
     headers = {} if content_type is None else {"content-type": content_type}
@@ -308,7 +315,7 @@ def test_moment(make_call: MakeCall, at: str, moment: datetime) -> None:
 def test_moment_of_any_time_and_zone(wall: datetime, offset_minutes: int) -> None:
     """Any RFC 3339 time is parsed as the same moment."""
     moment = wall.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
-    call = Call({"query_string": f"at={quote(moment.isoformat())}".encode(), "headers": []})
+    call = Request({"query_string": f"at={quote(moment.isoformat())}".encode(), "headers": []})
     assert requests.moment(call) == moment
 
 
@@ -356,11 +363,11 @@ def test_idempotency_key(make_call: MakeCall) -> None:
 def test_a_position_is_a_whole_number(text: str) -> None:
     """A malformed position is a 422, not an endless wait."""
     with pytest.raises(Problem) as raised:
-        requests.min_position(Call({"query_string": urlencode({"min_position": text}).encode()}))
+        requests.min_position(Request({"query_string": urlencode({"min_position": text}).encode()}))
     assert raised.value.name == "invalid-request"
 
 
 def test_without_a_position_any_answer_will_do() -> None:
     """A read without a position does not wait."""
-    assert requests.min_position(Call({"query_string": b""})) == 0
-    assert requests.min_position(Call({"query_string": b"min_position=42"})) == 42
+    assert requests.min_position(Request({"query_string": b""})) == 0
+    assert requests.min_position(Request({"query_string": b"min_position=42"})) == 42

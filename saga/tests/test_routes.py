@@ -12,7 +12,7 @@ from saga_support.scene import ONE_SHARD
 from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import CashRequest, Requests
-from wallet_kernel.http import Call, Handler
+from wallet_kernel.http import Handler, Request
 from wallet_kernel.ids import new_transaction_id
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
@@ -49,10 +49,10 @@ def counted(outcome: str) -> float:
     return REGISTRY.get_sample_value("wallet_transfers_total", {"outcome": outcome}) or 0.0
 
 
-def transfer() -> Call:
+def transfer() -> Request:
     """Returns a request for a transfer."""
     headers = [(b"content-type", b"application/json")]
-    return Call({"path": "/wallets/balanceTransfer", "query_string": b"", "headers": headers}, TRANSFER)
+    return Request({"path": "/wallets/balanceTransfer", "query_string": b"", "headers": headers}, TRANSFER)
 
 
 @asynccontextmanager
@@ -120,7 +120,7 @@ async def test_transfer_is_answered_overloaded_at_once_when_the_queue_is_full(po
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-    answer = raised.value.answer("/")
+    answer = raised.value.response("/")
     assert (raised.value.name, answer.status) == ("overloaded", 503)
     assert b"retry-after" in dict(answer.headers)
 
@@ -129,7 +129,7 @@ async def test_an_overloaded_worker_is_not_taken_for_one_out_of_reach() -> None:
     """A worker's TurnedAway and its problem `overloaded` mean Overloaded; other 503s mean ShardUnavailable."""
     assert isinstance(_settled(TurnedAway()), Overloaded)
     for name, kind in (("overloaded", Overloaded), ("draining", ShardUnavailable)):
-        assert type(_unavailable(Problem(name, "").answer("/").body)) is kind
+        assert type(_unavailable(Problem(name, "").response("/").body)) is kind
 
 
 class Shard:

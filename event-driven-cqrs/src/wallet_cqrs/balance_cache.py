@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.read_model import Checkpoint, wallet_view
-from wallet_kernel.contract.answers import wallet_body
+from wallet_kernel.contract.responses import wallet_body
 
 _log = logging.getLogger(__name__)
 

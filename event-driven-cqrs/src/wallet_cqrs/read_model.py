@@ -14,7 +14,7 @@ from msgspec import Struct
 from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet, evolve, initial_state
 from wallet_cqrs.events import EXTERNAL, BalanceCredited, BalanceDebited, Event, WalletOpened, decode
 from wallet_cqrs.messages import EventMessage
-from wallet_kernel.contract.answers import WalletView
+from wallet_kernel.contract.responses import WalletView
 
 LIVE_SCHEMA = "read_model"
 

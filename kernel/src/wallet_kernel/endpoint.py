@@ -1,4 +1,4 @@
-"""An ASGI endpoint around a handler: reads a bounded body, sends the answer, and maps errors to problems."""
+"""An ASGI endpoint around a handler: reads a bounded body, sends the response, and maps errors to problems."""
 
 import asyncio
 import logging
@@ -9,15 +9,15 @@ from time import perf_counter
 from prometheus_client import Counter, Histogram
 
 from wallet_kernel.contract.problems import Problem
-from wallet_kernel.http import Answer, Call, Handler, Receive, Scope, Send, send_answer
+from wallet_kernel.http import Handler, Receive, Request, Response, Scope, Send, send_response
 from wallet_kernel.runtime.logs import request_id
 
 BODY_BYTES_MAX = 64 * 1024
 
 _DISCARDED_BYTES_MAX = 16 * 1024 * 1024
 """The endpoint reads and drops a body that is too large, up to this size. A client that is still sending does not read
-the answer, and closing a connection with unread data resets it. A client that sent `Expect: 100-continue` sends no body
-before the answer."""
+the response, and closing a connection with unread data resets it. A client that sent `Expect: 100-continue` sends no
+body before the response."""
 
 BODY_TIMEOUT_S = 10.0
 """Time limit for a client to send its body. An incomplete request counts as a request in flight."""
@@ -49,13 +49,13 @@ REQUEST_SECONDS = Histogram(
     ["operation"],
     buckets=LATENCY_BUCKETS_S,
 )
-REQUESTS = Counter("wallet_requests", "Requests by their answer's status.", ["operation", "status"])
+REQUESTS = Counter("wallet_requests", "Requests by their response's status.", ["operation", "status"])
 
 _log = logging.getLogger(__name__)
 
 
 class ClientGone(Exception):
-    """The client closed the connection before its request was complete, so the endpoint sends no answer."""
+    """The client closed the connection before its request was complete, so the endpoint sends no response."""
 
 
 class Endpoint:
@@ -74,32 +74,32 @@ class Endpoint:
         """Serves one request (ASGI)."""
         begin = perf_counter()
         try:
-            answer = await self._answer(scope, receive)
+            response = await self._answer(scope, receive)
         except ClientGone:
             return
-        await send_answer(answer, send)
+        await send_response(response, send)
         self._seconds.observe(perf_counter() - begin)
-        self._count(answer.status).inc()
+        self._count(response.status).inc()
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        call = Call(scope)
-        given = call.header(b"x-request-id")
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        request = Request(scope)
+        given = request.header(b"x-request-id")
         request_id.set(given.decode("latin-1")[:64] if given else None)
         try:
             if self._takes_body:
-                call.body = await _read_body(call, receive, self._body_bytes_max)
-            return await self._handler(call)
+                request.body = await _read_body(request, receive, self._body_bytes_max)
+            return await self._handler(request)
         except Problem as problem:
-            return problem.answer(call.path)
+            return problem.response(request.path)
         except (ClientGone, CancelledError):
             raise
         except Exception:  # noqa: BLE001 - clients must get a problem document even after a bug
-            _log.exception("request failed", extra={"path": call.path})
-            return Problem("internal-error", "The service failed; its log says why.").answer(call.path)
+            _log.exception("request failed", extra={"path": request.path})
+            return Problem("internal-error", "The service failed; its log says why.").response(request.path)
 
 
-async def _read_body(call: Call, receive: Receive, bytes_max: int) -> bytes:
-    if _refused_unread(call, bytes_max):
+async def _read_body(request: Request, receive: Receive, bytes_max: int) -> bytes:
+    if _refused_unread(request, bytes_max):
         raise _too_large(bytes_max)
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -125,9 +125,9 @@ async def _received(receive: Receive, bytes_max: int) -> bytes:
     return body
 
 
-def _refused_unread(call: Call, bytes_max: int) -> bool:
-    length = int(call.header(b"content-length") or 0)
-    return length > bytes_max and (length > _DISCARDED_BYTES_MAX or call.header(b"expect") is not None)
+def _refused_unread(request: Request, bytes_max: int) -> bool:
+    length = int(request.header(b"content-length") or 0)
+    return length > bytes_max and (length > _DISCARDED_BYTES_MAX or request.header(b"expect") is not None)
 
 
 def _too_large(bytes_max: int) -> Problem:

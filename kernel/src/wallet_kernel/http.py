@@ -1,4 +1,4 @@
-"""The adapter between ASGI and handlers: a handler takes a Call and returns an Answer.
+"""The adapter between ASGI and handlers: a handler takes a Request and returns a Response.
 
 Handlers are plain coroutines, so the same handler runs behind FastAPI's router or directly behind the server.
 """
@@ -18,7 +18,7 @@ JSON = b"application/json"
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """An HTTP response: status, body, content type, and any further headers. The length is added on sending."""
 
     status: int
@@ -28,7 +28,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Call:
+class Request:
     """An HTTP request. If the route takes a body, it has been read."""
 
     scope: Scope
@@ -66,15 +66,15 @@ class Call:
         return None if value is None else value.strip(b" \t")
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-async def send_answer(answer: Answer, send: Send) -> None:
-    """Sends an answer to an ASGI server."""
+async def send_response(response: Response, send: Send) -> None:
+    """Sends a response to an ASGI server."""
     headers = [
-        (b"content-type", answer.content_type),
-        (b"content-length", b"%d" % len(answer.body)),
-        *answer.headers,
+        (b"content-type", response.content_type),
+        (b"content-length", b"%d" % len(response.body)),
+        *response.headers,
     ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

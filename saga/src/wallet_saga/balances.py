@@ -1,6 +1,6 @@
 """The formats of a balance that both services share: the document for clients, and the entry in Redis."""
 
-from wallet_kernel.contract.answers import WalletView
+from wallet_kernel.contract.responses import WalletView
 from wallet_saga.protocol import WalletState
 
 PROBE_KEY = "probe:worker"

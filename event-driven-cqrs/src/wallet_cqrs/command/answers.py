@@ -6,26 +6,26 @@ from wallet_cqrs.command.payments import NoOutcome
 from wallet_cqrs.command.submissions import Decided, KeyReused, Standing
 from wallet_cqrs.domain.decisions import Refused
 from wallet_cqrs.read_model import wallet_view
-from wallet_kernel.contract.answers import (
+from wallet_kernel.contract.problems import Problem, refused
+from wallet_kernel.contract.responses import (
     REPLAYED,
     WalletView,
     at_position,
     transfer_succeeded,
-    wallet_answer,
     wallet_opened,
+    wallet_response,
 )
-from wallet_kernel.contract.problems import Problem, refused
-from wallet_kernel.http import Answer
+from wallet_kernel.http import Response
 from wallet_kernel.refusals import Refusal
 
 
-def money_answer(owner: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Answer:
+def money_answer(owner: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Response:
     """Returns the response to a transfer, deposit or withdrawal. Raises Problem if it was refused."""
     decided, replayed = _decided(owner, transaction_id, outcome)
     return at_position(transfer_succeeded(decided.transaction_id, replayed=replayed), decided.last_position)
 
 
-def opened_answer(account_id: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Answer:
+def opened_answer(account_id: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Response:
     """Returns the response to an opening. A replay shows the wallet as it was when it was opened."""
     decided, replayed = _decided(account_id, transaction_id, outcome)
     wallet = WalletView(account_id, decided.currency, decided.amount_micros, 1, "active", decided.at)
@@ -34,11 +34,11 @@ def opened_answer(account_id: str, transaction_id: UUID, outcome: Decided | KeyR
     )
 
 
-def status_answer(outcome: Standing | Refused) -> Answer:
+def status_answer(outcome: Standing | Refused) -> Response:
     """Returns the wallet after a change of its status. Raises Problem if the change was refused."""
     if isinstance(outcome, Refused):
         raise refused(outcome.reason, outcome.account_id)
-    return at_position(wallet_answer(wallet_view(outcome.wallet)), outcome.position)
+    return at_position(wallet_response(wallet_view(outcome.wallet)), outcome.position)
 
 
 def no_outcome(error: NoOutcome) -> Problem:

@@ -7,7 +7,7 @@ from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.http import Answer, Call, Handler
+from wallet_kernel.http import Handler, Request, Response
 from wallet_kernel.runtime.metrics import count_transfers
 
 
@@ -29,43 +29,43 @@ class PublicRoutes:
             "closeWallet": _map_errors(self.close_wallet),
         }
 
-    async def transfer(self, call: Call) -> Answer:
+    async def transfer(self, request: Request) -> Response:
         """POST /wallets/balanceTransfer."""
-        request, key = self._requests.transfer(call), requests.idempotency_key(call)
-        return money_answer(request.from_account, *await self._payments.transfer(request, key))
+        transfer, key = self._requests.transfer(request), requests.idempotency_key(request)
+        return money_answer(transfer.from_account, *await self._payments.transfer(transfer, key))
 
-    async def open_wallet(self, call: Call) -> Answer:
+    async def open_wallet(self, request: Request) -> Response:
         """POST /wallets."""
-        request, key = self._requests.wallet(call), requests.idempotency_key(call)
-        return opened_answer(request.account_id, *await self._payments.open_wallet(request, key))
+        opening, key = self._requests.wallet(request), requests.idempotency_key(request)
+        return opened_answer(opening.account_id, *await self._payments.open_wallet(opening, key))
 
-    async def deposit(self, call: Call) -> Answer:
+    async def deposit(self, request: Request) -> Response:
         """POST /wallets/{accountId}/deposits."""
-        request, key = self._requests.cash(call), requests.idempotency_key(call)
-        return money_answer(request.account_id, *await self._payments.deposit(request, key))
+        deposit, key = self._requests.cash(request), requests.idempotency_key(request)
+        return money_answer(deposit.account_id, *await self._payments.deposit(deposit, key))
 
-    async def withdraw(self, call: Call) -> Answer:
+    async def withdraw(self, request: Request) -> Response:
         """POST /wallets/{accountId}/withdrawals."""
-        request, key = self._requests.cash(call), requests.idempotency_key(call)
-        return money_answer(request.account_id, *await self._payments.withdraw(request, key))
+        withdrawal, key = self._requests.cash(request), requests.idempotency_key(request)
+        return money_answer(withdrawal.account_id, *await self._payments.withdraw(withdrawal, key))
 
-    async def change_status(self, call: Call) -> Answer:
+    async def change_status(self, request: Request) -> Response:
         """PUT /wallets/{accountId}."""
-        account_id, freeze = requests.path_account(call), requests.frozen(call)
+        account_id, freeze = requests.path_account(request), requests.frozen(request)
         command = FreezeWallet(account_id) if freeze else UnfreezeWallet(account_id)
         return status_answer(await self._payments.change_status(command))
 
-    async def close_wallet(self, call: Call) -> Answer:
+    async def close_wallet(self, request: Request) -> Response:
         """DELETE /wallets/{accountId}."""
-        return status_answer(await self._payments.change_status(CloseWallet(requests.path_account(call))))
+        return status_answer(await self._payments.change_status(CloseWallet(requests.path_account(request))))
 
 
 def _map_errors(handler: Handler) -> Handler:
     """Wraps a handler: maps NoOutcome and QueueFull to problems."""
 
-    async def mapped(call: Call) -> Answer:
+    async def mapped(request: Request) -> Response:
         try:
-            return await handler(call)
+            return await handler(request)
         except NoOutcome as error:
             raise no_outcome(error) from error
         except QueueFull as full:

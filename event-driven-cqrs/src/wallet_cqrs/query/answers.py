@@ -2,14 +2,14 @@
 
 from wallet_cqrs.query.history import Transfer
 from wallet_cqrs.read_model import Posting
-from wallet_kernel.contract.answers import (
+from wallet_kernel.contract.problems import problem_uri
+from wallet_kernel.contract.responses import (
     StatementItem,
     TimelineEntry,
     TransferView,
     money,
     timestamp,
 )
-from wallet_kernel.contract.problems import problem_uri
 
 
 def transfer_view(transfer: Transfer) -> TransferView:

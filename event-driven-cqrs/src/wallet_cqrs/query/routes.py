@@ -11,16 +11,16 @@ from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.bulkhead import BulkheadFull
 from wallet_kernel.contract import requests
-from wallet_kernel.contract.answers import (
+from wallet_kernel.contract.problems import Problem, invalid_request, refused
+from wallet_kernel.contract.requests import Requests
+from wallet_kernel.contract.responses import (
     at_position,
     statement_page,
     transfer_document,
-    wallet_answer,
+    wallet_response,
 )
-from wallet_kernel.contract.problems import Problem, invalid_request, refused
-from wallet_kernel.contract.requests import Requests
 from wallet_kernel.database import DATABASE_ERRORS
-from wallet_kernel.http import Answer, Call, Handler
+from wallet_kernel.http import Handler, Request, Response
 from wallet_kernel.refusals import Refusal
 
 
@@ -47,22 +47,22 @@ class PublicRoutes:
             "lookUpTransfer": map_errors(self.look_up_transfer),
         }
 
-    async def balance(self, call: Call) -> Answer:
+    async def balance(self, request: Request) -> Response:
         """GET /wallets/{accountId}/balance."""
-        account_id, currency = requests.path_account(call), self._requests.query_currency(call)
-        min_position = requests.min_position(call)
-        if at := requests.moment(call):
+        account_id, currency = requests.path_account(request), self._requests.query_currency(request)
+        min_position = requests.min_position(request)
+        if at := requests.moment(request):
             return await self._balance_at(account_id, currency, at, min_position)
         entry = await self._balances.balance(account_id, min_position)
         if entry is None:
             raise refused(Refusal.WALLET_NOT_FOUND, account_id)
         if currency is not None and f'"currency":"{currency}"'.encode() not in entry.body:
             raise refused(Refusal.CURRENCY_MISMATCH, account_id)
-        return Answer(200, entry.body)
+        return Response(200, entry.body)
 
-    async def statement(self, call: Call) -> Answer:
+    async def statement(self, request: Request) -> Response:
         """GET /wallets/{accountId}/transactions."""
-        page, min_position = requests.statement(call), requests.min_position(call)
+        page, min_position = requests.statement(request), requests.min_position(request)
         shard = self._shards[partition_of(page.account_id, len(self._shards))]
         # Reads the wallet first, so that the page is at least as new as the returned position.
         wallet, (position, _) = await shard.balance(page.account_id, min_position)
@@ -72,9 +72,9 @@ class PublicRoutes:
         items = [statement_item(posting) for posting in postings[: page.limit]]
         return at_position(statement_page(items, more=len(postings) > page.limit), position)
 
-    async def look_up_transfer(self, call: Call) -> Answer:
+    async def look_up_transfer(self, request: Request) -> Response:
         """GET /transfers/{transactionId}: returns the decision and its events, which never change."""
-        transaction_id, min_position = requests.transaction_id(call), requests.min_position(call)
+        transaction_id, min_position = requests.transaction_id(request), requests.min_position(request)
         transfer = await self._history.transfer(transaction_id, min_position)
         if transfer is None:
             raise Problem("transfer-not-found", "No transfer has this id.")
@@ -82,7 +82,7 @@ class PublicRoutes:
 
     async def _balance_at(
         self, account_id: str, currency: str | None, at: datetime, min_position: int
-    ) -> Answer:
+    ) -> Response:
         try:
             wallet, position = await self._history.wallet_at(account_id, at, min_position)
         except FutureMoment as error:
@@ -91,15 +91,15 @@ class PublicRoutes:
             raise refused(Refusal.WALLET_NOT_FOUND, account_id)
         if currency not in (None, wallet.currency):
             raise refused(Refusal.CURRENCY_MISMATCH, account_id)
-        return at_position(wallet_answer(wallet_view(wallet)), position)
+        return at_position(wallet_response(wallet_view(wallet)), position)
 
 
 def map_errors(handler: Handler) -> Handler:
     """Wraps a handler: maps full queues and database errors to problems."""
 
-    async def mapped(call: Call) -> Answer:
+    async def mapped(request: Request) -> Response:
         try:
-            return await handler(call)
+            return await handler(request)
         except (QueueFull, BulkheadFull) as full:
             raise Problem("overloaded", "Too many reads are waiting; send the request again later.") from full
         except DATABASE_ERRORS as error:

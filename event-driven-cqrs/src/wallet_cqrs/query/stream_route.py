@@ -20,7 +20,7 @@ from wallet_kernel.contract import requests
 from wallet_kernel.contract.openapi import problems
 from wallet_kernel.contract.problems import Problem, refused
 from wallet_kernel.database import DATABASE_ERRORS
-from wallet_kernel.http import Answer, Call, Receive, Scope, Send, send_answer
+from wallet_kernel.http import Receive, Request, Response, Scope, Send, send_response
 from wallet_kernel.refusals import Refusal
 
 PATH = "/wallets/{accountId}/balance/stream"
@@ -92,15 +92,15 @@ class BalanceStreams:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one stream (ASGI). Streams that still wait for their first balance count towards the maximum too."""
-        call = Call(scope)
+        request = Request(scope)
         if self._open >= self._streams_max:
-            await send_answer(_TOO_MANY.answer(call.path), send)
+            await send_response(_TOO_MANY.response(request.path), send)
         elif scope["method"] == "HEAD":
-            await self._serve(call, receive, send)
+            await self._serve(request, receive, send)
         else:
             self._count(+1)
             try:
-                await self._serve(call, receive, send)
+                await self._serve(request, receive, send)
             finally:
                 self._count(-1)
 
@@ -108,32 +108,32 @@ class BalanceStreams:
         self._open += change
         STREAMS.set(self._open)
 
-    async def _serve(self, call: Call, receive: Receive, send: Send) -> None:
+    async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         try:
-            account_id, first = await self._begin(call)
+            account_id, first = await self._begin(request)
         except Problem as problem:
-            await send_answer(problem.answer(call.path), send)
+            await send_response(problem.response(request.path), send)
             return
         # A response to HEAD has no body, because a stream would block the connection's next request.
         events = StreamingResponse(
-            self._events(account_id, first) if call.scope["method"] == "GET" else _no_events(),
+            self._events(account_id, first) if request.scope["method"] == "GET" else _no_events(),
             media_type="text/event-stream",
             headers={"cache-control": "no-store"},
         )
-        await events(call.scope, receive, send)
+        await events(request.scope, receive, send)
 
-    async def _begin(self, call: Call) -> tuple[str, Entry]:
-        account_id, min_position = requests.path_account(call), requests.min_position(call)
+    async def _begin(self, request: Request) -> tuple[str, Entry]:
+        account_id, min_position = requests.path_account(request), requests.min_position(request)
         found: list[Entry] = []
 
-        async def find(_: Call) -> Answer:
+        async def find(_: Request) -> Response:
             entry = await self._balances.balance(account_id, min_position)
             if entry is None:
                 raise refused(Refusal.WALLET_NOT_FOUND, account_id)
             found.append(entry)
-            return Answer(200, b"")
+            return Response(200, b"")
 
-        await map_errors(find)(call)
+        await map_errors(find)(request)
         return account_id, found[0]
 
     async def _events(self, account_id: str, first: Entry) -> AsyncIterator[bytes]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.json import encode
 
-from wallet_kernel.http import Answer, Headers
+from wallet_kernel.http import Headers, Response
 from wallet_kernel.refusals import Refusal
 
 PROBLEM_JSON = b"application/problem+json"
@@ -82,8 +82,8 @@ class Problem(Exception):
         self.position = position
         self.headers = headers
 
-    def answer(self, instance: str) -> Answer:
-        """Returns the problem as an HTTP answer. `instance` is the path of the request."""
+    def response(self, instance: str) -> Response:
+        """Returns the problem as an HTTP response. `instance` is the path of the request."""
         kind = PROBLEM_TYPES[self.name]
         document = _Document(
             type=problem_uri(self.name),
@@ -94,7 +94,7 @@ class Problem(Exception):
             transactionId=self.transaction_id or UNSET,
             position=UNSET if self.position is None else self.position,
         )
-        return Answer(kind.status, encode(document), (*self.headers, *_retry_after(kind)), PROBLEM_JSON)
+        return Response(kind.status, encode(document), (*self.headers, *_retry_after(kind)), PROBLEM_JSON)
 
 
 def problem_uri(name: str) -> str:

@@ -11,7 +11,7 @@ from msgspec import DecodeError, Raw, Struct, ValidationError
 from msgspec.json import Decoder
 
 from wallet_kernel.contract.problems import Problem, invalid_request
-from wallet_kernel.http import Call
+from wallet_kernel.http import Request
 from wallet_kernel.idempotency import InvalidKey, parse_key
 from wallet_kernel.money import InvalidAmount, parse_amount, parse_balance
 
@@ -102,27 +102,27 @@ class Requests:
     def __init__(self, currencies: frozenset[str]) -> None:
         self._currencies = currencies
 
-    def transfer(self, call: Call) -> TransferRequest:
+    def transfer(self, request: Request) -> TransferRequest:
         """Parses POST /wallets/balanceTransfer."""
-        body = _json(call, _TRANSFER)
+        body = _json(request, _TRANSFER)
         payer, payee = account_id(body.fromAccount, "fromAccount"), account_id(body.toAccount, "toAccount")
         if payer == payee:
             raise invalid_request("fromAccount and toAccount are the same wallet.")
         return TransferRequest(payer, payee, _money(parse_amount, body.amount), self.currency(body.currency))
 
-    def wallet(self, call: Call) -> WalletRequest:
+    def wallet(self, request: Request) -> WalletRequest:
         """Parses POST /wallets."""
-        body = _json(call, _WALLET)
+        body = _json(request, _WALLET)
         name = account_id(body.accountId, "accountId")
         return WalletRequest(
             name, self.currency(body.currency), _money(parse_balance, body.balance, "balance")
         )
 
-    def cash(self, call: Call) -> CashRequest:
+    def cash(self, request: Request) -> CashRequest:
         """Parses POST /wallets/{accountId}/deposits and /withdrawals."""
-        body = _json(call, _CASH)
+        body = _json(request, _CASH)
         return CashRequest(
-            path_account(call), _money(parse_amount, body.amount), self.currency(body.currency)
+            path_account(request), _money(parse_amount, body.amount), self.currency(body.currency)
         )
 
     def currency(self, code: str) -> str:
@@ -131,23 +131,23 @@ class Requests:
             raise invalid_request(f"currency must be one of {', '.join(sorted(self._currencies))}.")
         return code
 
-    def query_currency(self, call: Call) -> str | None:
+    def query_currency(self, request: Request) -> str | None:
         """Returns `?currency=`, or None."""
-        code = call.query.get("currency")
+        code = request.query.get("currency")
         return None if code is None else self.currency(code)
 
 
-def frozen(call: Call) -> bool:
+def frozen(request: Request) -> bool:
     """Parses PUT /wallets/{accountId}. Returns True for frozen, False for active."""
-    status = _json(call, _STATUS).status
+    status = _json(request, _STATUS).status
     if status not in ("active", "frozen"):
         raise invalid_request('status must be "active" or "frozen".')
     return status == "frozen"
 
 
-def path_account(call: Call) -> str:
+def path_account(request: Request) -> str:
     """Returns the accountId of the path."""
-    return account_id(call.params["accountId"], "accountId")
+    return account_id(request.params["accountId"], "accountId")
 
 
 def account_id(text: str, member: str) -> str:
@@ -161,28 +161,28 @@ def account_id(text: str, member: str) -> str:
     return text
 
 
-def transaction_id(call: Call) -> UUID:
+def transaction_id(request: Request) -> UUID:
     """Returns the transactionId of the path. Raises a 404 problem unless it is spelled exactly as in our answers."""
-    text = call.params["transactionId"]
+    text = request.params["transactionId"]
     if _TRANSACTION_ID.fullmatch(text) is None:
         raise Problem("transfer-not-found", "No transfer has this id. Ids are UUIDs in lower case.")
     return UUID(text)
 
 
-def statement(call: Call) -> StatementRequest:
+def statement(request: Request) -> StatementRequest:
     """Parses GET /wallets/{accountId}/transactions?limit&cursor."""
-    limit = call.query.get("limit", str(STATEMENT_LIMIT_DEFAULT))
+    limit = request.query.get("limit", str(STATEMENT_LIMIT_DEFAULT))
     if not _DIGITS.fullmatch(limit) or not 1 <= int(limit) <= STATEMENT_LIMIT_MAX:
         raise invalid_request(f"limit must be a whole number from 1 to {STATEMENT_LIMIT_MAX}.")
-    cursor = call.query.get("cursor")
+    cursor = request.query.get("cursor")
     if cursor is not None and not _CURSOR.fullmatch(cursor):
         raise invalid_request("cursor must be the nextCursor of an earlier page.")
-    return StatementRequest(path_account(call), int(limit), int(cursor[1:]) if cursor else None)
+    return StatementRequest(path_account(request), int(limit), int(cursor[1:]) if cursor else None)
 
 
-def moment(call: Call) -> datetime | None:
+def moment(request: Request) -> datetime | None:
     """Returns `?at=` in UTC, cut to microseconds, or None."""
-    text = call.query.get("at")
+    text = request.query.get("at")
     if text is None:
         return None
     # The "+" of a zone arrives as a space if the client did not percent-encode it.
@@ -197,9 +197,9 @@ def moment(call: Call) -> datetime | None:
         raise invalid_request(f"at is not a time: {error}.") from error
 
 
-def min_position(call: Call) -> int:
+def min_position(request: Request) -> int:
     """Returns `?min_position=` (cqrs), the log position that the answer must reflect. The default, 0, always holds."""
-    text = call.query.get("min_position")
+    text = request.query.get("min_position")
     if text is None:
         return 0
     if not _POSITION.fullmatch(text):
@@ -207,21 +207,21 @@ def min_position(call: Call) -> int:
     return int(text)
 
 
-def idempotency_key(call: Call) -> str | None:
+def idempotency_key(request: Request) -> str | None:
     """Returns the Idempotency-Key, or None."""
     try:
-        return parse_key(call.header(b"idempotency-key"))
+        return parse_key(request.header(b"idempotency-key"))
     except InvalidKey as error:
         raise invalid_request(f"Idempotency-Key: {error}") from error
 
 
-def _json(call: Call, decoder: Decoder[Body]) -> Body:
-    content_type = call.header(b"content-type") or b""
+def _json(request: Request, decoder: Decoder[Body]) -> Body:
+    content_type = request.header(b"content-type") or b""
     if content_type.partition(b";")[0].strip().lower() != b"application/json":
         raise Problem("unsupported-media-type", "Send the body as Content-Type: application/json.")
     try:
-        body = decoder.decode(call.body)
-        _STRICT.decode(call.body.decode())
+        body = decoder.decode(request.body)
+        _STRICT.decode(request.body.decode())
         return body
     except (ValidationError, DecodeError, UnicodeDecodeError) as error:
         raise invalid_request(f"The body does not fit: {error}.") from error

@@ -1,4 +1,4 @@
-"""The FastAPI apps of a service: public (the contract) and internal (health, metrics, internal routes)."""
+"""The fastapi.FastAPI apps of a service: public (the contract) and internal (health, metrics, internal routes)."""
 
 import hmac
 import platform
@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+import fastapi
 from prometheus_client import CONTENT_TYPE_LATEST, Info, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
 from wallet_kernel.contract.operations import CONTRACT, hot_lane
 from wallet_kernel.contract.problems import Problem
-from wallet_kernel.http import Answer, App, Call, Receive, Scope, Send, send_answer
+from wallet_kernel.http import App, Receive, Request, Response, Scope, Send, send_response
 from wallet_kernel.runtime.docs_page import DOCS_PATHS, docs_routes
 from wallet_kernel.runtime.health import Health, health, health_lane
 from wallet_kernel.runtime.lifecycle import OPEN_PATHS, Lifecycle
@@ -58,11 +58,13 @@ def _app(
     routes: Sequence[BaseRoute],
     answers: Health,
     openapi_url: str | None,
-) -> FastAPI:
-    app = FastAPI(title=title, docs_url=None, openapi_url=openapi_url, redoc_url=None, redirect_slashes=False)
+) -> fastapi.FastAPI:
+    app = fastapi.FastAPI(
+        title=title, docs_url=None, openapi_url=openapi_url, redoc_url=None, redirect_slashes=False
+    )
     app.router.routes[:0] = routes
 
-    async def no_route(request: Request, _: Exception) -> Response:
+    async def no_route(request: fastapi.Request, _: Exception) -> fastapi.Response:
         return _no_route(app, request)
 
     for path, answer in answers.items():
@@ -82,40 +84,40 @@ def _direct(app: App, routes: Sequence[Route]) -> App:
     return direct
 
 
-def _metrics(lifecycle: Lifecycle) -> Callable[[], Awaitable[Response]]:
-    async def metrics() -> Response:
+def _metrics(lifecycle: Lifecycle) -> Callable[[], Awaitable[fastapi.Response]]:
+    async def metrics() -> fastapi.Response:
         lifecycle.refresh()  # the result appears in the next scrape
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return fastapi.Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return metrics
 
 
-def _framed(answer: Callable[[], Awaitable[Answer]]) -> Callable[[], Awaitable[Response]]:
+def _framed(answer: Callable[[], Awaitable[Response]]) -> Callable[[], Awaitable[fastapi.Response]]:
     """Wraps a health answer into a response of the framework."""
 
-    async def framed() -> Response:
+    async def framed() -> fastapi.Response:
         return _response(await answer())
 
     return framed
 
 
-def _no_route(app: FastAPI, request: Request) -> Response:
+def _no_route(app: fastapi.FastAPI, request: fastapi.Request) -> fastapi.Response:
     allow = ", ".join(_methods(app, request))
     if allow and request.method == "OPTIONS":
-        return Response(status_code=204, headers={"allow": allow})
+        return fastapi.Response(status_code=204, headers={"allow": allow})
     if allow:
         problem = Problem("method-not-allowed", f"It takes {allow}.", headers=((b"allow", allow.encode()),))
     else:
         problem = Problem("not-found", "The public routes are listed in /openapi.json.")
-    return _response(problem.answer(request.scope["path"]))
+    return _response(problem.response(request.scope["path"]))
 
 
-def _response(answer: Answer) -> Response:
-    headers = {name.decode(): value.decode() for name, value in answer.headers}
-    return Response(answer.body, answer.status, headers, answer.content_type.decode())
+def _response(response: Response) -> fastapi.Response:
+    headers = {name.decode(): value.decode() for name, value in response.headers}
+    return fastapi.Response(response.body, response.status, headers, response.content_type.decode())
 
 
-def _methods(app: FastAPI, request: Request) -> list[str]:
+def _methods(app: fastapi.FastAPI, request: fastapi.Request) -> list[str]:
     """Returns the methods of the request's path, or an empty list if there is no such route."""
     # A service may serve only a part of the contract, but every service lists all of a path's methods.
     contract = CONTRACT if app.openapi_url else []
@@ -136,7 +138,7 @@ def _cut_off_with_a_problem(app: App) -> App:
             await app(scope, receive, send)
         except CancelledError:
             problem = _NOT_READ if scope["method"] in ("GET", "HEAD") else _NOT_KNOWN
-            await send_answer(problem.answer(scope["path"]), send)
+            await send_response(problem.response(scope["path"]), send)
 
     return answering
 
@@ -148,18 +150,18 @@ _NOT_KNOWN = Problem(
 )
 
 
-def _bearer_token(call: Call) -> bytes:
+def _bearer_token(request: Request) -> bytes:
     """Returns the token of an Authorization header. The case of the scheme does not matter (RFC 9110 §11.1)."""
-    scheme, _, token = (call.header(b"authorization") or b"").partition(b" ")
+    scheme, _, token = (request.header(b"authorization") or b"").partition(b" ")
     return token.strip(b" ") if scheme.lower() == b"bearer" else b""
 
 
-def _service_secret(call: Call) -> bytes:
-    return call.header(SECRET_HEADER.encode()) or b""
+def _service_secret(request: Request) -> bytes:
+    return request.header(SECRET_HEADER.encode()) or b""
 
 
 def _authorised(
-    app: App, shown: Callable[[Call], bytes], accepted: Sequence[bytes], open_paths: Iterable[str]
+    app: App, shown: Callable[[Request], bytes], accepted: Sequence[bytes], open_paths: Iterable[str]
 ) -> App:
     """Lets a request pass if it carries one of the accepted values. Compares them in constant time."""
     open_to_all = frozenset(open_paths)
@@ -169,10 +171,10 @@ def _authorised(
     )
 
     async def authorised(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in open_to_all or _any_equal(shown(Call(scope)), accepted):
+        if scope["path"] in open_to_all or _any_equal(shown(Request(scope)), accepted):
             await app(scope, receive, send)
         else:
-            await send_answer(problem.answer(scope["path"]), send)
+            await send_response(problem.response(scope["path"]), send)
 
     return authorised
 

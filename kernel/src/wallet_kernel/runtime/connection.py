@@ -7,7 +7,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from wallet_kernel.contract.problems import Problem
-from wallet_kernel.http import Answer
+from wallet_kernel.http import Response
 from wallet_kernel.runtime.transport import JoinedWrites
 
 HEAD_BYTES_MAX = 64 * 1024
@@ -21,10 +21,10 @@ starts with its first byte."""
 PIPELINED_MAX = 16
 """The number of requests that may wait on one connection for earlier responses."""
 
-_NO_HTTP = Answer(400, b"Invalid HTTP request received.", content_type=b"text/plain; charset=utf-8")
+_NO_HTTP = Response(400, b"Invalid HTTP request received.", content_type=b"text/plain; charset=utf-8")
 _UNKNOWN_METHOD = Problem("method-not-implemented", "The methods of a route are listed in /openapi.json.")
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ ([^ ?\r\n]+)[^ \r\n]* HTTP/1\.[01]\r?\n")
-_TOO_LARGE = Answer(400, b"The request's head is too large.", content_type=b"text/plain; charset=utf-8")
+_TOO_LARGE = Response(400, b"The request's head is too large.", content_type=b"text/plain; charset=utf-8")
 _TOO_MANY = Problem("overloaded", "Too many requests wait on this connection for their answers.")
 _TOO_SLOW = Problem("request-timeout", f"The head did not arrive within {HEAD_TIMEOUT_S:g} s.")
 
@@ -46,7 +46,7 @@ class Connection(HttpToolsProtocol):
     _framing_bytes = 0
     _reusable = False
     _finishing = False
-    _refusal: Answer | None = None
+    _refusal: Response | None = None
     _head_timer: asyncio.TimerHandle | None = None
 
     def finish(self) -> None:
@@ -96,7 +96,7 @@ class Connection(HttpToolsProtocol):
 
     def _parse_again_without_the_offer(self) -> None:
         if self.parser.get_method() == b"CONNECT":
-            self._refuse(_UNKNOWN_METHOD.answer(self.url.decode("latin-1")))
+            self._refuse(_UNKNOWN_METHOD.response(self.url.decode("latin-1")))
             raise httptools.HttpParserError("the bytes after CONNECT belong to a tunnel")
         version = self.parser.get_http_version().encode()
         head = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
@@ -129,7 +129,7 @@ class Connection(HttpToolsProtocol):
         if self.parser.get_http_version() not in ("1.0", "1.1"):
             raise httptools.HttpParserError("the HTTP version is not supported")
         if len(self.pipeline) == PIPELINED_MAX:
-            self._refuse(_TOO_MANY.answer("/"))
+            self._refuse(_TOO_MANY.response("/"))
             raise httptools.HttpParserError("too many requests are pipelined; the later ones are not parsed")
         super().on_headers_complete()
         self.flow.resume_reading()  # uvicorn would not notice that the client left while a request waits
@@ -164,13 +164,13 @@ class Connection(HttpToolsProtocol):
         self._finishing = True
         super().shutdown()
 
-    def _refuse(self, answer: Answer) -> None:
-        """Makes `answer` the connection's last response, after the responses to all complete requests."""
-        self._refusal = answer
+    def _refuse(self, response: Response) -> None:
+        """Makes `response` the connection's last response, after the responses to all complete requests."""
+        self._refusal = response
         if self._unanswered and not self._in_head and self.cycle.more_body:
             self._drop_incomplete()
         if not self._unanswered:
-            self._send_last(answer)
+            self._send_last(response)
 
     def _drop_incomplete(self) -> None:
         if self.cycle.response_started:
@@ -181,10 +181,10 @@ class Connection(HttpToolsProtocol):
         self.cycle.disconnected = True
         self.cycle.message_event.set()
 
-    def _send_last(self, answer: Answer) -> None:
+    def _send_last(self, response: Response) -> None:
         self.transport.lingers = True
         if not self.transport.is_closing():
-            self.transport.write(_as_bytes(answer, self.server_state.default_headers))
+            self.transport.write(_as_bytes(response, self.server_state.default_headers))
             self.transport.close()
 
     def _watch_head(self) -> None:
@@ -201,24 +201,24 @@ class Connection(HttpToolsProtocol):
 
     def _head_overdue(self) -> None:
         if self._in_head:
-            self._refuse(_TOO_SLOW.answer(self.url.decode("latin-1").partition("?")[0]))
+            self._refuse(_TOO_SLOW.response(self.url.decode("latin-1").partition("?")[0]))
         else:
             self.transport.close()
 
 
-def _of_another_method(data: bytes) -> Answer:
+def _of_another_method(data: bytes) -> Response:
     """Returns 501 if the data begin with a well-formed request line (RFC 9110 §9.1), else 400."""
     line = _REQUEST_LINE.match(data)
-    return _UNKNOWN_METHOD.answer(line[1].decode("latin-1")) if line else _NO_HTTP
+    return _UNKNOWN_METHOD.response(line[1].decode("latin-1")) if line else _NO_HTTP
 
 
-def _as_bytes(answer: Answer, headers: list[tuple[bytes, bytes]]) -> bytes:
+def _as_bytes(response: Response, headers: list[tuple[bytes, bytes]]) -> bytes:
     fields = [
         *headers,
-        *answer.headers,
-        (b"content-type", answer.content_type),
-        (b"content-length", b"%d" % len(answer.body)),
+        *response.headers,
+        (b"content-type", response.content_type),
+        (b"content-length", b"%d" % len(response.body)),
         (b"connection", b"close"),
     ]
-    lines = [STATUS_LINE[answer.status], *(name + b": " + value + b"\r\n" for name, value in fields)]
-    return b"".join([*lines, b"\r\n", answer.body])
+    lines = [STATUS_LINE[response.status], *(name + b": " + value + b"\r\n" for name, value in fields)]
+    return b"".join([*lines, b"\r\n", response.body])

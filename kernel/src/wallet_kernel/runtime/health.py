@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.json import encode
 
-from wallet_kernel.http import Answer, App, Receive, Scope, Send, send_answer
+from wallet_kernel.http import App, Receive, Response, Scope, Send, send_response
 from wallet_kernel.runtime.lifecycle import Lifecycle
 
 READYZ_PER_S = 100.0
@@ -15,7 +15,7 @@ transfers."""
 DELAY_MAX_S = 1.0
 """The longest delay of a readiness request. It is below the clients' timeout of 2 s."""
 
-Health = dict[str, Callable[[], Awaitable[Answer]]]
+Health = dict[str, Callable[[], Awaitable[Response]]]
 """The handlers of GET, by path."""
 
 
@@ -40,18 +40,20 @@ def health(lifecycle: Lifecycle, *, public: bool) -> Health:
     """Returns the health handlers. Public answers leave out the reasons of failed checks."""
     pace = Pace(READYZ_PER_S, DELAY_MAX_S)
 
-    async def livez() -> Answer:
-        return Answer(200, b'{"status":"alive"}')
+    async def livez() -> Response:
+        return Response(200, b'{"status":"alive"}')
 
-    async def readyz() -> Answer:
+    async def readyz() -> Response:
         await pace.turn()
         obstacles, degraded = await lifecycle.state()
         if obstacles:
             shown = sorted(obstacles) if public else obstacles
-            return Answer(503, encode({"status": "not ready", "obstacles": shown}), ((b"retry-after", b"1"),))
+            return Response(
+                503, encode({"status": "not ready", "obstacles": shown}), ((b"retry-after", b"1"),)
+            )
         if degraded and not public:
-            return Answer(200, encode({"status": "ready", "degraded": degraded}))
-        return Answer(200, b'{"status":"ready"}')
+            return Response(200, encode({"status": "ready", "degraded": degraded}))
+        return Response(200, b'{"status":"ready"}')
 
     return {"/livez": livez, "/readyz": readyz}
 
@@ -64,6 +66,6 @@ def health_lane(app: App, answers: Health) -> App:
         if answer is None:
             await app(scope, receive, send)
         else:
-            await send_answer(await answer(), send)
+            await send_response(await answer(), send)
 
     return lane

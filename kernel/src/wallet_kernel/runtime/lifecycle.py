@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from prometheus_client import Gauge
 
 from wallet_kernel.contract.problems import Problem
-from wallet_kernel.http import App, Receive, Scope, Send, send_answer
+from wallet_kernel.http import App, Receive, Scope, Send, send_response
 from wallet_kernel.runtime.readiness import Readiness, ReadyCheck, State
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
@@ -50,7 +50,7 @@ class Lifecycle:
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"] not in OPEN_PATHS and (refusal := self._refusal()):
-                await send_answer(refusal.answer(scope["path"]), send)
+                await send_response(refusal.response(scope["path"]), send)
                 return
             self._in_flight += 1
             try:

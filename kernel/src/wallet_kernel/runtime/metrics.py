@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
-from wallet_kernel.http import Answer, Call, Handler
+from wallet_kernel.http import Handler, Request, Response
 from wallet_kernel.tasks import background
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # omits a creation time per counter, which no dashboard uses
@@ -51,14 +51,14 @@ def transfers(outcome: str) -> Counter:
 def count_transfers(handler: Handler) -> Handler:
     """Wraps the transfer handler so that its answers and problems are counted by outcome."""
 
-    async def counted(call: Call) -> Answer:
+    async def counted(request: Request) -> Response:
         try:
-            answer = await handler(call)
+            response = await handler(request)
         except Problem as problem:
             transfers(problem.name).inc()
             raise
-        transfers("success" if answer.status == 201 else "pending").inc()
-        return answer
+        transfers("success" if response.status == 201 else "pending").inc()
+        return response
 
     return counted
 

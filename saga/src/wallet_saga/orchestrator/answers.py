@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from wallet_kernel.contract.answers import (
+from wallet_kernel.contract.problems import Problem, problem_uri, refused
+from wallet_kernel.contract.responses import (
     REPLAYED,
     StatementItem,
     TimelineEntry,
@@ -15,8 +16,7 @@ from wallet_kernel.contract.answers import (
     transfer_succeeded,
     wallet_opened,
 )
-from wallet_kernel.contract.problems import Problem, problem_uri, refused
-from wallet_kernel.http import Answer
+from wallet_kernel.http import Response
 from wallet_kernel.refusals import Refusal
 from wallet_saga.balances import wallet_view
 from wallet_saga.orchestrator.payments import NoOutcome, Undecided
@@ -34,7 +34,7 @@ from wallet_saga.protocol import (
 )
 
 
-def saga_answer(saga: Saga) -> Answer:
+def saga_answer(saga: Saga) -> Response:
     """Returns the response to the client of a decided saga. Raises Problem if the saga was refused or refunded."""
     if saga.reason is None:
         return transfer_succeeded(saga.transfer_id, replayed=saga.replayed)
@@ -42,7 +42,7 @@ def saga_answer(saga: Saga) -> Answer:
     raise _refusal(saga.reason, account, saga.transfer_id, replayed=saga.replayed)
 
 
-def undecided_answer(undecided: Undecided) -> Answer:
+def undecided_answer(undecided: Undecided) -> Response:
     """Returns 202 if the debit is known to be durable. Otherwise raises Problem."""
     saga = undecided.drive.saga
     if saga.state is State.STARTED:
@@ -65,7 +65,7 @@ def no_outcome(error: NoOutcome) -> Problem:
     )
 
 
-def cash_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Answer:
+def cash_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Response:
     """Returns the response to a deposit or withdrawal. Raises Problem if it was refused."""
     first, reason, replayed = _logged(transaction_id, outcome)
     if reason is not None:
@@ -73,7 +73,7 @@ def cash_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Answ
     return transfer_succeeded(first, replayed=replayed)
 
 
-def opened_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Answer:
+def opened_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Response:
     """Returns the response to the opening of a wallet. Raises Problem if it was refused.
 
     A replay shows the wallet as it was opened.

@@ -6,10 +6,10 @@ from msgspec.msgpack import Decoder
 
 from wallet_kernel.bulkhead import BulkheadFull
 from wallet_kernel.contract import requests
-from wallet_kernel.contract.answers import statement_page, transfer_document, wallet_answer
 from wallet_kernel.contract.problems import Problem, invalid_request, refused
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.http import Answer, Call, Handler
+from wallet_kernel.contract.responses import statement_page, transfer_document, wallet_response
+from wallet_kernel.http import Handler, Request, Response
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.metrics import count_transfers
 from wallet_saga.balances import wallet_view
@@ -73,59 +73,59 @@ class PublicRoutes:
             "lookUpTransfer": _map_errors(self.look_up_transfer),
         }
 
-    async def transfer(self, call: Call) -> Answer:
+    async def transfer(self, request: Request) -> Response:
         """POST /wallets/balanceTransfer."""
-        request, key = self._requests.transfer(call), requests.idempotency_key(call)
+        transfer, key = self._requests.transfer(request), requests.idempotency_key(request)
         try:
-            return saga_answer(await self._payments.transfer(request, key))
+            return saga_answer(await self._payments.transfer(transfer, key))
         except Undecided as undecided:
             return undecided_answer(undecided)
 
-    async def balance(self, call: Call) -> Answer:
+    async def balance(self, request: Request) -> Response:
         """GET /wallets/{accountId}/balance."""
-        account_id, currency = requests.path_account(call), self._requests.query_currency(call)
-        if at := requests.moment(call):
+        account_id, currency = requests.path_account(request), self._requests.query_currency(request)
+        if at := requests.moment(request):
             return await self._balance_at(account_id, currency, at)
         if body := await self._balances.cached(account_id):
             if currency is None or f'"currency":"{currency}"'.encode() in body:
-                return Answer(200, body)
+                return Response(200, body)
             raise refused(Refusal.CURRENCY_MISMATCH, account_id)
         try:
             async with self._balances.missing():
                 wallet = await self._payments.perform(account_id, Read(account_id))
         except (NoOutcome, TimeoutError) as error:  # never outcome-unknown, because a read changes nothing
             raise ShardUnavailable(str(error)) from error
-        return _wallet_answer(account_id, wallet, currency)
+        return _wallet_response(account_id, wallet, currency)
 
-    async def open_wallet(self, call: Call) -> Answer:
+    async def open_wallet(self, request: Request) -> Response:
         """POST /wallets."""
-        request, key = self._requests.wallet(call), requests.idempotency_key(call)
-        return opened_answer(request.account_id, *await self._payments.open_wallet(request, key))
+        opening, key = self._requests.wallet(request), requests.idempotency_key(request)
+        return opened_answer(opening.account_id, *await self._payments.open_wallet(opening, key))
 
-    async def deposit(self, call: Call) -> Answer:
+    async def deposit(self, request: Request) -> Response:
         """POST /wallets/{accountId}/deposits."""
-        request, key = self._requests.cash(call), requests.idempotency_key(call)
-        return cash_answer(request.account_id, *await self._payments.deposit(request, key))
+        deposit, key = self._requests.cash(request), requests.idempotency_key(request)
+        return cash_answer(deposit.account_id, *await self._payments.deposit(deposit, key))
 
-    async def withdraw(self, call: Call) -> Answer:
+    async def withdraw(self, request: Request) -> Response:
         """POST /wallets/{accountId}/withdrawals."""
-        request, key = self._requests.cash(call), requests.idempotency_key(call)
-        return cash_answer(request.account_id, *await self._payments.withdraw(request, key))
+        withdrawal, key = self._requests.cash(request), requests.idempotency_key(request)
+        return cash_answer(withdrawal.account_id, *await self._payments.withdraw(withdrawal, key))
 
-    async def change_status(self, call: Call) -> Answer:
+    async def change_status(self, request: Request) -> Response:
         """PUT /wallets/{accountId}."""
-        account_id = requests.path_account(call)
-        step = SetFrozen(account_id, requests.frozen(call))
-        return _wallet_answer(account_id, await self._payments.perform(account_id, step))
+        account_id = requests.path_account(request)
+        step = SetFrozen(account_id, requests.frozen(request))
+        return _wallet_response(account_id, await self._payments.perform(account_id, step))
 
-    async def close_wallet(self, call: Call) -> Answer:
+    async def close_wallet(self, request: Request) -> Response:
         """DELETE /wallets/{accountId}."""
-        account_id = requests.path_account(call)
-        return _wallet_answer(account_id, await self._payments.close_wallet(account_id))
+        account_id = requests.path_account(request)
+        return _wallet_response(account_id, await self._payments.close_wallet(account_id))
 
-    async def statement(self, call: Call) -> Answer:
+    async def statement(self, request: Request) -> Response:
         """GET /wallets/{accountId}/transactions."""
-        page = requests.statement(call)
+        page = requests.statement(request)
         question = Statement(page.account_id, page.limit + 1, page.before_version)
         postings = await self._shards.of_account(page.account_id).read("/statement", question, _STATEMENT)
         if isinstance(postings, Refused):
@@ -133,9 +133,9 @@ class PublicRoutes:
         items = [statement_item(entry) for entry in postings.entries]
         return statement_page(items[: page.limit], more=len(items) > page.limit)
 
-    async def look_up_transfer(self, call: Call) -> Answer:
+    async def look_up_transfer(self, request: Request) -> Response:
         """GET /transfers/{transactionId}. Reads the payer's log and, for a transfer, the payee's credit barrier."""
-        lookup = Lookup(requests.transaction_id(call))
+        lookup = Lookup(requests.transaction_id(request))
         transfer = await self._logged(lookup)
         credit = None
         if transfer.kind == "transfer" and transfer.state != "refused":
@@ -154,27 +154,27 @@ class PublicRoutes:
             raise Problem("transfer-not-found", "No transfer has this id.")
         return found
 
-    async def _balance_at(self, account_id: str, currency: str | None, at: datetime) -> Answer:
+    async def _balance_at(self, account_id: str, currency: str | None, at: datetime) -> Response:
         shard = self._shards.of_account(account_id)
         then = await shard.read("/balance-at", BalanceAt(account_id, at), _BALANCE_AT)
         if isinstance(then, FutureMoment):
             raise invalid_request("at has not come yet.")
-        return _wallet_answer(account_id, then, currency)
+        return _wallet_response(account_id, then, currency)
 
 
-def _wallet_answer(account_id: str, outcome: Outcome, currency: str | None = None) -> Answer:
+def _wallet_response(account_id: str, outcome: Outcome, currency: str | None = None) -> Response:
     wallet = wallet_of(account_id, outcome)
     if currency not in (None, wallet.currency):
         raise refused(Refusal.CURRENCY_MISMATCH, account_id)
-    return wallet_answer(wallet_view(wallet))
+    return wallet_response(wallet_view(wallet))
 
 
 def _map_errors(handler: Handler) -> Handler:
     """Wraps the handler so that it raises the exceptions of the workers' clients as problems."""
 
-    async def mapped(call: Call) -> Answer:
+    async def mapped(request: Request) -> Response:
         try:
-            return await handler(call)
+            return await handler(request)
         except NoOutcome as error:
             raise no_outcome(error) from error
         except (Overloaded, BulkheadFull) as error:

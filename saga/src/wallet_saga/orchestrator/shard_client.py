@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 _OUTCOMES = Decoder(list[Outcome])
 _MISDIRECTED = Decoder(Misdirected)
 
-Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 
 
 class ShardUnavailable(Exception):
@@ -106,11 +106,11 @@ class ShardClient:
         except QueueFull as full:
             raise Overloaded(str(full)) from full
 
-    async def ask(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
+    async def ask(self, path: str, question: Message, decoder: Decoder[Found]) -> Found:
         """Sends a query of recovery or of a close request. Raises ShardUnavailable or OutcomeUnknown."""
         return await self._routed(lambda: self._post(path, question, decoder))
 
-    async def read(self, path: str, question: Message, decoder: Decoder[Answer]) -> Answer:
+    async def read(self, path: str, question: Message, decoder: Decoder[Found]) -> Found:
         """Sends a client's read within the bulkhead of its kind.
 
         Raises BulkheadFull at once if too many reads wait, ShardUnavailable at the deadline, and what `ask` raises.
@@ -148,7 +148,7 @@ class ShardClient:
         self._outage.ended()
         return list(map(_settled, outcomes))
 
-    async def _routed(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _routed(self, call: Callable[[], Awaitable[Found]]) -> Found:
         """Repeats the call on a new connection while a worker other than the shard's writer answers."""
         for _ in range(_ADDRESSES_MAX - 1):
             with suppress(WrongWorker):
@@ -162,7 +162,7 @@ class ShardClient:
                 response.close()
                 raise (WrongWorker if STANDBY in text else ShardUnavailable)(f"not ready: {text}")
 
-    async def _post(self, path: str, message: Message | Sequence[Step], decoder: Decoder[Answer]) -> Answer:
+    async def _post(self, path: str, message: Message | Sequence[Step], decoder: Decoder[Found]) -> Found:
         try:
             async with self._session.post(
                 self._shard_url + path, data=encode(message), timeout=self._timeout

@@ -18,7 +18,7 @@ from prometheus_client import Gauge
 from redis.asyncio import Redis
 
 from wallet_kernel.cache import CACHE_ERRORS
-from wallet_kernel.contract.answers import wallet_body
+from wallet_kernel.contract.responses import wallet_body
 from wallet_kernel.runtime.metrics import CACHE_FAILURES
 from wallet_kernel.tasks import cancel_and_wait
 from wallet_saga.balances import PROBE_KEY, cache_entry, cache_key, wallet_view

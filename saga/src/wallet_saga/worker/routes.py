@@ -14,7 +14,7 @@ from wallet_kernel.bulkhead import Bulkhead, BulkheadFull
 from wallet_kernel.contract.problems import Problem, invalid_request
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.endpoint import Endpoint
-from wallet_kernel.http import Answer, Call
+from wallet_kernel.http import Request, Response
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.topology import Placement
 from wallet_saga.protocol import (
@@ -47,7 +47,7 @@ READS_WAITING_MAX = 1000
 
 _log = logging.getLogger(__name__)
 
-Request = TypeVar("Request")
+Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 
 
@@ -141,11 +141,11 @@ class InternalRoutes:
         return _past(now, asked.at, wallet)
 
     def _by_writer(
-        self, use_case: Callable[[Request], Awaitable[Found]]
-    ) -> Callable[[Request], Awaitable[Found | Misdirected]]:
+        self, use_case: Callable[[Asked], Awaitable[Found]]
+    ) -> Callable[[Asked], Awaitable[Found | Misdirected]]:
         """Wraps the use case so that a standby answers `Misdirected`."""
 
-        async def by_writer(request: Request) -> Found | Misdirected:
+        async def by_writer(request: Asked) -> Found | Misdirected:
             try:
                 return await use_case(request)
             except Standby:
@@ -176,11 +176,11 @@ def _bulkhead(kind: str) -> Bulkhead:
 
 
 def _within(
-    bulkhead: Bulkhead, use_case: Callable[[Request], Awaitable[Found]]
-) -> Callable[[Request], Awaitable[Found]]:
+    bulkhead: Bulkhead, use_case: Callable[[Asked], Awaitable[Found]]
+) -> Callable[[Asked], Awaitable[Found]]:
     """Wraps the use case in a bulkhead. If the bulkhead is full, the request gets 503 `overloaded`."""
 
-    async def admitted(request: Request) -> Found:
+    async def admitted(request: Asked) -> Found:
         try:
             async with bulkhead.place():
                 return await use_case(request)
@@ -190,13 +190,13 @@ def _within(
     return admitted
 
 
-def _map_errors(use_case: Callable[[Request], Awaitable[Found]]) -> Callable[[Request], Awaitable[Found]]:
+def _map_errors(use_case: Callable[[Asked], Awaitable[Found]]) -> Callable[[Asked], Awaitable[Found]]:
     """Wraps the use case so that it raises `shard-unavailable` if the database is out of reach.
 
     Not for steps, because a 503 means that nothing was done. Each step has an outcome of its own instead.
     """
 
-    async def mapped(request: Request) -> Found:
+    async def mapped(request: Asked) -> Found:
         try:
             return await use_case(request)
         except (*DATABASE_ERRORS, NotConfirmed) as error:
@@ -206,8 +206,8 @@ def _map_errors(use_case: Callable[[Request], Awaitable[Found]]) -> Callable[[Re
     return mapped
 
 
-def _route(path: str, use_case: Callable[[Request], Awaitable[object]], decoder: Decoder[Request]) -> Route:
-    async def handler(call: Call) -> Answer:
+def _route(path: str, use_case: Callable[[Asked], Awaitable[object]], decoder: Decoder[Asked]) -> Route:
+    async def handler(call: Request) -> Response:
         try:
             request = decoder.decode(call.body)
         except (DecodeError, ValidationError, RecursionError) as error:
@@ -217,8 +217,8 @@ def _route(path: str, use_case: Callable[[Request], Awaitable[object]], decoder:
         except QueueFull as full:
             raise Problem("overloaded", "Too many steps are waiting. Send the request again later.") from full
         if isinstance(answer, Misdirected):
-            return Answer(421, encode(answer), _CLOSE, MSGPACK)
-        return Answer(200, encode(answer), content_type=MSGPACK)
+            return Response(421, encode(answer), _CLOSE, MSGPACK)
+        return Response(200, encode(answer), content_type=MSGPACK)
 
     endpoint = Endpoint(path, handler, takes_body=True, body_bytes_max=MESSAGE_BYTES_MAX)
     return Route(path, endpoint, methods=["POST"])

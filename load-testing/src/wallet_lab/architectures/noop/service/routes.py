@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from wallet_kernel.contract import requests
-from wallet_kernel.contract.answers import WalletView, transfer_succeeded, wallet_answer, wallet_opened
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.http import Answer, Call, Handler
+from wallet_kernel.contract.responses import WalletView, transfer_succeeded, wallet_opened, wallet_response
+from wallet_kernel.http import Handler, Request, Response
 from wallet_kernel.ids import new_transaction_id
 
 
@@ -20,22 +20,22 @@ class NoopRoutes:
         """Handlers by operation of the contract."""
         return {"transfer": self.transfer, "balance": self.balance, "openWallet": self.open_wallet}
 
-    async def transfer(self, call: Call) -> Answer:
+    async def transfer(self, request: Request) -> Response:
         """Handle POST /wallets/balanceTransfer."""
-        request = self._parse.transfer(call)
-        requests.idempotency_key(call)
-        return transfer_succeeded(new_transaction_id(request.from_account), replayed=False)
+        transfer = self._parse.transfer(request)
+        requests.idempotency_key(request)
+        return transfer_succeeded(new_transaction_id(transfer.from_account), replayed=False)
 
-    async def balance(self, call: Call) -> Answer:
+    async def balance(self, request: Request) -> Response:
         """Handle GET /wallets/{accountId}/balance."""
-        currency = self._parse.query_currency(call) or "USD"
-        return wallet_answer(_wallet(requests.path_account(call), currency, 0))
+        currency = self._parse.query_currency(request) or "USD"
+        return wallet_response(_wallet(requests.path_account(request), currency, 0))
 
-    async def open_wallet(self, call: Call) -> Answer:
+    async def open_wallet(self, request: Request) -> Response:
         """Handle POST /wallets."""
-        request = self._parse.wallet(call)
-        wallet = _wallet(request.account_id, request.currency, request.balance_micros)
-        return wallet_opened(new_transaction_id(request.account_id), wallet, replayed=False)
+        opening = self._parse.wallet(request)
+        wallet = _wallet(opening.account_id, opening.currency, opening.balance_micros)
+        return wallet_opened(new_transaction_id(opening.account_id), wallet, replayed=False)
 
 
 def _wallet(account_id: str, currency: str, balance_micros: int) -> WalletView:

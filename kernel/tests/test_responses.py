@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet_kernel.contract import answers, requests
-from wallet_kernel.contract.answers import StatementItem, TimelineEntry, TransferView, WalletView
-from wallet_kernel.http import Answer, Call
+from wallet_kernel.contract import requests, responses
+from wallet_kernel.contract.responses import StatementItem, TimelineEntry, TransferView, WalletView
+from wallet_kernel.http import Request, Response
 
 TRANSACTION = UUID("0199a0d4-7a00-8abc-8def-0123456789ab")
 NOON = datetime(2026, 1, 31, 12, 0, 0, 500, UTC)
 WALLET = WalletView("user1", "USD", 10_024_200_000, 3, "active", NOON)
 
 
-def document(answer: Answer) -> dict[str, object]:
+def document(answer: Response) -> dict[str, object]:
     """Returns the answer's document, with numbers as text."""
     decoded: dict[str, object] = json.loads(answer.body, parse_float=Decimal)
     return decoded
@@ -26,16 +26,16 @@ def document(answer: Answer) -> dict[str, object]:
 
 def test_transfer_succeeded() -> None:
     """A successful transfer gets 201 with its transaction id; a replay is marked as a replay."""
-    answer = answers.transfer_succeeded(TRANSACTION, replayed=False)
+    answer = responses.transfer_succeeded(TRANSACTION, replayed=False)
     assert (answer.status, answer.headers) == (201, ())
     assert document(answer) == {"status": "success", "transactionId": str(TRANSACTION)}
-    replay = answers.transfer_succeeded(TRANSACTION, replayed=True)
+    replay = responses.transfer_succeeded(TRANSACTION, replayed=True)
     assert (replay.body, replay.headers) == (answer.body, ((b"idempotent-replayed", b"true"),))
 
 
 def test_transfer_pending() -> None:
     """A pending transfer gets 202 with the URL of its outcome."""
-    answer = answers.transfer_pending(TRANSACTION, replayed=True)
+    answer = responses.transfer_pending(TRANSACTION, replayed=True)
     assert answer.status == 202
     assert document(answer) == {"status": "pending", "transactionId": str(TRANSACTION)}
     assert dict(answer.headers) == {
@@ -54,8 +54,8 @@ def test_wallet_documents() -> None:
         "status": "active",
         "lastUpdated": "2026-01-31T12:00:00.000500Z",
     }
-    assert document(answers.wallet_answer(WALLET)) == wallet
-    opened = answers.wallet_opened(TRANSACTION, WALLET, replayed=False)
+    assert document(responses.wallet_response(WALLET)) == wallet
+    opened = responses.wallet_opened(TRANSACTION, WALLET, replayed=False)
     assert (opened.status, document(opened)) == (201, {"transactionId": str(TRANSACTION), **wallet})
 
 
@@ -63,7 +63,7 @@ def test_wallet_documents() -> None:
 def test_wallet_body_is_json_for_every_account_and_balance(account: str, balance: int) -> None:
     """The text formatted without an encoder equals an encoder's document."""
     view = WalletView(account, "USD", balance, 1, "active", NOON)
-    decoded = json.loads(answers.wallet_body(view), parse_float=Decimal, parse_int=Decimal)
+    decoded = json.loads(responses.wallet_body(view), parse_float=Decimal, parse_int=Decimal)
     assert decoded["accountId"] == account
     assert decoded["balance"] * 1_000_000 == balance
 
@@ -75,25 +75,25 @@ def test_transfer_document() -> None:
         "pending",
         "user1",
         "user2",
-        answers.money(10_234_000),
+        responses.money(10_234_000),
         "USD",
-        [TimelineEntry("debit", answers.timestamp(NOON))],
+        [TimelineEntry("debit", responses.timestamp(NOON))],
     )
-    assert b'"amount":10.234,' in answers.transfer_document(view).body
-    decoded = document(answers.transfer_document(view))
+    assert b'"amount":10.234,' in responses.transfer_document(view).body
+    decoded = document(responses.transfer_document(view))
     assert decoded["timeline"] == [{"step": "debit", "at": "2026-01-31T12:00:00.000500Z"}]
     assert "reason" not in decoded
 
 
 def test_statement_pages_continue_where_they_ended() -> None:
     """The cursor of a page selects the postings older than its last one; the last page has no cursor."""
-    item = StatementItem(TRANSACTION, "transfer", answers.money(-1), answers.money(0), 17, "user2", "")
-    page = document(answers.statement_page([item], more=True))
+    item = StatementItem(TRANSACTION, "transfer", responses.money(-1), responses.money(0), 17, "user2", "")
+    page = document(responses.statement_page([item], more=True))
     query = f"cursor={page['nextCursor']}".encode()
-    asked = Call({"query_string": query, "path_params": {"accountId": "user1"}, "headers": []})
+    asked = Request({"query_string": query, "path_params": {"accountId": "user1"}, "headers": []})
     assert requests.statement(asked).before_version == 17
-    assert document(answers.statement_page([item], more=False))["nextCursor"] is None
-    assert document(answers.statement_page([], more=False)) == {"items": [], "nextCursor": None}
+    assert document(responses.statement_page([item], more=False))["nextCursor"] is None
+    assert document(responses.statement_page([], more=False)) == {"items": [], "nextCursor": None}
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_statement_pages_continue_where_they_ended() -> None:
 )
 def test_timestamps_are_utc_with_microseconds(moment: datetime, text: str) -> None:
     """Every time has the same width and zone, so that texts sort as times, and is a valid ?at=."""
-    assert answers.timestamp(moment) == text
-    assert requests.moment(Call({"query_string": f"at={text}".encode(), "headers": []})) == moment
+    assert responses.timestamp(moment) == text
+    assert requests.moment(Request({"query_string": f"at={text}".encode(), "headers": []})) == moment
 
 
 def test_a_document_tells_the_position_it_reflects() -> None:
     """`position` is added to the document; status and headers do not change."""
-    plain = answers.transfer_succeeded(TRANSACTION, replayed=True)
-    answer = answers.at_position(plain, 42)
+    plain = responses.transfer_succeeded(TRANSACTION, replayed=True)
+    answer = responses.at_position(plain, 42)
     assert document(answer) == {**document(plain), "position": 42}
     assert (answer.status, answer.headers) == (plain.status, plain.headers)

@@ -13,13 +13,13 @@ from uuid import UUID
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import encode
 
-from wallet_kernel.http import Answer, Headers
+from wallet_kernel.http import Headers, Response
 from wallet_kernel.money import format_micros
 
 TransferStatus = Literal["pending", "success", "refused"]
 
 REPLAYED: Headers = ((b"idempotent-replayed", b"true"),)
-"""The header of an answer that repeats the answer to an earlier request with the same Idempotency-Key."""
+"""The header of a response that repeats the response to an earlier request with the same Idempotency-Key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,29 +82,29 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def transfer_succeeded(transaction_id: UUID, *, replayed: bool) -> Answer:
-    """Returns 201: both sides are durable. Deposits and withdrawals use the same answer."""
-    return Answer(
+def transfer_succeeded(transaction_id: UUID, *, replayed: bool) -> Response:
+    """Returns 201: both sides are durable. Deposits and withdrawals use the same response."""
+    return Response(
         201, b'{"status":"success","transactionId":"%s"}' % _ascii(transaction_id), _replay(replayed=replayed)
     )
 
 
-def transfer_pending(transaction_id: UUID, *, replayed: bool) -> Answer:
+def transfer_pending(transaction_id: UUID, *, replayed: bool) -> Response:
     """Returns 202: the payer's side is durable, the payee's side is undecided. Location is the URL of the outcome."""
     location = (b"location", b"/transfers/%s" % _ascii(transaction_id))
     body = b'{"status":"pending","transactionId":"%s"}' % _ascii(transaction_id)
-    return Answer(202, body, (location, *_replay(replayed=replayed)))
+    return Response(202, body, (location, *_replay(replayed=replayed)))
 
 
-def wallet_opened(transaction_id: UUID, wallet: WalletView, *, replayed: bool) -> Answer:
+def wallet_opened(transaction_id: UUID, wallet: WalletView, *, replayed: bool) -> Response:
     """Returns 201: the wallet exists."""
     body = b'{"transactionId":"%s",%s' % (_ascii(transaction_id), wallet_body(wallet)[1:])
-    return Answer(201, body, _replay(replayed=replayed))
+    return Response(201, body, _replay(replayed=replayed))
 
 
-def wallet_answer(wallet: WalletView) -> Answer:
+def wallet_response(wallet: WalletView) -> Response:
     """Returns 200 with the wallet."""
-    return Answer(200, wallet_body(wallet))
+    return Response(200, wallet_body(wallet))
 
 
 def wallet_body(wallet: WalletView) -> bytes:
@@ -116,20 +116,20 @@ def wallet_body(wallet: WalletView) -> bytes:
     ).encode()
 
 
-def at_position(answer: Answer, position: int) -> Answer:
+def at_position(response: Response, position: int) -> Response:
     """Returns the same document with the `position` of the log that it reflects (cqrs)."""
-    return Answer(answer.status, b'%s,"position":%d}' % (answer.body[:-1], position), answer.headers)
+    return Response(response.status, b'%s,"position":%d}' % (response.body[:-1], position), response.headers)
 
 
-def transfer_document(view: TransferView) -> Answer:
+def transfer_document(view: TransferView) -> Response:
     """Returns 200 with a transfer and its timeline."""
-    return Answer(200, encode(view))
+    return Response(200, encode(view))
 
 
-def statement_page(items: Sequence[StatementItem], *, more: bool) -> Answer:
+def statement_page(items: Sequence[StatementItem], *, more: bool) -> Response:
     """Returns 200 with a page of a statement, newest first. `more` means that older postings follow."""
     cursor = f"v{items[-1].version}" if more else None
-    return Answer(200, encode(_Statement(items, cursor)))
+    return Response(200, encode(_Statement(items, cursor)))
 
 
 def _ascii(transaction_id: UUID) -> bytes:
