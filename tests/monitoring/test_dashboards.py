@@ -11,7 +11,6 @@ from wallet_lab.dashboards.catalogue import DASHBOARDS, FOLDER
 from wallet_lab.dashboards.comparison import COMPARISON
 from wallet_lab.dashboards.grafana import ANNOTATIONS, dashboard_json
 from wallet_lab.dashboards.panel import Dashboard, Panel
-from wallet_lab.dashboards.picture import draw
 
 ROOT = Path(__file__).parents[2]
 NATIVE = {"services", "components", "lab", "rabbitmq", "k6"}
@@ -76,14 +75,6 @@ def test_the_comparison_shows_both(panel: Panel, watched: PrometheusApi) -> None
     for query in panel.queries:
         shown = {labels.get("architecture") for labels in watched.series(query.expr)}
         assert shown == {"saga", "cqrs"}, query.expr
-
-
-@pytest.mark.slow
-def test_a_dashboard_can_be_drawn(watched: PrometheusApi) -> None:
-    """The picture of a dashboard without Grafana has all lines of every panel."""
-    figure = draw(COMPARISON, watched.url, 30)
-    assert [axes.get_title(loc="left") or axes.get_title() for axes in figure.axes if not axes.lines] == []
-    assert len(figure.axes) == len(COMPARISON.panels)
 
 
 @pytest.mark.slow
