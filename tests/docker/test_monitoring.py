@@ -15,14 +15,14 @@ import pytest
 
 from tests.monitoring.watched import PrometheusApi, load, settled
 from wallet_lab.component_metrics import used_by
-from wallet_lab.dashboards.catalogue import DASHBOARDS
-from wallet_lab.dashboards.comparison import COMPARISON
-from wallet_lab.dashboards.panel import Panel
 from wallet_lab.stack.containers import docker
 from wallet_lab.stack.docker import DockerStack, _component
 from wallet_lab.stack.home import ARCHITECTURES, checkout
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.running import ComponentStatus
+from wallet_monitoring.dashboards.catalogue import DASHBOARDS
+from wallet_monitoring.dashboards.comparison import COMPARISON
+from wallet_monitoring.dashboards.panel import Panel
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 

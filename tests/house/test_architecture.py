@@ -9,13 +9,23 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("kernel/src", "saga/src", "event-driven-cqrs/src", "load-testing/src")
+SOURCES = ("kernel/src", "monitoring/src", "saga/src", "event-driven-cqrs/src", "load-testing/src")
 
 # One violation per contract: the file to change, the line to add, and the contract that must break.
 PLANTED = [
     ("kernel/src/wallet_kernel/__init__.py", "import wallet_saga", "The kernel imports no other member"),
     ("saga/src/wallet_saga/__init__.py", "import wallet_cqrs", "Architectures and lab import none"),
     ("load-testing/src/wallet_lab/cli.py", "import wallet_saga", "Architectures and lab import none"),
+    (
+        "monitoring/src/wallet_monitoring/exporters/containers.py",
+        "import wallet_kernel",
+        "Monitoring imports no other member",
+    ),
+    (
+        "saga/src/wallet_saga/__init__.py",
+        "import wallet_monitoring",
+        "Architectures do not import monitoring",
+    ),
     (
         "saga/src/wallet_saga/orchestrator/shard_client.py",
         "import wallet_saga.worker.steps",

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.monitoring.watched import PrometheusApi
-from wallet_lab.dashboards.catalogue import DASHBOARDS, FOLDER
-from wallet_lab.dashboards.comparison import COMPARISON
-from wallet_lab.dashboards.grafana import ANNOTATIONS, dashboard_json
-from wallet_lab.dashboards.panel import Dashboard, Panel
+from wallet_monitoring.dashboards.catalogue import DASHBOARDS, FOLDER
+from wallet_monitoring.dashboards.comparison import COMPARISON
+from wallet_monitoring.dashboards.grafana import ANNOTATIONS, dashboard_json
+from wallet_monitoring.dashboards.panel import Dashboard, Panel
 
 ROOT = Path(__file__).parents[2]
 NATIVE = {"services", "components", "lab", "rabbitmq", "k6"}
@@ -26,7 +26,7 @@ every_panel = pytest.mark.parametrize(
 
 @every_dashboard
 def test_the_files_are_what_the_code_makes(dashboard: Dashboard) -> None:
-    """The files equal the generated dashboards. After a change run `python -m wallet_lab.dashboards`."""
+    """The files equal the generated dashboards. After a change run `python -m wallet_monitoring.dashboards`."""
     assert (ROOT / FOLDER / f"{dashboard.uid}.json").read_text() == dashboard_json(dashboard)
 
 

@@ -1,6 +1,6 @@
 """Serves each component's resource usage as metrics: `python -m wallet_lab.component_metrics HOME ARCH PORT`.
 
-For stacks on Docker, `wallet_kernel.runtime.container_metrics` does this.
+For stacks on Docker, `wallet_monitoring.exporters.containers` does this.
 """
 
 import contextlib
@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from wallet_kernel.runtime.component_metrics import cpu_family, memory_family
 from wallet_lab.stack.home import StackHome
-from wallet_lab.stack.process_resources import cpu_s, family
+from wallet_monitoring.exporters.families import cpu_family, memory_family
+from wallet_monitoring.processes import cpu_s, family
 
 
 class Components(Collector):

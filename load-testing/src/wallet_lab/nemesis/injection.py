@@ -19,8 +19,8 @@ from wallet_lab.errors import LabError
 from wallet_lab.nemesis.backlog import BacklogReader
 from wallet_lab.nemesis.faults import Fault
 from wallet_lab.nemesis.recovery import Backlog
-from wallet_lab.stack.process_resources import family
 from wallet_lab.stack.running import RunningStack
+from wallet_monitoring.processes import family
 
 LOOK_EVERY_S = 0.05
 PAUSE_S = 3.0

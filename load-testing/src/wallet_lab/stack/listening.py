@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from wallet_lab.stack.process_resources import family
+from wallet_monitoring.processes import family
 
 _LISTEN = "0A"
 

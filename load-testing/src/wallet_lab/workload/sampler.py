@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from wallet_lab.stack.process_resources import cpu_s, family
 from wallet_lab.stack.running import RunningStack
+from wallet_monitoring.processes import cpu_s, family
 
 MEMORY_EVERY_S = 1.0
 NOT_SERVERS = {"prometheus", "component-metrics"}

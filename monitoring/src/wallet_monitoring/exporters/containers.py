@@ -1,6 +1,6 @@
 """Exports the resource use of each container of a stack on Docker as metrics.
 
-`python -m wallet_kernel.runtime.container_metrics CGROUPS PROJECT SERVICE...` serves the metrics. The arguments are the
+`python -m wallet_monitoring.exporters.containers CGROUPS PROJECT SERVICE...` serves the metrics. The arguments are the
 machine's cgroups, the compose project of the stack, and the services to export: `redis`, or `events=postgres` if the
 kind has another name. The exporter must be on the stack's network. It needs only read access, and not Docker's socket.
 """
@@ -19,10 +19,10 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from wallet_kernel.runtime.cgroups import CgroupTree, NoCgroups, cgroup_tree
-from wallet_kernel.runtime.component_metrics import cpu_family, memory_family
-from wallet_kernel.runtime.container_names import Component, ContainerNames, component
 from wallet_kernel.runtime.logs import configure_logs
+from wallet_monitoring.exporters.cgroups import CgroupTree, NoCgroups, cgroup_tree
+from wallet_monitoring.exporters.container_names import Component, ContainerNames, component
+from wallet_monitoring.exporters.families import cpu_family, memory_family
 
 LOOK_EVERY_S = 5.0
 """Seconds between two searches for new containers."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wallet_kernel.runtime.cgroups import NoCgroups, cgroup_tree
+from wallet_monitoring.exporters.cgroups import NoCgroups, cgroup_tree
 
 ONE, OTHER = "0a" * 32, "1b" * 32
 CGROUPFS, SYSTEMD = "docker/{}", "system.slice/docker-{}.scope"

@@ -1,6 +1,6 @@
 """Panels that both architectures' own dashboards have: the state of each process."""
 
-from wallet_lab.dashboards.panel import Panel, Query, Row, per_second, quantile
+from wallet_monitoring.dashboards.panel import Panel, Query, Row, per_second, quantile
 
 
 def processes(architecture: str) -> Row:

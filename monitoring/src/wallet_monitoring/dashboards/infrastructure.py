@@ -1,6 +1,6 @@
 """The dashboard of databases, cache and broker. The lab and Docker have different sources of these metrics."""
 
-from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, per_second
+from wallet_monitoring.dashboards.panel import Dashboard, Panel, Query, Row, per_second
 
 _COMPONENT = "{{architecture}} {{component}}"
 _EXPORTED = "{{architecture}} {{instance}}"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from wallet_kernel.runtime.cgroups import cgroup_tree
-from wallet_kernel.runtime.container_metrics import Containers, kinds_of
-from wallet_kernel.runtime.container_names import ContainerNames
+from wallet_monitoring.exporters.cgroups import cgroup_tree
+from wallet_monitoring.exporters.container_names import ContainerNames
+from wallet_monitoring.exporters.containers import Containers, kinds_of
 
 IDS = {"0a" * 32: "wallet-redis-1", "1b" * 32: "wallet-events-1", "2c" * 32: "watching-prometheus-1"}
 KINDS = {"redis": "redis", "events": "postgres"}
@@ -111,7 +111,7 @@ def unused_port() -> int:
 @pytest.fixture
 def served(root: Path, unused_port: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Starts the program with the test's cgroups on its own port."""
-    module = (sys.executable, "-m", "wallet_kernel.runtime.container_metrics")
+    module = (sys.executable, "-m", "wallet_monitoring.exporters.containers")
     process = subprocess.Popen(
         (*module, str(root), "wallet", "redis"), env={**os.environ, "WALLET_PORT": str(unused_port)}
     )
@@ -145,6 +145,6 @@ def get(url: str) -> str:
 
 def test_a_missing_mount_stops_the_program(tmp_path: Path) -> None:
     """Without the mount, the program exits with one sentence."""
-    module = (sys.executable, "-m", "wallet_kernel.runtime.container_metrics")
+    module = (sys.executable, "-m", "wallet_monitoring.exporters.containers")
     done = subprocess.run((*module, str(tmp_path), "wallet"), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, f"{tmp_path} is no tree of cgroups\n")

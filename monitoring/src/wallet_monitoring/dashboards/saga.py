@@ -1,7 +1,15 @@
 """The saga's dashboard: its steps, its compensations, its recovery."""
 
-from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, cache_hit_rate, per_second, percentiles
-from wallet_lab.dashboards.service_panels import batches, processes
+from wallet_monitoring.dashboards.panel import (
+    Dashboard,
+    Panel,
+    Query,
+    Row,
+    cache_hit_rate,
+    per_second,
+    percentiles,
+)
+from wallet_monitoring.dashboards.service_panels import batches, processes
 
 _SAGAS = Row(
     "Sagas",

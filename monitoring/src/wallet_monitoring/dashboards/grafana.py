@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Source
+from wallet_monitoring.dashboards.panel import Dashboard, Panel, Query, Source
 
 DATASOURCE = {"type": "prometheus", "uid": "prometheus"}
 SCHEMA_VERSION = 39

@@ -1,6 +1,6 @@
 """The dashboard of the load test's client: metrics that k6 writes to Prometheus if enabled (load-testing/README.md)."""
 
-from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, per_second
+from wallet_monitoring.dashboards.panel import Dashboard, Panel, Query, Row, per_second
 
 
 def _by_outcome(title: str, metric: str) -> Panel:

@@ -1,7 +1,15 @@
 """The dashboard of event-driven CQRS: an event from the command to the read model."""
 
-from wallet_lab.dashboards.panel import Dashboard, Panel, Query, Row, cache_hit_rate, per_second, percentiles
-from wallet_lab.dashboards.service_panels import batches, processes
+from wallet_monitoring.dashboards.panel import (
+    Dashboard,
+    Panel,
+    Query,
+    Row,
+    cache_hit_rate,
+    per_second,
+    percentiles,
+)
+from wallet_monitoring.dashboards.service_panels import batches, processes
 
 _HEAD = "max(wallet_log_head)"
 _POSITION = "max by (partition) (wallet_projection_position)"

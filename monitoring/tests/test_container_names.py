@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from wallet_kernel.runtime.container_names import (
+from wallet_monitoring.exporters.container_names import (
     RETRY_S_MAX,
     ROUND_S,
     Component,

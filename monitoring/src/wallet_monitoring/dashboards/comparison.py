@@ -1,6 +1,6 @@
 """The dashboard that compares both architectures; every panel has the same lines for each."""
 
-from wallet_lab.dashboards.panel import (
+from wallet_monitoring.dashboards.panel import (
     Dashboard,
     Panel,
     Query,
