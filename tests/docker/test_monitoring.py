@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from wallet_lab.component_metrics import used_by
 
 from tests.monitoring.watched import PrometheusApi, load, settled
-from wallet_lab.component_metrics import used_by
 from wallet_lab.stack.containers import docker
 from wallet_lab.stack.docker import DockerStack, _component
 from wallet_lab.stack.home import ARCHITECTURES, checkout

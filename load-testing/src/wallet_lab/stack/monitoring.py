@@ -23,11 +23,11 @@ def monitored(stack: Stack, home: StackHome, ports: PortChooser) -> Stack:
 
 
 def _component_metrics(home: StackHome, port: int) -> Component:
-    module = ("-P", "-m", "wallet_lab.component_metrics")
+    module = ("-P", "-m", "wallet_monitoring.exporters.components")
     return Component(
         name="component-metrics",
         kind="component-metrics",
-        argv=(sys.executable, *module, str(home.home), home.architecture, str(port)),
+        argv=(sys.executable, *module, str(home.root / "state.json"), str(port)),
         port=port,
         url=f"http://127.0.0.1:{port}",
         probe=HttpProbe(port, "/metrics"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from wallet_lab.stack.running import RunningStack
-from wallet_monitoring.processes import cpu_s, family
+from wallet_monitoring.processes import cpu_s, family, memory_bytes
 
 MEMORY_EVERY_S = 1.0
 NOT_SERVERS = {"prometheus", "component-metrics"}
@@ -38,25 +38,15 @@ def used_by(component: str, pid: int) -> Used:
     # times too much for Postgres' log. Postgres calls write() only for files. In other components write() would include
     # sockets.
     counter = "write_chars" if kind_of(component).startswith("postgres") else "write_bytes"
-    used_s, disk_bytes = 0.0, 0
+    disk_bytes = 0
     readable = True
     for process in family(pid):
         with contextlib.suppress(psutil.NoSuchProcess):
-            used_s += cpu_s(process)
             try:
                 disk_bytes += getattr(process.io_counters(), counter)
             except psutil.AccessDenied:
                 readable = False
-    return Used(used_s, disk_bytes if readable else None)
-
-
-def memory_mib(pid: int) -> float:
-    """Return the memory of a process and its descendants in MiB; shared pages are divided among processes (PSS)."""
-    total = 0
-    for process in family(pid):
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            total += process.memory_full_info().pss
-    return total / 2**20
+    return Used(cpu_s(pid), disk_bytes if readable else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +141,7 @@ class Memory:
         """Sample the memory."""
         now: dict[str, float] = defaultdict(float)
         for name, pid in pids.items():
-            now[kind_of(name)] += memory_mib(pid)
+            now[kind_of(name)] += memory_bytes(pid) / 2**20
         self.mib_max = {kind: max(mib, self.mib_max.get(kind, 0.0)) for kind, mib in now.items()}
 
 

@@ -6,7 +6,6 @@ kind has another name. The exporter must be on the stack's network. It needs onl
 """
 
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -19,15 +18,12 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from wallet_kernel.runtime.logs import configure_logs
 from wallet_monitoring.exporters.cgroups import CgroupTree, NoCgroups, cgroup_tree
 from wallet_monitoring.exporters.container_names import Component, ContainerNames, component
 from wallet_monitoring.exporters.families import cpu_family, memory_family
 
 LOOK_EVERY_S = 5.0
 """Seconds between two searches for new containers."""
-
-_log = logging.getLogger(__name__)
 
 
 class Containers(Collector):
@@ -46,14 +42,11 @@ class Containers(Collector):
     def look(self) -> None:
         """Finds the components that exist now."""
         cgroups = dict(self._tree.containers())
-        found = {
+        self._cgroups = {
             part: cgroups[one]
             for one, name in self._names.of(cgroups).items()
             if (part := component(name, self._project, self._kinds))
         }
-        if found.keys() != self._cgroups.keys():
-            _log.info("components", extra={"components": sorted(part.name for part in found)})
-        self._cgroups = found
 
     def collect(self) -> Iterator[Metric]:
         """Returns the resources that each component has used."""
@@ -79,7 +72,6 @@ def main(arguments: list[str]) -> NoReturn:
     root, project, *kinds = arguments
     # The kernel ignores SIGTERM for the first process of a container unless that process handles it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    configure_logs("component-metrics", os.environ.get("WALLET_LOG_LEVEL", "info"))
     try:
         containers = Containers(cgroup_tree(Path(root)), ContainerNames(), project, kinds_of(kinds))
     except NoCgroups as error:
