@@ -13,7 +13,7 @@ ROOTLESS = "user.slice/user-1000.slice/user@1000.service/user.slice/docker-{}.sc
 
 
 def version_1(root: Path, driver: str) -> Path:
-    """Creates a container of version 1 that has used 2.5 s and 3 MB of anonymous memory."""
+    """Creates a container of version 1 that has used 2.5 s and maps 2.5 MB of anonymous and 0.5 MB of other memory."""
     # Two controllers often share a folder, and each name leads there.
     (root / "cpu,cpuacct").mkdir(parents=True)
     (root / "cpuacct").symlink_to("cpu,cpuacct")
@@ -22,7 +22,7 @@ def version_1(root: Path, driver: str) -> Path:
     memory.mkdir(parents=True)
     (cpu / "cpuacct.usage").write_text("2500000000\n")
     (memory / "memory.stat").write_text(
-        "cache 900\nrss 7\ntotal_cache 900\ntotal_rss 3000000\ntotal_shmem 800\n"
+        "cache 900\nrss 7\nmapped_file 7\ntotal_cache 900\ntotal_rss 2500000\ntotal_mapped_file 500000\n"
     )
     return root
 
@@ -33,7 +33,7 @@ def version_2(root: Path, driver: str) -> Path:
     cgroup.mkdir(parents=True)
     (root / "cgroup.controllers").write_text("cpu memory pids\n")
     (cgroup / "cpu.stat").write_text("usage_usec 2500000\nuser_usec 2000000\nsystem_usec 500000\n")
-    (cgroup / "memory.stat").write_text("anon 3000000\nfile 900\nshmem 800\n")
+    (cgroup / "memory.stat").write_text("anon 2500000\nfile 900000\nshmem 800\nfile_mapped 500000\n")
     return root
 
 
@@ -42,7 +42,7 @@ def version_2(root: Path, driver: str) -> Path:
 def test_what_a_container_uses_is_found(
     make: Callable[[Path, str], Path], driver: str, tmp_path: Path
 ) -> None:
-    """CPU time in seconds and anonymous memory in bytes are found for every version and driver."""
+    """CPU time in seconds and mapped memory in bytes are found for every version and driver."""
     tree = cgroup_tree(make(tmp_path, driver))
     ((found, cgroup),) = tree.containers()
     assert found == ONE

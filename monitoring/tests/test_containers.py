@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 def write(cgroup: Path, cpu_s: int, memory_bytes: int) -> None:
     cgroup.mkdir(parents=True, exist_ok=True)
     (cgroup / "cpu.stat").write_text(f"usage_usec {cpu_s * 1_000_000}\n")
-    (cgroup / "memory.stat").write_text(f"anon {memory_bytes}\n")
+    (cgroup / "memory.stat").write_text(f"anon {memory_bytes}\nfile_mapped 0\n")
 
 
 def watching(root: Path) -> Containers:

@@ -75,7 +75,7 @@ _COST = Row(
         ),
         Panel(
             title="Memory",
-            description="Memory that no two processes share.",
+            description="Memory that the processes map; each page counts once.",
             queries=(Query(f"sum by (architecture) (wallet_component_memory_bytes{{{_STACK}}})", BOTH),),
             unit="bytes",
             source="components",

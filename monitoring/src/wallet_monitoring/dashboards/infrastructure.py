@@ -21,7 +21,7 @@ _COMPONENTS = Row(
             stacked=True,
         ),
         Panel(
-            title="Unshared memory",
+            title="Memory",
             queries=(Query("wallet_component_memory_bytes", _COMPONENT),),
             unit="bytes",
             source="components",

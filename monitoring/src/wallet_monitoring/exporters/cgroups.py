@@ -21,8 +21,8 @@ class CgroupTree:
     cpu: Path
     memory: Path
     read_cpu_s: Callable[[Path], float]
-    anonymous: str
-    """The member of `memory.stat` that counts anonymous memory, including the cgroups below."""
+    mapped: tuple[str, str]
+    """The members of `memory.stat` that count anonymous and other mapped memory, including the cgroups below."""
 
     def containers(self) -> Iterator[tuple[str, Path]]:
         """Yields the id and the cgroup of every container that exists now."""
@@ -41,12 +41,15 @@ class CgroupTree:
         return self.read_cpu_s(self.cpu / cgroup)
 
     def memory_bytes(self, cgroup: Path) -> int:
-        """Returns the anonymous memory of a container, without files and shared segments.
+        """Returns the memory that a container's processes map; each page counts once, as in a sum of PSS.
+
+        A page of a file counts only for the container that loaded it first.
 
         Raises:
             OSError: the container has ended, or this machine does not count memory.
         """
-        return _stat(self.memory / cgroup / "memory.stat")[self.anonymous]
+        counted = _stat(self.memory / cgroup / "memory.stat")
+        return sum(counted[name] for name in self.mapped)
 
 
 def cgroup_tree(root: Path) -> CgroupTree:
@@ -56,10 +59,16 @@ def cgroup_tree(root: Path) -> CgroupTree:
         NoCgroups: `root` is no tree of cgroups.
     """
     if (root / "cgroup.controllers").exists():
-        return CgroupTree(root, root, lambda cgroup: _stat(cgroup / "cpu.stat")["usage_usec"] / 1e6, "anon")
+        return CgroupTree(root, root, _cpu_s_of_version_2, ("anon", "file_mapped"))
     if (root / "cpuacct").exists():
-        return CgroupTree(root / "cpuacct", root / "memory", _cpu_s_of_version_1, "total_rss")
+        return CgroupTree(
+            root / "cpuacct", root / "memory", _cpu_s_of_version_1, ("total_rss", "total_mapped_file")
+        )
     raise NoCgroups(f"{root} is no tree of cgroups")
+
+
+def _cpu_s_of_version_2(cgroup: Path) -> float:
+    return _stat(cgroup / "cpu.stat")["usage_usec"] / 1e6
 
 
 def _cpu_s_of_version_1(cgroup: Path) -> float:

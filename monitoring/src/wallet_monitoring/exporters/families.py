@@ -1,4 +1,4 @@
-"""The metrics of a stack's components, measured from outside: from processes by the lab, from cgroups in containers.
+"""The metrics of a stack's components, measured from outside: from processes natively, from cgroups in containers.
 
 Services export their own CPU time; databases, cache, broker and gateway do not. Measured from outside, all components
 have the same metric, so that the CPU time of a transfer can be summed over all of them.
@@ -20,6 +20,6 @@ def memory_family() -> GaugeMetricFamily:
     """Returns the empty family of memory, with the labels component and kind."""
     return GaugeMetricFamily(
         "wallet_component_memory_bytes",
-        "Memory that a component does not share.",
+        "Memory that a component's processes map; each page counts once.",
         labels=["component", "kind"],
     )
