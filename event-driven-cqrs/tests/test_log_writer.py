@@ -345,7 +345,8 @@ async def test_lagging_replica_catches_up_before_it_takes_the_lock(
     async with replica(event_store.service) as busy, replica(event_store.service) as idle:
 
         async def while_another_appends(store: Store, after: int, until: int) -> list[StreamEvent]:
-            await asyncio.wait_for(busy.perform(transfer("alice", "bob", 1)), 20)
+            async with asyncio.timeout(20):
+                await busy.perform(transfer("alice", "bob", 1))
             return await appended(store, after, until)
 
         await idle.perform_all([opening("alice", 100), opening("bob")])

@@ -374,7 +374,8 @@ async def test_a_look_at_the_past_waits_for_the_append_in_flight(
     assert not looking.done()
     await appending.commit()
     await writer.close()
-    wallet, _ = await asyncio.wait_for(looking, 2)
+    async with asyncio.timeout(2):
+        wallet, _ = await looking
     assert wallet.version == version
 
 
@@ -386,7 +387,8 @@ async def test_look_at_an_older_moment_does_not_wait_for_the_append_in_flight(
     await asyncio.sleep(0.05)
     writer = await asyncpg.connect(event_store.service)
     await writer.execute("BEGIN; SELECT FROM log_head FOR UPDATE")
-    wallet, _ = await asyncio.wait_for(history.wallet_at(told.events[0].stream_id, before), 10)
+    async with asyncio.timeout(10):
+        wallet, _ = await history.wallet_at(told.events[0].stream_id, before)
     assert wallet.version > 0
     await writer.close()
 

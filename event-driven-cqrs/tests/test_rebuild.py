@@ -251,6 +251,7 @@ async def test_a_swap_waits_for_the_projection(
             swapping = asyncio.create_task(shard.swap(log, 2))
             await asyncio.sleep(0.3)
             not_yet = await value(live[0], "SELECT to_regnamespace('read_model_fresh') IS NOT NULL")
-        await asyncio.wait_for(swapping, 60)
+        async with asyncio.timeout(60):
+            await swapping
     assert not_yet, "the models were renamed while the projection was writing"
     assert run(event_store, live, "--verify").returncode == 0

@@ -177,7 +177,8 @@ async def test_a_stream_tells_every_change_and_ends_when_the_service_drains(stac
             await user.deposit(account, 2)
             assert b'"balance":3,' in await next_data(response)
             pid = stack.kill("query-0", signal.SIGTERM)
-            await asyncio.wait_for(ended(response), 20)
+            async with asyncio.timeout(20):
+                await ended(response)
     await asyncio.to_thread(stack.wait_restarted, "query-0", pid)
     stack.wait_ready()
 
@@ -185,7 +186,8 @@ async def test_a_stream_tells_every_change_and_ends_when_the_service_drains(stac
 async def next_data(response: aiohttp.ClientResponse) -> bytes:
     """Returns the data of the next event and skips comments. Raises EOFError at the end."""
     while True:
-        line = await asyncio.wait_for(response.content.readline(), 20)
+        async with asyncio.timeout(20):
+            line = await response.content.readline()
         if not line:
             raise EOFError
         if line.startswith(b"data: "):

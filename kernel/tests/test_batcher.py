@@ -200,8 +200,10 @@ async def test_cancelled_batch_leaves_no_caller_waiting() -> None:
     waiting = batcher.submit(2)
     inner.cancel()
     with pytest.raises(RuntimeError, match="whether it took effect is not known"):
-        await asyncio.wait_for(lost, 60)
-    assert await asyncio.wait_for(waiting, 60) == 2
+        async with asyncio.timeout(60):
+            await lost
+    async with asyncio.timeout(60):
+        assert await waiting == 2
 
 
 async def test_drain_waits_for_everything_submitted() -> None:
@@ -225,7 +227,8 @@ async def test_drain_of_an_idle_batcher_returns() -> None:
     store = Store()
     store.gate.set()
     batcher = batcher_of(store.run)
-    await asyncio.wait_for(batcher.drain(), 60)
+    async with asyncio.timeout(60):
+        await batcher.drain()
     assert await batcher.submit(1) == 10
 
 

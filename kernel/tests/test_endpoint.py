@@ -111,7 +111,8 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         sent.append(message)
 
     serving = Endpoint("test", echo, takes_body=True)(make_call(headers={}).scope, receive, send)
-    await asyncio.wait_for(serving, 60)
+    async with asyncio.timeout(60):
+        await serving
     assert sent[0]["status"] == 408
     assert (b"connection", b"close") in sent[0]["headers"]
     assert json.loads(sent[1]["body"])["type"] == "/problems/request-timeout"

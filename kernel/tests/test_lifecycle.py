@@ -42,7 +42,8 @@ async def test_drain_waits_for_the_requests_in_flight(exchange: Exchange) -> Non
     await asyncio.sleep(0.05)
     assert not drained.done()
     slow.gate.set()
-    await asyncio.wait_for(drained, 60)
+    async with asyncio.timeout(60):
+        await drained
     assert (await accepted).status == 200
 
 

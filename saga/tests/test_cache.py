@@ -183,7 +183,8 @@ async def test_a_lease_begins_before_the_database_is_read(
 async def test_an_empty_batch_waits_for_nothing(server: RedisServer) -> None:
     """A batch without wallets to show (completions) does not wait for Redis or a lease."""
     cache = BalanceCache(client(server), lease_s=60, timeout_s=TIMEOUT_S)
-    await asyncio.wait_for(cache.show([], cache.lease()), SLACK_S)
+    async with asyncio.timeout(SLACK_S):
+        await cache.show([], cache.lease())
 
 
 async def test_flushed_redis_is_filled_again(cache: BalanceCache, redis: "Redis") -> None:

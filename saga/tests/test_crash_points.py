@@ -283,7 +283,8 @@ async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(st
             lookup = Lookup(new_transaction_id("x"))
             waiting = [asyncio.create_task(silent.ask("/credit", lookup, RECORD)) for _ in range(100)]
             await asyncio.sleep(0.2)
-            outcome = await asyncio.wait_for(there.submit(Read("unheard-of")), 2)
+            async with asyncio.timeout(2):
+                outcome = await there.submit(Read("unheard-of"))
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)

@@ -268,7 +268,8 @@ async def test_a_claimer_does_not_wait_for_another(
             taken = await owner.fetch(
                 "SELECT transfer_id FROM transfers WHERE state = 'debited' LIMIT 4 FOR UPDATE"
             )
-            claimed = await asyncio.wait_for(store.claim(100, 60), 60)
+            async with asyncio.timeout(60):
+                claimed = await store.claim(100, 60)
     assert len(claimed) == 6
     assert not {record.transfer_id for record in claimed} & {row["transfer_id"] for row in taken}
 

@@ -211,7 +211,8 @@ async def _run(module: str, env: dict[str, str]) -> tuple[int | None, str]:
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        printed, _ = await asyncio.wait_for(process.communicate(), 30)
+        async with asyncio.timeout(30):
+            printed, _ = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()

@@ -178,7 +178,12 @@ def random_orders(accounts: Sequence[str], strangers: Sequence[str], seed: int) 
 
 def run(scenario: Coroutine[Any, Any, Result], within_s: float) -> Result:
     """Run a scenario to its end. Raises ``TimeoutError`` instead of hanging."""
-    return asyncio.run(asyncio.wait_for(scenario, within_s))
+
+    async def in_time() -> Result:
+        async with asyncio.timeout(within_s):
+            return await scenario
+
+    return asyncio.run(in_time())
 
 
 def with_client(

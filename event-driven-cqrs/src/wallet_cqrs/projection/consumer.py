@@ -250,7 +250,8 @@ async def _gathered(inbox: Inbox) -> list[AbstractIncomingMessage]:
 
     Raises TimeoutError if no message arrives within `SILENCE_MAX_S`, Disconnected if the connection ended.
     """
-    message = await asyncio.wait_for(inbox.get(), SILENCE_MAX_S)
+    async with asyncio.timeout(SILENCE_MAX_S):
+        message = await inbox.get()
     batch: list[AbstractIncomingMessage] = []
     while message is not None:
         batch.append(message)

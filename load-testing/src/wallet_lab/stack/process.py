@@ -112,7 +112,8 @@ async def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, gra
     process.send_signal(stop_signal)
     process.send_signal(signal.SIGCONT)  # a test may have paused it
     try:
-        await asyncio.wait_for(exited(process), grace_s)
+        async with asyncio.timeout(grace_s):
+            await exited(process)
     except TimeoutError:
         process.kill()
         await exited(process)

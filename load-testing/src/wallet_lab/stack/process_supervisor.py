@@ -13,7 +13,7 @@ from wallet_lab.stack.components import Component
 from wallet_lab.stack.home import StackHome, locking_pid
 from wallet_lab.stack.logs import open_log, say, tail
 from wallet_lab.stack.process import clear_leftovers, end, exit_reason, exited, spawn
-from wallet_lab.stack.readiness import shares_with_none, until_ready
+from wallet_lab.stack.readiness import shares_with_none, why_not_ready
 
 STOP_GRACE_S = 10.0
 STABLE_AFTER_S = 1.0
@@ -58,26 +58,15 @@ class ProcessSupervisor:
             CommandFailedError: it ended, or was not ready in time; the message ends with its last log lines.
         """
         process = await self._spawn()
-        ready = asyncio.create_task(until_ready(self.component.probe, process.pid))
-        ended = asyncio.create_task(exited(process))
-        try:
-            await asyncio.wait({ready, ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-            self._check_start(ready, ended, timeout_s)
-        finally:
-            ready.cancel()
-            ended.cancel()
+        self._check_start(await why_not_ready(self.component.probe, process, timeout_s))
         self._watch = asyncio.create_task(self._keep_always(process))
 
-    def _check_start(self, ready: "asyncio.Task[None]", ended: "asyncio.Task[int]", timeout_s: float) -> None:
-        if ended.done():
-            reason = exit_reason(ended.result())
-        elif not ready.done():
-            reason = f"was not ready after {timeout_s:.0f} s"
-        elif not shares_with_none(self.component.public_port, os.getpid()):
+    def _check_start(self, reason: str | None) -> None:
+        if reason is None and not shares_with_none(self.component.public_port, os.getpid()):
             raise PortTakenError(
                 self.component.name, f"shares port {self.component.public_port} with another program"
             )
-        else:
+        if reason is None:
             return
         written = tail(self._home.log(self.component.name), since=self._log_began)
         failure = PortTakenError if _ADDRESS_IN_USE.search(written) else CommandFailedError

@@ -3,9 +3,11 @@
 import asyncio
 import re
 import struct
+import subprocess
 
 from wallet_lab.stack.components import AmqpProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
 from wallet_lab.stack.listening import listens_alone
+from wallet_lab.stack.process import exit_reason, exited
 
 PROBE_TIMEOUT_S = 2.0
 
@@ -14,7 +16,8 @@ async def is_ready(probe: Probe, timeout_s: float = PROBE_TIMEOUT_S) -> bool:
     """Whether the component behind the probe is ready now; no answer within `timeout_s` means no."""
     request, good = _conversation(probe)
     try:
-        return await asyncio.wait_for(_answers(probe.port, request, good), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            return await _answers(probe.port, request, good)
     except (OSError, TimeoutError):
         return False
 
@@ -53,8 +56,23 @@ def shares_with_none(public_port: int | None, supervisor: int) -> bool:
     return public_port is None or listens_alone(supervisor, public_port)
 
 
-async def until_ready(probe: Probe, pid: int, interval_s: float = 0.05) -> None:
-    """Return when the component with this process is ready. The caller sets the timeout."""
+async def why_not_ready(
+    probe: Probe, process: "subprocess.Popen[bytes]", timeout_s: float, interval_s: float = 0.05
+) -> str | None:
+    """Wait until the component is ready; return the reason if its process ends, or `timeout_s` is over."""
+    ready = asyncio.create_task(_until_ready(probe, process.pid, interval_s))
+    ended = asyncio.create_task(exited(process))
+    try:
+        await asyncio.wait({ready, ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            return exit_reason(ended.result())
+        return None if ready.done() else f"was not ready after {timeout_s:.0f} s"
+    finally:
+        ready.cancel()
+        ended.cancel()
+
+
+async def _until_ready(probe: Probe, pid: int, interval_s: float) -> None:
     while not await is_ready_itself(probe, pid):  # noqa: ASYNC110 -- a component sends no signal when it is ready
         await asyncio.sleep(interval_s)
 

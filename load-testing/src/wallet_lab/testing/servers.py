@@ -1,6 +1,5 @@
 """A single database, cache or broker, for tests of the code that uses it."""
 
-import asyncio
 import contextlib
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from wallet_lab.stack.home import StackHome
 from wallet_lab.stack.logs import open_log, tail
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.process import clear_leftovers, end, run, spawn
-from wallet_lab.stack.readiness import until_ready
+from wallet_lab.stack.readiness import why_not_ready
 from wallet_lab.stack.servers import postgres, rabbitmq, redis
 from wallet_lab.stack.servers.postgres import Cluster
 from wallet_lab.stack.temporary_home import temporary_home
@@ -47,12 +46,9 @@ class RunningServer:
             run_blocking(clear_leftovers(self._component.data_dir))
         with open_log(self._log) as log:
             self._process = spawn(self._component, log)
-        try:
-            run_blocking(
-                asyncio.wait_for(until_ready(self._component.probe, self._process.pid, 0.01), WAIT_S)
-            )
-        except TimeoutError:
-            raise LabError(f"{self._component.name} did not start:\n{tail(self._log)}") from None
+        reason = run_blocking(why_not_ready(self._component.probe, self._process, WAIT_S, 0.01))
+        if reason is not None:
+            raise LabError(f"{self._component.name} {reason}:\n{tail(self._log)}")
 
     def kill(self) -> None:
         """Kill it with SIGKILL; `start` starts it again."""
