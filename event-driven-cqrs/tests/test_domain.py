@@ -17,7 +17,6 @@ from wallet_cqrs.domain.commands import (
 from wallet_cqrs.domain.decisions import Decision, Refused, decide
 from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet, evolve, initial_state
 from wallet_cqrs.events import (
-    EXTERNAL,
     BalanceCredited,
     BalanceDebited,
     Event,
@@ -26,6 +25,7 @@ from wallet_cqrs.events import (
     WalletOpened,
     WalletUnfrozen,
 )
+from wallet_kernel.accounts import EXTERNAL
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
 

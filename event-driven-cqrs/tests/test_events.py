@@ -6,7 +6,6 @@ import pytest
 
 from wallet_cqrs.domain.wallet import Wallet, evolve, initial_state
 from wallet_cqrs.events import (
-    EXTERNAL,
     SCHEMA_VERSIONS,
     BalanceCredited,
     BalanceDebited,
@@ -19,6 +18,7 @@ from wallet_cqrs.events import (
     decode,
     encode,
 )
+from wallet_kernel.accounts import EXTERNAL
 
 SAMPLE = Path(__file__).parent / "samples" / "events-schema-1.json"
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 from saga_support.scene import ONE_SHARD
 
+from wallet_kernel.accounts import EXTERNAL, TRANSIT
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
@@ -61,7 +62,6 @@ bounded = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-EXTERNAL, TRANSIT = "@external", "@transit"
 Logged = Debit | Open | Deposit | Withdraw
 
 

@@ -14,9 +14,6 @@ from msgspec.json import decode as decode_json
 TransferKind = Literal["transfer", "opening", "deposit", "withdrawal"]
 PostingKind = Literal["transfer", "deposit", "withdrawal"]
 
-EXTERNAL = "@external"
-"""The counterparty of openings, deposits and withdrawals."""
-
 
 class Event(Struct, frozen=True, gc=False):
     """A change of one wallet. Stream, version and time are in the envelope (`EventMessage`)."""

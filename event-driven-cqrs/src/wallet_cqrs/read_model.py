@@ -12,13 +12,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet, evolve, initial_state
-from wallet_cqrs.events import EXTERNAL, BalanceCredited, BalanceDebited, Event, WalletOpened, decode
+from wallet_cqrs.events import BalanceCredited, BalanceDebited, Event, WalletOpened, decode
 from wallet_cqrs.messages import EventMessage
+from wallet_kernel.accounts import EXTERNAL, TRANSIT
 from wallet_kernel.contract.responses import WalletView
 
 LIVE_SCHEMA = "read_model"
 
-TRANSIT = "@transit"
 """The counterparty of transfers. Each read shard has one; the sum over all read shards is zero."""
 
 Kind = Literal["opening", "transfer", "deposit", "withdrawal"]

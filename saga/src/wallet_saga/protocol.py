@@ -13,8 +13,6 @@ from msgspec import Struct
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.topology import Placement
 
-EXTERNAL = "@external"
-
 TransferKind = Literal["transfer", "opening", "deposit", "withdrawal"]
 TransferState = Literal["debited", "completed", "refunded", "refused"]
 

@@ -22,6 +22,7 @@ from wallet_cqrs.command.submissions import (
 from wallet_cqrs.domain.decisions import Happened, Refused, decide
 from wallet_cqrs.domain.wallet import Wallet, evolve
 from wallet_cqrs.events import encode
+from wallet_kernel.accounts import key_owner
 
 EventRow = tuple[int, str, int, str, int, UUID | None, bytes, datetime]
 """position, stream_id, version, type, schema_version, transaction_id, data, at"""
@@ -128,11 +129,7 @@ class Batch:
     def _remember(self, decided: Decided) -> None:
         self._known[decided.transaction_id] = decided
         if decided.key is not None:
-            owner = decided.from_account if decided.kind in _PAID_BY_A_WALLET else decided.to_account
-            self._keys[owner, decided.key] = decided
+            self._keys[key_owner(decided.from_account, decided.to_account), decided.key] = decided
 
     def _find(self, account_id: str) -> Wallet:
         return self.changed.get(account_id) or self._wallets[account_id]
-
-
-_PAID_BY_A_WALLET = frozenset({"transfer", "withdrawal"})

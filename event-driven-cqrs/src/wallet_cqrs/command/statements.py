@@ -1,11 +1,10 @@
 """The command service's SQL statements, most of them from the files in `sql/`."""
 
-from importlib.resources import files
+from functools import partial
 
+from wallet_kernel.statements import read_statement
 
-def _read(name: str) -> str:
-    return (files("wallet_cqrs.command") / "sql" / f"{name}.sql").read_text()
-
+_read = partial(read_statement, "wallet_cqrs.command")
 
 STREAMS = _read("streams")
 TAILS = _read("tails")

@@ -18,7 +18,8 @@ from wallet_cqrs.domain.commands import (
 )
 from wallet_cqrs.domain.decisions import Refused
 from wallet_cqrs.domain.wallet import Wallet
-from wallet_cqrs.events import EXTERNAL, TransferKind
+from wallet_cqrs.events import TransferKind
+from wallet_kernel.accounts import EXTERNAL
 from wallet_kernel.refusals import Refusal
 
 MoneyCommand = TransferMoney | OpenWallet | Deposit | Withdraw

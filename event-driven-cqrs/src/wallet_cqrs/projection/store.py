@@ -12,7 +12,7 @@ from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint, Fold
 from wallet_kernel.database import Prepare, PrimaryConnection, columns, connect, require_writable
-from wallet_kernel.runtime.ledger_metrics import TOTALS, TRANSIT, Comparison, InTransit, Totals
+from wallet_kernel.runtime.ledger_metrics import IN_TRANSIT_BALANCES, TOTALS, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import TRANSACTION
 
 STATEMENT_TIMEOUT_S = 10.0
@@ -141,7 +141,7 @@ class Store:
     async def in_transit(self) -> list[InTransit]:
         """Returns the balances of this shard's @transit accounts."""
         async with self._reading() as connection:
-            return [InTransit(*row) for row in await connection.fetch(TRANSIT)]
+            return [InTransit(*row) for row in await connection.fetch(IN_TRANSIT_BALANCES)]
 
     async def compare(self, after: str, limit: int) -> Comparison:
         """Compares up to `limit` wallets after this name with their postings, in one snapshot."""

@@ -1,11 +1,10 @@
 """The query service's SQL statements, some of them from the files in `sql/`."""
 
-from importlib.resources import files
+from functools import partial
 
+from wallet_kernel.statements import read_statement
 
-def _read(name: str) -> str:
-    return (files("wallet_cqrs.query") / "sql" / f"{name}.sql").read_text()
-
+_read = partial(read_statement, "wallet_cqrs.query")
 
 BALANCES = _read("balances")
 STATEMENT = _read("statement")

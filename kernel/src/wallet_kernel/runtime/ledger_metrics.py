@@ -13,11 +13,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
-from importlib.resources import files
 from typing import NamedTuple, NoReturn, Protocol
 
 from prometheus_client import Gauge
 
+from wallet_kernel.statements import read_statement
 from wallet_kernel.tasks import background
 
 IMBALANCE = Gauge(
@@ -48,19 +48,15 @@ SUMMING_SHARE = 0.01
 """The share of time that sums may take: after a sum of 1 s, the next one begins 100 s later."""
 
 
-def _read(name: str) -> str:
-    return (files("wallet_kernel.runtime") / f"{name}.sql").read_text()
-
-
-TOTALS = _read("totals")
+TOTALS = read_statement("wallet_kernel.runtime", "totals")
 """The statement that sums a shard's books. It reads every wallet. Both architectures use the same table names."""
 
-TRANSIT = "SELECT currency, balance_micros FROM system_accounts WHERE name = '@transit'"
+IN_TRANSIT_BALANCES = "SELECT currency, balance_micros FROM system_accounts WHERE name = '@transit'"
 
 
 def compare_with(postings: str) -> str:
     """Returns the statement that compares wallets with the postings in this table."""
-    return _read("compare").replace("{postings}", postings)
+    return read_statement("wallet_kernel.runtime", "compare").replace("{postings}", postings)
 
 
 _log = logging.getLogger(__name__)

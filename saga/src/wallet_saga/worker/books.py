@@ -11,17 +11,15 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from wallet_kernel.accounts import key_owner
 from wallet_kernel.refusals import Refusal
 from wallet_saga.protocol import (
     CreditRecord,
     LedgerEntry,
-    TransferKind,
     TransferRecord,
     TransferState,
     WalletState,
 )
-
-TRANSIT = "@transit"
 
 PostingKind = Literal["opening", "transfer", "refund", "deposit", "withdrawal"]
 StatusKind = Literal["frozen", "unfrozen", "closed"]
@@ -222,12 +220,6 @@ class Books:
     def _index(self, transfer: TransferRecord) -> None:
         self.transfers[transfer.transfer_id] = transfer
         if transfer.key is not None:
-            self.keys[owner_of(transfer), transfer.key] = transfer.transfer_id
-
-
-def owner_of(transfer: TransferRecord) -> str:
-    """Returns the owner of a transfer's idempotency key: the payer, or the receiver if the money comes from outside."""
-    return transfer.from_account if transfer.kind in _PAID_BY_A_WALLET else transfer.to_account
-
-
-_PAID_BY_A_WALLET: frozenset[TransferKind] = frozenset({"transfer", "withdrawal"})
+            self.keys[key_owner(transfer.from_account, transfer.to_account), transfer.key] = (
+                transfer.transfer_id
+            )

@@ -1,13 +1,11 @@
 """The worker's SQL statements, from the files in `sql/`."""
 
-from importlib.resources import files
+from functools import partial
 
 from wallet_kernel.runtime.ledger_metrics import compare_with
+from wallet_kernel.statements import read_statement
 
-
-def _read(name: str) -> str:
-    return (files("wallet_saga.worker") / "sql" / f"{name}.sql").read_text()
-
+_read = partial(read_statement, "wallet_saga.worker")
 
 LOAD = _read("load")
 WRITE = _read("write")

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from wallet_kernel.accounts import EXTERNAL, TRANSIT
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
 from wallet_saga.protocol import (
-    EXTERNAL,
     Close,
     Complete,
     Credit,
@@ -33,7 +33,7 @@ from wallet_saga.protocol import (
     TransferState,
     Withdraw,
 )
-from wallet_saga.worker.books import TRANSIT, Books, Wallet
+from wallet_saga.worker.books import Books, Wallet
 
 DONE = Done()
 

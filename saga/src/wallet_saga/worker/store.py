@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from wallet_kernel.database import PrimaryConnection, ReadOnlyDatabase, columns, open_pool, writing
-from wallet_kernel.runtime.ledger_metrics import TOTALS, TRANSIT, Comparison, InTransit, Totals
+from wallet_kernel.runtime.ledger_metrics import IN_TRANSIT_BALANCES, TOTALS, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import watch_pool
 from wallet_kernel.topology import Placement
 from wallet_kernel.topology_table import verify
@@ -205,7 +205,7 @@ class Store:
 
     async def in_transit(self) -> list[InTransit]:
         """Returns the balances of this shard's @transit accounts."""
-        return [InTransit(*row) for row in await self._readers.fetch(TRANSIT)]
+        return [InTransit(*row) for row in await self._readers.fetch(IN_TRANSIT_BALANCES)]
 
     async def compare(self, after: str, limit: int) -> Comparison:
         """Compares up to `limit` wallets, whose names follow `after`, with their ledger in one snapshot."""
