@@ -77,7 +77,7 @@ async def test_a_transfer_without_an_outcome_is_counted_as_what_it_is_told(
 ) -> None:
     """The metric counts a transfer without an outcome under the problem of its response, because alerts use it."""
     # The deadline is in the long pause before the second attempt, not in an attempt.
-    monkeypatch.setattr("wallet_saga.orchestrator.coordinator.random.uniform", lambda _, longest_s: longest_s)
+    monkeypatch.setattr("wallet_kernel.backoff.random.uniform", lambda _, longest_s: longest_s)
     monkeypatch.setattr("wallet_saga.orchestrator.coordinator.BACKOFF_FIRST_S", 5.0)
     if listens:
         port.listen()

@@ -1,7 +1,6 @@
 """Turns a request into a command, and submits it until its outcome is known. Only this module retries commands."""
 
 import asyncio
-import random
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from wallet_cqrs.command.submissions import (
 )
 from wallet_cqrs.domain.commands import Deposit, OpenWallet, TransferMoney, Withdraw
 from wallet_cqrs.domain.decisions import Refused
+from wallet_kernel.backoff import Backoff
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
 from wallet_kernel.idempotency import fingerprint
@@ -120,7 +120,7 @@ class Payments:
             raise NoOutcome(transaction_id, attempt) from None
 
     async def _until_known(self, item: Submission | StatusCommand, attempt: Attempt) -> Outcome:
-        backoff_s = BACKOFF_FIRST_S
+        backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
         while True:
             outcome = await self._send(item, attempt)
             if not isinstance(outcome, NotDone | NotLoaded | Unknown):
@@ -128,8 +128,7 @@ class Payments:
             if isinstance(item, Submission) and attempt.may_be_done:
                 item = replace(item, resent=True)
             RETRIES.inc()
-            await asyncio.sleep(random.uniform(0, backoff_s))
-            backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+            await backoff.pause()
 
     async def _send(self, item: Submission | StatusCommand, attempt: Attempt) -> Outcome:
         """Submits a command once. Raises QueueFull if the queue is full and no earlier attempt may be done."""

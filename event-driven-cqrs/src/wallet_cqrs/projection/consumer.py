@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -14,6 +13,7 @@ from prometheus_client import Counter
 from wallet_cqrs import broker, messages
 from wallet_cqrs.messages import Group, UndecodableMessage, queue_name
 from wallet_cqrs.projection.projector import Poison, Projector, UnusableMessage
+from wallet_kernel.backoff import Backoff
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.readiness import NotReady
 
@@ -74,7 +74,7 @@ class Consumer:
         self._prefetch_max = prefetch_max
         self._subscribed = False
         self._failure: str | None = None
-        self._backoff_s = BACKOFF_FIRST_S
+        self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
         self._label = str(projector.partition)
         self._replaced, self._buried = (counter.labels(self._label) for counter in (REPLACED, BURIED))
 
@@ -107,8 +107,7 @@ class Consumer:
             except Exception:  # noqa: BLE001 - a bug must neither end the consumer nor look like an outage
                 _log.exception("consumer failed", extra={"partition": self._label})
             self._subscribed = False
-            await asyncio.sleep(random.uniform(0, self._backoff_s))
-            self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)
+            await self._backoff.pause()
 
     async def _compare(self) -> None:
         """Compares the model with the log before the consumer is ready, so that its readiness names a diverged model.
@@ -174,7 +173,7 @@ class Consumer:
                     return
                 continue
             await self._handle(batch)
-            self._backoff_s = BACKOFF_FIRST_S
+            self._backoff.reset()
 
     async def _messages_wait(self, channel: AbstractChannel) -> bool:
         """Returns whether the queue has undelivered messages. Passes on aio_pika's error if it does not answer."""
@@ -210,7 +209,7 @@ class Consumer:
 
     async def _until_done(self, step: Callable[[], Awaitable[None]]) -> None:
         """Retries a step until it succeeds. A poison event stops the partition. Raises UnusableMessage."""
-        backoff_s = BACKOFF_FIRST_S
+        backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
         while True:
             try:
                 await step()
@@ -225,8 +224,7 @@ class Consumer:
             else:
                 self._failure = None
                 return
-            await asyncio.sleep(random.uniform(0, backoff_s))
-            backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+            await backoff.pause()
 
     def _fail(self, error: Exception) -> None:
         FAILURES.labels(self._label, type(error).__name__).inc()

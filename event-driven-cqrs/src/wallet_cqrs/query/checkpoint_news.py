@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from functools import partial
 
 import asyncpg
@@ -10,6 +9,7 @@ import asyncpg
 from wallet_cqrs.query import statements
 from wallet_cqrs.query.positions import Positions
 from wallet_cqrs.read_model import LIVE_SCHEMA
+from wallet_kernel.backoff import Backoff
 from wallet_kernel.database import DATABASE_ERRORS, connect
 
 STATEMENT_TIMEOUT_S = 2.0
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 async def follow_checkpoint(url: str, positions: Positions) -> None:
     """Advances `positions` with every commit of the projection, until cancelled. Reconnects after an outage."""
-    backoff_s = BACKOFF_FIRST_S
+    backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
     while True:
         try:
             connection = await connect(
@@ -35,12 +35,11 @@ async def follow_checkpoint(url: str, positions: Positions) -> None:
                 command_timeout=STATEMENT_TIMEOUT_S,
                 server_settings=_SESSION,
             )
-            backoff_s = BACKOFF_FIRST_S
+            backoff.reset()
             await _follow(connection, positions)
         except DATABASE_ERRORS as error:
             _log.warning("checkpoint not followed", extra={"cause": repr(error)})
-        await asyncio.sleep(random.uniform(0, backoff_s))
-        backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+        await backoff.pause()
 
 
 async def _follow(connection: asyncpg.Connection, positions: Positions) -> None:

@@ -6,7 +6,6 @@ partitions the same, whatever its size. Therefore a busy relay waits a little fo
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +16,7 @@ from prometheus_client import Counter, Gauge
 
 from wallet_cqrs.messages import EventMessage
 from wallet_cqrs.relay.log_tail import LogTail
+from wallet_kernel.backoff import Backoff
 from wallet_kernel.batcher import BATCH_SIZE
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
@@ -61,7 +61,7 @@ class Relay:
         self._group_interval_s = group_interval_s
         self._heartbeat_s = heartbeat_s
         self._obstacle: str | None = None
-        self._backoff_s = BACKOFF_FIRST_S
+        self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
 
     async def check(self) -> None:
         """Raises NotReady while a failure prevents this relay from publishing or from being a standby."""
@@ -79,8 +79,7 @@ class Relay:
             finally:
                 ACTIVE.set(0)
             RESTARTS.inc()
-            await asyncio.sleep(random.uniform(self._backoff_s / 2, self._backoff_s))
-            self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)
+            await self._backoff.pause()
 
     async def _relay(self) -> NoReturn:
         async with self._lead() as log, self._connect() as publisher:
@@ -104,7 +103,8 @@ class Relay:
         begin_ns = time.time_ns()
         await publisher.publish(log.epoch, position, head, events)
         trace_step("publish", (event.transaction_id for event in events), begin_ns)
-        self._obstacle, self._backoff_s = None, BACKOFF_FIRST_S
+        self._obstacle = None
+        self._backoff.reset()
         await log.advance(head, at_once=False)
         POSITION.set(head)
         PUBLISHED.inc(len(events))

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import random
 from dataclasses import dataclass
 from time import perf_counter, time_ns
 
 from msgspec.msgpack import Decoder
 
+from wallet_kernel.backoff import Backoff
 from wallet_kernel.runtime.logs import transfer_id
 from wallet_kernel.runtime.metrics import RETRIES, VISIBLE
 from wallet_kernel.runtime.traces import trace_step
@@ -74,7 +74,7 @@ class Coordinator:
         Raises Overloaded at once if a queue is full and no part of the request may have been done.
         """
         shard = self._shards.of_account(account_id)
-        backoff_s = BACKOFF_FIRST_S
+        backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
         while True:
             try:
                 return await _send_once(shard, message, attempt)
@@ -86,8 +86,7 @@ class Coordinator:
             except OutcomeUnknown:
                 attempt.may_be_done = True
             RETRIES.inc()
-            await asyncio.sleep(random.uniform(0, backoff_s))
-            backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+            await backoff.pause()
 
     async def settle(self, account_id: str) -> None:
         """Drives the open transfers of a payer to their decision, also those that other orchestrators began.
