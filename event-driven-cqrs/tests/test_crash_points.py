@@ -175,7 +175,7 @@ async def test_what_may_be_done_is_not_told_as_turned_away(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If an earlier attempt may be done, a full queue does not lead to 503 overloaded."""
-    monkeypatch.setattr("wallet_cqrs.command.payments.random.uniform", lambda _, longest_s: longest_s)
+    monkeypatch.setattr("wallet_kernel.backoff.random.uniform", lambda _, longest_s: longest_s)
     monkeypatch.setattr("wallet_cqrs.command.payments.BACKOFF_FIRST_S", 0.3)
     async with way_to(event_store) as way, replica(way.url, queue_max=1) as one:
         for name in ("alice", "bob"):

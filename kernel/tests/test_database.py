@@ -7,12 +7,15 @@ import asyncpg
 import pytest
 
 from wallet_kernel.database import (
+    CommitUnknown,
     PrimaryConnection,
     ReadOnlyDatabase,
+    commit,
     connect,
     open_pool,
     require_writable,
     servers,
+    session,
     writing,
 )
 from wallet_lab.testing import PostgresServer, running_postgres
@@ -162,3 +165,22 @@ async def test_readiness_asks_whether_the_database_takes_writes(
             await require_writable(connection)
             assert await port_of(connection) == pair[1].port
     pair[0].set_read_only(is_read_only=False)
+
+
+async def test_commit_without_a_confirmation_is_unknown(pair: tuple[PostgresServer, PostgresServer]) -> None:
+    """After any error at COMMIT, the transaction may have been committed."""
+    connection = await asyncpg.connect(pair[1].owner_url)
+    await connection.execute("BEGIN")
+    connection.terminate()
+    with pytest.raises(CommitUnknown):
+        await commit(connection)
+
+
+async def test_session_settings_take_effect(pair: tuple[PostgresServer, PostgresServer]) -> None:
+    """The settings of a session hold for its connection."""
+    settings = session("wallet-test", statement_timeout_s=2.5, idle_in_transaction_session_timeout="2s")
+    connection = await connect(pair[1].owner_url, server_settings=settings)
+    shown = {name: await connection.fetchval(f"SHOW {name}") for name in settings}
+    await connection.close()
+    assert shown | {"statement_timeout": "2500"} == settings
+    assert shown["statement_timeout"] == "2500ms"

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.cache import open_cache
+from wallet_kernel.database import CommitUnknown
 from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
 from wallet_saga.balances import cache_key
 from wallet_saga.orchestrator.balance_reader import BalanceReader
@@ -28,7 +29,7 @@ from wallet_saga.worker.cache import CLOCK_SKEW_MAX_S, BalanceCache, Lease
 from wallet_saga.worker.keys import BatchKeys
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.shard_writer import ShardWriter
-from wallet_saga.worker.store import CommitUnknown, Store
+from wallet_saga.worker.store import Store
 
 pytestmark = pytest.mark.anyio
 

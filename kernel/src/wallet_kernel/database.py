@@ -26,6 +26,37 @@ DATABASE_ERRORS = (
 Prepare = Callable[[asyncpg.Connection], Awaitable[None]]
 
 
+def session(application: str, *, statement_timeout_s: float, **settings: str) -> dict[str, str]:
+    """Returns the settings of sessions whose every statement reads few rows through a unique index.
+
+    Postgres plans each statement once, perhaps while the tables are empty. The settings exclude plans that would become
+    slow when the tables grow. `settings` are added to them.
+    """
+    return {
+        "application_name": application,
+        "statement_timeout": f"{statement_timeout_s * 1000:.0f}",
+        "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+        "jit": "off",
+        **settings,
+    }
+
+
+RELEASES_LOCKS = {
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "5000",
+}
+"""Settings of sessions that hold locks: Postgres ends such a session 5 s after the loss of its client's machine."""
+
+
+class CommitUnknown(Exception):
+    """COMMIT was sent, but the database did not confirm it. The transaction may have been committed."""
+
+
 class ReadOnlyDatabase(Exception):
     """The database accepts no writes: it is a standby, or `default_transaction_read_only` is on."""
 
@@ -127,6 +158,17 @@ async def require_writable(connection: asyncpg.Connection) -> None:
     """Checks that the database accepts writes. Raises ReadOnlyDatabase, or one of DATABASE_ERRORS."""
     if await connection.fetchval("SHOW transaction_read_only") != "off":
         raise ReadOnlyDatabase(ReadOnlyDatabase.__doc__)
+
+
+async def commit(connection: asyncpg.Connection, statement: str = "COMMIT") -> None:
+    """Commits the transaction. Raises CommitUnknown after any error, because COMMIT was sent.
+
+    `statement` may begin with other statements, to save a round trip.
+    """
+    try:
+        await connection.execute(statement)
+    except Exception as error:  # after COMMIT was sent, every error leaves the outcome unknown
+        raise CommitUnknown(repr(error)) from error
 
 
 class PrimaryConnection:

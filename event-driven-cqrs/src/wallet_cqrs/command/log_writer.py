@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 from wallet_cqrs.command.batch import Batch
 from wallet_cqrs.command.loading import Loaded, Loader
 from wallet_cqrs.command.snapshots import SnapshotKeeper
-from wallet_cqrs.command.store import CommitUnknown, Store, Turn
+from wallet_cqrs.command.store import Store, Turn
 from wallet_cqrs.command.submissions import (
     NotDone,
     NotLoaded,
@@ -25,7 +25,7 @@ from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.events import UndecodableEvent
 from wallet_kernel.batcher import Batcher, Pending
 from wallet_kernel.bisection import ItemAtFault, bisected, is_of_a_row
-from wallet_kernel.database import DATABASE_ERRORS
+from wallet_kernel.database import DATABASE_ERRORS, CommitUnknown
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.traces import trace_step

@@ -14,25 +14,18 @@ from wallet_cqrs.command.submissions import Decided, StatusCommand, Submission, 
 from wallet_cqrs.command.wallet_cache import Origin, StreamEvent
 from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, initial_state
 from wallet_cqrs.event_log import CONTINUE
-from wallet_kernel.database import PrimaryConnection, open_pool, require_writable, writing
+from wallet_kernel.database import PrimaryConnection, commit, open_pool, require_writable, session, writing
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.metrics import watch_pool
 
 STATEMENT_TIMEOUT_S = 5.0
 
-_SESSION = {
-    "application_name": "wallet-command",
-    "statement_timeout": "5s",
+_SESSION = session(
+    "wallet-command",
+    statement_timeout_s=STATEMENT_TIMEOUT_S,
     # A paused replica must not hold the log's head for longer than this.
-    "idle_in_transaction_session_timeout": "2s",
-    # Postgres plans each statement once, perhaps while the tables are empty. These settings force index lookups,
-    # because a plan with a sequential scan becomes slow when the tables grow.
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "jit": "off",
-}
+    idle_in_transaction_session_timeout="2s",
+)
 _EVENT_COLUMNS = (
     "position",
     "stream_id",
@@ -68,10 +61,6 @@ class Tail(NamedTuple):
     account_id: str
     after: int
     until: int
-
-
-class CommitUnknown(Exception):
-    """COMMIT was sent, but not answered. The transaction may or may not be committed."""
 
 
 class Store:
@@ -192,10 +181,7 @@ class Turn:
             await copy("events", records=batch.rows, columns=_EVENT_COLUMNS)
         if batch.decisions:
             await copy("decisions", records=map(_decision_row, batch.decisions), columns=_DECISION_COLUMNS)
-        try:
-            await self._connection.execute(statements.COMMIT_AT % batch.position if batch.rows else "COMMIT")
-        except Exception as error:  # after any error, because COMMIT was sent
-            raise CommitUnknown(repr(error)) from error
+        await commit(self._connection, statements.COMMIT_AT % batch.position if batch.rows else "COMMIT")
 
 
 def _decision_row(decided: Decided) -> tuple[Any, ...]:

@@ -11,25 +11,12 @@ import asyncpg
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.projection import statements
 from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint, Fold
-from wallet_kernel.database import Prepare, PrimaryConnection, columns, connect, require_writable
+from wallet_kernel.database import Prepare, PrimaryConnection, columns, connect, require_writable, session
 from wallet_kernel.runtime.ledger_metrics import IN_TRANSIT_BALANCES, TOTALS, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import TRANSACTION
 
 STATEMENT_TIMEOUT_S = 10.0
 SUMMING_TIMEOUT_S = 60.0
-
-_SESSION = {
-    "application_name": "wallet-projection",
-    "statement_timeout": "10s",
-    # A paused projection must not hold the checkpoint's lock for longer than this.
-    "idle_in_transaction_session_timeout": "10s",
-    # Forces lookups by unique index, because plans made while tables are empty could be slow sequential scans.
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "jit": "off",
-}
 
 
 class Transaction:
@@ -76,9 +63,15 @@ class Store:
     def __init__(self, url: str, schema: str = LIVE_SCHEMA, prepare: Prepare | None = None) -> None:
         self._url = url
         self._schema = schema
-        session = {**_SESSION, "search_path": schema}
+        settings = session(
+            "wallet-projection",
+            statement_timeout_s=STATEMENT_TIMEOUT_S,
+            # A paused projection must not hold the checkpoint's lock for longer than this.
+            idle_in_transaction_session_timeout="10s",
+            search_path=schema,
+        )
         self._primary = PrimaryConnection(
-            url, session, statement_timeout_s=STATEMENT_TIMEOUT_S, prepare=prepare
+            url, settings, statement_timeout_s=STATEMENT_TIMEOUT_S, prepare=prepare
         )
         self._one_at_a_time = asyncio.Lock()
 

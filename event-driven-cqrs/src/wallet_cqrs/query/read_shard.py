@@ -13,7 +13,7 @@ from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint, Posting
 from wallet_kernel.batcher import Batcher
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.contract.problems import Problem
-from wallet_kernel.database import Prepare, open_pool, reading
+from wallet_kernel.database import Prepare, open_pool, reading, session
 from wallet_kernel.runtime.metrics import TRANSACTION, watch_pool
 
 STATEMENT_TIMEOUT_S = 5.0
@@ -27,18 +27,12 @@ DIVERGED = (
     "The wallet's read model has changes that the restored event store does not have. It must be rebuilt."
 )
 
-_SESSION = {
-    "application_name": "wallet-query",
-    "statement_timeout": "5s",
-    "search_path": LIVE_SCHEMA,
-    "default_transaction_read_only": "on",
-    # Forces lookups by unique index, because plans made while tables are empty could be slow sequential scans.
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "jit": "off",
-}
+_SESSION = session(
+    "wallet-query",
+    statement_timeout_s=STATEMENT_TIMEOUT_S,
+    search_path=LIVE_SCHEMA,
+    default_transaction_read_only="on",
+)
 
 Found = tuple[Wallet | None, Checkpoint]
 """A wallet or None, and the checkpoint of the read."""

@@ -10,7 +10,7 @@ import asyncpg
 
 from wallet_cqrs.event_log import CONTINUE, events_of
 from wallet_cqrs.messages import EventMessage
-from wallet_kernel.database import Prepare, connect
+from wallet_kernel.database import RELEASES_LOCKS, Prepare, connect, session
 
 STATEMENT_TIMEOUT_S = 5.0
 CHECKPOINT_INTERVAL_S = 0.1
@@ -22,17 +22,7 @@ SAYS_SOMETHING_S = 1.0
 _LOCK = 3
 _CHANNEL = "wallet_events"
 """Every append notifies this channel at its commit (command/statements.py)."""
-_SESSION = {
-    "application_name": "wallet-relay",
-    "statement_timeout": "5s",
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "jit": "off",
-    # If the relay's machine fails, its lock must be released within seconds.
-    "tcp_keepalives_idle": "3",
-    "tcp_keepalives_interval": "1",
-    "tcp_keepalives_count": "3",
-}
+_SESSION = session("wallet-relay", statement_timeout_s=STATEMENT_TIMEOUT_S, **RELEASES_LOCKS)
 _AFTER = """
 SELECT l.epoch, e.* FROM log_state l LEFT JOIN LATERAL (
     SELECT position, stream_id, version, type, schema_version, transaction_id, data, at

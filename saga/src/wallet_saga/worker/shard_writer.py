@@ -12,7 +12,7 @@ from prometheus_client import Counter, Gauge
 
 from wallet_kernel.batcher import Batcher, Pending, QueueFull
 from wallet_kernel.bisection import ItemAtFault, bisected, is_of_a_row
-from wallet_kernel.database import DATABASE_ERRORS, ReadOnlyDatabase
+from wallet_kernel.database import DATABASE_ERRORS, CommitUnknown, ReadOnlyDatabase
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.readiness import NotReady
@@ -23,7 +23,7 @@ from wallet_saga.worker.books import Books
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.keys import keys_of
 from wallet_saga.worker.steps import decide
-from wallet_saga.worker.store import CommitUnknown, Standby, Store
+from wallet_saga.worker.store import Standby, Store
 
 STEPS = Counter("wallet_saga_steps", "Steps by outcome.", ["step", "outcome"])
 ACTIVE = Gauge("wallet_worker_active", "1 in the worker that is its shard's writer, 0 in a standby.")

@@ -10,7 +10,16 @@ from uuid import UUID
 
 import asyncpg
 
-from wallet_kernel.database import PrimaryConnection, ReadOnlyDatabase, columns, open_pool, writing
+from wallet_kernel.database import (
+    RELEASES_LOCKS,
+    PrimaryConnection,
+    ReadOnlyDatabase,
+    columns,
+    commit,
+    open_pool,
+    session,
+    writing,
+)
 from wallet_kernel.runtime.ledger_metrics import IN_TRANSIT_BALANCES, TOTALS, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import watch_pool
 from wallet_kernel.topology import Placement
@@ -41,28 +50,13 @@ SILENCE_MAX_S = 5.0
 
 _log = logging.getLogger(__name__)
 
-_SESSION = {
-    "application_name": "wallet-worker",
-    "statement_timeout": "5s",
+_SESSION = session(
+    "wallet-worker",
+    statement_timeout_s=STATEMENT_TIMEOUT_S,
     # Because a paused worker must not hold its locks for longer than this.
-    "idle_in_transaction_session_timeout": "5s",
-    # Because a worker whose machine is gone must not hold them for longer, either.
-    "tcp_keepalives_idle": "3",
-    "tcp_keepalives_interval": "1",
-    "tcp_keepalives_count": "2",
-    "tcp_user_timeout": "5000",
-    # Every hot statement reads few rows through a unique index. Generic plans may be made while tables are empty,
-    # so these settings prevent plans that scan tables.
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "jit": "off",
-}
-
-
-class CommitUnknown(Exception):
-    """COMMIT was sent, but the database did not confirm it. The batch may have been committed."""
+    idle_in_transaction_session_timeout="5s",
+    **RELEASES_LOCKS,
+)
 
 
 class NotTheOnlyWriter(Exception):
@@ -139,7 +133,7 @@ class Store:
             yield books
             if books.changed:
                 await _write(connection, books)
-            await _commit(connection)
+            await commit(connection)
 
     async def _take_over(self, connection: asyncpg.Connection) -> None:
         await self._verify(connection)
@@ -239,13 +233,6 @@ class Store:
             [transfer_of(transfer) for transfer in row["transfers"]],
             [credit_of(credit) for credit in row["credits"]],
         )
-
-
-async def _commit(connection: asyncpg.Connection) -> None:
-    try:
-        await connection.execute("COMMIT")
-    except Exception as error:  # after COMMIT was sent, every error leaves the outcome unknown
-        raise CommitUnknown(repr(error)) from error
 
 
 async def _write(connection: asyncpg.Connection, books: Books) -> None:
