@@ -16,11 +16,12 @@ from cqrs_support.services import RunningService, running_service
 from cqrs_support.severing import Cut, SeverableWay
 from msgspec.structs import replace
 
-from wallet_cqrs.command.payments import NoOutcome, Payments
+from wallet_cqrs.command.payments import Payments
 from wallet_cqrs.command.submissions import Decided, NotDone, Outcome, Unknown
 from wallet_cqrs.domain.commands import FreezeWallet
 from wallet_cqrs.domain.wallet import initial_state
 from wallet_cqrs.event_log import open_pool
+from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.database import DATABASE_ERRORS

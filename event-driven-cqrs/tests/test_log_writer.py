@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
 from wallet_cqrs.command.log_writer import CAUGHT_UP
-from wallet_cqrs.command.payments import NoOutcome, Payments
+from wallet_cqrs.command.payments import Payments
 from wallet_cqrs.command.store import Store
 from wallet_cqrs.command.submissions import Decided, KeyReused, NotDone, Outcome, Standing, Submission
 from wallet_cqrs.command.wallet_cache import StreamEvent
@@ -37,6 +37,7 @@ from wallet_cqrs.domain.commands import (
     UnfreezeWallet,
 )
 from wallet_cqrs.domain.decisions import Refused
+from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.refusals import Refusal
 from wallet_lab.testing import DatabaseUrls

@@ -16,12 +16,13 @@ import httpx
 import pytest
 from saga_support.scene import ONE_SHARD, RECORD, TEN, Scene, account_on, opened_scene, worker_urls
 
+from wallet_kernel.attempt import Attempt
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.readiness import FRESH_S
 from wallet_kernel.topology import Placement, Topology
 from wallet_lab.testing import RunningStack, detour, running_stack
-from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
+from wallet_saga.orchestrator.coordinator import Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
 from wallet_saga.orchestrator.shards import Shards

@@ -9,14 +9,15 @@ import pytest
 from prometheus_client import REGISTRY
 from saga_support.scene import ONE_SHARD
 
+from wallet_kernel.attempt import Attempt, NoOutcome
 from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import CashRequest, Requests
 from wallet_kernel.http import Handler, Request
 from wallet_kernel.ids import new_transaction_id
 from wallet_saga.orchestrator.balance_reader import BalanceReader
-from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
-from wallet_saga.orchestrator.payments import NoOutcome, Payments
+from wallet_saga.orchestrator.coordinator import Coordinator, Drive
+from wallet_saga.orchestrator.payments import Payments
 from wallet_saga.orchestrator.routes import PublicRoutes
 from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.orchestrator.shard_client import (

@@ -413,9 +413,9 @@ class Example:
         account, currency = self.account(first), self.currency(currency_number)
         if kind is Debit:
             other = self.account(second if second != first else first + 1)
-            meaning = fingerprint("transfer", other, amount, currency) if key else None
+            meaning = fingerprint(key, "transfer", other, amount, currency)
             return Debit(uuid4(), account, other, amount, currency, key, meaning)
-        meaning = fingerprint(kind.__name__, amount, currency) if key else None
+        meaning = fingerprint(key, kind.__name__, amount, currency)
         made: Any = kind
         step: Logged = made(uuid4(), account, amount, currency, key, meaning)
         return step

@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 from saga_support.scene import ONE_SHARD, RECORDS, TEN, Scene, account_on, opened_scene, worker_urls
 
+from wallet_kernel.attempt import Attempt
 from wallet_kernel.topology import OtherTopology, Placement, Topology
 from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack
-from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
+from wallet_saga.orchestrator.coordinator import Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable, open_session
 from wallet_saga.orchestrator.shards import Shards

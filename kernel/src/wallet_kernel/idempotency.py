@@ -19,7 +19,12 @@ def parse_key(header: bytes | None) -> str | None:
     return header.decode("ascii")
 
 
-def fingerprint(operation: str, *fields: str | int) -> bytes:
-    """Returns 16 bytes that are equal for equal requests. Amounts are passed in micros, so that 10 equals "10.00"."""
+def fingerprint(key: str | None, operation: str, *fields: str | int) -> bytes | None:
+    """Returns 16 bytes that are equal for equal requests, or None for a request without an idempotency key.
+
+    Amounts are passed in micros, so that 10 equals "10.00".
+    """
+    if key is None:
+        return None
     meaning = "\x1f".join((operation, *map(str, fields)))
     return blake2b(meaning.encode(), digest_size=16).digest()

@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from wallet_cqrs.command.payments import NoOutcome
+from wallet_cqrs.command.payments import StillLoading
 from wallet_cqrs.command.submissions import Decided, KeyReused, Standing
 from wallet_cqrs.domain.decisions import Refused
 from wallet_cqrs.read_model import wallet_view
+from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.contract.problems import Problem, refused
 from wallet_kernel.contract.responses import (
     REPLAYED,
@@ -43,7 +44,7 @@ def status_answer(outcome: Standing | Refused) -> Response:
 
 def no_outcome(error: NoOutcome) -> Problem:
     """Returns the problem for a command that missed its deadline: not done, or outcome unknown."""
-    if error.is_loading and not error.may_be_done:
+    if isinstance(error, StillLoading):
         return Problem(
             "overloaded",
             "The wallets are still being loaded. Nothing was done; send the request again later.",

@@ -22,6 +22,7 @@ from wallet_cqrs.command.submissions import (
 )
 from wallet_cqrs.domain.commands import Deposit, OpenWallet, TransferMoney, Withdraw
 from wallet_cqrs.domain.decisions import Refused
+from wallet_kernel.attempt import Attempt, NoOutcome
 from wallet_kernel.backoff import Backoff
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
@@ -35,24 +36,14 @@ BACKOFF_MAX_S = 0.5
 
 
 @dataclass(slots=True)
-class Attempt:
-    """The state of a command that has no outcome yet.
+class LoadingAttempt(Attempt):
+    """Also tells whether the wallets of the command were not in memory yet."""
 
-    `may_be_done`: a batch may have committed it. `is_loading`: its wallets were not in memory yet.
-    """
-
-    may_be_done: bool = False
     is_loading: bool = False
 
 
-class NoOutcome(Exception):
-    """The deadline passed before the outcome was known. `may_be_done` and `is_loading` are as in `Attempt`."""
-
-    def __init__(self, transaction_id: UUID | None, attempt: Attempt) -> None:
-        super().__init__(str(transaction_id))
-        self.transaction_id = transaction_id
-        self.may_be_done = attempt.may_be_done
-        self.is_loading = attempt.is_loading
+class StillLoading(NoOutcome):
+    """The wallets of the command were not in memory before the deadline. Nothing was done."""
 
 
 class Payments:
@@ -66,7 +57,7 @@ class Payments:
         """Transfers money between wallets; returns transaction id and decision. Raises NoOutcome, QueueFull."""
         payer, payee, micros = request.from_account, request.to_account, request.amount_micros
         command = TransferMoney(payer, payee, micros, request.currency)
-        meaning = _fingerprint(key, "transfer", payee, micros, request.currency)
+        meaning = fingerprint(key, "transfer", payee, micros, request.currency)
         return await self._move(command, payer, key, meaning)
 
     async def open_wallet(self, request: WalletRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
@@ -74,7 +65,7 @@ class Payments:
         account_id, micros = request.account_id, request.balance_micros
         command = OpenWallet(account_id, micros, request.currency)
         return await self._move(
-            command, account_id, key, _fingerprint(key, "opening", micros, request.currency)
+            command, account_id, key, fingerprint(key, "opening", micros, request.currency)
         )
 
     async def deposit(self, request: CashRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
@@ -82,7 +73,7 @@ class Payments:
         account_id, micros = request.account_id, request.amount_micros
         command = Deposit(account_id, micros, request.currency)
         return await self._move(
-            command, account_id, key, _fingerprint(key, "deposit", micros, request.currency)
+            command, account_id, key, fingerprint(key, "deposit", micros, request.currency)
         )
 
     async def withdraw(self, request: CashRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
@@ -90,7 +81,7 @@ class Payments:
         account_id, micros = request.account_id, request.amount_micros
         command = Withdraw(account_id, micros, request.currency)
         return await self._move(
-            command, account_id, key, _fingerprint(key, "withdrawal", micros, request.currency)
+            command, account_id, key, fingerprint(key, "withdrawal", micros, request.currency)
         )
 
     async def change_status(self, command: StatusCommand) -> Standing | Refused:
@@ -112,14 +103,16 @@ class Payments:
     async def _within_deadline(
         self, item: Submission | StatusCommand, transaction_id: UUID | None
     ) -> Outcome:
-        attempt = Attempt()
+        attempt = LoadingAttempt()
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await self._until_known(item, attempt)
         except TimeoutError:
-            raise NoOutcome(transaction_id, attempt) from None
+            is_loading = attempt.is_loading and not attempt.may_be_done
+            error = StillLoading if is_loading else NoOutcome
+            raise error(transaction_id, may_be_done=attempt.may_be_done) from None
 
-    async def _until_known(self, item: Submission | StatusCommand, attempt: Attempt) -> Outcome:
+    async def _until_known(self, item: Submission | StatusCommand, attempt: LoadingAttempt) -> Outcome:
         backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
         while True:
             outcome = await self._send(item, attempt)
@@ -130,7 +123,7 @@ class Payments:
             RETRIES.inc()
             await backoff.pause()
 
-    async def _send(self, item: Submission | StatusCommand, attempt: Attempt) -> Outcome:
+    async def _send(self, item: Submission | StatusCommand, attempt: LoadingAttempt) -> Outcome:
         """Submits a command once. Raises QueueFull if the queue is full and no earlier attempt may be done."""
         try:
             future = self._writer.submit(item)
@@ -146,7 +139,3 @@ class Payments:
         attempt.may_be_done |= isinstance(outcome, Unknown)
         attempt.is_loading = isinstance(outcome, NotLoaded)
         return outcome
-
-
-def _fingerprint(key: str | None, operation: str, *fields: str | int) -> bytes | None:
-    return fingerprint(operation, *fields) if key is not None else None

@@ -70,7 +70,7 @@ async def replica(
 
 def submission(command: MoneyCommand, key: str | None = None) -> Submission:
     """Returns a command as a use case submits it, with a new transaction id."""
-    meaning = fingerprint(repr(command)) if key else None
+    meaning = fingerprint(key, repr(command))
     return Submission(command, new_transaction_id(owner_of(command)), key, meaning)
 
 

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.contract.problems import Problem, problem_uri, refused
 from wallet_kernel.contract.responses import (
     REPLAYED,
@@ -19,7 +20,7 @@ from wallet_kernel.contract.responses import (
 from wallet_kernel.http import Response
 from wallet_kernel.refusals import Refusal
 from wallet_saga.balances import wallet_view
-from wallet_saga.orchestrator.payments import NoOutcome, Undecided
+from wallet_saga.orchestrator.payments import Undecided
 from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.protocol import (
     CreditRecord,

@@ -7,6 +7,7 @@ from time import perf_counter, time_ns
 
 from msgspec.msgpack import Decoder
 
+from wallet_kernel.attempt import Attempt
 from wallet_kernel.backoff import Backoff
 from wallet_kernel.runtime.logs import transfer_id
 from wallet_kernel.runtime.metrics import RETRIES, VISIBLE
@@ -25,13 +26,6 @@ SETTLED_MAX = 500
 _RECORDS = Decoder(list[TransferRecord])
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Attempt:
-    """Whether any part of a request may have been done while its current step has no outcome."""
-
-    may_be_done: bool = False
 
 
 @dataclass(slots=True)

@@ -3,12 +3,13 @@
 import asyncio
 from uuid import UUID
 
+from wallet_kernel.attempt import Attempt, NoOutcome
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.traces import TracedTransaction
-from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
+from wallet_saga.orchestrator.coordinator import Coordinator, Drive
 from wallet_saga.orchestrator.saga import Saga
 from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable
 from wallet_saga.protocol import Close, Deposit, InFlight, Open, Outcome, Pass, Refused, Step, Withdraw
@@ -20,15 +21,6 @@ class Undecided(Exception):
     def __init__(self, drive: Drive) -> None:
         super().__init__(drive.saga.state.name)
         self.drive = drive
-
-
-class NoOutcome(Exception):
-    """The step had no outcome before the deadline. `may_be_done` is False if it was certainly not done."""
-
-    def __init__(self, transaction_id: UUID | None, *, may_be_done: bool) -> None:
-        super().__init__(str(transaction_id))
-        self.transaction_id = transaction_id
-        self.may_be_done = may_be_done
 
 
 class Payments:
@@ -51,7 +43,7 @@ class Payments:
             request.amount_micros,
             request.currency,
             key,
-            _fingerprint(key, "transfer", request.to_account, request.amount_micros, request.currency),
+            fingerprint(key, "transfer", request.to_account, request.amount_micros, request.currency),
         )
         drive = Drive(saga, Attempt())
         try:
@@ -64,7 +56,7 @@ class Payments:
     async def open_wallet(self, request: WalletRequest, key: str | None) -> tuple[UUID, Outcome]:
         """Opens a wallet and returns the id of the opening and the outcome. Raises NoOutcome at the deadline."""
         transaction_id = new_transaction_id(request.account_id)
-        meaning = _fingerprint(key, "opening", request.balance_micros, request.currency)
+        meaning = fingerprint(key, "opening", request.balance_micros, request.currency)
         step = Open(
             transaction_id, request.account_id, request.balance_micros, request.currency, key, meaning
         )
@@ -127,13 +119,9 @@ class Payments:
         self, step: type[Deposit] | type[Withdraw], name: str, request: CashRequest, key: str | None
     ) -> tuple[UUID, Outcome]:
         transaction_id = new_transaction_id(request.account_id)
-        meaning = _fingerprint(key, name, request.amount_micros, request.currency)
+        meaning = fingerprint(key, name, request.amount_micros, request.currency)
         message = step(
             transaction_id, request.account_id, request.amount_micros, request.currency, key, meaning
         )
         with TracedTransaction(name, transaction_id):
             return transaction_id, await self.perform(request.account_id, message, transaction_id)
-
-
-def _fingerprint(key: str | None, operation: str, *fields: str | int) -> bytes | None:
-    return fingerprint(operation, *fields) if key is not None else None

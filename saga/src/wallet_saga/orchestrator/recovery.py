@@ -9,8 +9,9 @@ from typing import NoReturn
 from msgspec.msgpack import Decoder
 from prometheus_client import Counter
 
+from wallet_kernel.attempt import Attempt
 from wallet_kernel.tasks import background
-from wallet_saga.orchestrator.coordinator import Attempt, Coordinator, Drive
+from wallet_saga.orchestrator.coordinator import Coordinator, Drive
 from wallet_saga.orchestrator.saga import resumed
 from wallet_saga.orchestrator.shard_client import ShardClient
 from wallet_saga.orchestrator.shards import Shards

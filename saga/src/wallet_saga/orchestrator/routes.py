@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec.msgpack import Decoder
 
+from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.bulkhead import BulkheadFull
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.problems import Problem, invalid_request, refused
@@ -24,7 +25,7 @@ from wallet_saga.orchestrator.answers import (
     wallet_of,
 )
 from wallet_saga.orchestrator.balance_reader import BalanceReader
-from wallet_saga.orchestrator.payments import NoOutcome, Payments, Undecided
+from wallet_saga.orchestrator.payments import Payments, Undecided
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, Overloaded, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards
 from wallet_saga.protocol import (
