@@ -1,1 +1,1 @@
-"""Tests of the dashboards, rules and traces."""
+"""Tests of dashboards, alerts and traces, with both architectures under load."""
