@@ -39,7 +39,7 @@ def version_2(root: Path, driver: str) -> Path:
 
 @pytest.mark.parametrize("driver", [CGROUPFS, SYSTEMD, ROOTLESS])
 @pytest.mark.parametrize("make", [version_1, version_2])
-def test_what_a_container_uses_is_found(
+def test_resources_of_a_container_are_read(
     make: Callable[[Path, str], Path], driver: str, tmp_path: Path
 ) -> None:
     """CPU time in seconds and mapped memory in bytes are found for every version and driver."""
@@ -50,7 +50,7 @@ def test_what_a_container_uses_is_found(
     assert tree.memory_bytes(cgroup) == 3_000_000
 
 
-def test_other_cgroups_are_no_containers(tmp_path: Path) -> None:
+def test_other_cgroups_are_ignored(tmp_path: Path) -> None:
     """Services, slices, containers of other engines and nested cgroups are ignored."""
     version_2(tmp_path, CGROUPFS)
     others = (
@@ -64,7 +64,7 @@ def test_other_cgroups_are_no_containers(tmp_path: Path) -> None:
     assert [found for found, _ in cgroup_tree(tmp_path).containers()] == [ONE]
 
 
-def test_an_ended_container_is_an_os_error(tmp_path: Path) -> None:
+def test_read_of_an_ended_container_raises_os_error(tmp_path: Path) -> None:
     """If a container ends between finding and reading it, reading raises OSError."""
     tree = cgroup_tree(version_2(tmp_path, CGROUPFS))
     gone = Path(CGROUPFS.format(OTHER))
@@ -74,7 +74,7 @@ def test_an_ended_container_is_an_os_error(tmp_path: Path) -> None:
         tree.memory_bytes(gone)
 
 
-def test_a_folder_without_cgroups_is_refused(tmp_path: Path) -> None:
+def test_folder_without_cgroups_is_refused(tmp_path: Path) -> None:
     """A missing mount raises NoCgroups; it does not look like a machine without containers."""
     with pytest.raises(NoCgroups, match=str(tmp_path)):
         cgroup_tree(tmp_path)

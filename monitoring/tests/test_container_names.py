@@ -10,8 +10,8 @@ from wallet_monitoring.exporters.container_names import (
     ROUND_S,
     Component,
     ContainerNames,
-    ask_docker,
-    component,
+    component_of,
+    resolve_name,
 )
 
 KINDS = {"worker": "worker", "read": "postgres", "redis": "redis"}
@@ -34,7 +34,7 @@ KINDS = {"worker": "worker", "read": "postgres", "redis": "redis"}
 )
 def test_a_container_is_a_component_of_its_project(container: str, expected: Component | None) -> None:
     """Replicas get different names; one-shots, watchers and containers of other projects are no components."""
-    assert component(container, "my-wallet", KINDS) == expected
+    assert component_of(container, "my-wallet", KINDS) == expected
 
 
 class Dns:
@@ -42,12 +42,12 @@ class Dns:
 
     def __init__(self, takes_s: float = 0.0) -> None:
         self.names: dict[str, str] = {}
-        self.asked: list[tuple[str, float]] = []
+        self.queries: list[tuple[str, float]] = []
         self.now_s = 0.0
         self._takes_s = takes_s
 
-    def ask(self, container_id: str) -> str:
-        self.asked.append((container_id, self.now_s))
+    def resolve(self, container_id: str) -> str:
+        self.queries.append((container_id, self.now_s))
         self.now_s += self._takes_s
         if container_id not in self.names:
             raise socket.gaierror(socket.EAI_AGAIN, "not now")
@@ -57,26 +57,26 @@ class Dns:
         return self.now_s
 
 
-def test_a_name_is_asked_for_once() -> None:
+def test_known_name_is_queried_once() -> None:
     """A known name is not queried again; the names of ended containers are dropped."""
     dns = Dns()
     dns.names = {"a": "wallet-redis-1"}
-    names = ContainerNames(dns.ask, dns.clock)
+    names = ContainerNames(dns.resolve, dns.clock)
     assert names.of(["a"]) == names.of(["a"]) == {"a": "wallet-redis-1"}
-    assert len(dns.asked) == 1
+    assert len(dns.queries) == 1
     assert names.of([]) == {}
     names.of(["a"])
-    assert len(dns.asked) == 2
+    assert len(dns.queries) == 2
 
 
-def test_a_stranger_is_asked_for_ever_more_rarely() -> None:
+def test_unknown_container_is_queried_with_backoff() -> None:
     """Containers without a name are queried more and more rarely, but at least every few minutes."""
     dns = Dns()
-    names = ContainerNames(dns.ask, dns.clock)
+    names = ContainerNames(dns.resolve, dns.clock)
     while dns.now_s < 3600:
         assert names.of(["a"]) == {}
         dns.now_s += 1
-    waits_s = [later - earlier for (_, earlier), (_, later) in pairwise(dns.asked)]
+    waits_s = [later - earlier for (_, earlier), (_, later) in pairwise(dns.queries)]
     assert waits_s == sorted(waits_s)
     assert waits_s[-1] == RETRY_S_MAX
     dns.names = {"a": "wallet-redis-1"}
@@ -84,31 +84,31 @@ def test_a_stranger_is_asked_for_ever_more_rarely() -> None:
     assert names.of(["a"]) == {"a": "wallet-redis-1"}
 
 
-def test_a_slow_dns_holds_nobody_up() -> None:
+def test_round_of_queries_ends_at_its_time_limit() -> None:
     """A round of queries ends at its time limit, and the next round continues with the remaining ones."""
     dns = Dns(takes_s=1.0)
-    names = ContainerNames(dns.ask, dns.clock)
-    everyone = [str(number) for number in range(10)]
-    names.of(everyone)
+    names = ContainerNames(dns.resolve, dns.clock)
+    ids = [str(number) for number in range(10)]
+    names.of(ids)
     assert dns.now_s <= ROUND_S + 1
-    asked_first = {one for one, _ in dns.asked}
-    assert len(asked_first) < len(everyone)
-    dns.asked.clear()
-    names.of(everyone)
-    asked_next = {one for one, _ in dns.asked}
-    assert asked_next
-    assert asked_first.isdisjoint(asked_next)
+    first_round = {one for one, _ in dns.queries}
+    assert len(first_round) < len(ids)
+    dns.queries.clear()
+    names.of(ids)
+    second_round = {one for one, _ in dns.queries}
+    assert second_round
+    assert first_round.isdisjoint(second_round)
 
 
-def test_an_id_of_digits_is_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_id_of_digits_is_queried_as_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """An id of twelve digits is queried as a name and not read as an address."""
-    asked: list[str] = []
+    queries: list[str] = []
 
     def answer(name: str) -> str:
-        asked.append(name)
+        queries.append(name)
         return "192.0.2.1"
 
     monkeypatch.setattr(socket, "gethostbyname", answer)
     monkeypatch.setattr(socket, "gethostbyaddr", lambda _: ("wallet-redis-1.wallet_internal", [], []))
-    assert ask_docker("123456789012" + "0a" * 26) == "wallet-redis-1"
-    assert asked == ["123456789012."]
+    assert resolve_name("123456789012" + "0a" * 26) == "wallet-redis-1"
+    assert queries == ["123456789012."]

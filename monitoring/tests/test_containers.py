@@ -48,17 +48,17 @@ def exported(containers: Containers) -> dict[tuple[str, str], list[float]]:
     return found
 
 
-def test_the_stacks_containers_are_told_of(root: Path) -> None:
+def test_only_containers_of_the_stack_are_exported(root: Path) -> None:
     """Each component has its service's name; other containers of the network are ignored."""
     containers = watching(root)
-    containers.look()
+    containers.refresh()
     assert exported(containers) == {("redis", "redis"): [1, 1], ("events", "postgres"): [2, 2]}
 
 
-def test_what_comes_and_goes_is_noticed(root: Path) -> None:
+def test_ended_container_has_no_value(root: Path) -> None:
     """An ended container has no value; after a restart it counts from 0."""
     containers = watching(root)
-    containers.look()
+    containers.refresh()
     cgroup = root / "docker" / next(iter(IDS))
     for file in cgroup.iterdir():
         file.unlink()
@@ -68,33 +68,33 @@ def test_what_comes_and_goes_is_noticed(root: Path) -> None:
     assert exported(containers)["redis", "redis"] == [0, 5]
 
 
-def test_a_machine_that_does_not_count_memory_still_tells_cpu_time(root: Path) -> None:
+def test_cpu_time_is_exported_without_memory_controller(root: Path) -> None:
     """Without the memory controller, CPU time is still exported."""
     for file in root.rglob("memory.stat"):
         file.unlink()
     containers = watching(root)
-    containers.look()
+    containers.refresh()
     assert exported(containers) == {("redis", "redis"): [1], ("events", "postgres"): [2]}
 
 
-def test_to_be_scraped_asks_nobody(root: Path) -> None:
+def test_scrape_queries_no_names(root: Path) -> None:
     """An unresponsive DNS does not delay a scrape, because names are queried between scrapes."""
-    asked: list[str] = []
+    queries: list[str] = []
 
-    def ask(container_id: str) -> str:
-        asked.append(container_id)
+    def resolve(container_id: str) -> str:
+        queries.append(container_id)
         return IDS.get(container_id, "wallet-redis-2")
 
-    containers = Containers(cgroup_tree(root), ContainerNames(ask), "wallet", KINDS)
-    containers.look()
+    containers = Containers(cgroup_tree(root), ContainerNames(resolve), "wallet", KINDS)
+    containers.refresh()
     write(root / "docker" / ("3d" * 32), cpu_s=4, memory_bytes=4)
     assert len(exported(containers)) == 2
-    assert len(asked) == len(IDS)
-    containers.look()
+    assert len(queries) == len(IDS)
+    containers.refresh()
     assert exported(containers)["redis-2", "redis"] == [4, 4]
 
 
-def test_a_service_may_have_a_kind_of_another_name() -> None:
+def test_kind_may_differ_from_service() -> None:
     """The kind of a database may differ from its service's name."""
     assert kinds_of(["redis", "events=postgres"]) == KINDS
 
@@ -120,7 +120,7 @@ def served(root: Path, unused_port: int) -> Iterator[tuple[subprocess.Popen[byte
     process.wait()
 
 
-def test_the_program_serves_until_it_is_terminated(served: tuple[subprocess.Popen[bytes], str]) -> None:
+def test_program_serves_until_sigterm(served: tuple[subprocess.Popen[bytes], str]) -> None:
     """The program answers Prometheus and its healthcheck, and ends on SIGTERM."""
     process, url = served
     deadline = time.monotonic() + 20
@@ -143,7 +143,7 @@ def get(url: str) -> str:
         return ""
 
 
-def test_a_missing_mount_stops_the_program(tmp_path: Path) -> None:
+def test_program_exits_without_cgroups(tmp_path: Path) -> None:
     """Without the mount, the program exits with one sentence."""
     module = (sys.executable, "-m", "wallet_monitoring.exporters.containers")
     done = subprocess.run((*module, str(tmp_path), "wallet"), capture_output=True, text=True, check=False)

@@ -12,18 +12,18 @@ every_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda da
 
 
 @every_dashboard
-def test_the_files_are_what_the_code_makes(dashboard: Dashboard) -> None:
+def test_files_equal_the_generated_dashboards(dashboard: Dashboard) -> None:
     """The files equal the generated dashboards. After a change run `python -m wallet_monitoring.dashboards`."""
     assert (FOLDER / f"{dashboard.uid}.json").read_text() == dashboard_json(dashboard)
 
 
-def test_there_are_no_other_files() -> None:
+def test_folder_has_no_other_files() -> None:
     """A dashboard that the code no longer generates has no file."""
     assert {file.stem for file in FOLDER.iterdir()} == {dashboard.uid for dashboard in DASHBOARDS}
 
 
 @every_dashboard
-def test_panels_lie_beside_each_other(dashboard: Dashboard) -> None:
+def test_panels_do_not_overlap(dashboard: Dashboard) -> None:
     """Panels do not overlap and ids are unique, because Grafana would move or merge them otherwise."""
     panels = json.loads(dashboard_json(dashboard))["panels"]
     covered = [(x, y) for panel in panels for x, y in cells(**panel["gridPos"])]
@@ -33,7 +33,7 @@ def test_panels_lie_beside_each_other(dashboard: Dashboard) -> None:
 
 
 @every_dashboard
-def test_old_and_new_grafana_find_what_to_mark(dashboard: Dashboard) -> None:
+def test_annotations_have_queries_for_old_and_new_grafana(dashboard: Dashboard) -> None:
     """Annotations have a `target` for newer Grafana versions and an `expr` for older ones."""
     for annotation in json.loads(dashboard_json(dashboard))["annotations"]["list"]:
         assert annotation["target"]["expr"] == annotation["expr"]

@@ -32,20 +32,20 @@ def test_rules_are_valid() -> None:
 
 @needs_promtool
 @pytest.mark.parametrize("file", sorted((PROMETHEUS / "tests").glob("*.yml")), ids=lambda file: file.stem)
-def test_rules_do_what_they_are_for(file: Path) -> None:
+def test_rules_pass_their_unit_tests(file: Path) -> None:
     """Each alert is silent before its fault and fires once after it, with its labels and annotations."""
     tested = promtool("test", "rules", file)
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-def test_every_alert_is_tested() -> None:
+def test_every_alert_has_a_test() -> None:
     """Every alert has a test in which it fires."""
     tests = (PROMETHEUS / "tests" / "alerts.yml").read_text()
     fired = re.findall(r"alertname: (\w+)\n +exp_alerts:\n +- exp_labels", tests)
     assert sorted(fired) == sorted(ALERTS)
 
 
-def test_every_alert_is_explained() -> None:
+def test_runbook_has_a_section_for_every_alert() -> None:
     """The runbook has one section per alert, and others only if they begin with "No alert". Alerts link to theirs."""
     sections = re.findall(
         r"^## (\w+)\n\n(?!No alert)", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE

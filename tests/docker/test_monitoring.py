@@ -106,7 +106,7 @@ def test_watchers_are_confined(watchers: dict[str, dict[str, Any]]) -> None:
     assert {name for name, one in watchers.items() if one.get("ports")} == {"prometheus", "grafana"}
 
 
-def test_no_watcher_has_the_machine(watchers: dict[str, dict[str, Any]]) -> None:
+def test_watchers_mount_only_files_and_cgroups(watchers: dict[str, dict[str, Any]]) -> None:
     """The watchers mount only the checkout's files and the cgroups, read-only, and not Docker's socket."""
     binds = [
         (name, Path(volume["source"]), volume.get("read_only"))
@@ -143,7 +143,7 @@ def test_every_query_has_data(panel: Panel, monitoring: Monitoring) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("panel", COMPARISON.panels, ids=lambda panel: str(panel.title))
-def test_the_comparison_shows_both(panel: Panel, monitoring: Monitoring) -> None:
+def test_comparison_shows_both_architectures(panel: Panel, monitoring: Monitoring) -> None:
     """Every panel of the comparison has a line for each architecture, as natively."""
     for query in panel.queries:
         shown = {labels.get("architecture") for labels in monitoring.prometheus.series(query.expr)}
@@ -166,7 +166,7 @@ def component_metric(monitoring: Monitoring, name: str, architecture: str) -> di
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_component_is_told_of(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
+def test_every_component_has_metrics(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
     """Exactly the long-running containers, including replicas, have metrics, with the kind they have natively."""
     for metric in ("wallet_component_cpu_seconds_total", "wallet_component_memory_bytes"):
         series = monitoring.prometheus.series(f'{metric}{{architecture="{name}"}}')
@@ -176,7 +176,7 @@ def test_every_component_is_told_of(name: str, monitoring: Monitoring, stacks: S
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_component_uses_what_the_lab_would_see(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
+def test_resources_equal_those_of_the_processes(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
     """CPU and memory from a container's cgroup roughly equal those that the lab reads from its processes."""
     used_s = component_metric(monitoring, "wallet_component_cpu_seconds_total", name)
     memory = component_metric(monitoring, "wallet_component_memory_bytes", name)
@@ -194,7 +194,7 @@ def unfiled_bytes(pid: int) -> int:
 
 
 @pytest.mark.slow
-def test_cpu_time_is_counted_where_it_is_used(monitoring: Monitoring, stacks: Stacks) -> None:
+def test_cpu_time_counts_for_its_component_only(monitoring: Monitoring, stacks: Stacks) -> None:
     """If one component burns a known CPU time, its counter grows by that time and no other counter does."""
 
     def counters() -> dict[str, float]:

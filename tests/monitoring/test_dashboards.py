@@ -33,7 +33,7 @@ def test_every_query_has_data(dashboard: Dashboard, panel: Panel, watched: Prome
 
 @pytest.mark.slow
 @pytest.mark.parametrize("panel", COMPARISON.panels, ids=lambda panel: str(panel.title))
-def test_the_comparison_shows_both(panel: Panel, watched: PrometheusApi) -> None:
+def test_comparison_shows_both_architectures(panel: Panel, watched: PrometheusApi) -> None:
     """Every panel of the comparison has a line for each architecture."""
     for query in panel.queries:
         shown = {labels.get("architecture") for labels in watched.series(query.expr)}
@@ -48,7 +48,7 @@ def test_annotations_are_queries(name: str, expr: str, watched: PrometheusApi) -
 
 
 @pytest.mark.slow
-def test_nothing_is_wrong_under_this_load(watched: PrometheusApi) -> None:
+def test_no_alert_fires_under_load(watched: PrometheusApi) -> None:
     """No alert fires while everything works, because operators ignore alerts that fire without cause."""
     assert watched.series('ALERTS{alertstate="firing"}') == []
     assert watched.series("architecture:wallet_books_imbalance_micros:sum > 0") == []

@@ -3,7 +3,6 @@
 A network knows each container by the first twelve digits of its id, and answers `<name>.<network>` for its address.
 """
 
-import contextlib
 import re
 import socket
 import time
@@ -26,7 +25,7 @@ class Component(NamedTuple):
     kind: str
 
 
-def component(container: str, project: str, kinds: Mapping[str, str]) -> Component | None:
+def component_of(container: str, project: str, kinds: Mapping[str, str]) -> Component | None:
     """Returns the part of compose's `project` with this container name, `<project>-<service>-<replica>`, or None.
 
     Args:
@@ -40,7 +39,7 @@ def component(container: str, project: str, kinds: Mapping[str, str]) -> Compone
     return Component(match[1] if match[3] == "1" else f"{match[1]}-{match[3]}", kinds[match[2]])
 
 
-class _Missed(NamedTuple):
+class _Failure(NamedTuple):
     retry_s: float
     due_s: float
 
@@ -50,44 +49,50 @@ class ContainerNames:
 
     def __init__(
         self,
-        ask: Callable[[str], str] | None = None,
+        resolve: Callable[[str], str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Uses `ask` to find the name of a container; it raises OSError if there is none."""
-        self._ask = ask or ask_docker
+        """Uses `resolve` to find the name of a container; it raises OSError if there is none."""
+        self._resolve = resolve or resolve_name
         self._clock = clock
         self._names: dict[str, str] = {}
-        self._missed: dict[str, _Missed] = {}
+        self._failures: dict[str, _Failure] = {}
 
     def of(self, ids: Iterable[str]) -> dict[str, str]:
         """Returns the known names of these containers. Queries unknown names whose retry is due."""
-        here = set(ids)
-        self._names = {one: name for one, name in self._names.items() if one in here}
-        self._missed = {one: missed for one, missed in self._missed.items() if one in here}
-        self._ask_for(here - self._names.keys())
+        present = set(ids)
+        self._names = {
+            container_id: name for container_id, name in self._names.items() if container_id in present
+        }
+        self._failures = {
+            container_id: failure
+            for container_id, failure in self._failures.items()
+            if container_id in present
+        }
+        self._query(present - self._names.keys())
         return dict(self._names)
 
-    def _ask_for(self, unknown: Iterable[str]) -> None:
+    def _query(self, unknown: Iterable[str]) -> None:
         begin_s = self._clock()
-        for one in sorted(unknown, key=self._due_s):
+        for container_id in sorted(unknown, key=self._due_s):
             now_s = self._clock()
-            if self._due_s(one) > now_s or now_s - begin_s > ROUND_S:
+            if self._due_s(container_id) > now_s or now_s - begin_s > ROUND_S:
                 return
-            with contextlib.suppress(OSError):
-                self._names[one] = self._ask(one)
-                continue
-            self._miss(one)
+            try:
+                self._names[container_id] = self._resolve(container_id)
+            except OSError:
+                self._record_failure(container_id)
 
-    def _due_s(self, one: str) -> float:
-        return self._missed[one].due_s if one in self._missed else 0.0
+    def _due_s(self, container_id: str) -> float:
+        return self._failures[container_id].due_s if container_id in self._failures else 0.0
 
-    def _miss(self, one: str) -> None:
-        before = self._missed.get(one)
+    def _record_failure(self, container_id: str) -> None:
+        before = self._failures.get(container_id)
         retry_s = min(before.retry_s * 2, RETRY_S_MAX) if before else RETRY_S_MIN
-        self._missed[one] = _Missed(retry_s, self._clock() + retry_s)
+        self._failures[container_id] = _Failure(retry_s, self._clock() + retry_s)
 
 
-def ask_docker(container_id: str) -> str:
+def resolve_name(container_id: str) -> str:
     """Returns a container's name from Docker's DNS.
 
     Raises:

@@ -19,46 +19,46 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from wallet_monitoring.exporters.cgroups import CgroupTree, NoCgroups, cgroup_tree
-from wallet_monitoring.exporters.container_names import Component, ContainerNames, component
+from wallet_monitoring.exporters.container_names import Component, ContainerNames, component_of
 from wallet_monitoring.exporters.families import cpu_family, memory_family
 
-LOOK_EVERY_S = 5.0
+REFRESH_INTERVAL_S = 5.0
 """Seconds between two searches for new containers."""
 
 
 class Containers(Collector):
-    """The components found by the last `look`. A scrape only reads their cgroups."""
+    """The components found by the last `refresh`. A scrape only reads their cgroups."""
 
     def __init__(
         self, tree: CgroupTree, names: ContainerNames, project: str, kinds: Mapping[str, str]
     ) -> None:
-        """Takes the project and the kinds as `component` does."""
+        """Takes the project and the kinds as `component_of` does."""
         self._tree = tree
         self._names = names
         self._project = project
         self._kinds = kinds
         self._cgroups: dict[Component, Path] = {}
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Finds the components that exist now."""
         cgroups = dict(self._tree.containers())
         self._cgroups = {
-            part: cgroups[one]
-            for one, name in self._names.of(cgroups).items()
-            if (part := component(name, self._project, self._kinds))
+            component: cgroups[container_id]
+            for container_id, name in self._names.of(cgroups).items()
+            if (component := component_of(name, self._project, self._kinds))
         }
 
     def collect(self) -> Iterator[Metric]:
         """Returns the resources that each component has used."""
         cpu, memory = cpu_family(), memory_family()
-        for part, cgroup in self._cgroups.items():
-            with contextlib.suppress(OSError):
-                cpu.add_metric(list(part), self._tree.cpu_s(cgroup))
-                memory.add_metric(list(part), self._tree.memory_bytes(cgroup))
+        for component, cgroup in self._cgroups.items():
+            with contextlib.suppress(OSError):  # the container has ended, or memory is not counted
+                cpu.add_metric(list(component), self._tree.cpu_s(cgroup))
+                memory.add_metric(list(component), self._tree.memory_bytes(cgroup))
         return iter((cpu, memory))
 
     def describe(self) -> Iterator[Metric]:
-        """Returns no metrics, so that the registry calls `collect` once to learn their names."""
+        """Returns no metrics, so that registration does not call `collect`."""
         return iter(())
 
 
@@ -76,13 +76,13 @@ def main(arguments: list[str]) -> NoReturn:
         containers = Containers(cgroup_tree(Path(root)), ContainerNames(), project, kinds_of(kinds))
     except NoCgroups as error:
         raise SystemExit(str(error)) from None
-    containers.look()
+    containers.refresh()
     registry = CollectorRegistry()
     registry.register(containers)
     start_http_server(int(os.environ["WALLET_PORT"]), os.environ.get("WALLET_HOST", "127.0.0.1"), registry)
     while True:
-        time.sleep(LOOK_EVERY_S)
-        containers.look()
+        time.sleep(REFRESH_INTERVAL_S)
+        containers.refresh()
 
 
 if __name__ == "__main__":
