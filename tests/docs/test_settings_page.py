@@ -8,11 +8,12 @@ import pytest
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+import wallet_baselines
 import wallet_cqrs
 import wallet_saga
 from wallet_kernel.runtime.settings import ServiceSettings
 
-ARCHITECTURES = [wallet_saga, wallet_cqrs]
+ARCHITECTURES = [wallet_saga, wallet_cqrs, wallet_baselines]
 HEADINGS = {
     "ServiceSettings": "Every service",
     "PublicSettings": "Services with a public port",
@@ -22,8 +23,11 @@ HEADINGS = {
     "RelaySettings": "CQRS: relay",
     "ProjectionSettings": "CQRS: projection",
     "QuerySettings": "CQRS: query service",
+    "BaselineSettings": "Baselines",
+    "AcidSettings": "Baselines: acid",
+    "AcidBatchedSettings": "Baselines: acid-batched",
 }
-READ_ONCE_BY_A_SCRIPT = {"Saga: migrations", "CQRS: migrations"}
+READ_ONCE_BY_A_SCRIPT = {"Saga: migrations", "CQRS: migrations", "Baselines: migrations"}
 
 
 def settings() -> Iterator[type[ServiceSettings]]:

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("kernel/src", "monitoring/src", "saga/src", "event-driven-cqrs/src", "load-testing/src")
+SOURCES = (
+    "kernel/src",
+    "monitoring/src",
+    "saga/src",
+    "event-driven-cqrs/src",
+    "baselines/src",
+    "load-testing/src",
+)
 
 # One violation per contract: the file to change, the line to add, and the contract that must break.
 PLANTED = [
@@ -54,6 +61,12 @@ PLANTED = [
         "import asyncpg",
         "The decider, its events",
     ),
+    (
+        "baselines/src/wallet_baselines/store.py",
+        "import wallet_baselines.routes",
+        "Baselines: main",
+    ),
+    ("baselines/src/wallet_baselines/batch.py", "import asyncpg", "The baselines' decisions"),
     ("load-testing/src/wallet_lab/report/model.py", "import wallet_lab.workload.run", "Lab: comparison"),
     (
         "load-testing/src/wallet_lab/stack/servers/postgres.py",

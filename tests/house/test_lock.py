@@ -10,7 +10,14 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
 PINNED = {match.lower() for match in re.findall(r"^([A-Za-z0-9_.-]+)(?:\[.*\])?==", LOCK, re.MULTILINE)}
-MEMBERS = ("wallet-kernel", "wallet-monitoring", "wallet-saga", "wallet-cqrs", "wallet-lab")
+MEMBERS = (
+    "wallet-kernel",
+    "wallet-monitoring",
+    "wallet-saga",
+    "wallet-cqrs",
+    "wallet-baselines",
+    "wallet-lab",
+)
 
 
 IMAGES = {"monitoring": "wallet-monitoring", "saga": "wallet-saga", "event-driven-cqrs": "wallet-cqrs"}

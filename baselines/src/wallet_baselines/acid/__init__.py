@@ -1,0 +1,1 @@
+"""One Postgres, one transaction per request."""

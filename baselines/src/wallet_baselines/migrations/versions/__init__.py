@@ -1,0 +1,1 @@
+"""Alembic versions. Each one executes the .sql file of the same name."""

@@ -1,0 +1,36 @@
+"""Settings of the baselines."""
+
+from pydantic import Field, SecretStr
+
+from wallet_kernel.runtime.settings import PublicSettings
+
+
+class BaselineSettings(PublicSettings):
+    """Settings of every baseline, from the environment (`WALLET_…`)."""
+
+    deadline_s: float = Field(
+        4.0, gt=0, description="How long a request may take before its client gets 202 or 503."
+    )
+    connections_max: int = Field(
+        16, gt=0, description="Connections to a database for writes, and as many for reads."
+    )
+    queue_max: int = Field(
+        10_000, gt=0, description="Requests that may wait for a connection or a batch; above that, 503."
+    )
+
+
+class AcidSettings(BaselineSettings):
+    """Settings of the baseline acid."""
+
+    database_url: SecretStr = Field(description="The Postgres, as the role wallet_service.")
+
+    @property
+    def url(self) -> str:
+        """The database's address, with its password."""
+        return self.database_url.get_secret_value()
+
+
+class AcidBatchedSettings(AcidSettings):
+    """Settings of the baseline acid-batched."""
+
+    batch_max: int = Field(1000, gt=0, description="Commands in one transaction at most.")
