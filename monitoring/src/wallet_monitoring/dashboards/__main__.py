@@ -5,7 +5,7 @@ from wallet_monitoring.dashboards.grafana import dashboard_json
 
 
 def main() -> None:
-    """Write every dashboard to its file."""
+    """Writes every dashboard to its file."""
     for dashboard in DASHBOARDS:
         (FOLDER / f"{dashboard.uid}.json").write_text(dashboard_json(dashboard))
 

@@ -42,7 +42,7 @@ WHERE: dict[Source, str] = {
 
 
 def dashboard_json(dashboard: Dashboard) -> str:
-    """Return the dashboard as a file for Grafana; equal dashboards give equal bytes."""
+    """Returns the dashboard as a file for Grafana; equal dashboards give equal bytes."""
     content = {
         "uid": dashboard.uid,
         "title": dashboard.title,

@@ -55,23 +55,23 @@ class Dashboard:
 
 
 def per_second(metric: str, by: str) -> str:
-    """Return the growth rate of a counter. `metric` may have a selector: `requests_total{status="503"}`."""
+    """Returns the growth rate of a counter. `metric` may have a selector: `requests_total{status="503"}`."""
     return f"sum by ({by}) (rate({metric}[$__rate_interval]))"
 
 
 def quantile(share: float, histogram: str, by: str, where: str = "") -> str:
-    """Return the quantile of a histogram's observations at this share."""
+    """Returns the quantile of a histogram's observations at this share."""
     buckets = per_second(f"{histogram}_bucket{where}", f"{by}, le")
     return f"histogram_quantile({share}, {buckets})"
 
 
 def mean(histogram: str, by: str, where: str = "") -> str:
-    """Return the mean of a histogram's observations."""
+    """Returns the mean of a histogram's observations."""
     return f"{per_second(f'{histogram}_sum{where}', by)} / {per_second(f'{histogram}_count{where}', by)}"
 
 
 def percentiles(histogram: str, by: str, where: str = "") -> tuple[Query, ...]:
-    """Return the median and the 99th percentile, one pair of lines for each combination of the labels."""
+    """Returns the median and the 99th percentile, one pair of lines for each combination of the labels."""
     names = " ".join(f"{{{{{label}}}}}" for label in by.split(", "))
     return (
         Query(quantile(0.5, histogram, by, where), f"{names} p50"),
@@ -80,6 +80,6 @@ def percentiles(histogram: str, by: str, where: str = "") -> tuple[Query, ...]:
 
 
 def cache_hit_rate(by: str) -> str:
-    """Return the share of balance reads that the cache answered."""
+    """Returns the share of balance reads that the cache answered."""
     hits = per_second('wallet_cache_reads_total{result="hit"}', by)
     return f"{hits} / {per_second('wallet_cache_reads_total', by)}"

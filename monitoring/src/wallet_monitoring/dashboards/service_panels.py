@@ -4,7 +4,7 @@ from wallet_monitoring.dashboards.panel import Panel, Query, Row, per_second, qu
 
 
 def processes(architecture: str) -> Row:
-    """Return panels of the limits of a process, one line per process."""
+    """Returns panels of the limits of a process, one line per process."""
     only = f'architecture="{architecture}"'
     cpu = per_second(f'process_cpu_seconds_total{{{only},service!~"rabbitmq|component-metrics"}}', "instance")
     lag = quantile(0.99, "wallet_event_loop_lag_seconds", "instance", f"{{{only}}}")
@@ -53,7 +53,7 @@ def processes(architecture: str) -> Row:
 
 
 def batches(architecture: str) -> tuple[Panel, ...]:
-    """Return panels of the batch size and its time at the database."""
+    """Returns panels of the batch size and its time at the database."""
     only = f'{{architecture="{architecture}"}}'
     size = quantile(0.5, "wallet_batch_size", "service, batcher", only)
     database = tuple(
