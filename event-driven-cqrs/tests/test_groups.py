@@ -5,9 +5,10 @@ from uuid import uuid4
 from cqrs_support.histories import groups, story
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from wallet_cqrs.messages import Group
-from wallet_cqrs.projection.groups import Gap, OtherLog, Stretch, follow
+from wallet_cqrs.projection.groups import Gap, OtherLog, Stretch, follow, unconfirmed
 from wallet_cqrs.read_model import Checkpoint
 
 EVENTS = story(60, 5).events
@@ -49,13 +50,13 @@ def test_group_of_another_epoch_is_not_followed() -> None:
     """A group of another epoch is not applied, because its positions mean other events."""
     before, now = uuid4(), uuid4()
     checkpoint = Checkpoint(0, before)
-    assert follow(checkpoint, [Group(0, HEAD, MINE, now)]) == OtherLog(checkpoint)
+    assert follow(checkpoint, [Group(0, HEAD, MINE, now)]) == OtherLog()
     assert follow(checkpoint, [Group(0, HEAD, MINE, before)]) == Stretch(HEAD, MINE)
 
 
 def test_heartbeat_below_the_checkpoint_is_not_followed() -> None:
     """A heartbeat below the checkpoint is not applied, because the log may have lost events."""
-    assert follow(Checkpoint(HEAD), [Group(HEAD - 1, HEAD - 1, [])]) == OtherLog(Checkpoint(HEAD))
+    assert follow(Checkpoint(HEAD), [Group(HEAD - 1, HEAD - 1, [])]) == OtherLog()
 
 
 @given(st.lists(st.sampled_from(GROUPS), max_size=30), st.data())
@@ -72,3 +73,15 @@ def test_any_delivery_comes_to_the_same(delivered: list[Group], data: st.DataObj
         assert isinstance(following, Stretch)
         position, applied = following.head, applied + following.events
     assert applied == [event for event in MINE if event.position <= position]
+
+
+def test_head_of_a_group_without_new_events_must_be_known() -> None:
+    """A head is confirmed by a new event in its batch, or by a known position of the same epoch; others are not."""
+    known, new = Checkpoint(HEAD, uuid4()), replace(MINE[-1], position=HEAD + 1)
+    beyond = Group(HEAD, HEAD + 2, [], known.epoch)
+    old_event = Group(HEAD - 1, HEAD + 2, MINE[-1:], known.epoch)
+    assert unconfirmed([Group(0, HEAD, MINE, known.epoch), Group(HEAD, HEAD, [], known.epoch)], known) is None
+    assert unconfirmed([Group(HEAD, HEAD, [], None)], known) is not None
+    assert unconfirmed([Group(0, HEAD, MINE, known.epoch), beyond], known) == beyond
+    assert unconfirmed([old_event], known) == old_event
+    assert unconfirmed([beyond, Group(HEAD, HEAD + 3, [new], known.epoch)], known) is None

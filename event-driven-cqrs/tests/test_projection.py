@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from unittest.mock import Mock
 from uuid import uuid4
 
 import asyncpg
@@ -89,9 +90,10 @@ async def assert_is(made: Bench, told: Story) -> None:
     assert (await made.store.progress())[0] == told.events[-1].position
 
 
-async def test_a_log_becomes_the_read_model(a_bench: Bench) -> None:
+async def test_a_log_becomes_the_read_model(event_store: DatabaseUrls, a_bench: Bench) -> None:
     """The projection writes groups to the read model, and the balances with their position to Redis."""
     told = story()
+    await append(event_store.owner, told.events)
     for group in groups(told.events, 0):
         await a_bench.projector.project([group])
     await assert_is(a_bench, told)
@@ -101,9 +103,10 @@ async def test_a_log_becomes_the_read_model(a_bench: Bench) -> None:
         assert position <= told.events[-1].position
 
 
-async def test_redelivered_groups_change_nothing(a_bench: Bench) -> None:
+async def test_redelivered_groups_change_nothing(event_store: DatabaseUrls, a_bench: Bench) -> None:
     """If the broker redelivers groups, the read model does not change."""
     told = story()
+    await append(event_store.owner, told.events)
     made = groups(told.events, 0)
     for group in [*made, *made]:
         await a_bench.projector.project([group])
@@ -172,15 +175,72 @@ async def test_a_group_of_the_future_is_unusable(event_store: DatabaseUrls, a_be
     await append(event_store.owner, told.events)
     await a_bench.projector.project([Group(1, 1, [])])
     epoch = (await a_bench.store.checkpoint()).epoch
-    with pytest.raises(UnusableMessage):
-        await a_bench.projector.project([Group(10**9, 10**9, [], epoch)])
+    event = msgspec.structs.replace(mine(told.events)[-1], position=10**9 + 1)
+    for group in [Group(10**9, 10**9, [], epoch), Group(10**9, 10**9 + 1, [event], epoch)]:
+        with pytest.raises(UnusableMessage, match="the log ends at"):
+            await a_bench.projector.project([group])
     assert (await a_bench.store.progress())[0] <= told.events[-1].position
 
 
-async def test_a_group_of_another_partition_is_unusable(a_bench: Bench) -> None:
+async def test_group_that_ends_beyond_the_log_is_unusable(event_store: DatabaseUrls, a_bench: Bench) -> None:
+    """A group without an event at its head never moves the checkpoint beyond the log's end."""
+    told = story()
+    await append(event_store.owner, told.events)
+    await a_bench.projector.project([Group(1, 1, [])])
+    position, epoch = await a_bench.store.checkpoint()
+    for head, of in [(10**9, epoch), (position + 1, epoch), (10**9, None)]:
+        with pytest.raises(UnusableMessage, match=f"the log ends at {told.events[-1].position}"):
+            await a_bench.projector.project([Group(position, head, [], of)])
+    assert (await a_bench.store.progress())[0] == position
+
+
+async def test_group_of_a_lost_epoch_does_not_move_the_checkpoint(
+    event_store: DatabaseUrls, a_bench: Bench
+) -> None:
+    """A group that ends after the last position shared by its epoch and the log is dropped; no rebuild is needed."""
+    told = story()
+    await append(event_store.owner, told.events)
+    head = told.events[-1].position
+    before = await a_bench.projector.compare()
+    await a_bench.projector.project([Group(head, head, [], before[1].epoch)])
+    connection = await asyncpg.connect(event_store.owner)
+    await connection.execute("SELECT begin_epoch('restored')")
+    await connection.close()
+    await a_bench.projector.project([Group(head, head + 3, [], before[1].epoch)])
+    checkpoint, state = await a_bench.projector.compare()
+    assert checkpoint == Checkpoint(head, state.epoch)
+
+
+async def test_group_without_an_event_at_its_head_waits_for_the_event_store(
+    event_store: DatabaseUrls, a_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the event store is away, a group is applied only up to the last known head or to an event at its head."""
+    told = story()
+    *before, others, own = told.events
+    assert (mine([others]), mine([own])) == ([], [own])
+    await append(event_store.owner, before)
+    _, state = await a_bench.projector.compare()
+    known, epoch = state.head, state.epoch
+    await append(event_store.owner, [others, own])
+    with monkeypatch.context() as patched:
+        patched.setattr(EventLog, "state", Mock(side_effect=OSError("away")))
+        await a_bench.store.adopt(epoch, known)
+        await a_bench.projector.project([Group(0, known, mine(before), epoch)])
+        with pytest.raises(OSError, match="away"):
+            await a_bench.projector.project([Group(known, known + 1, [], epoch)])
+        assert (await a_bench.store.progress())[0] == known
+        await a_bench.projector.project(
+            [Group(known, known + 1, [], epoch), Group(known + 1, known + 2, [own], epoch)]
+        )
+    await assert_is(a_bench, told)
+
+
+async def test_a_group_of_another_partition_is_unusable(event_store: DatabaseUrls, a_bench: Bench) -> None:
     """A group of another partition is unusable, because its positions would skip events of this one."""
-    with pytest.raises(UnusableMessage):
-        await a_bench.projector.project(groups(story().events, 1))
+    told = story()
+    await append(event_store.owner, told.events)
+    with pytest.raises(UnusableMessage, match="another partition"):
+        await a_bench.projector.project(groups(told.events, 1))
     assert (await a_bench.store.progress())[0] == 0
 
 
@@ -381,6 +441,7 @@ async def test_a_dead_redis_does_not_hold_the_read_model_up(
 ) -> None:
     """If Redis is dead, the projection continues and waits at most its timeout."""
     told = story()
+    await append(event_store.owner, told.events)
     redis = Redis.from_url("redis://127.0.0.1:1/0")
     async with open_pool(event_store.service, "test") as pool, Store(read_shards[0].service) as store, redis:
         cache = Cache(redis, 60, 0.2)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from wallet_cqrs.messages import EventMessage, Group
 from wallet_cqrs.read_model import Checkpoint
 
@@ -21,16 +23,14 @@ class Gap(NamedTuple):
     until: int
 
 
-class OtherLog(NamedTuple):
+class OtherLog(Struct, frozen=True):
     """A group has another epoch, or a log head before the checkpoint. The event store must be checked."""
-
-    checkpoint: Checkpoint
 
 
 def follow(checkpoint: Checkpoint, groups: Sequence[Group]) -> Stretch | Gap | OtherLog:
     """Returns the events that follow a checkpoint, without those that it covers; or the gap; or OtherLog."""
     if not all(continues(checkpoint, group) for group in groups):
-        return OtherLog(checkpoint)
+        return OtherLog()
     head, events = checkpoint.position, list[EventMessage]()
     for group in groups:
         if group.after > head:
@@ -38,6 +38,23 @@ def follow(checkpoint: Checkpoint, groups: Sequence[Group]) -> Stretch | Gap | O
         events += [event for event in group.events if event.position > head]
         head = max(head, group.head)
     return Stretch(head, events)
+
+
+def unconfirmed(groups: Sequence[Group], known: Checkpoint) -> Group | None:
+    """Returns a group whose head may lie beyond the log, or None. `known` is a position that the log has reached.
+
+    A group with an event after `known` is not checked, because that event must follow from the read model. So the
+    projection needs no read of the event store while it gets new events.
+    """
+    new_head = max((group.head for group in groups if _has_new_event(group, known)), default=0)
+    for group in groups:
+        if group.head > new_head and (group.epoch != known.epoch or group.head > known.position):
+            return group
+    return None
+
+
+def _has_new_event(group: Group, known: Checkpoint) -> bool:
+    return bool(group.events) and group.events[-1].position > known.position
 
 
 def continues(checkpoint: Checkpoint, group: Group) -> bool:

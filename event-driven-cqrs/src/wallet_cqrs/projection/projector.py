@@ -12,7 +12,7 @@ from wallet_cqrs.event_log import AnotherEpoch, EventLog, LogState
 from wallet_cqrs.events import UndecodableEvent
 from wallet_cqrs.messages import Group, partition_of
 from wallet_cqrs.projection.cache import Cache
-from wallet_cqrs.projection.groups import Gap, OtherLog, Stretch, continues, follow
+from wallet_cqrs.projection.groups import Gap, OtherLog, Stretch, continues, follow, unconfirmed
 from wallet_cqrs.projection.store import Store, Transaction
 from wallet_cqrs.read_model import Checkpoint, Fold
 from wallet_kernel.runtime.metrics import VISIBLE
@@ -66,6 +66,7 @@ class Projector:
         self._log = log
         self._cache = cache
         self._chunk_max = chunk_max
+        self._known = Checkpoint(0)
         label = str(partition)
         self._events, self._duplicates, self._gaps = (c.labels(label) for c in (EVENTS, DUPLICATES, GAPS))
         self._position, self._as_of, self._is_stopped = (g.labels(label) for g in (POSITION, AS_OF, STOPPED))
@@ -100,15 +101,34 @@ class Projector:
         """
         checkpoint = await self._store.checkpoint()
         state = await self._log.state(checkpoint.epoch)
+        self._known = Checkpoint(state.head, state.epoch)
         if checkpoint.position > state.shared:
             raise await self._diverged(checkpoint, state)
         return checkpoint, state
 
     async def _applied(self, groups: Sequence[Group]) -> Gap | OtherLog | None:
         try:
-            return await self._apply(groups)
+            return await self._confirm(groups) or await self._apply(groups)
         except _POISON as error:
             raise UnusableMessage(f"{type(error).__name__}: {error}") from error
+
+    async def _confirm(self, groups: Sequence[Group]) -> OtherLog | None:
+        """Reads the log's head if a group without new events ends after the last known position.
+
+        Returns OtherLog if a group may be of another epoch. Raises UnusableMessage if a group ends beyond the log.
+        """
+        if (group := unconfirmed(groups, self._known)) is None:
+            return None
+        state = await self._log.state(group.epoch)
+        self._known = Checkpoint(state.shared, group.epoch)
+        if (group := unconfirmed(groups, self._known)) is None:
+            return None
+        if group.head > state.head and group.epoch in (
+            None,
+            state.epoch,
+        ):  # None: from a relay without epochs
+            raise UnusableMessage(f"a group ends at position {group.head}, but the log ends at {state.head}")
+        return OtherLog()
 
     async def _apply(self, groups: Sequence[Group]) -> Gap | OtherLog | None:
         begin_ns = time.time_ns()
@@ -124,6 +144,8 @@ class Projector:
             accounts = {event.stream_id for group in groups for event in group.events}
             self._refuse_those_of_other_partitions(accounts)
             fold = await self._write(transaction, following, accounts)
+        if transaction.position > self._known.position:
+            self._known = transaction.checkpoint
         await self._show(fold, transaction)
         self._measure(following)
         trace_step("project", (event.transaction_id for event in following.events), begin_ns)
