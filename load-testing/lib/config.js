@@ -45,7 +45,8 @@ export const config = {
   run: text('RUN'),
   walletPrefix: text('WALLET_PREFIX', 'load-'),
   areWalletsSeeded: text('SEEDED') === '1',
-  logsCalls: text('CALLS') === '1',
+  recordsCalls: text('CALLS') === '1',
+  seed: number('SEED', 1),
   summaryPath: text('SUMMARY'),
   timeoutSeconds: seconds('TIMEOUT', '20s'),
 };

@@ -5,10 +5,14 @@ import { config } from './config.js';
 const headers = { 'Content-Type': 'application/json' };
 if (config.apiKey) headers.Authorization = `Bearer ${config.apiKey}`;
 
-export const PARAMS = { headers, timeout: config.timeoutSeconds * 1000 };
+const PARAMS = { headers, timeout: config.timeoutSeconds * 1000 };
 
-export function withKey(key) {
-  return { ...PARAMS, headers: { ...headers, 'Idempotency-Key': key } };
+export function paramsOf({ key }) {
+  return key ? { ...PARAMS, headers: { ...headers, 'Idempotency-Key': key } } : PARAMS;
+}
+
+export function urlOf({ method, path }) {
+  return (method === 'GET' ? config.readUrl : config.writeUrl) + path;
 }
 
 // Time from the request to the whole answer in ms. k6 reports the wait for a connection separately (`blocked`).

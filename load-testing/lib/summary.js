@@ -26,6 +26,7 @@ function watched(scenario) {
   const selectors = [
     ...REFUSALS.map((name) => `wallet_transfers{problem:${name}}`),
     ...OUTCOMES.map((kind) => `wallet_reads{outcome:${kind}}`),
+    ...OUTCOMES.map((kind) => `wallet_operations{outcome:${kind}}`),
     'wallet_read_ms{outcome:success}',
     ...[{}, ...(scenario.parts || [])].flatMap(({ name }) => [
       ...OUTCOMES.map((kind) => `wallet_transfers{${tags(kind, name)}}`),
@@ -57,11 +58,14 @@ function summaryOf(scenario, { metrics, setup_data: setup }) {
     rate: rate ?? null,
     // Excludes the opening of wallets, and includes the wait for the last answers.
     duration_s: setup ? (Date.now() - setup.begunAt) / 1000 : null,
+    // All requests that k6 counted itself. The record must have as many lines.
+    requests: count(metrics.http_reqs),
     iterations: count(metrics.iterations),
     dropped_iterations: count(metrics.dropped_iterations),
     outcomes: { ...outcomes(metrics), refused: refusals(metrics) },
     latency_ms: distribution(metrics['wallet_transfer_ms{outcome:success}']),
     reads: count(metrics.wallet_reads) ? readsOf(metrics) : null,
+    operations: count(metrics.wallet_operations) ? outcomesOf('wallet_operations', metrics) : null,
     delay_ms: distribution(metrics.wallet_visible_ms),
     fresh_read_ms: distribution(metrics.wallet_fresh_read_ms),
     stale_reads: count(metrics.wallet_visible_ms) ? count(metrics.wallet_stale_reads) : null,
@@ -86,8 +90,11 @@ function refusals(metrics) {
 }
 
 function readsOf(metrics) {
-  const counts = OUTCOMES.map((kind) => [kind, count(metrics[`wallet_reads{outcome:${kind}}`])]);
-  return { ...Object.fromEntries(counts), latency_ms: distribution(metrics['wallet_read_ms{outcome:success}']) };
+  return { ...outcomesOf('wallet_reads', metrics), latency_ms: distribution(metrics['wallet_read_ms{outcome:success}']) };
+}
+
+function outcomesOf(name, metrics) {
+  return Object.fromEntries(OUTCOMES.map((kind) => [kind, count(metrics[`${name}{outcome:${kind}}`])]));
 }
 
 // A figure without measurements is null, never 0.
@@ -112,13 +119,14 @@ function crossed(metrics) {
 }
 
 function lines(summary) {
-  const { outcomes: totals, reads, steps } = summary;
+  const { outcomes: totals, reads, operations, steps } = summary;
   const refused = Object.entries(totals.refused).map(([name, times]) => `${name} ${times}`).join(', ') || '0';
   return [
     `${summary.scenario} · ${summary.architecture} · ${summary.clients} clients · ${summary.duration_s?.toFixed(1)} s`,
     `  transfers    ${totals.success} acknowledged · ${latencies(summary.latency_ms)}`,
     `               refused ${refused} · pending ${totals.pending} · unknown ${totals.unknown}`
       + ` · rejected ${totals.rejected} · error ${totals.error}`,
+    ...(operations ? [`  other calls  ${OUTCOMES.map((kind) => `${kind} ${operations[kind]}`).join(' · ')}`] : []),
     ...(reads ? [`  reads        ${reads.success} answered · ${latencies(reads.latency_ms)}`] : []),
     ...(summary.delay_ms ? [`  seen after   ${latencies(summary.delay_ms)} · ${summary.stale_reads} stale reads`] : []),
     ...(summary.fresh_read_ms ? [`  fresh read   ${latencies(summary.fresh_read_ms)}`] : []),

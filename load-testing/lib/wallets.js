@@ -1,11 +1,10 @@
 // The wallets of the load: their names, the choice of pairs, and their creation.
 
-import http from 'k6/http';
 import { fail } from 'k6';
 
-import { CURRENCY } from './calls.js';
+import { CURRENCY, send, sendTogether } from './calls.js';
 import { config } from './config.js';
-import { PARAMS, documentOf } from './http.js';
+import { label } from './outcomes.js';
 
 // These two wallets are on different shards, with 2 and with 4 shards.
 export const HOT_PAIR = { from: 'hot-payer', to: 'hot-sink' };
@@ -53,29 +52,39 @@ export function prepareWallets(count) {
   if (!config.areWalletsSeeded) open(Array.from({ length: count }, (_, n) => nameOf(n)));
 }
 
+export function prepareBank(accounts) {
+  if (!config.areWalletsSeeded) open(accounts);
+}
+
 // Opens wallets. A wallet that exists from an earlier run is kept.
 export function open(accounts, balance = OPENING_BALANCE) {
-  const request = (accountId) => ({
-    method: 'POST',
-    url: `${config.writeUrl}/wallets`,
-    body: JSON.stringify({ accountId, currency: CURRENCY, ...(balance ? { balance } : {}) }),
-    params: PARAMS,
-  });
   for (let begin = 0; begin < accounts.length; begin += BATCH) {
-    http.batch(accounts.slice(begin, begin + BATCH).map(request)).forEach(expectOpen);
+    const batch = accounts.slice(begin, begin + BATCH);
+    sendTogether(batch.map((account) => opening(account, balance))).forEach(expectOpen);
   }
 }
 
+export function opening(account, balance, currency = CURRENCY) {
+  const body = JSON.stringify({ accountId: account, currency, ...(balance ? { balance } : {}) });
+  return { operation: 'open', method: 'POST', path: '/wallets', body };
+}
+
 export function freeze(account) {
-  const answer = http.put(`${config.writeUrl}/wallets/${account}`, '{"status":"frozen"}', PARAMS);
-  if (answer.status !== 200) fail(`${account} was not frozen: ${describe(answer)}`);
+  const outcome = send(statusChange('freeze', account));
+  if (outcome.kind !== 'success') fail(`${account} was not frozen: ${describe(outcome)}`);
 }
 
-function expectOpen(answer) {
-  const exists = documentOf(answer).type === '/problems/wallet-exists';
-  if (answer.status !== 201 && !exists) fail(`no wallet was opened at ${config.writeUrl}: ${describe(answer)}`);
+export function statusChange(operation, account) {
+  const status = { freeze: 'frozen', unfreeze: 'active' }[operation];
+  return { operation, method: 'PUT', path: `/wallets/${account}`, body: `{"status":"${status}"}` };
 }
 
-function describe({ status, body, error }) {
-  return status ? `${status} ${body}` : `${error}; is the stack up?`;
+function expectOpen(outcome) {
+  const exists = outcome.what === 'wallet-exists';
+  if (outcome.kind !== 'success' && !exists) fail(`no wallet was opened at ${config.writeUrl}: ${describe(outcome)}`);
+}
+
+function describe(outcome) {
+  const hint = outcome.what === 'no-connection' ? '; is the stack up?' : '';
+  return `${label(outcome)} ${outcome.document.detail || ''}${hint}`;
 }

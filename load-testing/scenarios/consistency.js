@@ -6,11 +6,11 @@
 // first read must show the wallet's next version.
 
 import { check } from 'k6';
-import exec from 'k6/execution';
 import { Counter, Trend } from 'k6/metrics';
 
 import { readBalance, transfer } from '../lib/calls.js';
 import { number } from '../lib/config.js';
+import { now } from '../lib/record.js';
 import { arriving, closed } from '../lib/shapes.js';
 import { HOT_PAIR, pairOf, prepareHotPair, prepareWallets, uniform } from '../lib/wallets.js';
 
@@ -23,9 +23,6 @@ const staleReads = new Counter('wallet_stale_reads');
 const rate = number('RATE', 0);
 const count = number('WALLETS', 1000);
 const draw = uniform(count);
-
-// Milliseconds with decimals, unlike Date.now().
-const now = () => exec.instance.currentTestRunDuration;
 
 // The payee's version at the last read. Unknown at first, and after a transfer that may still take effect.
 let version;
@@ -41,11 +38,11 @@ export const consistency = {
   },
   iterate(run) {
     if (version === undefined) version = readBalance(HOT_PAIR.to).wallet?.version;
-    const { kind, position } = transfer(run, HOT_PAIR);
-    const acknowledged = { at: now(), position, version: version + 1 };
+    const { kind, document } = transfer(run, HOT_PAIR);
+    const acknowledged = { at: now(), position: document.position, version: version + 1 };
     version = undefined;
     if (kind !== 'success') return;
-    const hasPosition = position !== undefined;
+    const hasPosition = document.position !== undefined;
     version = hasPosition && __ITER % 2 ? readWithPosition(acknowledged) : readUntilSeen(acknowledged, hasPosition);
   },
   beside: (run) => transfer(run, pairOf(draw, count), 'beside'),

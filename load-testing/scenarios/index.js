@@ -6,8 +6,10 @@
 //   thresholds    thresholds in addition to those of all scenarios (lib/summary.js)
 //   parts         the steps of a sweep, each summarized separately
 
+import { bank } from './bank.js';
 import { consistency } from './consistency.js';
 import { highload, normal } from './ancestor.js';
+import { fault } from './fault.js';
 import { hotPair } from './hot-pair.js';
 import { mixed } from './mixed.js';
 import { open } from './open.js';
@@ -20,6 +22,7 @@ import { zipf } from './zipf.js';
 
 const SCENARIOS = {
   smoke, normal, highload, 'hot-pair': hotPair, uniform, zipf, open, sweep, reads, mixed, refusals, consistency,
+  bank, fault,
 };
 
 export function scenarioNamed(name) {

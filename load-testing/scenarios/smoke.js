@@ -14,8 +14,8 @@ export const smoke = {
   prepare: prepareHotPair,
   iterate(run) {
     const before = readBalance(HOT_PAIR.from).wallet;
-    const { kind, position } = transfer(run, HOT_PAIR);
-    const after = readBalance(HOT_PAIR.from, position).wallet;
+    const { kind, document } = transfer(run, HOT_PAIR);
+    const after = readBalance(HOT_PAIR.from, document.position).wallet;
     if (!before || !after || kind !== 'success') return;
     check(null, { 'the payer has paid': () => cents(before.balance) - cents(after.balance) >= cents(AMOUNT) });
   },
