@@ -23,13 +23,13 @@ export const BANK_WALLETS = Array.from({ length: count }, (_, n) => `bank-${n}`)
 
 // How often each action is drawn, in percent.
 const ACTIONS = [
-  [36, (run) => perform(transferOf(run))],
+  [37, (run) => perform(transferOf(run))],
   [10, (run) => perform(cash(run, 'deposit', anyWallet(run)))],
   [10, (run) => perform(cash(run, 'withdraw', anyWallet(run)))],
   [4, sendTwice],
   [6, replay],
   [3, reuseKey],
-  [3, freezeForAWhile],
+  [2, freezeForAWhile],
   [5, liveShortly],
   [10, readBalance],
   [4, readPastBalance],
@@ -60,7 +60,7 @@ const currency = () => (happens(0.04) ? 'EUR' : 'USD');
 const shortLived = (run, client, life) => `${run}-${client}-${life}`;
 
 function anyWallet(run) {
-  if (happens(0.9)) return oneOf(BANK_WALLETS);
+  if (happens(0.93)) return oneOf(BANK_WALLETS);
   if (happens(0.1)) return `${run}-missing`;
   return shortLived(run, Math.max(1, __VU + below(5) - 2), Math.max(1, known.lives - below(2)));
 }

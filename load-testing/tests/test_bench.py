@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import duckdb
 import msgspec
 import pytest
 import redis
@@ -23,6 +24,7 @@ from wallet_lab.audit.saga import check_shards
 from wallet_lab.audit.sessions import looking_at
 from wallet_lab.cli import app
 from wallet_lab.errors import LabError
+from wallet_lab.record.reader import read_record
 from wallet_lab.report.model import Audit, Check, Run
 from wallet_lab.stack.native import NativeStack, running_stack
 from wallet_lab.stack.quiescence import wait_for_quiescence
@@ -133,7 +135,9 @@ def test_k6_puts_on_the_load_that_was_asked_for_despite_the_users_settings(
         load = run_k6(asked, noop.base_url, run="asked", folder=tmp_path)
     except LabError as error:
         raise AssertionError(str(error)) from None
-    assert {call.key.split("-")[-2] for call in load.calls} == {str(number) for number in range(1, 9)}
+    with duckdb.connect() as database:
+        calls = read_record(database, load.record, requests=load.summary.requests)
+    assert {call.key.split("-")[-2] for call in calls} == {str(number) for number in range(1, 9)}
     assert load.elapsed_s > 2
 
 

@@ -11,12 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
+import duckdb
 import pytest
 
 from wallet_lab.blocking import run_blocking
+from wallet_lab.checker.schema import CALLS
+from wallet_lab.record.calls import Call
+from wallet_lab.record.reader import add_calls, read_record
 from wallet_lab.testing import RunningStack, running_stack
 
 pytestmark = pytest.mark.slow
@@ -27,16 +31,6 @@ QUIET_K6 = (str(Path(sys.executable).with_name("k6")), "run", "--quiet", "--addr
 SHORT = {"DURATION": "1s", "VUS": "5", "WALLETS": "20", "RATE": "50"}
 
 
-class Call(NamedTuple):
-    """A line that CALLS=1 writes."""
-
-    key: str
-    started_at_ms: int
-    duration_ms: float
-    outcome: str
-    transaction_id: str
-
-
 @dataclass(frozen=True)
 class Load:
     """The results of one run of k6."""
@@ -45,11 +39,14 @@ class Load:
     said: str
     summary: dict[str, Any]
     calls: list[Call]
+    """The transfers of the record."""
+    rows: list[dict[str, Any]]
+    """All calls of the record, as the relation `calls` has them."""
 
     @property
     def told(self) -> "Counter[str]":
         """Count the logged outcomes by the part before the colon."""
-        return Counter(call.outcome.partition(":")[0] for call in self.calls)
+        return Counter(call.kind for call in self.calls)
 
     @property
     def counted(self) -> dict[str, int]:
@@ -60,26 +57,34 @@ class Load:
 
 def run_k6(base_url: str, scenario: str, folder: Path, **env: str) -> Load:
     """Run a scenario to its end."""
-    calls, summary = folder / "calls", folder / "summary.json"
+    record, summary = folder / "record", folder / "summary.json"
     asked = {"BASE_URL": base_url, "SCENARIO": scenario, "SUMMARY": str(summary), "CALLS": "1", "RUN": "test"}
-    command = [*QUIET_K6, f"--log-output=file={calls}", "--log-format=raw"]
+    command = [*QUIET_K6, f"--log-output=file={record}", "--log-format=raw"]
     for name, value in {**asked, **env}.items():
         command += ["-e", f"{name}={value}"]
     finished = subprocess.run(
         [*command, str(SCRIPTS / "script.js")], capture_output=True, text=True, check=False, timeout=60
     )
-    log = calls.read_text() if calls.exists() else ""
+    log = record.read_text() if record.exists() else ""
+    seen = json.loads(summary.read_text()) if summary.exists() else {}
+    calls, rows = _recorded(record, seen["requests"]) if seen else ([], [])
     return Load(
         finished.returncode,
-        finished.stdout + finished.stderr + re.sub(r"^call .*\n", "", log, flags=re.MULTILINE),
-        json.loads(summary.read_text()) if summary.exists() else {},
-        [_call(line) for line in log.splitlines() if line.startswith("call ")],
+        finished.stdout + finished.stderr + re.sub(r"^(call|clock)\t.*\n", "", log, flags=re.MULTILINE),
+        seen,
+        calls,
+        rows,
     )
 
 
-def _call(line: str) -> Call:
-    _, key, started_at, duration, outcome, transaction_id = line.split()
-    return Call(key, int(started_at), float(duration), outcome, transaction_id)
+def _recorded(record: Path, requests: int) -> tuple[list[Call], list[dict[str, Any]]]:
+    with duckdb.connect() as database:
+        database.execute(CALLS.ddl)
+        calls = read_record(database, record, requests=requests)
+        add_calls(database, "test")
+        found = database.execute("SELECT * FROM calls")
+        names = [column.name for column in CALLS.columns]
+        return calls, [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 # --- against real stacks
@@ -166,20 +171,62 @@ def test_reads_are_counted_apart(saga: RunningStack, tmp_path: Path) -> None:
     load = run_k6(saga.base_url, "reads", tmp_path, **SHORT)
     assert load.code == 0, load.said
     assert load.calls == []
+    reads = [row for row in load.rows if row["operation"] == "balance"]
+    assert len(reads) == load.summary["reads"]["success"]
+    assert all(row["balance_micros"] >= 0 and row["version"] >= 1 for row in reads)
     assert load.summary["latency_ms"] is None
     assert load.summary["reads"]["success"] == load.summary["iterations"]
     assert load.summary["reads"]["latency_ms"]["p50"] > 0
 
 
+EVERY_OPERATION = {
+    *("open", "transfer", "deposit", "withdraw", "freeze", "unfreeze", "close"),
+    *("balance", "balance_at", "statement", "lookup"),
+}
+REFUSALS = {
+    *("wallet-not-found", "wallet-frozen", "wallet-closed", "currency-mismatch", "insufficient-funds"),
+    "idempotency-key-reused",
+}
+
+
+@pytest.mark.parametrize("architecture", ["saga", "cqrs"])
+def test_a_bank_uses_the_whole_contract(
+    architecture: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A bank sends every operation, also again, and is refused for many reasons; no answer is an error."""
+    stack: RunningStack = request.getfixturevalue(architecture)
+    load = run_k6(stack.base_url, "bank", tmp_path, DURATION="4s", VUS="10", RUN=f"bank-{architecture}")
+    assert load.code == 0, load.said
+    assert {row["operation"] for row in load.rows} == EVERY_OPERATION
+    assert {row["problem"] for row in load.rows} >= REFUSALS
+    assert any(row["replayed"] for row in load.rows)
+    assert any(row["key"] is None for row in load.rows if row["operation"] == "transfer")
+    assert any(row["cursor"] for row in load.rows)
+    assert any(row["min_position"] for row in load.rows) == (architecture == "cqrs")
+
+
+def test_a_client_draws_the_same_calls_again(saga: RunningStack, tmp_path: Path) -> None:
+    """With the same SEED, a client sends the same calls in every run; with another SEED, it sends others."""
+
+    def sent(seed: str, run: str) -> list[tuple[Any, ...]]:
+        asked = {"DURATION": "1s", "VUS": "1", "WALLETS": "20", "SEED": seed, "RUN": run}
+        load = run_k6(saga.base_url, "mixed", tmp_path, **asked)
+        (tmp_path / "record").unlink()
+        rows = [row for row in load.rows if row["client"] == "test 1"]
+        return [(row["operation"], row["account"], row["counterparty"]) for row in rows[:30]]
+
+    assert sent("7", "first") == sent("7", "second") != sent("8", "third")
+
+
 def test_a_sweep_sums_up_each_step(saga: RunningStack, tmp_path: Path) -> None:
-    """Each step of a sweep has its own rate, outcomes and latency; the keys of its calls contain its name."""
+    """Each step of a sweep has its own rate, outcomes and latency; the record names the step of each call."""
     asked = {**SHORT, "RATES": "20,80", "RUN": "rising", "VUS": "30"}
     load = run_k6(saga.base_url, "sweep", tmp_path, **asked)
     assert load.code == 0, load.said
     slow, fast = load.summary["steps"]
     assert [(step["name"], step["offered"]) for step in (slow, fast)] == [("sweep-20", 20), ("sweep-80", 80)]
     for step in (slow, fast):
-        logged = [call for call in load.calls if call.key.startswith(f"rising-{step['name']}-")]
+        logged = [call for call in load.calls if call.part == step["name"]]
         assert step["outcomes"]["success"] == step["latency_ms"]["samples"] == len(logged)
     # A busy machine may not start all offered transfers.
     assert 0 < slow["outcomes"]["success"] < fast["outcomes"]["success"] <= 81
@@ -191,7 +238,7 @@ def test_the_sagas_reads_are_never_behind(saga: RunningStack, tmp_path: Path) ->
     assert load.code == 0, load.said
     assert load.summary["stale_reads"] == 0
     assert load.summary["delay_ms"]["samples"] > 0
-    assert any(call.key.startswith("test-beside-") for call in load.calls)
+    assert any(call.part == "beside" for call in load.calls)
 
 
 def test_the_delay_of_projected_reads_is_measured(cqrs: RunningStack, tmp_path: Path) -> None:
@@ -206,8 +253,8 @@ def test_the_delay_of_projected_reads_is_measured(cqrs: RunningStack, tmp_path: 
 # --- against a server with scripted responses
 
 SUCCESS = '{"status":"success","transactionId":"0193a1f0-7c2b-8d41-9a6e-5b1f0c3d7e42"}'
-HANG, HANG_UP, SLOW = -1, -2, -3
-"""Special statuses: no response, a closed connection, a slow success."""
+HANG, HANG_UP, SLOW, BREAK = -1, -2, -3, -4
+"""Special statuses: no response, a closed connection, a slow success, and a connection that breaks once, then 503."""
 
 
 def problem(name: str) -> str:
@@ -254,6 +301,8 @@ class Scripted(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers = answers
         self.expected: dict[str, str] = {}
+        self.broken: set[str] = set()
+        """Keys whose first request got no answer."""
         self.bodies: list[dict[str, Any]] = []
         self.turn = threading.Lock()
         self.released = threading.Event()
@@ -269,7 +318,12 @@ class Scripted(ThreadingHTTPServer):
             place = list(self.expected).index(key) if key in self.expected else len(self.expected)
             status, body, outcome = self.answers[place % len(self.answers)]
             self.expected[key] = outcome
-        return status, body
+        if status != BREAK:
+            return status, body
+        if key in self.broken:
+            return 503, body
+        self.broken.add(key)
+        return HANG_UP, ""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -334,6 +388,17 @@ def test_a_201_that_is_no_success_fails_the_run(tmp_path: Path) -> None:
         load = run_k6(server.url, "hot-pair", tmp_path, SEEDED="1", **SHORT)
     assert load.code == 99
     assert load.summary["outcomes"]["success"] == 0
+
+
+def test_a_call_that_k6_sends_again_is_marked(tmp_path: Path) -> None:
+    """If a connection breaks, k6 sends a call with a key again. The record marks it, and few other calls."""
+    busy = problem("overloaded")
+    with scripted([(503, busy, "rejected:overloaded"), (BREAK, busy, "rejected:overloaded")]) as server:
+        load = run_k6(server.url, "smoke", tmp_path, ITERATIONS="40", SEEDED="1")
+    marked = {row["key"] for row in load.rows if row["may_be_resent"]}
+    assert len(server.broken) == 20
+    assert server.broken <= marked
+    assert len(marked - server.broken) < 10
 
 
 def test_no_transfer_is_left_without_its_line(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from itertools import chain
 
 import pytest
 
-from wallet_lab.calls import Call
 from wallet_lab.nemesis.recovery import Backlog, Moments, drained_s, moments, timeline
+from wallet_lab.record.calls import Call
 
 FAULT_MS = 1_000_000.0
 

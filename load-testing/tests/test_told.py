@@ -4,7 +4,7 @@ import pytest
 
 from wallet_lab.audit.questions import violations
 from wallet_lab.audit.told import AMOUNT_MICROS, Booked, Told, reconcile
-from wallet_lab.calls import Call
+from wallet_lab.record.calls import Call
 
 ID, OTHER = "01a2-1", "01a2-2"
 ONCE = "every acknowledged transfer is in the books once"

@@ -2,12 +2,13 @@
 
 import dataclasses
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from wallet_lab.calls import Call
-from wallet_lab.report.model import Audit, Check, Outcomes, Run
+from wallet_lab.record.calls import Call
+from wallet_lab.report.model import Audit, Check, Run
 from wallet_lab.workload.command import told
 from wallet_lab.workload.k6 import Load, Reads, Step, Summary, Visible, deviations
 from wallet_lab.workload.measurement import Measurement
@@ -34,13 +35,13 @@ BAD = Audit(
 def measurement(scenario: str = "hot-pair") -> Measurement:
     """Two seconds with an acknowledgement every 10 ms; the last one is too late."""
     chosen = find(scenario).lasting(2.0)
-    keys = [f"r-sweep-{250 if n < 100 else 500}-1-{n}" for n in range(201)]
-    calls = [Call(key, 10 * n, 4.0, "success", str(n)) for n, key in enumerate(keys)]
+    parts = ["sweep-250" if n < 100 else "sweep-500" for n in range(201)]
+    calls = [Call(str(n), 10 * n, 4.0, "success", str(n), part) for n, part in enumerate(parts)]
     summary = Summary(
         clients_max=50,
         duration_s=2.1,
+        requests=2001,
         iterations=201,
-        outcomes=Outcomes(success=201),
         dropped_iterations=3,
         reads=Reads(success=1800),
         delay_ms=Visible(p50=1, p95=2, p99=3, max=4, samples=9),
@@ -50,7 +51,8 @@ def measurement(scenario: str = "hot-pair") -> Measurement:
     return Measurement(
         architecture="saga",
         scenario=chosen,
-        load=Load("r", datetime(2026, 1, 1, tzinfo=UTC), 2.5, calls, summary, cpu_s=1.0),
+        load=Load("r", datetime(2026, 1, 1, tzinfo=UTC), 2.5, Path("record"), summary, cpu_s=1.0),
+        calls=calls,
         settled_s=0.5,
         usage=Usage({"worker": 0.201, "postgres": 0.402}, {"postgres": 2010.0}, 4020.0, 1.0, machine_s=5.0),
         memory_mib_max={"worker": 50.0},
@@ -121,15 +123,6 @@ def test_a_delay_is_told_only_with_a_passed_audit() -> None:
     assert delay is not None
     assert (delay.p50, delay.samples, delay.load) == (1, 9, "idle")
     assert judge_delay(measurement("consistency"), BAD, 1, "idle") is None
-
-
-def test_a_call_that_left_no_line_is_unknown() -> None:
-    """A call that k6 counted but did not log is unknown, and belongs to no step of a sweep."""
-    whole = measurement("sweep")
-    summary = msgspec.structs.replace(whole.load.summary, outcomes=Outcomes(success=202))
-    measured = dataclasses.replace(whole, load=dataclasses.replace(whole.load, summary=summary))
-    assert judge(measured, GOOD, 1).outcomes == Outcomes(success=201, unknown=1)
-    assert [run.outcomes.unknown for run in judge_steps(measured, GOOD, 1)] == [0, 0]
 
 
 def test_what_only_clients_could_see_is_part_of_the_audit() -> None:

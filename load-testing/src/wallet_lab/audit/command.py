@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
+import duckdb
 import msgspec
 import typer
 from rich.console import Console
@@ -11,8 +12,8 @@ from rich.console import Console
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.sessions import NOT_ANSWERED
 from wallet_lab.audit.told import Told
-from wallet_lab.calls import read_calls
 from wallet_lab.errors import LabError
+from wallet_lab.record.reader import read_record
 from wallet_lab.report.model import Audit, Check
 from wallet_lab.stack.backend import Backend, BackendOption, attached
 from wallet_lab.stack.home import ARCHITECTURES
@@ -31,7 +32,7 @@ def audit(
     architecture: Annotated[str, typer.Argument(metavar="ARCH", help="saga or cqrs; it must be up.")],
     calls: Annotated[
         Path | None,
-        typer.Option(help="A call log of k6 (CALLS=1). The audit looks up every call in the books."),
+        typer.Option(help="A record of k6 (CALLS=1). The audit looks up every transfer in the books."),
     ] = None,
     on: BackendOption = Backend.NATIVE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -63,16 +64,12 @@ def _stack(architecture: str, on: Backend) -> RunningStack:
 
 
 def _calls_of(calls: Path | None) -> list[Told]:
-    """Return the calls of a log. The run's name is the part of their keys before the first dash."""
+    """Return the transfers of a record. The run's name is the part of their keys before the first dash."""
     if calls is None:
         return []
-    try:
-        read = read_calls(calls)
-    except (OSError, ValueError) as error:
-        raise LabError(f"{calls} is not a call log of k6: {error}") from None
-    if not read:
-        raise LabError(f"{calls} contains no calls. Run k6 with -e CALLS=1 to log them.")
-    return [Told(read[0].key.partition("-")[0], read)]
+    with duckdb.connect() as database:
+        read = read_record(database, calls)
+    return [Told(read[0].key.partition("-")[0], read)] if read else []
 
 
 async def _audit(stack: RunningStack, told: list[Told]) -> Audit:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from wallet_lab.audit.questions import check
-from wallet_lab.calls import Call
+from wallet_lab.record.calls import Call
 from wallet_lab.report.model import Check
 
 AMOUNT_MICROS = 10_000

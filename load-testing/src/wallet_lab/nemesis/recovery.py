@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from wallet_lab.calls import Call
+from wallet_lab.record.calls import Call
 from wallet_lab.report.model import Second
 
 BIN_S = 0.5

@@ -6,17 +6,17 @@ import uuid
 from pathlib import Path
 
 from wallet_lab.audit.told import ACKNOWLEDGED
-from wallet_lab.calls import count
 from wallet_lab.errors import LabError
 from wallet_lab.nemesis.faults import Fault
 from wallet_lab.nemesis.injection import injecting
 from wallet_lab.nemesis.load import BEFORE_S
 from wallet_lab.nemesis.recovery import drained_s, moments, timeline
+from wallet_lab.record.calls import count
 from wallet_lab.report.model import Audit, Outcomes, Recovery
 from wallet_lab.stack.quiescence import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
-from wallet_lab.workload.k6 import calls_log, run_k6
-from wallet_lab.workload.run import NOT_CARRIED_OUT, audit, prepare
+from wallet_lab.workload.k6 import record_file, record_of, run_k6
+from wallet_lab.workload.run import NOT_CARRIED_OUT, audit, new_evidence, prepare
 from wallet_lab.workload.scenarios import Scenario
 from wallet_lab.workload.verdict import first_violation, passed
 
@@ -36,14 +36,16 @@ def run_fault(stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: 
 def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, folder: Path) -> Recovery:
     prepare(stack, scenario)
     run = uuid.uuid4().hex[:12]
-    with injecting(stack, fault, calls_log(folder, run), BEFORE_S) as disturbed:
+    with injecting(stack, fault, record_file(folder, run), BEFORE_S) as disturbed:
         put = run_k6(scenario, stack.base_url, run=run, folder=folder)
         stack.wait_ready()
         settled_s = asyncio.run(wait_for_quiescence(stack))
+    with new_evidence() as evidence:
+        calls = record_of(put, evidence)
     if disturbed.fault_ms is None:
         raise LabError("the load ended before the fault")
-    audited = audit(stack, [put], settled_s, broken_off=fault.target.faces_clients)
-    seen = moments(put.calls, disturbed.fault_ms)
+    audited = audit(stack, [(put, calls)], settled_s, broken_off=fault.target.faces_clients)
+    seen = moments(calls, disturbed.fault_ms)
     is_passed = passed(audited)
     return Recovery(
         architecture=stack.architecture,
@@ -57,8 +59,8 @@ def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, fol
         drained_s=drained_s(disturbed.backlog) if is_passed else None,
         converged_s=seen.converged_s if is_passed else None,
         lost=_lost(audited),
-        outcomes=count(put.calls),
-        timeline=timeline(put.calls, disturbed.fault_ms) if is_passed else [],
+        outcomes=count(calls),
+        timeline=timeline(calls, disturbed.fault_ms) if is_passed else [],
         audit=audited,
     )
 

@@ -12,13 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+import duckdb
 from msgspec import Struct
 from msgspec.json import decode
 
-from wallet_lab.calls import Call, read_calls, total
 from wallet_lab.environment_variables import BARE
 from wallet_lab.errors import LabError
-from wallet_lab.report.model import Latency, Outcomes
+from wallet_lab.record.calls import Call
+from wallet_lab.record.reader import add_calls, read_record
+from wallet_lab.report.model import Latency
 from wallet_lab.stack.home import checkout
 from wallet_lab.stack.logs import tail
 from wallet_lab.stack.process import die_with
@@ -66,8 +68,9 @@ class Summary(Struct, kw_only=True, frozen=True):
     """The largest number of concurrent clients in k6."""
     duration_s: float
     """Seconds from the end of k6's setup to the last response."""
+    requests: int
+    """The requests that k6 itself has counted."""
     iterations: int
-    outcomes: Outcomes
     dropped_iterations: int
     reads: Reads | None
     delay_ms: Visible | None
@@ -85,19 +88,15 @@ class Load:
     started_at: datetime
     elapsed_s: float
     """Seconds from k6's start to its end. It includes the time that k6 takes to start and to stop."""
-    calls: list[Call]
+    record: Path
+    """The file with every call (`read_record`)."""
     summary: Summary
     cpu_s: float
     """Processor time of k6 itself."""
 
-    @property
-    def unlogged(self) -> int:
-        """The number of transfers that k6 counted but did not log. Their outcome is unknown."""
-        return max(0, total(self.summary.outcomes) - len(self.calls))
 
-
-def calls_log(folder: Path, run: str) -> Path:
-    """Return the file in which k6 logs every call while it runs."""
+def record_file(folder: Path, run: str) -> Path:
+    """Return the file in which k6 records every call while it runs."""
     return folder / f"{run}.calls"
 
 
@@ -107,18 +106,29 @@ def run_k6(scenario: Scenario, base_url: str, *, run: str, folder: Path) -> Load
     Raises:
         LabError: k6 could not run the load; the text ends with its last lines.
     """
-    log, summary, output = calls_log(folder, run), folder / f"{run}.json", folder / f"{run}.out"
+    record, summary, output = record_file(folder, run), folder / f"{run}.json", folder / f"{run}.out"
     settings = {**_environment(scenario, base_url), "RUN": run, "SUMMARY": str(summary)}
     cpu_before_s, started_at, started_s = _children_cpu_s(), datetime.now(UTC), time.monotonic()
     with output.open("wb") as said:
-        code = _wait(_start(settings, log, said))
+        code = _wait(_start(settings, record, said))
     elapsed_s, cpu_s = time.monotonic() - started_s, _children_cpu_s() - cpu_before_s
     if code not in {0, THRESHOLDS_CROSSED}:
-        raise LabError(f"k6 ended with status {code}:\n{tail(output, 10)}\n{tail(log, 10)}")
+        raise LabError(f"k6 ended with status {code}:\n{tail(output, 10)}\n{tail(record, 10)}")
     seen = decode(summary.read_bytes(), type=Summary)
     if differences := deviations(scenario, seen):
         raise LabError(f"k6 ran another load than requested: {'; '.join(differences)}")
-    return Load(run, started_at, elapsed_s, read_calls(log), seen, cpu_s)
+    return Load(run, started_at, elapsed_s, record, seen, cpu_s)
+
+
+def record_of(load: Load, evidence: duckdb.DuckDBPyConnection) -> list[Call]:
+    """Add the calls of a load to the evidence; returns the transfers.
+
+    Raises:
+        LabError: the record is not complete.
+    """
+    calls = read_record(evidence, load.record, requests=load.summary.requests)
+    add_calls(evidence, load.run)
+    return calls
 
 
 def deviations(scenario: Scenario, seen: Summary) -> list[str]:
@@ -161,14 +171,14 @@ def _environment(scenario: Scenario, base_url: str) -> dict[str, str]:
     }
 
 
-def _start(settings: Mapping[str, str], log: Path, output: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _start(settings: Mapping[str, str], record: Path, output: IO[bytes]) -> "subprocess.Popen[bytes]":
     argv = [
         str(Path(sys.executable).parent / "k6"),
         "run",
         "--quiet",
         "--no-usage-report",
         "--address=",  # no port for k6's own API
-        f"--log-output=file={log}",
+        f"--log-output=file={record}",
         "--log-format=raw",
         str(checkout() / "load-testing" / "script.js"),
     ]

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
+from wallet_lab.record.calls import Call
 from wallet_lab.stack.quiescence import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.counters import batch_size_mean, groups_published, read_counters
-from wallet_lab.workload.k6 import Load, run_k6
+from wallet_lab.workload.k6 import Load, record_of, run_k6
 from wallet_lab.workload.sampler import Usage, between, look, watching_memory
 from wallet_lab.workload.scenarios import Scenario
 
@@ -20,6 +23,8 @@ class Measurement:
     architecture: str
     scenario: Scenario
     load: Load
+    calls: list[Call]
+    """The transfers of the load."""
     settled_s: float | None
     """Seconds from the end of the load to quiescence; None if the stack did not reach it."""
     usage: Usage
@@ -29,11 +34,15 @@ class Measurement:
     load_average: float
 
 
-def measure(stack: RunningStack, scenario: Scenario, *, run: str, folder: Path) -> Measurement:
+def measure(
+    stack: RunningStack, scenario: Scenario, *, run: str, folder: Path, evidence: duckdb.DuckDBPyConnection
+) -> Measurement:
     """Run the load on the stack and wait for quiescence, because the remaining work counts as well.
 
+    The calls are added to the evidence.
+
     Raises:
-        LabError: k6 could not run the load.
+        LabError: k6 could not run the load, or its record is not complete.
     """
     counted, before = read_counters(stack), look(stack)
     with watching_memory(stack) as memory:
@@ -45,6 +54,7 @@ def measure(stack: RunningStack, scenario: Scenario, *, run: str, folder: Path) 
         architecture=stack.architecture,
         scenario=scenario,
         load=load,
+        calls=record_of(load, evidence),
         settled_s=settled_s,
         usage=between(before, after),
         memory_mib_max=memory.mib_max,

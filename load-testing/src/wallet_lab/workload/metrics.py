@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
-from wallet_lab.calls import Call, count, latency
+from wallet_lab.record.calls import Call, count, latency
 from wallet_lab.report.model import Costs, Latency, Outcomes
 from wallet_lab.workload.k6 import Reads, Step
 from wallet_lab.workload.measurement import Measurement
@@ -16,12 +14,12 @@ _NO_READS = Reads()
 
 def outcomes(measured: Measurement) -> Outcomes:
     """Count the outcomes of transfers, and of reads if the scenario counts them."""
-    transfers, reads = count(measured.load.calls), _counted_reads(measured)
+    transfers, reads = count(measured.calls), _counted_reads(measured)
     return Outcomes(
         success=transfers.success + reads.success,
         pending=transfers.pending,
         refused={**transfers.refused, **({"reads": reads.refused} if reads.refused else {})},
-        unknown=transfers.unknown + reads.unknown + measured.load.unlogged,
+        unknown=transfers.unknown + reads.unknown,
         rejected=transfers.rejected + reads.rejected,
         error=transfers.error + reads.error,
     )
@@ -49,7 +47,7 @@ def of_run(measured: Measurement) -> dict[str, Any]:
 
 def of_step(measured: Measurement) -> dict[str, Any]:
     """Return the figures of one step of a sweep. Resource usage is known only for the whole sweep."""
-    begun = len(measured.load.calls)
+    begun = len(measured.calls)
     offered = round((measured.scenario.rate_per_s or 0.0) * measured.scenario.duration_s)
     return {
         "acked_per_s": _acked_per_s(measured),
@@ -66,18 +64,12 @@ def steps(measured: Measurement) -> list[Measurement]:
 
 
 def _step(measured: Measurement, step: Step) -> Measurement:
-    calls = _of_part(measured, step.name)
-    summary = msgspec.structs.replace(measured.load.summary, outcomes=count(calls))
+    calls = [call for call in measured.calls if call.part == step.name]
     return replace(
         measured,
         scenario=measured.scenario.at_rate(step.rate, step.name),
-        load=replace(measured.load, calls=calls, summary=summary),
+        calls=calls,
     )
-
-
-def _of_part(measured: Measurement, part: str) -> list[Call]:
-    prefix = f"{measured.load.run}-{part}-"
-    return [call for call in measured.load.calls if call.key.startswith(prefix)]
 
 
 def _counted_reads(measured: Measurement) -> Reads:
@@ -85,7 +77,7 @@ def _counted_reads(measured: Measurement) -> Reads:
 
 
 def _acked_per_s(measured: Measurement) -> float | None:
-    acked = _in_time(measured.load.calls, measured.scenario.duration_s) + _counted_reads(measured).success
+    acked = _in_time(measured.calls, measured.scenario.duration_s) + _counted_reads(measured).success
     return acked / measured.scenario.duration_s if acked else None
 
 
@@ -100,7 +92,7 @@ def _acked(calls: Iterable[Call]) -> Iterable[Call]:
 
 
 def _completed_per_s(measured: Measurement) -> float | None:
-    calls = measured.load.calls
+    calls = measured.calls
     ended = sum(call.kind in {"success", "refused"} for call in calls)
     if not ended or measured.settled_s is None:
         return None
@@ -111,8 +103,7 @@ def _completed_per_s(measured: Measurement) -> float | None:
 
 def _latency(measured: Measurement) -> Latency | None:
     return (
-        latency([call.duration_ms for call in _acked(measured.load.calls)])
-        or _counted_reads(measured).latency_ms
+        latency([call.duration_ms for call in _acked(measured.calls)]) or _counted_reads(measured).latency_ms
     )
 
 

@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.questions import check
 from wallet_lab.audit.sessions import NOT_ANSWERED
 from wallet_lab.audit.told import Told
+from wallet_lab.checker.schema import CALLS
 from wallet_lab.errors import LabError
+from wallet_lab.record.calls import Call
 from wallet_lab.report.model import Audit, Check, Delay, Run
 from wallet_lab.stack.quiescence import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
-from wallet_lab.workload.k6 import Load, run_k6
+from wallet_lab.workload.k6 import Load, record_of, run_k6
 from wallet_lab.workload.measurement import Measurement, measure
 from wallet_lab.workload.scenarios import Scenario
 from wallet_lab.workload.seeding import seed
@@ -76,15 +80,24 @@ def measure_delay(
 def _carry_out(stack: RunningStack, scenario: Scenario, warm_up_s: float) -> tuple[Measurement, Audit | None]:
     prepare(stack, scenario)
     run = uuid.uuid4().hex[:12]
-    loads = []
-    with tempfile.TemporaryDirectory(prefix="wallet-bench-") as place:
+    loads: list[tuple[Load, list[Call]]] = []
+    with tempfile.TemporaryDirectory(prefix="wallet-bench-") as place, new_evidence() as evidence:
         folder = Path(place)
         if warm_up_s:
-            warm_up = scenario.warm_up.lasting(warm_up_s)
-            loads.append(run_k6(warm_up, stack.base_url, run=f"{run}w", folder=folder))
+            warm_up = run_k6(
+                scenario.warm_up.lasting(warm_up_s), stack.base_url, run=f"{run}w", folder=folder
+            )
             asyncio.run(wait_for_quiescence(stack))
-        measured = measure(stack, scenario, run=run, folder=folder)
-    return measured, audit(stack, [*loads, measured.load], measured.settled_s)
+            loads.append((warm_up, record_of(warm_up, evidence)))
+        measured = measure(stack, scenario, run=run, folder=folder, evidence=evidence)
+    return measured, audit(stack, [*loads, (measured.load, measured.calls)], measured.settled_s)
+
+
+def new_evidence() -> duckdb.DuckDBPyConnection:
+    """Create the database of a run's evidence."""
+    database = duckdb.connect()
+    database.execute(CALLS.ddl)
+    return database
 
 
 def prepare(stack: RunningStack, scenario: Scenario) -> None:
@@ -94,17 +107,21 @@ def prepare(stack: RunningStack, scenario: Scenario) -> None:
 
 
 def audit(
-    stack: RunningStack, loads: Sequence[Load], settled_s: float | None, *, broken_off: bool = False
+    stack: RunningStack,
+    loads: Sequence[tuple[Load, list[Call]]],
+    settled_s: float | None,
+    *,
+    broken_off: bool = False,
 ) -> Audit | None:
     """Audit the stack against the clients' responses in these loads; None for noop, which has no books.
 
     `broken_off`: connections broke during the load (see `Told`).
     """
-    told = [Told(load.run, load.calls, load.unlogged, broken_off) for load in loads]
+    told = [Told(load.run, calls, broken_off=broken_off) for load, calls in loads]
     checks = asyncio.run(audit_stack(stack, told))
     if not checks:
         return None
-    checks = [_came_to_rest(settled_s), *checks, answers(loads)]
+    checks = [_came_to_rest(settled_s), *checks, answers([load for load, _ in loads])]
     return Audit(passed=all(one.passed for one in checks), checks=checks, settled_s=settled_s)
 
 

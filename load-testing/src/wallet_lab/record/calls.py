@@ -1,9 +1,8 @@
-"""The responses that clients received: one line per ended transfer call, as k6 logged it."""
+"""The transfers of a load as their clients saw them, and the figures computed from them."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import ceil
-from pathlib import Path
 from typing import NamedTuple
 
 from wallet_lab.report.model import Latency, Outcomes
@@ -15,27 +14,18 @@ class Call(NamedTuple):
     """One transfer call. `outcome` is success or pending, or a kind and a reason: refused, rejected, unknown, error."""
 
     key: str
-    started_ms: int
+    started_ms: float
+    """Milliseconds since 1970."""
     duration_ms: float
     outcome: str
     transaction_id: str | None
+    part: str = ""
+    """The part of the scenario that sent it."""
 
     @property
     def kind(self) -> str:
         """The outcome without its reason."""
         return self.outcome.partition(":")[0]
-
-
-def read_calls(path: Path) -> list[Call]:
-    """Read the calls from a log of k6. Other lines are k6's own messages."""
-    with path.open() as lines:
-        return [_call(line) for line in lines if line.startswith("call ")]
-
-
-def _call(line: str) -> Call:
-    _, key, started_ms, duration_ms, outcome, transaction_id = line.split()
-    known = None if transaction_id == "-" else transaction_id
-    return Call(key, int(started_ms), float(duration_ms), outcome, known)
 
 
 def count(calls: Iterable[Call]) -> Outcomes:
@@ -57,12 +47,6 @@ def count(calls: Iterable[Call]) -> Outcomes:
         rejected=of_kind("rejected"),
         error=of_kind("error"),
     )
-
-
-def total(outcomes: Outcomes) -> int:
-    """Return the number of calls."""
-    others = outcomes.success + outcomes.pending + outcomes.unknown + outcomes.rejected + outcomes.error
-    return others + sum(outcomes.refused.values())
 
 
 def latency(durations_ms: Sequence[float]) -> Latency | None:

@@ -1,0 +1,39 @@
+-- Read the record of calls $file of the load $load. lib/record.js writes it, README.md describes it.
+-- The path has the operation's parameters, `sent` the request's document, `answered` the answer's.
+CREATE OR REPLACE TEMP TABLE record AS
+WITH lines AS (
+    SELECT row_number() OVER () AS number, string_split(line, chr(9)) AS field
+    FROM read_csv($file, columns = {line: 'VARCHAR'}, delim = chr(1), quote = '', escape = '', header = false,
+                  auto_detect = false, new_line = '\n', max_line_size = 16777216)
+), clock AS (
+    SELECT CAST(field[2] AS BIGINT) * 1000 - CAST(CAST(field[3] AS DECIMAL(18, 6)) * 1000 AS BIGINT) AS began_us
+    FROM lines WHERE field[1] = 'clock'
+), calls AS (
+    SELECT number, field, array_to_string(field[15:], chr(9)) AS body
+    FROM lines WHERE field[1] = 'call'
+)
+SELECT
+    number,
+    field[2] AS client,
+    field[3] AS part,
+    field[4] AS operation,
+    began_us + CAST(CAST(field[5] AS DECIMAL(18, 6)) * 1000 AS BIGINT) AS sent_us,
+    began_us + CAST(CAST(field[6] AS DECIMAL(18, 6)) * 1000 AS BIGINT) AS answered_us,
+    CAST(field[7] AS DOUBLE) AS elapsed_ms,
+    CAST(field[8] AS BIGINT) AS status,
+    field[9] AS outcome,
+    field[10] = 'replayed' AS replayed,
+    field[11] = 'resent' AND field[12] <> '' AS may_be_resent,
+    nullif(field[12], '') AS key,
+    field[13] AS path,
+    json_transform(nullif(field[14], ''), '{
+        "fromAccount": "VARCHAR", "toAccount": "VARCHAR", "accountId": "VARCHAR", "currency": "VARCHAR",
+        "amount": "DECIMAL(38, 12)", "balance": "DECIMAL(38, 12)"
+    }') AS sent,
+    CASE WHEN json_valid(body) THEN json_transform(body, '{
+        "type": "VARCHAR", "transactionId": "VARCHAR", "status": "VARCHAR", "accountId": "VARCHAR",
+        "currency": "VARCHAR", "balance": "DECIMAL(38, 12)", "version": "BIGINT", "position": "BIGINT",
+        "lastUpdated": "VARCHAR"
+    }') END AS answered,
+    body
+FROM calls CROSS JOIN clock;

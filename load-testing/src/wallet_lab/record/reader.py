@@ -1,0 +1,59 @@
+"""Reads the record of calls that k6 has written: as the relation `calls`, and as transfers for figures."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+
+from wallet_lab.errors import LabError
+from wallet_lab.record.calls import Call
+
+_MACROS = """
+    CREATE OR REPLACE TEMP MACRO micros(amount) AS
+        CASE WHEN abs(amount) < 10000000000000 AND amount * 1000000 = trunc(amount * 1000000)
+             THEN CAST(amount * 1000000 AS BIGINT) END;
+    CREATE OR REPLACE TEMP MACRO parameter(path, name) AS
+        nullif(regexp_extract(path, '[?&]' || name || '=([^&]*)', 1), '');
+"""
+"""Amounts with more than six decimals, and those beyond the range of a wallet, are NULL."""
+_READ = (files("wallet_lab.record") / "lines.sql").read_text()
+_ADD = (files("wallet_lab.record") / "calls.sql").read_text()
+_TRANSFERS = """
+    SELECT coalesce(key, ''), sent_us / 1000, elapsed_ms, outcome, answered.transactionId, part
+    FROM record WHERE operation = 'transfer' ORDER BY number
+"""
+
+
+def read_record(
+    database: duckdb.DuckDBPyConnection, file: Path, *, requests: int | None = None
+) -> list[Call]:
+    """Read a record into the table `record`; returns its transfers.
+
+    Args:
+        database: gets the table, and loses the record that it has read before.
+        file: what k6 has logged. Lines that are no calls are k6's own messages.
+        requests: how many requests k6 has counted; None if it is not known.
+
+    Raises:
+        LabError: the record is not complete or not readable, so nothing can be concluded from it.
+    """
+    try:
+        database.execute(_MACROS)
+        database.execute(_READ, {"file": str(file)})
+        _check_complete(database, file, requests)
+        return [Call(*row) for row in database.execute(_TRANSFERS).fetchall()]
+    except duckdb.Error as error:
+        raise LabError(f"{file} is not a record of calls: {error}") from None
+
+
+def add_calls(database: duckdb.DuckDBPyConnection, load: str) -> None:
+    """Add the record that was read to the relation `calls`. `load` names the run of k6 in it."""
+    database.execute(_ADD, {"load": load})
+
+
+def _check_complete(database: duckdb.DuckDBPyConnection, file: Path, requests: int | None) -> None:
+    (recorded,) = database.execute("SELECT count(*) FROM record").fetchall()[0]
+    if not recorded and requests != 0:
+        raise LabError(f"{file} contains no calls. Run k6 with -e CALLS=1 to record them.")
+    if requests is not None and recorded != requests:
+        raise LabError(f"k6 sent {requests} requests and recorded {recorded}, so the record is not complete.")

@@ -1,0 +1,194 @@
+"""The record of calls: what is read from its lines, and the figures computed from its transfers."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from wallet_lab.checker.schema import CALLS
+from wallet_lab.errors import LabError
+from wallet_lab.record.calls import Call, count, latency
+from wallet_lab.record.reader import add_calls, read_record
+
+CLOCK = "clock\t1764000000000\t1.5"
+ID = "01a21e9d-15b6-8b23-9299-ef0bcf32a846"
+BALANCE_MAX = 9_223_372_036_854_775_807
+
+
+def line(operation: str, path: str, *, sent: str = "", answer: str = "", **other: str) -> str:
+    """Return a line as lib/record.js writes it; `other` replaces fields by name."""
+    fields = {
+        "client": "1",
+        "part": "bank",
+        "operation": operation,
+        "sent_ms": "11.5",
+        "answered_ms": "13.75",
+    }
+    fields |= {"elapsed_ms": "2.000", "status": "200", "outcome": "success", "replayed": "", "resent": ""}
+    fields |= {"key": "", "path": path, "sent": sent, "answer": answer}
+    return "\t".join(["call", *(fields | other).values()])
+
+
+def transfer(
+    amount: str = "0.01", answer: str = f'{{"status":"success","transactionId":"{ID}"}}', **other: str
+) -> str:
+    """Return the line of a transfer from a to b."""
+    sent = f'{{"fromAccount":"a","toAccount":"b","amount":{amount},"currency":"USD"}}'
+    given = {"status": "201", "key": "r-bank-1-0"} | other
+    return line("transfer", "/wallets/balanceTransfer", sent=sent, answer=answer, **given)
+
+
+def read(folder: Path, *lines: str, requests: int | None = None) -> tuple[list[Call], list[dict[str, Any]]]:
+    """Return the transfers of a record with these lines, and its rows of the relation `calls`."""
+    file = folder / "record"
+    file.write_text("".join(f"{one}\n" for one in (CLOCK, *lines)))
+    with duckdb.connect() as database:
+        database.execute(CALLS.ddl)
+        transfers = read_record(database, file, requests=requests)
+        add_calls(database, "r")
+        found = database.execute("SELECT * FROM calls ORDER BY call_id")
+        names = [column[0] for column in found.description or []]
+        return transfers, [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def shown(row: dict[str, Any], *names: str) -> tuple[Any, ...]:
+    """Return these columns of a row."""
+    return tuple(row[name] for name in names)
+
+
+def test_a_transfer_is_read_as_it_was_sent_and_answered(tmp_path: Path) -> None:
+    """A line of a transfer gives what was sent and what was answered, and times from k6's clock as wall times."""
+    transfers, (row,) = read(tmp_path, "Request Failed", transfer())
+    assert transfers == [Call("r-bank-1-0", 1764000000010.0, 2.0, "success", ID, "bank")]
+    assert shown(row, "load", "client", "part", "operation") == ("r", "r 1", "bank", "transfer")
+    assert shown(row, "account", "counterparty", "amount_micros", "currency") == ("a", "b", 10_000, "USD")
+    assert shown(row, "sent_us", "answered_us") == (1764000000010000, 1764000000012250)
+    assert shown(row, "status", "state", "transaction_id", "key") == (201, "success", ID, "r-bank-1-0")
+    assert shown(row, "replayed", "may_be_resent", "problem", "body") == (False, False, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"),
+    [
+        ("0.000001", 1),
+        ('"1.500000"', 1_500_000),
+        ("1e1", 10_000_000),
+        ("9223372036854.775807", BALANCE_MAX),
+        ("8223372036854.775809", 8_223_372_036_854_775_809),
+        ("0.0000001", None),
+        ("99999999999999999999", None),
+    ],
+)
+def test_amounts_are_exact(tmp_path: Path, text: str, micros: int | None) -> None:
+    """An amount is read without a binary float. If it is not a number of micros, it is NULL."""
+    answer = f'{{"accountId":"a","currency":"USD","balance":{text},"version":1,"status":"active"}}'
+    _, (sent, answered) = read(tmp_path, transfer(text), line("balance", "/wallets/a/balance", answer=answer))
+    assert sent["amount_micros"] == micros
+    assert answered["balance_micros"] == micros
+
+
+def test_a_wallet_of_an_answer_is_read(tmp_path: Path) -> None:
+    """Openings, status changes and balances give the wallet in their answers."""
+    answer = (
+        f'{{"transactionId":"{ID}","accountId":"a","currency":"EUR","balance":7.25,"version":3,"status":"frozen",'
+        '"lastUpdated":"2026-01-02T03:04:05.000006Z","position":9}'
+    )
+    opening = line("open", "/wallets", sent='{"accountId":"a","currency":"EUR"}', answer=answer, status="201")
+    _, rows = read(tmp_path, opening, line("freeze", "/wallets/a", sent='{"status":"frozen"}', answer=answer))
+    for row in rows:
+        assert shown(row, "account", "answered_account", "wallet_currency") == ("a", "a", "EUR")
+        assert shown(row, "balance_micros", "version", "wallet_status", "position") == (
+            7_250_000,
+            3,
+            "frozen",
+            9,
+        )
+        assert row["updated_us"] == 1_767_323_045_000_006
+    assert [row["amount_micros"] for row in rows] == [0, None]
+
+
+def test_the_parameters_of_reads_are_read(tmp_path: Path) -> None:
+    """What a read asks for is in its path; statements and lookups keep their bodies."""
+    page, document = '{"items":[],"nextCursor":null}', f'{{"transactionId":"{ID}","status":"success"}}'
+    _, rows = read(
+        tmp_path,
+        line("balance", "/wallets/a/balance?min_position=7"),
+        line("balance_at", "/wallets/a/balance?at=2026-01-02T03:04:05.006Z"),
+        line("statement", "/wallets/a/transactions?limit=5&cursor=v12&min_position=8", answer=page),
+        line("lookup", f"/transfers/{ID}", answer=document),
+    )
+    assert [row["account"] for row in rows] == ["a", "a", "a", ""]
+    assert [row["min_position"] for row in rows] == [7, None, 8, None]
+    assert rows[1]["at_asked_us"] == 1_767_323_045_006_000
+    assert shown(rows[2], "limit_asked", "cursor", "body") == (5, "v12", page)
+    assert shown(rows[3], "transaction_id_asked", "transaction_id", "body") == (ID, ID, document)
+
+
+def test_a_problem_and_a_missing_answer_are_read(tmp_path: Path) -> None:
+    """A problem gives its name and no state; a call without an answer has status 0 and nothing else."""
+    problem = f'{{"type":"/problems/wallet-frozen","status":409,"transactionId":"{ID}"}}'
+    refused = transfer(answer=problem, status="409", outcome="refused:wallet-frozen", replayed="replayed")
+    lost = transfer(answer="", status="0", outcome="unknown:timeout", resent="resent")
+    garbled = transfer(answer="<html>\tno JSON", status="502", outcome="error:http-502")
+    _, rows = read(tmp_path, refused, lost, garbled)
+    assert [row["problem"] for row in rows] == ["wallet-frozen", None, None]
+    assert [row["state"] for row in rows] == [None, None, None]
+    assert [row["transaction_id"] for row in rows] == [ID, None, None]
+    assert [row["replayed"] for row in rows] == [True, False, False]
+    assert [row["may_be_resent"] for row in rows] == [False, True, False]
+
+
+def test_an_unkeyed_call_is_never_resent(tmp_path: Path) -> None:
+    """k6's HTTP library resends only calls with a key, so slow sending of another call means nothing."""
+    _, (row,) = read(tmp_path, transfer(key="", resent="resent"))
+    assert shown(row, "key", "may_be_resent") == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "requests", "said"),
+    [
+        ([transfer()], 2, "k6 sent 2 requests and recorded 1, so the record is not complete"),
+        ([transfer(), transfer()], 1, "k6 sent 1 requests and recorded 2, so the record is not complete"),
+        (["Request Failed"], None, "contains no calls. Run k6 with -e CALLS=1"),
+        ([transfer(status="half a li")], 1, "is not a record of calls"),
+    ],
+)
+def test_an_incomplete_record_is_an_error(
+    tmp_path: Path, lines: list[str], requests: int | None, said: str
+) -> None:
+    """If lines are lost, doubled or damaged, there are no figures."""
+    with pytest.raises(LabError, match=said):
+        read(tmp_path, *lines, requests=requests)
+
+
+def test_every_call_is_counted_once() -> None:
+    """Each outcome is counted on its own, and refusals are counted by problem."""
+    answers = [
+        "success",
+        "success",
+        "pending",
+        "refused:a",
+        "refused:b",
+        "refused:b",
+        "unknown:x",
+        "rejected:y",
+        "error:z",
+    ]
+    outcomes = count(Call(str(number), 0, 1.0, answer, None) for number, answer in enumerate(answers))
+    assert (outcomes.success, outcomes.pending, outcomes.refused) == (2, 1, {"a": 1, "b": 2})
+    assert (outcomes.unknown, outcomes.rejected, outcomes.error) == (1, 1, 1)
+
+
+def test_latency_is_that_of_the_ranks() -> None:
+    """For times of 1 … 1000 ms, the median is 500 ms and the distribution rises to the maximum."""
+    found = latency([float(ms) for ms in range(1000, 0, -1)])
+    assert found is not None
+    assert (found.p50, found.p95, found.p99, found.max) == (500, 950, 990, 1000)
+    assert found.distribution == sorted(found.distribution)
+    assert found.distribution[-1] == (1.0, 1000.0)
+
+
+def test_of_no_calls_there_is_no_latency() -> None:
+    """Without calls, the latency is None, not 0."""
+    assert latency([]) is None
