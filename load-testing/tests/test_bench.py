@@ -389,9 +389,10 @@ def test_an_audit_that_finds_a_breach_fails(lab: Callable[..., Any], saga: Runni
 
 def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any], tmp_path: Path) -> None:
     """If an acknowledged call is missing from the books, the audit fails."""
-    log = tmp_path / "calls"
-    log.write_text("call unheardof-hot-pair-1-0 1764000000000 3.250 success 01a2\n")
-    audited = lab("audit", "saga", "--calls", str(log))
+    record, answer = tmp_path / "record", '{"status":"success","transactionId":"01a2"}'
+    sent = "1 hot-pair transfer 1.5 2.5 1.000 201 success   unheardof-hot-pair-1-0 /wallets/balanceTransfer"
+    record.write_text(f"clock\t1764000000000\t1.5\ncall {sent}  {answer}\n".replace(" ", "\t"))
+    audited = lab("audit", "saga", "--calls", str(record))
     assert audited.exit_code == 1
     assert "unheardof-hot-pair-1-0 was acknowledged as 01a2; the books have nothing" in audited.output
 
@@ -405,7 +406,7 @@ def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any]
         (("bench", "saga", "--scenario", "else"), "there is no scenario 'else'; there are: normal"),
         (("bench", "saga", "--out", "/proc"), "the results cannot be written to /proc: Is a directory"),
         (("bench", "noop", "--scenario", "consistency"), "noop moves no money"),
-        (("audit", "saga", "--calls", "/nowhere"), "/nowhere is not a call log of k6: "),
+        (("audit", "saga", "--calls", "/nowhere"), "/nowhere is not a record of calls: "),
         (("audit", "saga", "--calls", "/dev/null"), "/dev/null contains no calls"),
     ],
 )
