@@ -136,17 +136,17 @@ BASELINE = Relation(
 
 HOLDERS = Relation(
     "holders",
-    "The places that keep wallets or copies of postings.",
+    "The places that keep wallets or copies of postings. The adapter knows them.",
     (
         _text("holder", "such as 'wallets', 'read model', 'snapshots' or 'cache'"),
         _flag("is_complete", "it must hold every wallet"),
         _flag("is_current", "it must show each wallet's newest version"),
-        _number(
-            "late_us",
-            "an older entry passes if it expires within this time; NULL: it never passes",
-            nullable=True,
+        _flag(
+            "may_be_older", "an older entry passes, because readers know that it can be old and it expires"
         ),
+        _number("expires_within_us", "every entry expires within this time; NULL: none does", nullable=True),
         _flag("lists_postings", "it must list every posting that moves money"),
+        _text("stores", "the columns of `wallets` that may be NULL and that it stores, with spaces between"),
     ),
 )
 
@@ -173,7 +173,7 @@ POSTINGS = Relation(
     "postings",
     "The truth: every change of every wallet, one row a version. Status changes have amount 0 and no transaction.",
     (
-        _number("shard", "number of the database"),
+        _number("shard", "number of the database; NULL if one database holds all", nullable=True),
         _text("account", ""),
         _number("version", "1 for the opening, then without gaps"),
         _text("kind", "opening, transfer, refund, deposit, withdrawal, frozen, unfrozen or closed"),
@@ -208,7 +208,7 @@ TRANSFERS = Relation(
     "transfers",
     "Every decision about money, refusals included: transfers, openings, deposits and withdrawals.",
     (
-        _number("shard", "number of the database"),
+        _number("shard", "number of the database; NULL if one database holds all", nullable=True),
         _text("transaction_id", ""),
         _text("kind", "transfer, opening, deposit or withdrawal"),
         _text("payer", "@external for openings and deposits"),
@@ -260,7 +260,7 @@ POSITIONS = Relation(
     "positions",
     "Positions in the log: its head, and the checkpoints of those that follow it.",
     (
-        _text("name", "'head', or the follower, such as 'relay' or 'read shard 0'"),
+        _text("name", "'head', 'relay', or the database that follows, as in `topology`"),
         _number("position", ""),
         _text("epoch", "", nullable=True),
         _text("stopped", "why it is stopped; NULL: it is not", nullable=True),
@@ -296,7 +296,8 @@ DURABILITY = Relation(
     "durability",
     "Settings of running servers that an acknowledgement relies on.",
     (
-        _text("server", "such as 'postgres-0', 'broker' or 'cache'"),
+        _text("kind", "postgres, broker or cache"),
+        _text("server", "such as 'postgres-0'"),
         _text("scope", "'server', 'database NAME', 'role NAME', 'session of USER', or a queue's name"),
         _text("name", "of the setting"),
         _text("value", "as the server reports it"),

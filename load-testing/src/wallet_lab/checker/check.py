@@ -1,0 +1,90 @@
+"""Runs every rule on the relations of a run. Each rule is a file of `rules/`, over the tables of `model/`."""
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+from zlib import crc32
+
+import duckdb
+
+from wallet_lab.checker import bodies
+from wallet_lab.checker.evidence import insert
+from wallet_lab.report.model import Check
+
+SHOWN_MAX = 5
+"""A check reports this many violations and counts all of them."""
+
+_MODEL = ("answers", "book", "homes", "claims", "moments")
+_HEADING = re.compile(r"-- rule: (?P<name>.+)\n-- lie: (?P<lie>.+)\n")
+
+
+class Rule(NamedTuple):
+    """One rule: its name, the kinds of lies that it finds, and the query that returns its violations."""
+
+    name: str
+    lie: str
+    sql: str
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Read all rules, in the order of their files."""
+    folder = files("wallet_lab.checker") / "rules"
+    texts = [file.read_text() for file in sorted(folder.iterdir(), key=lambda file: file.name)]
+    return tuple(_rule(text) for text in texts)
+
+
+def _rule(text: str) -> Rule:
+    heading = _HEADING.match(text)
+    assert heading is not None, f"a rule begins with its name and its lie: {text[:80]}"
+    return Rule(heading["name"], heading["lie"], text)
+
+
+def check(database: duckdb.DuckDBPyConnection) -> list[Check]:
+    """Build the model from the relations and apply every rule; returns one check a rule."""
+    _build_model(database)
+    return [_apply(database, rule) for rule in rules()]
+
+
+def _build_model(database: duckdb.DuckDBPyConnection) -> None:
+    database.create_function("slot_of", slot_of, ["VARCHAR"], "BIGINT")
+    for name in _MODEL:
+        database.execute((files("wallet_lab.checker") / "model" / f"{name}.sql").read_text())
+    _parse_bodies(database)
+
+
+def _parse_bodies(database: duckdb.DuckDBPyConnection) -> None:
+    pages, items = bodies.statements(_bodies(database, "statement"))
+    rows = {
+        bodies.STATEMENT_PAGES: pages,
+        bodies.STATEMENT_ITEMS: items,
+        bodies.LOOKUPS: list(bodies.lookups(_bodies(database, "lookup"))),
+    }
+    for relation, found in rows.items():
+        database.execute(relation.ddl)
+        insert(database, relation, found)
+
+
+def _bodies(database: duckdb.DuckDBPyConnection, operation: str) -> list[tuple[int, str]]:
+    return database.execute(
+        "SELECT call_id, body FROM answers WHERE operation = $1 AND outcome = 'success' AND body IS NOT NULL",
+        [operation],
+    ).fetchall()
+
+
+def slot_of(account: str) -> int:
+    """Return an account's slot (0 to 1023), by docs/decisions/0004-transaction-ids-with-slot.md."""
+    return (crc32(account.encode()) * 2654435761 & 0xFFFFFFFF) >> 22
+
+
+def _apply(database: duckdb.DuckDBPyConnection, rule: Rule) -> Check:
+    found = database.execute(
+        f"SELECT sentence, account, transaction_id, call_id, count(*) OVER () FROM ({rule.sql}\n) LIMIT {SHOWN_MAX}"  # noqa: S608 -- a file of this package
+    ).fetchall()
+    return Check(
+        name=rule.name,
+        passed=not found,
+        found=found[0][4] if found else 0,
+        violations=[sentence for sentence, *_ in found],
+    )

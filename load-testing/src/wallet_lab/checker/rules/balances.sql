@@ -1,0 +1,9 @@
+-- rule: every stored balance is the sum of its postings
+-- lie: a balance after a posting that is not the fold; a wallet below zero or beyond the limit; another currency
+SELECT account, transaction_id, NULL AS call_id, concat('version ', version, ' of wallet ', account, ' has ', balance_micros,
+       ' micros ', currency, ', but its postings sum to ', balance, ' micros ', wallet_currency) AS sentence
+FROM book
+WHERE balance_micros <> balance OR currency <> wallet_currency OR balance < 0 OR balance > 9223372036854775807
+   OR (kind IN ('frozen', 'unfrozen', 'closed') AND (amount_micros <> 0 OR transaction_id IS NOT NULL OR counterparty IS NOT NULL))
+   OR (kind IN ('opening', 'deposit', 'refund') AND amount_micros < 0) OR (kind = 'withdrawal' AND amount_micros > 0)
+   OR (amount_micros = 0 AND kind NOT IN ('opening', 'frozen', 'unfrozen', 'closed'))

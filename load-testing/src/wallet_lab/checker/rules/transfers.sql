@@ -1,0 +1,31 @@
+-- rule: every stored transfer is whole
+-- lie: a changed state, reason, owner, key, fingerprint or currency of a transfer; a second row with the same id or key
+SELECT t.owner AS account, t.transaction_id, NULL AS call_id, concat(t.kind, ' ', t.transaction_id, ' is ', t.state, ' for reason ',
+       coalesce(t.reason, 'none'), ', from ', t.payer, ' to ', t.payee, ', ', t.currency, ', owner ', t.owner, ', refused by ', coalesce(t.refused_by, 'none'),
+       ', key ', coalesce(t.key, 'none'), ', fingerprint ', coalesce(t.fingerprint, 'none'), ', end ', coalesce(t.ended_us::VARCHAR, 'none'),
+       ', which is no whole transfer') AS sentence
+FROM transfers t LEFT JOIN accounts p ON p.account = t.payer LEFT JOIN accounts q ON q.account = t.payee
+WHERE (t.state IN ('refused', 'refunded')) <> (t.reason IS NOT NULL)
+   OR (t.refused_by IS NOT NULL AND (t.reason IS NULL OR t.refused_by NOT IN (t.payer, t.payee) OR t.refused_by = '@external'))
+   OR t.owner <> CASE WHEN t.kind IN ('transfer', 'withdrawal') THEN t.payer ELSE t.payee END
+   OR (t.key IS NULL) <> (t.fingerprint IS NULL)
+   OR (t.kind IN ('opening', 'deposit')) <> (t.payer = '@external') OR (t.kind = 'withdrawal') <> (t.payee = '@external')
+   OR t.amount_micros < 0 OR (t.amount_micros = 0 AND t.kind <> 'opening')
+   OR (t.state IN ('completed', 'refunded', 'pending') AND p.currency <> t.currency)
+   OR (t.state = 'completed' AND q.currency <> t.currency)
+   OR (t.state = 'completed' AND t.ended_us IS NULL AND t.first_position IS NULL)
+   OR (t.state IN ('refused', 'refunded') AND t.ended_us IS NULL AND t.last_position IS NULL)
+UNION ALL
+SELECT NULL, transaction_id, NULL, concat('the books have ', count(*), ' transfers with the id ', transaction_id)
+FROM transfers GROUP BY transaction_id HAVING count(*) > 1
+UNION ALL
+SELECT owner, min(transaction_id), NULL, concat('key ', key, ' of wallet ', owner, ' belongs to ', count(*), ' transfers, such as ', min(transaction_id))
+FROM transfers WHERE key IS NOT NULL GROUP BY owner, key HAVING count(*) > 1
+UNION ALL -- the fingerprint covers the meaning, except for the owner
+SELECT min(t.owner), min(t.transaction_id), NULL, concat('equal requests have ', count(DISTINCT fingerprint), ' fingerprints, such as that of ', min(t.transaction_id))
+FROM transfers t WHERE fingerprint IS NOT NULL
+GROUP BY kind, CASE kind WHEN 'transfer' THEN payee END, amount_micros, currency HAVING count(DISTINCT fingerprint) > 1
+UNION ALL
+SELECT min(t.owner), min(t.transaction_id), NULL, concat('different requests have the fingerprint ', fingerprint, ', such as that of ', min(t.transaction_id))
+FROM transfers t WHERE fingerprint IS NOT NULL
+GROUP BY fingerprint HAVING count(DISTINCT (kind, CASE kind WHEN 'transfer' THEN payee END, amount_micros, currency)) > 1
