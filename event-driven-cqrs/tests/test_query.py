@@ -240,7 +240,7 @@ def asked(account: str, min_position: int) -> Request:
 @asynccontextmanager
 async def followed(shard: ReadShard, url: str) -> AsyncIterator[None]:
     """Follows the shard's checkpoint while the context is open."""
-    following = asyncio.create_task(follow_checkpoint(url, shard.positions))
+    following = asyncio.create_task(follow_checkpoint(url, shard))
     try:
         await until(lambda: shard.positions.followed is not None, WAIT_S, "the checkpoint is followed")
         yield

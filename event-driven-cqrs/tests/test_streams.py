@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from cqrs_support.histories import Story, groups, project
 from cqrs_support.reading import read_shard
+from cqrs_support.replicas import query
 from cqrs_support.waiting import until
 from redis.asyncio import Redis
 
@@ -109,7 +110,7 @@ async def bench(redis_server: RedisServer, read_shards: list[DatabaseUrls]) -> A
         announcements = Announcements(redis)
         lifecycle = Lifecycle(100)
         heartbeats = Heartbeats(HEARTBEAT_S, lifecycle)
-        following = follow_checkpoint(read_shards[0].service, shard.positions)
+        following = follow_checkpoint(read_shards[0].service, shard)
         tasks = [asyncio.create_task(work) for work in (announcements.run(), heartbeats.run(), following)]
         streams = BalanceStreams(balances, announcements, heartbeats, STREAMS_MAX)
         made = Bench(streams, read_shards[0], redis, lifecycle)
@@ -190,6 +191,21 @@ async def test_stream_shows_another_balance_of_the_same_version_after_a_restore(
         await until(lambda: b": alive" in viewer.body, 5, "the stream is idle")
         await bench._announced.write([regrown.wallet("alice")], Checkpoint(1, uuid4()))
         await until(lambda: b'"balance":0.000007,' in viewer.body, 5, "the new balance is shown")
+
+
+async def test_stream_shows_a_rebuilt_balance_if_the_restored_log_regrew_to_the_same_position(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a rebuild changes a balance at the same position of another epoch, an open stream shows the new balance."""
+    monkeypatch.setattr("wallet_cqrs.query.checkpoint_news.LOOK_S", 0.2)
+    with bench.viewing("alice") as viewer:
+        await until(lambda: b": alive" in viewer.body, 5, "the stream is idle")
+        await query(
+            bench.shard.owner,
+            """WITH rebuilt AS (UPDATE read_model.wallets SET balance_micros = 7 WHERE account_id = 'alice')
+            UPDATE read_model.checkpoint SET epoch = gen_random_uuid()""",
+        )
+        await until(lambda: b'"balance":0.000007,' in viewer.body, 10, "the new balance is shown")
 
 
 async def test_streams_end_when_the_service_drains(bench: Bench) -> None:

@@ -70,9 +70,13 @@ class BalanceReader:
     def _shard(self, account_id: str) -> ReadShard:
         return self._shards[partition_of(account_id, len(self._shards))]
 
-    def checkpoint(self, account_id: str) -> int | None:
-        """Returns the last notified position of the wallet's read model; None while not subscribed."""
-        return self._shards[partition_of(account_id, len(self._shards))].positions.followed
+    def is_current(self, account_id: str, entry: Entry) -> bool:
+        """Returns whether the wallet's read model still has the position and the epoch of this entry.
+
+        It may have changed while the service receives no notifications; then returns False.
+        """
+        shard = self._shard(account_id)
+        return (entry.position, entry.epoch) == (shard.positions.followed, shard.epoch)
 
     async def _cached(self, account_id: str) -> Entry | None:
         try:

@@ -6,8 +6,7 @@ from functools import partial
 
 import asyncpg
 
-from wallet_cqrs.query import statements
-from wallet_cqrs.query.positions import Positions
+from wallet_cqrs.query.read_shard import ReadShard
 from wallet_cqrs.read_model import LIVE_SCHEMA
 from wallet_kernel.backoff import Backoff
 from wallet_kernel.database import DATABASE_ERRORS, connect
@@ -24,8 +23,8 @@ _SESSION = {"application_name": "wallet-query-news", "search_path": LIVE_SCHEMA}
 _log = logging.getLogger(__name__)
 
 
-async def follow_checkpoint(url: str, positions: Positions) -> None:
-    """Advances `positions` with every commit of the projection, until cancelled. Reconnects after an outage."""
+async def follow_checkpoint(url: str, shard: ReadShard) -> None:
+    """Follows the shard's checkpoint by the projection's commits, until cancelled. Reconnects after an outage."""
     backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
     while True:
         try:
@@ -36,21 +35,21 @@ async def follow_checkpoint(url: str, positions: Positions) -> None:
                 server_settings=_SESSION,
             )
             backoff.reset()
-            await _follow(connection, positions)
+            await _follow(connection, shard)
         except DATABASE_ERRORS as error:
             _log.warning("checkpoint not followed", extra={"cause": repr(error)})
         await backoff.pause()
 
 
-async def _follow(connection: asyncpg.Connection, positions: Positions) -> None:
-    ended = asyncio.Event()
+async def _follow(connection: asyncpg.Connection, shard: ReadShard) -> None:
+    ended, positions = asyncio.Event(), shard.positions
     connection.add_termination_listener(lambda _: ended.set())
     try:
         # The channel is the schema's name. A rebuild writes another schema, so it does not notify this channel.
         await connection.add_listener(LIVE_SCHEMA, lambda *news: positions.advance(int(news[3])))
         with positions.following():
             while not ended.is_set():
-                await positions.refresh(partial(connection.fetchval, statements.POSITION))
+                await positions.refresh(partial(shard.look, connection))
                 await _wait(ended, LOOK_S)
     finally:
         connection.terminate()

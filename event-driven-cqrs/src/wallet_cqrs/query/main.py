@@ -88,7 +88,7 @@ async def _shard(settings: QuerySettings, number: int, opened: AsyncExitStack) -
 
 def _following(settings: QuerySettings, shards: list[ReadShard]) -> list[Coroutine[Any, Any, None]]:
     return [
-        follow_checkpoint(url.get_secret_value(), shard.positions)
+        follow_checkpoint(url.get_secret_value(), shard)
         for url, shard in zip(settings.read_urls, shards, strict=True)
     ]
 

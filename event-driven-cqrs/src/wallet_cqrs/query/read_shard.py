@@ -53,7 +53,7 @@ def open_read_pool(url: str, prepare: Prepare | None = None) -> asyncpg.Pool:
 class ReadShard:
     """Reads the read model of one partition.
 
-    `epoch` is the log's epoch at the last read of balances, in the format of Redis entries; None before the first read.
+    `epoch` is the log's epoch at the last read, in the format of Redis entries; None before the first read.
     """
 
     epoch: bytes | None = None
@@ -112,10 +112,15 @@ class ReadShard:
             rows = await connection.fetch(statements.STATEMENT, account_id, before, limit)
         return [Posting(*row) for row in rows]
 
+    async def look(self, connection: asyncpg.Connection) -> int:
+        """Reads the checkpoint on this connection, records its epoch, and returns its position."""
+        position, epoch = await connection.fetchrow(statements.CHECKPOINT)
+        self.epoch = epoch_word(epoch)
+        return int(position)
+
     async def _position(self) -> int:
         async with reading(self._pool) as connection:
-            position: int = await connection.fetchval(statements.POSITION)
-        return position
+            return await self.look(connection)
 
     async def _balances(self, accounts: Sequence[str]) -> Sequence[Found]:
         with TRANSACTION.time():

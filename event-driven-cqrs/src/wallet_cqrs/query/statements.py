@@ -10,7 +10,7 @@ BALANCES = _read("balances")
 STATEMENT = _read("statement")
 VERSION_AT = _read("version_at")
 
-POSITION = "SELECT position FROM checkpoint"
+CHECKPOINT = "SELECT position, epoch FROM checkpoint"
 HEAD = "SELECT position FROM log_head"
 
 HEAD_AND_APPENDER = _read("head_and_appender")

@@ -155,8 +155,8 @@ class BalanceStreams:
                 yield _event(entry)
             elif listener.is_due:
                 yield b": alive\n\n"
-                # An announcement may be lost, unless the read model has not advanced since the last read.
-                listener.must_look = self._balances.checkpoint(account_id) != looked.position
+                # An announcement may be lost, unless the read model has not changed since the last read.
+                listener.must_look = not self._balances.is_current(account_id, looked)
             listener.is_due = False
 
     async def _look(self, account_id: str) -> Entry | None:
