@@ -20,7 +20,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from wallet_cqrs.command.submissions import Decided, Outcome, Standing, Submission
 from wallet_cqrs.domain.commands import (
     CloseWallet,
     Command,
@@ -32,6 +31,7 @@ from wallet_cqrs.domain.commands import (
     Withdraw,
 )
 from wallet_cqrs.domain.decisions import Refused
+from wallet_cqrs.domain.submissions import Decided, Outcome, Standing, Submission
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import Group, partition_of
 from wallet_cqrs.projection.cache import Cache

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from cqrs_support.replicas import transfer
 
-from wallet_cqrs.command.batch import Batch
-from wallet_cqrs.command.submissions import Decided, KeyReused
+from wallet_cqrs.domain.batch import Batch
+from wallet_cqrs.domain.submissions import Decided, KeyReused
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_kernel.refusals import Refusal
 

@@ -17,8 +17,8 @@ from cqrs_support.severing import Cut, SeverableWay
 from msgspec.structs import replace
 
 from wallet_cqrs.command.payments import Payments
-from wallet_cqrs.command.submissions import Decided, NotDone, Outcome, Unknown
 from wallet_cqrs.domain.commands import FreezeWallet
+from wallet_cqrs.domain.submissions import Decided, NotDone, Outcome, Unknown
 from wallet_cqrs.domain.wallet import initial_state
 from wallet_cqrs.event_log import open_pool
 from wallet_kernel.attempt import NoOutcome

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wallet_cqrs.command import loading
-from wallet_cqrs.command.answers import no_outcome
+from wallet_cqrs.command.event_store import Tail
 from wallet_cqrs.command.loading import chunks
 from wallet_cqrs.command.payments import Payments
-from wallet_cqrs.command.store import Tail
-from wallet_cqrs.command.submissions import Decided, NotDone, NotLoaded, Outcome
+from wallet_cqrs.command.responses import no_outcome
+from wallet_cqrs.domain.submissions import Decided, NotDone, NotLoaded, Outcome
 from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_lab.testing import DatabaseUrls

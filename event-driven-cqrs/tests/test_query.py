@@ -28,7 +28,7 @@ from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.checkpoint_news import follow_checkpoint
 from wallet_cqrs.query.history import FutureMoment, History
-from wallet_cqrs.query.positions import Positions
+from wallet_cqrs.query.position_waiter import Positions
 from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
 from wallet_cqrs.query.routes import PublicRoutes
 from wallet_cqrs.query.settings import QuerySettings
@@ -253,7 +253,7 @@ async def test_a_commit_of_the_projection_wakes_readers(
     shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A commit of the projection notifies the readers that wait for its position."""
-    monkeypatch.setattr("wallet_cqrs.query.positions.POLL_S", 600)
+    monkeypatch.setattr("wallet_cqrs.query.position_waiter.POLL_S", 600)
     monkeypatch.setattr("wallet_cqrs.query.checkpoint_news.LOOK_S", 600)
     head = told.events[-1].position
     async with followed(shards[0], read_shards[0].service):

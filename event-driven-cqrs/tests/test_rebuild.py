@@ -14,7 +14,7 @@ from cqrs_support.histories import Story, append, groups, project, story
 
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import Group
-from wallet_cqrs.projection.groups import Stretch, follow
+from wallet_cqrs.projection.event_batches import Stretch, follow
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.rebuild.models import RebuildFailed, TwinModels
 from wallet_cqrs.rebuild.rebuild import together

@@ -18,7 +18,7 @@ from cqrs_support.services import RunningService, running_service
 from cqrs_support.waiting import until
 
 from wallet_cqrs import broker as broker_names
-from wallet_cqrs.command.submissions import NotDone
+from wallet_cqrs.domain.submissions import NotDone
 from wallet_cqrs.events import decode
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, EventMessage, Group, partition_of, queue_name
 from wallet_cqrs.relay.log_tail import GapInLog, NotActive, leading

@@ -14,7 +14,7 @@ from cqrs_support.reading import read_shard
 from cqrs_support.replicas import Replica, assert_log_is_whole, opening, query, replica, transfer
 from redis.asyncio import Redis
 
-from wallet_cqrs.command.submissions import Decided, NotDone, Submission
+from wallet_cqrs.domain.submissions import Decided, NotDone, Submission
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import Group
 from wallet_cqrs.projection.cache import Cache

@@ -52,12 +52,12 @@ PLANTED = [
         "Projection: main",
     ),
     (
-        "event-driven-cqrs/src/wallet_cqrs/query/positions.py",
+        "event-driven-cqrs/src/wallet_cqrs/query/position_waiter.py",
         "import wallet_cqrs.query.history",
         "Query: main",
     ),
     (
-        "event-driven-cqrs/src/wallet_cqrs/projection/groups.py",
+        "event-driven-cqrs/src/wallet_cqrs/projection/event_batches.py",
         "import asyncpg",
         "The decider, its events",
     ),

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
+from wallet_cqrs.command.event_store import Store, Tail
 from wallet_cqrs.command.snapshots import SnapshotKeeper
-from wallet_cqrs.command.store import Store, Tail
 from wallet_cqrs.command.wallet_cache import StreamEvent, WalletCache, fold
 from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet
 from wallet_cqrs.events import UndecodableEvent

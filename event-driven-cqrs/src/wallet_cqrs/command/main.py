@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from wallet_cqrs.command.log_writer import LogWriter
+from wallet_cqrs.command.batch_writer import LogWriter
+from wallet_cqrs.command.event_store import Store
 from wallet_cqrs.command.payments import Payments
 from wallet_cqrs.command.routes import PublicRoutes
 from wallet_cqrs.command.settings import CommandSettings
 from wallet_cqrs.command.snapshots import SnapshotKeeper
-from wallet_cqrs.command.store import Store
 from wallet_cqrs.command.wallet_cache import WalletCache
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from wallet_cqrs.command.log_writer import NOT_DONE, LogWriter
-from wallet_cqrs.command.submissions import (
+from wallet_cqrs.command.batch_writer import NOT_DONE, LogWriter
+from wallet_cqrs.domain.commands import Deposit, OpenWallet, TransferMoney, Withdraw
+from wallet_cqrs.domain.decisions import Refused
+from wallet_cqrs.domain.submissions import (
     Decided,
     KeyReused,
     MoneyCommand,
@@ -20,8 +22,6 @@ from wallet_cqrs.command.submissions import (
     Unknown,
     movement,
 )
-from wallet_cqrs.domain.commands import Deposit, OpenWallet, TransferMoney, Withdraw
-from wallet_cqrs.domain.decisions import Refused
 from wallet_kernel.attempt import Attempt, NoOutcome
 from wallet_kernel.backoff import Backoff
 from wallet_kernel.batcher import QueueFull

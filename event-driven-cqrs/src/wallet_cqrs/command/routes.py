@@ -1,7 +1,7 @@
 """The public routes for writes: each parses the request, runs the use case and returns the response."""
 
-from wallet_cqrs.command.answers import money_answer, no_outcome, opened_answer, status_answer
 from wallet_cqrs.command.payments import Payments
+from wallet_cqrs.command.responses import money_answer, no_outcome, opened_answer, status_answer
 from wallet_cqrs.domain.commands import CloseWallet, FreezeWallet, UnfreezeWallet
 from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.batcher import QueueFull

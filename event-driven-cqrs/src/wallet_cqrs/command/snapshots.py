@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter
 
-from wallet_cqrs.command.store import Store
+from wallet_cqrs.command.event_store import Store
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_kernel.database import DATABASE_ERRORS
 

@@ -12,7 +12,7 @@ from wallet_cqrs.event_log import AnotherEpoch, EventLog, LogState
 from wallet_cqrs.events import UndecodableEvent
 from wallet_cqrs.messages import Group, partition_of
 from wallet_cqrs.projection.cache import Cache
-from wallet_cqrs.projection.groups import Gap, OtherLog, Stretch, continues, follow, unconfirmed
+from wallet_cqrs.projection.event_batches import Gap, OtherLog, Stretch, continues, follow, unconfirmed
 from wallet_cqrs.projection.store import Store, Transaction
 from wallet_cqrs.read_model import Checkpoint, Fold
 from wallet_kernel.runtime.metrics import VISIBLE

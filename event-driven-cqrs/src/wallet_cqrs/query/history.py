@@ -12,7 +12,7 @@ from msgspec.json import Decoder
 from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, evolve, initial_state
 from wallet_cqrs.events import TransferKind, decode
 from wallet_cqrs.query import statements
-from wallet_cqrs.query.positions import Positions
+from wallet_cqrs.query.position_waiter import Positions
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.database import reading
 from wallet_kernel.runtime.metrics import watch_pool

@@ -8,7 +8,7 @@ import asyncpg
 from wallet_cqrs.balance_cache import epoch_word
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.query import statements
-from wallet_cqrs.query.positions import Positions
+from wallet_cqrs.query.position_waiter import Positions
 from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint, Posting
 from wallet_kernel.batcher import Batcher
 from wallet_kernel.bulkhead import Bulkhead

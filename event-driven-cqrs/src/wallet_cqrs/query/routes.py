@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from wallet_cqrs.messages import partition_of
-from wallet_cqrs.query.answers import statement_item, transfer_view
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.history import FutureMoment, History
 from wallet_cqrs.query.read_shard import ReadShard
+from wallet_cqrs.query.responses import statement_item, transfer_view
 from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.bulkhead import BulkheadFull

@@ -19,7 +19,7 @@ from wallet_cqrs.domain.decisions import Refused, decide
 from wallet_cqrs.domain.wallet import Wallet, evolve, initial_state
 from wallet_cqrs.events import encode
 from wallet_cqrs.messages import EventMessage, Group, partition_of
-from wallet_cqrs.projection.groups import Stretch, follow
+from wallet_cqrs.projection.event_batches import Stretch, follow
 from wallet_cqrs.projection.store import Store
 from wallet_kernel.ids import new_transaction_id
 from wallet_lab.testing import DatabaseUrls

@@ -8,12 +8,12 @@ from typing import Any
 
 import asyncpg
 
-from wallet_cqrs.command.log_writer import LogWriter
+from wallet_cqrs.command.batch_writer import LogWriter
+from wallet_cqrs.command.event_store import Store
 from wallet_cqrs.command.snapshots import SnapshotKeeper
-from wallet_cqrs.command.store import Store
-from wallet_cqrs.command.submissions import MoneyCommand, Outcome, StatusCommand, Submission, owner_of
 from wallet_cqrs.command.wallet_cache import WalletCache, fold
 from wallet_cqrs.domain.commands import OpenWallet, TransferMoney
+from wallet_cqrs.domain.submissions import MoneyCommand, Outcome, StatusCommand, Submission, owner_of
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from wallet_cqrs.command.payments import StillLoading
-from wallet_cqrs.command.submissions import Decided, KeyReused, Standing
 from wallet_cqrs.domain.decisions import Refused
+from wallet_cqrs.domain.submissions import Decided, KeyReused, Standing
 from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.contract.problems import Problem, refused

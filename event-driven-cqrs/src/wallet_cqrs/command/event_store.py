@@ -9,9 +9,9 @@ import asyncpg
 from msgspec.json import Decoder, encode
 
 from wallet_cqrs.command import statements
-from wallet_cqrs.command.batch import Batch
-from wallet_cqrs.command.submissions import Decided, StatusCommand, Submission, owner_of
 from wallet_cqrs.command.wallet_cache import Origin, StreamEvent
+from wallet_cqrs.domain.batch import Batch
+from wallet_cqrs.domain.submissions import Decided, StatusCommand, Submission, owner_of
 from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, initial_state
 from wallet_cqrs.event_log import CONTINUE
 from wallet_kernel.database import PrimaryConnection, commit, open_pool, require_writable, session, writing

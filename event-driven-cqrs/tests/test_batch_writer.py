@@ -22,10 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-from wallet_cqrs.command.log_writer import CAUGHT_UP
+from wallet_cqrs.command.batch_writer import CAUGHT_UP
+from wallet_cqrs.command.event_store import Store
 from wallet_cqrs.command.payments import Payments
-from wallet_cqrs.command.store import Store
-from wallet_cqrs.command.submissions import Decided, KeyReused, NotDone, Outcome, Standing, Submission
 from wallet_cqrs.command.wallet_cache import StreamEvent
 from wallet_cqrs.domain.commands import (
     CloseWallet,
@@ -37,6 +36,7 @@ from wallet_cqrs.domain.commands import (
     UnfreezeWallet,
 )
 from wallet_cqrs.domain.decisions import Refused
+from wallet_cqrs.domain.submissions import Decided, KeyReused, NotDone, Outcome, Standing, Submission
 from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.refusals import Refusal
@@ -321,7 +321,7 @@ async def test_a_replica_that_was_left_far_behind_begins_anew(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replica far behind clears its cache instead of blocking others, and a retried command is done once."""
-    monkeypatch.setattr("wallet_cqrs.command.log_writer.CATCH_UP_MAX", 10)
+    monkeypatch.setattr("wallet_cqrs.command.batch_writer.CATCH_UP_MAX", 10)
     async with replica(event_store.service) as busy, replica(event_store.service) as idle:
         await idle.perform_all([opening("alice", 100), opening("bob")])
         await busy.perform_all([transfer("alice", "bob", 1) for _ in range(50)])
@@ -341,7 +341,7 @@ async def test_lagging_replica_catches_up_before_it_takes_the_lock(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others can append while a lagging replica catches up, and the replica decides on all their events."""
-    monkeypatch.setattr("wallet_cqrs.command.log_writer.CATCH_UP_LOCKED_MAX", 10)
+    monkeypatch.setattr("wallet_cqrs.command.batch_writer.CATCH_UP_LOCKED_MAX", 10)
     appended = Store.appended
     async with replica(event_store.service) as busy, replica(event_store.service) as idle:
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from wallet_cqrs.command.submissions import (
+from wallet_cqrs.domain.decisions import Happened, Refused, decide
+from wallet_cqrs.domain.submissions import (
     Decided,
     KeyReused,
     Movement,
@@ -19,7 +20,6 @@ from wallet_cqrs.command.submissions import (
     movement,
     owner_of,
 )
-from wallet_cqrs.domain.decisions import Happened, Refused, decide
 from wallet_cqrs.domain.wallet import Wallet, evolve
 from wallet_cqrs.events import encode
 from wallet_kernel.accounts import key_owner

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge
 
-from wallet_cqrs.command.batch import Batch
+from wallet_cqrs.command.event_store import Store, Turn
 from wallet_cqrs.command.loading import Loaded, Loader
 from wallet_cqrs.command.snapshots import SnapshotKeeper
-from wallet_cqrs.command.store import Store, Turn
-from wallet_cqrs.command.submissions import (
+from wallet_cqrs.command.wallet_cache import WalletCache
+from wallet_cqrs.domain.batch import Batch
+from wallet_cqrs.domain.submissions import (
     NotDone,
     NotLoaded,
     Outcome,
@@ -20,7 +21,6 @@ from wallet_cqrs.command.submissions import (
     Unknown,
     accounts_of,
 )
-from wallet_cqrs.command.wallet_cache import WalletCache
 from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.events import UndecodableEvent
 from wallet_kernel.batcher import Batcher, Pending

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from wallet_cqrs.messages import Group
-from wallet_cqrs.projection.groups import Gap, OtherLog, Stretch, follow, unconfirmed
+from wallet_cqrs.projection.event_batches import Gap, OtherLog, Stretch, follow, unconfirmed
 from wallet_cqrs.read_model import Checkpoint
 
 EVENTS = story(60, 5).events
