@@ -20,9 +20,9 @@ from cqrs_support.traffic import Client, Reply, Traffic, Witness, busy, client
 from redis.asyncio import Redis
 
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, partition_of
+from wallet_lab.architectures.cqrs.topology import EVENT_STORE
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.questions import violations
-from wallet_lab.stack.addresses import EVENT_STORE
 from wallet_lab.stack.degraded import read_degraded
 from wallet_lab.testing import RunningStack, running_stack
 
@@ -46,7 +46,7 @@ async def assert_sound(stack: RunningStack, traffic: Traffic) -> None:
     while found := violations(await audit_stack(stack)):
         assert time.monotonic() < deadline, found
         await asyncio.sleep(0.5)
-    connection = await asyncpg.connect(stack.event_store_url)
+    connection = await asyncpg.connect(stack.client_url(EVENT_STORE))
     try:
         sql = "SELECT transaction_id::text, count(*) FROM events WHERE transaction_id = ANY($1::uuid[]) GROUP BY 1"
         counts = dict(await connection.fetch(sql, traffic.acknowledged))
@@ -111,7 +111,7 @@ async def test_reads_with_a_position_are_never_stale_and_never_fail_whatever_red
     """If Redis is flushed repeatedly and then killed, reads with a position are never stale and never fail."""
     witness = Witness()
     async with busy(stack.base_url) as traffic, witness.watching(stack.base_url):
-        async with Redis.from_url(stack.redis_url) as redis:
+        async with Redis.from_url(stack.client_url("redis")) as redis:
             for _ in range(20):
                 await asyncio.sleep(0.1)
                 await redis.flushall()
@@ -141,7 +141,7 @@ async def test_a_rebuild_under_load_equals_the_live_model(stack: RunningStack) -
     witness = Witness()
     async with busy(stack.base_url) as traffic, witness.watching(stack.base_url):
         for verify in (False, False, True):
-            done = await asyncio.to_thread(stack.rebuild, verify=verify)
+            done = await asyncio.to_thread(stack.run, "verify" if verify else "rebuild")
             assert done.returncode == 0, done
     assert witness.complaints == []
     await assert_sound(stack, traffic)
@@ -158,11 +158,11 @@ async def test_verify_finds_a_planted_difference(stack: RunningStack) -> None:
         "UPDATE read_model.wallets SET balance_micros = 5000001 WHERE account_id = $1", account
     )
     await shard.close()
-    verified = stack.rebuild(verify=True)
+    verified = stack.run("verify")
     assert verified.returncode == 1
     assert account in verified.stdout
-    assert stack.rebuild().returncode == 0
-    assert stack.rebuild(verify=True).returncode == 0
+    assert stack.run("rebuild").returncode == 0
+    assert stack.run("verify").returncode == 0
 
 
 async def test_a_stream_tells_every_change_and_ends_when_the_service_drains(stack: RunningStack) -> None:
@@ -202,7 +202,7 @@ async def ended(response: aiohttp.ClientResponse) -> None:
 
 async def test_a_foreign_message_is_buried_and_its_partition_goes_on(stack: RunningStack) -> None:
     """A foreign message is counted and goes to the dead letters, and no partition stops."""
-    async with await aio_pika.connect(stack.broker_url) as connection:
+    async with await aio_pika.connect(stack.client_url("rabbitmq")) as connection:
         channel = await connection.channel()
         await (await channel.get_exchange(EXCHANGE)).publish(aio_pika.Message(b"\xc1"), "0")
         projection = next(part for part in stack.components if part.kind == "projection")
@@ -279,7 +279,7 @@ def replay(stack: RunningStack, partition: int) -> "subprocess.CompletedProcess[
     """Runs the operator's replay command."""
     env = {
         **os.environ,
-        "WALLET_EVENT_STORE_URL": stack.service_event_store_url,
+        "WALLET_EVENT_STORE_URL": stack.client_url(EVENT_STORE, "wallet_service"),
         "WALLET_READ_URLS": ",".join(stack.service_database_urls),
     }
     argv = [sys.executable, "-P", "-m", "wallet_cqrs.projection", "replay", "--partition", str(partition)]

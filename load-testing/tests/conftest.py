@@ -35,7 +35,7 @@ def hostile_folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def stack(fakes_env: dict[str, dict[str, str]]) -> Iterator[RunningStack]:
     """A stack of two shards, with fake services."""
-    with running_stack(extra_env=fakes_env, orchestrators=2) as running:
+    with running_stack("saga", extra_env=fakes_env, orchestrators=2) as running:
         yield running
 
 

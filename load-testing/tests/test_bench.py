@@ -16,6 +16,7 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
+from wallet_lab.architectures.cqrs.topology import EVENT_STORE
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.cache import NAME as CACHE
 from wallet_lab.audit.cqrs import check_databases
@@ -26,14 +27,13 @@ from wallet_lab.cli import app
 from wallet_lab.errors import LabError
 from wallet_lab.record.reader import read_record
 from wallet_lab.report.model import Audit, Check, Run
+from wallet_lab.stack.backlog import wait_for_quiescence
 from wallet_lab.stack.native import NativeStack, running_stack
-from wallet_lab.stack.quiescence import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.command import Results
 from wallet_lab.workload.k6 import run_k6
-from wallet_lab.workload.run import measure_delay, run_scenario, run_sweep
+from wallet_lab.workload.run import measure_delay, run_scenario, run_sweep, seed
 from wallet_lab.workload.scenarios import find
-from wallet_lab.workload.seeding import seed
 
 pytestmark = pytest.mark.slow
 
@@ -312,7 +312,7 @@ def test_a_breach_of_the_saga_is_found(saga: RunningStack, saga_run: Run, plant:
 def test_a_breach_of_cqrs_is_found(cqrs: RunningStack, cqrs_run: Run, plant: Plant) -> None:
     """Each violation in the databases of cqrs fails exactly the checks of the rules that it breaks."""
     assert cqrs_run.verdict == "passed"
-    urls = [cqrs.event_store_url, *cqrs.database_urls]
+    urls = [cqrs.client_url(EVENT_STORE), *cqrs.database_urls]
     assert asyncio.run(found(urls, plant, lambda all_: check_databases(all_[0], all_[1:]))) == plant.broken
 
 
@@ -331,7 +331,7 @@ def test_a_wrong_entry_of_the_cache_is_found(architecture: str, request: pytest.
     """A cache entry that is newer than the truth, or of an unknown wallet, fails the audit."""
     stack: RunningStack = request.getfixturevalue(architecture)
     body = b'{"accountId":"hot-payer","currency":"USD","balance":1.5,"version":9}'
-    with redis.Redis.from_url(stack.redis_url) as cache:
+    with redis.Redis.from_url(stack.client_url("redis")) as cache:
         for name in ("hot-payer", "nobody"):
             cache.set(f"wallet:{name}", b"999999 0 " + body, px=20_000)
             assert broken(asyncio.run(audit_stack(stack))) == {CACHE}
@@ -349,7 +349,7 @@ def test_an_old_entry_passes_only_where_it_is_a_hint_that_runs_out(
     """An outdated cache entry fails the saga's audit. In cqrs it passes if it expires within seconds."""
     stack: RunningStack = request.getfixturevalue(architecture)
     asyncio.run(seed(stack, ["hot-payer", "hot-sink"], 10**12))
-    with redis.Redis.from_url(stack.redis_url) as cache:
+    with redis.Redis.from_url(stack.client_url("redis")) as cache:
         cache.set("wallet:hot-payer", b'0 0 {"balance":7}', px=ttl_ms)
         found = broken(asyncio.run(audit_stack(stack)))
         cache.delete("wallet:hot-payer")
@@ -378,7 +378,7 @@ def test_the_commands_measure_and_audit_what_is_up(
 
 def test_an_audit_that_finds_a_breach_fails(lab: Callable[..., Any], saga: RunningStack) -> None:
     """If an audit finds a violation, it exits with 1, prints a sentence, and reports it in the JSON object."""
-    with redis.Redis.from_url(saga.redis_url) as cache:
+    with redis.Redis.from_url(saga.client_url("redis")) as cache:
         cache.set("wallet:nobody", b'1 0 {"balance":1}', px=20_000)
         told, as_object = lab("audit", "saga"), lab("audit", "saga", "--json")
         cache.delete("wallet:nobody")

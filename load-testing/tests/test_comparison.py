@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from wallet_lab.architectures.saga.adapter import ARCHITECTURE
 from wallet_lab.comparison.findings import Findings
 from wallet_lab.comparison.plan import Kind, Session, Step
 from wallet_lab.comparison.runner import run_sessions
@@ -37,11 +38,10 @@ def findings() -> Findings:
         scenario=fault_load(rate_per_s=100, after_s=5),
         warm_up_s=0,
         estimate_s=1,
-        fault=find_fault("saga", "kill-worker"),
+        fault=find_fault(ARCHITECTURE, "kill-worker"),
     )
-    session = Session(
-        "saga", 1, (step("scenario", find("hot-pair").lasting(1)), step("scenario", unheard_of), killed)
-    )
+    steps = (step("scenario", find("hot-pair").lasting(1)), step("scenario", unheard_of), killed)
+    session = Session("saga", 1, steps, start_s=8)
     found = Findings()
     run_sessions(
         [session], found, lambda _session, _step: None, lambda name: fresh_stack(name, Backend.NATIVE)

@@ -5,9 +5,10 @@ from itertools import groupby
 import pytest
 from lab_support.synthetic import synthetic_report
 
+from wallet_lab.architectures import every, find
 from wallet_lab.comparison.build_report import exit_code, ratios
 from wallet_lab.comparison.findings import Findings
-from wallet_lab.comparison.plan import CEILING, FAULTS, FULL, QUICK, WHAT_THEY_ARE, Extent, estimate_s, plan
+from wallet_lab.comparison.plan import FULL, QUICK, WHAT_THEY_ARE, Extent, estimate_s, plan
 from wallet_lab.comparison.progress import Clock, in_words
 from wallet_lab.workload.scenarios import SCENARIOS
 
@@ -15,12 +16,12 @@ from wallet_lab.workload.scenarios import SCENARIOS
 @pytest.mark.parametrize(("extent", "minutes"), [(QUICK, 6), (FULL, 35)])
 def test_it_fits_its_time(extent: Extent, minutes: int) -> None:
     """By conservative estimates, --quick takes at most six minutes and the full comparison at most 35."""
-    assert estimate_s(plan(extent)) < minutes * 60
+    assert estimate_s(plan(extent, every())) < minutes * 60
 
 
 def test_architectures_take_turns_and_begin_anew() -> None:
     """Each repeat starts each architecture again, in the order A B A B …, so a slowing machine affects both."""
-    assert [(session.architecture, session.repeat) for session in plan(FULL)] == [
+    assert [(session.architecture, session.repeat) for session in plan(FULL, every())] == [
         (architecture, repeat) for repeat in (1, 2, 3) for architecture in ("saga", "cqrs", "noop")
     ]
 
@@ -30,31 +31,30 @@ def test_both_get_the_same_loads_in_the_same_order(extent: Extent) -> None:
     """Both architectures get every scenario once per repeat, in the same order; noop gets only three of them."""
     loads = {
         architecture: [step.scenario for session in sessions for step in session.steps if step.fault is None]
-        for architecture, sessions in groupby(plan(extent), key=lambda session: session.architecture)
+        for architecture, sessions in groupby(plan(extent, every()), key=lambda session: session.architecture)
     }
     assert loads["saga"] == loads["cqrs"]
     named = {scenario.name for scenario in loads["saga"]}
     assert named >= SCENARIOS.keys() - {"smoke"}
     assert named >= WHAT_THEY_ARE.keys()
-    assert [scenario.name for scenario in loads["noop"]] == list(CEILING)
+    assert [scenario.name for scenario in loads["noop"]] == list(find("noop").comparison.scenarios or ())
 
 
 def test_faults_come_last_and_have_an_end() -> None:
     """Faults come after all loads, because they leave traces, and only in the first `fault_repeats` repeats."""
-    for session in plan(FULL):
+    for session in plan(FULL, every()):
         kinds = [step.fault is not None for step in session.steps]
         assert kinds == sorted(kinds)
         names = [step.name for step in session.steps if step.fault]
-        assert names == (
-            list(FAULTS.get(session.architecture, ())) if session.repeat <= FULL.fault_repeats else []
-        )
+        faults = list(find(session.architecture).comparison.faults)
+        assert names == (faults if session.repeat <= FULL.fault_repeats else [])
 
 
 def test_the_time_left_learns_from_the_time_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the machine is half as fast as estimated, the estimate of the remaining time doubles."""
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    sessions = plan(QUICK)
+    sessions = plan(QUICK, every())
     clock = Clock(sessions)
     clock.begin(sessions[0].start_s)
     assert clock.left_s == pytest.approx(estimate_s(sessions))

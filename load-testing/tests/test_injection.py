@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from wallet_lab.architectures.saga.adapter import ARCHITECTURE
 from wallet_lab.errors import LabError
 from wallet_lab.nemesis.faults import find
 from wallet_lab.nemesis.injection import Injection, injecting
@@ -40,7 +41,7 @@ def test_a_fault_that_could_not_be_made_is_told(fault: str, tmp_path: Path) -> N
     stack = cast("RunningStack", NothingToBreak())
     with (
         pytest.raises(LabError, match=f"{fault} could not be injected"),
-        injecting(stack, find("saga", fault), log, 0.0) as seen,
+        injecting(stack, find(ARCHITECTURE, fault), log, 0.0) as seen,
     ):
         wait_for_the_fault(seen)
 
@@ -50,7 +51,7 @@ def test_a_failed_load_is_told_first(tmp_path: Path) -> None:
     stack = cast("RunningStack", NothingToBreak())
     with (
         pytest.raises(LabError, match="k6 failed"),
-        injecting(stack, find("saga", "kill-worker"), tmp_path / "none", 0.0) as seen,
+        injecting(stack, find(ARCHITECTURE, "kill-worker"), tmp_path / "none", 0.0) as seen,
     ):
         raise LabError("k6 failed")
     assert seen.fault_ms is None

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from wallet_lab.architectures import NAMES
 from wallet_lab.stack.components import Component, HttpProbe, Stack, Stage
 from wallet_lab.stack.servers import prometheus
 from wallet_lab.testing import RunningStack, running_stack
@@ -42,7 +43,7 @@ def test_targets_are_what_serves_metrics() -> None:
 @needs_prometheus
 def test_its_configuration_is_valid(tmp_path: Path) -> None:
     """The configuration passes promtool, even before a stack has written its targets."""
-    prometheus.write_configuration(tmp_path, tmp_path / "nowhere")
+    prometheus.write_configuration(tmp_path, tmp_path / "nowhere", NAMES)
     checked = subprocess.run(
         ["promtool", "check", "config", "prometheus.yml"],
         cwd=tmp_path,

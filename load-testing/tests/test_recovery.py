@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from wallet_lab.nemesis.recovery import Backlog, Moments, drained_s, moments, timeline
+from wallet_lab.nemesis.recovery import BacklogSample, Moments, drained_s, moments, timeline
 from wallet_lab.record.calls import Call
 
 FAULT_MS = 1_000_000.0
@@ -74,9 +74,9 @@ def test_the_timeline_counts_where_calls_ended() -> None:
     assert timeline([], FAULT_MS) == []
 
 
-def looks(*sizes: float | None) -> list[Backlog]:
+def looks(*sizes: float | None) -> list[BacklogSample]:
     """Return one sample per second; the first three are before the fault."""
-    return [Backlog(place - 3.0, size) for place, size in enumerate(sizes)]
+    return [BacklogSample(place - 3.0, size) for place, size in enumerate(sizes)]
 
 
 def test_a_backlog_is_drained_when_it_is_as_small_as_before() -> None:

@@ -11,7 +11,7 @@ from lab_support.synthetic import BEGAN, LOST, synthetic_report
 from PIL import Image
 
 from wallet_lab.report.charts import FIGURES, costs
-from wallet_lab.report.charts.style import COLOURS
+from wallet_lab.report.charts.style import colour
 from wallet_lab.report.model import Costs, Machine, Ratios, Report
 from wallet_lab.report.page import read_report, write_report
 
@@ -143,5 +143,5 @@ def test_the_architectures_keep_their_colours(folder: Path) -> None:
         "cpu",
     ):
         drawing = (folder / "figures" / f"{name}.svg").read_text().upper()
-        assert COLOURS["saga"] in drawing
-        assert COLOURS["cqrs"] in drawing
+        assert colour("saga") in drawing
+        assert colour("cqrs") in drawing

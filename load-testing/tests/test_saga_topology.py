@@ -16,7 +16,7 @@ SECRETS = Credentials("owner-word", "service-word", "redis-word", "shared-word",
 def described(**request: object) -> Stack:
     """Return a stack on free ports."""
     ports = PortChooser(usual=False)
-    return plan(Request.from_json(request), SECRETS, Path("/data"), ports).stack()
+    return plan(Request.from_json(request), SECRETS, Path("/data"), ports).stack
 
 
 def named(stack: Stack, name: str) -> Component:
@@ -38,7 +38,7 @@ def test_every_shard_has_a_database_and_a_worker_of_its_own(shards: int) -> None
 
 def test_orchestrators_share_the_public_port_and_know_the_workers_in_shard_order() -> None:
     """The order in WALLET_WORKER_URLS is that of the shards' numbers."""
-    stack = described(shards=2, orchestrators=2)
+    stack = described(shards=2, replicas={"orchestrators": 2})
     urls = ",".join(named(stack, f"worker-{shard}").url for shard in range(2))
     pair = [named(stack, f"orchestrator-{number}") for number in range(2)]
     assert [one.env["WALLET_WORKER_URLS"] for one in pair] == [urls, urls]

@@ -98,7 +98,7 @@ def test_a_component_is_restarted_after_a_full_disk(tmp_path: Path, fakes_env: E
     home.prepare()
     home.log("supervisor").symlink_to("/dev/full")
     try:
-        with running_stack(home=tmp_path, extra_env=fakes_env, shards=1) as stack:
+        with running_stack("saga", home=tmp_path, extra_env=fakes_env, shards=1) as stack:
             draft = home.root / f"state.json.{supervisor_pid(home)}"
             draft.symlink_to("/dev/full")
             pid = stack.kill("worker-0")
@@ -141,7 +141,7 @@ def test_no_process_outlives_a_killed_supervisor_and_its_data_survive(tmp_path: 
     """If the supervisor is killed, all processes end, and the next `up` finds the same data."""
     home = StackHome(tmp_path.resolve(), "saga")
     try:
-        with running_stack(home=tmp_path, extra_env=fakes_env) as stack:
+        with running_stack("saga", home=tmp_path, extra_env=fakes_env) as stack:
             cluster_made_at_ns = _made_at_ns(home)
             pids = all_pids(home)
             assert signal_supervisor(home, signal.SIGKILL)
@@ -180,7 +180,7 @@ def test_a_component_that_fails_to_start_ends_the_start_with_its_last_words(
     env = {**fakes_env, "worker-1": {"FAKE_CRASH": "no such shard"}}
     try:
         failure = pytest.raises(LabError, match=r"worker-1 exited with code 1[^$]*no such shard")
-        with failure, running_stack(home=tmp_path, extra_env=env):
+        with failure, running_stack("saga", home=tmp_path, extra_env=env):
             pytest.fail("the stack must not come up")
         assert supervisor_pid(home) is None
         assert home.read("state")["phase"] == "failed"
@@ -192,7 +192,7 @@ def test_a_component_that_fails_to_start_ends_the_start_with_its_last_words(
 def test_a_stack_whose_files_were_removed_stops_by_itself(tmp_path: Path, fakes_env: Env) -> None:
     """If the folder of a running stack is deleted, the stack stops, because no `down` could find it."""
     home = StackHome(tmp_path.resolve(), "saga")
-    with running_stack(home=tmp_path, extra_env=fakes_env, shards=1):
+    with running_stack("saga", home=tmp_path, extra_env=fakes_env, shards=1):
         pids = all_pids(home)
         data = home.data()
         shutil.rmtree(home.root)
@@ -202,7 +202,7 @@ def test_a_stack_whose_files_were_removed_stops_by_itself(tmp_path: Path, fakes_
 
 def test_a_stack_ends_with_the_process_that_owns_it(fakes_env: Env) -> None:
     """If the owner of a stack is killed, the stack stops."""
-    with running_stack(extra_env=fakes_env, shards=1) as stack:
+    with running_stack("saga", extra_env=fakes_env, shards=1) as stack:
         pids = all_pids(stack._home)
         assert stack._owner is not None
         stack._owner._stdin.close()

@@ -28,6 +28,6 @@ def test_a_database_is_migrated_as_by_up(
 ) -> None:
     """Migrations run as the owner; if they fail, the error quotes their output."""
     monkeypatch.setenv("PYTHONPATH", str(FAKES))
-    database_server.migrate()
+    database_server.migrate("wallet_saga.migrations")
     with pytest.raises(LabError, match="No module named"):
         database_server.migrate("wallet_saga.no_such_migrations")

@@ -48,7 +48,7 @@ def empty_database(unmigrated: PostgresServer) -> DatabaseUrls:
 @pytest.fixture(scope="session")
 def postgres(unmigrated: PostgresServer, empty_database: DatabaseUrls) -> PostgresServer:
     """The cluster with a migrated template. `empty_database` was copied before the migration."""
-    unmigrated.migrate()
+    unmigrated.migrate("wallet_saga.migrations")
     return unmigrated
 
 

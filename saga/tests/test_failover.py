@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 def server() -> Iterator[PostgresServer]:
     """A cluster that the tests may set to read-only."""
     with running_postgres() as running:
-        running.migrate()
+        running.migrate("wallet_saga.migrations")
         yield running
 
 

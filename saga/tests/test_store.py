@@ -439,7 +439,7 @@ async def _new_session(store: Store) -> None:
 async def test_what_was_acknowledged_survives_a_crash_of_the_database(no_cache: BalanceCache) -> None:
     """A SIGKILL of the cluster loses no acknowledged step, and the worker continues without a restart."""
     with running_postgres() as server:
-        server.migrate()
+        server.migrate("wallet_saga.migrations")
         async with _store(server.service_url) as store:
             writer = ShardWriter(store, no_cache, 1000, 20_000)
             await writer.perform([opened("a", 0)])

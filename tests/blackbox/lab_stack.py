@@ -54,7 +54,7 @@ class LabStack:
     @property
     def database_urls(self) -> Sequence[str]:
         """The databases of all shards, and in cqrs the event store."""
-        log = [self._running.event_store_url] if self.architecture == "cqrs" else []
+        log = [self._running.client_url("postgres-events")] if self.architecture == "cqrs" else []
         return [*self._running.database_urls, *log]
 
     def kill(self, name: str, sig: int) -> None:
@@ -75,7 +75,7 @@ class LabStack:
 
     def flush_cache(self) -> None:
         """Send FLUSHALL to Redis."""
-        with redis.Redis.from_url(self._running.redis_url) as client:
+        with redis.Redis.from_url(self._running.client_url("redis")) as client:
             client.flushall()
 
     def audit(self) -> list[str]:

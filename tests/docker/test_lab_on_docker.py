@@ -31,7 +31,7 @@ def test_containers_are_measured_as_processes_are(running: DockerStack) -> None:
 @pytest.mark.parametrize("action", ["kill", "pause", "cut"])
 def test_containers_recover_from_faults(running: DockerStack, action: str) -> None:
     """A writer is killed, paused or cut off under load: the stack recovers, and no acknowledged transfer is lost."""
-    fault = find_fault(running.architecture, f"{action}-{WRITER[running.architecture]}")
+    fault = find_fault(running.adapter, f"{action}-{WRITER[running.architecture]}")
     recovery = run_fault(running, fault, load(rate_per_s=100, after_s=6))
     assert (recovery.verdict, recovery.why, recovery.lost) == ("passed", "", 0)
     assert recovery.drained_s is not None

@@ -14,9 +14,10 @@ import httpx
 import pytest
 
 from tests.monitoring.watched import PrometheusApi, load, settled
+from wallet_lab.architectures import with_ledger
 from wallet_lab.stack.containers import docker
-from wallet_lab.stack.docker import DockerStack, _component
-from wallet_lab.stack.home import ARCHITECTURES, checkout
+from wallet_lab.stack.docker import DockerStack, component_of
+from wallet_lab.stack.home import checkout
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.running import ComponentStatus
 from wallet_monitoring.dashboards.catalogue import DASHBOARDS
@@ -155,7 +156,7 @@ def parts(running: DockerStack) -> dict[str, ComponentStatus]:
     return {
         container.service if container.number == 1 else f"{container.service}-{container.number}": part
         for container in running._project.containers()
-        if (part := _component(container))
+        if (part := component_of(container, running.architecture))
     }
 
 
@@ -165,7 +166,7 @@ def component_metric(monitoring: Monitoring, name: str, architecture: str) -> di
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", with_ledger())
 def test_every_component_has_metrics(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
     """Exactly the long-running containers, including replicas, have metrics, with the kind they have natively."""
     for metric in ("wallet_component_cpu_seconds_total", "wallet_component_memory_bytes"):
@@ -175,7 +176,7 @@ def test_every_component_has_metrics(name: str, monitoring: Monitoring, stacks: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", with_ledger())
 def test_resources_equal_those_of_the_processes(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
     """CPU and memory from a container's cgroup roughly equal those that the lab reads from its processes."""
     used_s = component_metric(monitoring, "wallet_component_cpu_seconds_total", name)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from wallet_lab.stack.home import ARCHITECTURES, checkout
+from wallet_lab import architectures
+from wallet_lab.stack.home import checkout
 from wallet_lab.stack.process import die_with
 
 _console = Console(highlight=False, soft_wrap=True)
@@ -65,7 +66,7 @@ def on_docker() -> list[Check]:
         Check("pytest, compose", ("pytest", "tests/docker", "tests/availability", "--on", "docker")),
         *(
             Check(f"pytest, {name} on Docker", ("pytest", *suites, "--on", "docker", "--arch", name))
-            for name in ARCHITECTURES
+            for name in architectures.with_ledger()
         ),
     ]
 

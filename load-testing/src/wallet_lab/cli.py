@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from wallet_lab import checks
-from wallet_lab.architectures.cqrs import topology as cqrs
+from wallet_lab import architectures, checks
+from wallet_lab.architectures.adapter import OwnCommand
 from wallet_lab.audit.command import audit
 from wallet_lab.comparison.command import compare, report
 from wallet_lab.environment_variables import clean_own, of_service
 from wallet_lab.errors import LabError
 from wallet_lab.nemesis.command import chaos
+from wallet_lab.stack.addresses import Addresses
 from wallet_lab.stack.command import down, show_logs, status, up
 from wallet_lab.stack.home import supervisor_pid
 from wallet_lab.stack.stack_selection import stack_home
@@ -49,31 +50,23 @@ app.command()(status)
 app.command("logs")(show_logs)
 
 
-@app.command()
-def rebuild() -> None:
-    """Rebuild the read model of cqrs from the events, then swap it with the live one. Clients notice nothing."""
-    raise typer.Exit(_maintain())
+def _add(command: OwnCommand, architecture: str) -> None:
+    """Add a command that only this architecture has."""
+
+    def run() -> None:
+        home = stack_home(architecture)
+        if supervisor_pid(home) is None:
+            raise LabError(f"{architecture} is not up. Start it with './lab up {architecture}'.")
+        process = command.native(Addresses(home))
+        env = {**of_service(os.environ), **process.env}
+        raise typer.Exit(subprocess.run(process.argv, env=env, check=False).returncode)
+
+    app.command(command.name, help=command.help)(run)
 
 
-@app.command()
-def verify() -> None:
-    """Compare the read model of cqrs with the events, row by row. Exits with 0 only if they are equal."""
-    raise typer.Exit(_maintain("--verify"))
-
-
-@app.command()
-def new_epoch() -> None:
-    """Start a new epoch of cqrs' log. Use it if './lab rebuild' refuses a restored event store."""
-    raise typer.Exit(_maintain("--new-epoch"))
-
-
-def _maintain(*arguments: str) -> int:
-    home = stack_home("cqrs")
-    if supervisor_pid(home) is None:
-        raise LabError("cqrs is not up. Start it with './lab up cqrs'.")
-    command = cqrs.rebuild(home, *arguments)
-    return subprocess.run(command.argv, env={**of_service(os.environ), **command.env}, check=False).returncode
-
+for each in architectures.every():
+    for own in each.commands:
+        _add(own, each.name)
 
 app.command()(compare)
 app.command()(report)

@@ -9,6 +9,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from wallet_lab.architectures import find_with_ledger, listed, with_ledger
 from wallet_lab.audit.books import audit_stack
 from wallet_lab.audit.sessions import NOT_ANSWERED
 from wallet_lab.audit.told import Told
@@ -16,8 +17,7 @@ from wallet_lab.errors import LabError
 from wallet_lab.record.reader import read_record
 from wallet_lab.report.model import Audit, Check
 from wallet_lab.stack.backend import Backend, BackendOption, attached
-from wallet_lab.stack.home import ARCHITECTURES
-from wallet_lab.stack.quiescence import wait_for_quiescence
+from wallet_lab.stack.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 
 _STARTS = {
@@ -29,7 +29,9 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def audit(
-    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="saga or cqrs; it must be up.")],
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCH", help=f"{listed(with_ledger())}; it must be up.")
+    ],
     calls: Annotated[
         Path | None,
         typer.Option(help="A record of k6 (CALLS=1). The audit looks up every transfer in the books."),
@@ -55,9 +57,7 @@ def audit(
 
 
 def _stack(architecture: str, on: Backend) -> RunningStack:
-    if architecture not in ARCHITECTURES:
-        raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(ARCHITECTURES)}")
-    stack = attached(architecture, on)
+    stack = attached(find_with_ledger(architecture).name, on)
     if stack is None:
         raise LabError(f"{architecture} is not up. Start it with {_STARTS[on].format(architecture)}.")
     return stack

@@ -8,18 +8,10 @@ from wallet_lab.comparison.plan import WHAT_THEY_ARE
 from wallet_lab.report.model import Machine, Ratios, Recovery, Report, Run
 from wallet_lab.report.selection import CEILING, is_step
 from wallet_lab.report.statistics import LIKELY_FROM
-
-TITLE = "Saga and event-driven CQRS, compared"
+from wallet_lab.report.wording import NOT_MEASURED, TITLE
 
 STOLEN_PERCENT = 5.0
 """If other machines on the same host took more than this share of CPU time, the report says so."""
-
-NOT_MEASURED = (
-    "Several machines: all processes, k6 included, ran on this machine and shared its cores.",
-    "Network and disk faults, and power loss: only processes were killed, never the machine.",
-    "Hours of load: caches, tables and logs are only as large as they become within minutes.",
-    "Equal failures: a worker or database of the saga serves half of the wallets, the event store of cqrs all.",
-)
 
 
 def build_report(
@@ -51,7 +43,7 @@ def build_report(
 
 
 def ratios(runs: list[Run]) -> Ratios:
-    """Return ratios of medians: best transfer rate over that of noop, and hot pair over 1000 wallets."""
+    """Return ratios of medians: best transfer rate over that of the control, and hot pair over 1000 wallets."""
     best = {name: max(_medians(runs, name).values(), default=0.0) for name in _names(runs)}
     ceiling = best.pop(CEILING, 0.0)
     return Ratios(

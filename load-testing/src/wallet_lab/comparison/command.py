@@ -10,6 +10,7 @@ import typer
 from msgspec import ValidationError
 from rich.console import Console
 
+from wallet_lab import architectures
 from wallet_lab.comparison.build_report import build_report, exit_code
 from wallet_lab.comparison.findings import Findings
 from wallet_lab.comparison.machine import machine, versions
@@ -43,7 +44,7 @@ def compare(
     folder = (out or checkout() / "results" / f"{started_at:%Y-%m-%dT%H-%M-%S}").resolve()
     _prepare(folder)
     extent = QUICK if quick else FULL
-    sessions = plan(replace(extent, repeats=repeats) if repeats else extent)
+    sessions = plan(replace(extent, repeats=repeats) if repeats else extent, architectures.every())
     console.print(
         f"This takes about {in_words(estimate_s(sessions))}. Ctrl-C stops it and still writes the report."
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from wallet_lab import architectures
 from wallet_lab.report.model import Machine
 from wallet_lab.stack.backend import Backend
 from wallet_lab.stack.home import checkout
@@ -28,7 +29,6 @@ _PACKAGES = {
 """Name in the report: the package that provides it."""
 
 _IMAGES = {
-    "python": ("wallet-saga", "python", "--version"),
     "postgres": ("postgres:18", "postgres", "--version"),
     "redis": ("redis:8", "redis-server", "--version"),
     "caddy": ("caddy:2", "caddy", "version"),
@@ -67,7 +67,9 @@ def versions(backend: Backend) -> dict[str, str]:
 
 def _in_images() -> dict[str, str]:
     found = {"docker": _said("docker", "version", "--format", "{{.Server.Version}}")}
-    for name, (image, *argv) in _IMAGES.items():
+    of_services = next(f"wallet-{each.name}" for each in architectures.every() if each.compose_file)
+    images = {"python": (of_services, "python", "--version"), **_IMAGES}
+    for name, (image, *argv) in images.items():
         said = _said("docker", "run", "--rm", "--network=none", "--entrypoint", argv[0], image, *argv[1:])
         number = re.search(r"\d+(\.\d+)+", said)
         found[name] = f"{number[0]} ({image})" if number else ""

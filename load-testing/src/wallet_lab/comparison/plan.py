@@ -4,9 +4,11 @@ Each repeat starts each architecture again, and the repeats alternate (A B A B â
 the half hour, both architectures are affected equally.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from wallet_lab.architectures.adapter import Architecture
 from wallet_lab.nemesis.faults import Fault
 from wallet_lab.nemesis.faults import find as find_fault
 from wallet_lab.nemesis.load import load as fault_load
@@ -33,7 +35,6 @@ WHAT_THEY_ARE = {
 LOADED_PER_S = 300.0
 """Transfers per second of the background load in the second measurement of the consistency delay."""
 
-START_S = {"saga": 8.0, "cqrs": 18.0, "noop": 3.0}
 OVERHEAD_S = 4.0
 """Seconds that k6's start, seeding, quiescence and the audit add to a load."""
 
@@ -74,13 +75,6 @@ QUICK = Extent(
     fault_repeats=1,
 )
 
-FAULTS = {
-    "saga": ("kill-worker", "kill-postgres"),
-    "cqrs": ("kill-command", "kill-event-store", "kill-projection", "kill-rabbitmq"),
-}
-CEILING = ("hot-pair", "uniform-1k", "reads")
-"""The scenarios for noop. Other transfers would give the same figures, because noop ignores their content."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -105,22 +99,18 @@ class Session:
     architecture: str
     repeat: int
     steps: tuple[Step, ...]
-
-    @property
-    def start_s(self) -> float:
-        """Estimated seconds to start and to stop the stack."""
-        return START_S[self.architecture]
+    start_s: float
+    """Estimated seconds to start and to stop the stack."""
 
 
-def plan(extent: Extent) -> list[Session]:
+def plan(extent: Extent, architectures: Iterable[Architecture]) -> list[Session]:
     """Return all sessions, in order."""
     return [
-        Session(architecture, repeat, steps)
-        for repeat in range(1, extent.repeats + 1)
-        for architecture, steps in (
-            *((name, (*_loads(extent), *_faults(extent, name, repeat))) for name in FAULTS),
-            ("noop", tuple(_load(extent, SCENARIOS[name]) for name in CEILING)),
+        Session(
+            one.name, repeat, (*_loads(extent, one), *_faults(extent, one, repeat)), one.comparison.start_s
         )
+        for repeat in range(1, extent.repeats + 1)
+        for one in architectures
     ]
 
 
@@ -129,8 +119,9 @@ def estimate_s(sessions: list[Session]) -> float:
     return sum(session.start_s + sum(step.estimate_s for step in session.steps) for session in sessions)
 
 
-def _loads(extent: Extent) -> tuple[Step, ...]:
-    return tuple(step for name in WHAT_THEY_ARE for step in _steps(extent, SCENARIOS[name]))
+def _loads(extent: Extent, architecture: Architecture) -> list[Step]:
+    names = architecture.comparison.scenarios or WHAT_THEY_ARE
+    return [step for name in names for step in _steps(extent, SCENARIOS[name])]
 
 
 def _steps(extent: Extent, scenario: Scenario) -> list[Step]:
@@ -154,8 +145,8 @@ def _sweep(extent: Extent, scenario: Scenario) -> Step:
     return _step("sweep", steps, extent.warm_up_s, steps.duration_s * len(rates))
 
 
-def _faults(extent: Extent, architecture: str, repeat: int) -> list[Step]:
-    names = FAULTS[architecture] if repeat <= extent.fault_repeats else ()
+def _faults(extent: Extent, architecture: Architecture, repeat: int) -> list[Step]:
+    names = architecture.comparison.faults if repeat <= extent.fault_repeats else ()
     scenario = fault_load(after_s=extent.after_fault_s)
     return [
         replace(_step("fault", scenario, 0, scenario.duration_s), fault=find_fault(architecture, name))

@@ -6,6 +6,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from wallet_lab.architectures import find_with_ledger, listed, with_ledger
 from wallet_lab.errors import LabError
 from wallet_lab.nemesis import faults
 from wallet_lab.nemesis.load import AFTER_S, RATE_PER_S, load
@@ -20,7 +21,10 @@ console = Console(highlight=False, soft_wrap=True)
 
 def chaos(
     architecture: Annotated[
-        str, typer.Argument(metavar="ARCH", help="saga or cqrs. Uses the stack that is up, or starts one.")
+        str,
+        typer.Argument(
+            metavar="ARCH", help=f"{listed(with_ledger())}. Uses the stack that is up, or starts one."
+        ),
     ],
     fault: Annotated[
         str,
@@ -32,9 +36,7 @@ def chaos(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Break a component under load, time the recovery and audit the books. Exits with 0 only if nothing was lost."""
-    if architecture not in faults.TARGETS:
-        raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(faults.TARGETS)}")
-    chosen = faults.find(architecture, fault)
+    chosen = faults.find(find_with_ledger(architecture), fault)
     if chosen.action == "cut" and on is not Backend.DOCKER:
         raise LabError("only containers can be disconnected from the network: add --on docker")
     try:

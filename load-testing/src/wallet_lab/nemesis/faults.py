@@ -1,22 +1,12 @@
-"""The faults as plain data: the component, the action, and a name that both architectures share."""
+"""The faults as plain data: an action on a target of an architecture."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from wallet_lab.architectures.adapter import Architecture, Target
 from wallet_lab.errors import LabError
 
 Action = Literal["kill", "pause", "cut"]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A component that a fault can break. `hits` names its role in words that are valid for both architectures."""
-
-    name: str
-    component: str
-    hits: str
-    faces_clients: bool = False
-    """Whether clients connect to it. If so, k6 may resend a broken call by itself (see `Told`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +33,14 @@ class Fault:
 
 _DONE: dict[Action, str] = {"kill": "killed", "pause": "paused", "cut": "cut off"}
 
-TARGETS: dict[str, tuple[Target, ...]] = {
-    "saga": (
-        Target("worker", "worker-0", "a service that writes"),
-        Target("orchestrator", "orchestrator-0", "the public port", faces_clients=True),
-        Target("postgres", "postgres-0", "a database that takes writes"),
-        Target("redis", "redis", "the cache"),
-    ),
-    "cqrs": (
-        Target("command", "command-0", "a service that writes"),
-        Target("gateway", "gateway", "the public port", faces_clients=True),
-        Target("event-store", "postgres-events", "a database that takes writes"),
-        Target("redis", "redis", "the cache"),
-        Target("relay", "relay-0", "the relay"),
-        Target("rabbitmq", "rabbitmq", "the broker"),
-        Target("projection", "projection-0", "the projection"),
-        Target("read-shard", "postgres-read-0", "a read shard"),
-        Target("query", "query-0", "the service that reads"),
-    ),
-}
 
-
-def faults(architecture: str) -> dict[str, Fault]:
+def faults(architecture: Architecture) -> dict[str, Fault]:
     """Return all faults of an architecture, by name."""
-    found = [Fault(action, target) for action in _DONE for target in TARGETS[architecture]]
+    found = [Fault(action, target) for action in _DONE for target in architecture.targets]
     return {fault.name: fault for fault in found}
 
 
-def find(architecture: str, name: str) -> Fault:
+def find(architecture: Architecture, name: str) -> Fault:
     """Return the fault with this name.
 
     Raises:
@@ -78,5 +48,5 @@ def find(architecture: str, name: str) -> Fault:
     """
     known = faults(architecture)
     if name not in known:
-        raise LabError(f"{architecture} has no fault '{name}'; there are: {', '.join(known)}")
+        raise LabError(f"{architecture.name} has no fault '{name}'; there are: {', '.join(known)}")
     return known[name]

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 
 from wallet_lab.errors import LabError
-from wallet_lab.nemesis.backlog import BacklogReader
 from wallet_lab.nemesis.faults import Fault
-from wallet_lab.nemesis.recovery import Backlog
+from wallet_lab.nemesis.recovery import BacklogSample
+from wallet_lab.stack.backlog import Databases
 from wallet_lab.stack.running import RunningStack
 from wallet_monitoring.processes import family
 
@@ -35,11 +35,11 @@ class Injection:
     _looks: list[tuple[float, float | None]] = field(default_factory=list)
 
     @property
-    def backlog(self) -> list[Backlog]:
+    def backlog(self) -> list[BacklogSample]:
         """All samples, in seconds since the fault."""
         if self.fault_ms is None:
             return []
-        return [Backlog((at_ms - self.fault_ms) / 1000, size) for at_ms, size in self._looks]
+        return [BacklogSample((at_ms - self.fault_ms) / 1000, size) for at_ms, size in self._looks]
 
     def note(self, size: float | None) -> None:
         """Record the size of the backlog now."""
@@ -108,9 +108,9 @@ async def _begun(log: Path, stop: threading.Event) -> bool:
 
 
 async def _look(stack: RunningStack, disturbed: Injection, stop: threading.Event) -> None:
-    async with BacklogReader(stack) as reader:
+    async with Databases(stack) as databases:
         while not stop.is_set():
-            disturbed.note(await reader.read())
+            disturbed.note(await databases.sample())
             await asyncio.sleep(LOOK_EVERY_S)
 
 

@@ -29,8 +29,8 @@ class Moments:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """The unfinished work at a moment: open sagas, or events that readers do not see yet. None: no answer."""
+class BacklogSample:
+    """The unfinished work at a moment: see `Ledger.backlog`. None: no answer."""
 
     at_s: float
     size: float | None
@@ -138,7 +138,7 @@ def _second(at_s: float, counts: dict[str, int]) -> Second:
     )
 
 
-def drained_s(backlog: Sequence[Backlog]) -> float | None:
+def drained_s(backlog: Sequence[BacklogSample]) -> float | None:
     """Return when the backlog became normal for long enough; None if it was not normal at the end.
 
     A sample without an answer counts as backlog, because its size is unknown.
@@ -153,5 +153,5 @@ def drained_s(backlog: Sequence[Backlog]) -> float | None:
     return next(end for end in ends if not any(end <= at_s < end + NORMAL_FOR_S for at_s in over))
 
 
-def _is_over(look: Backlog, limit: float) -> bool:
+def _is_over(look: BacklogSample, limit: float) -> bool:
     return look.size is None or look.size > limit

@@ -13,7 +13,7 @@ from wallet_lab.nemesis.load import BEFORE_S
 from wallet_lab.nemesis.recovery import drained_s, moments, timeline
 from wallet_lab.record.calls import count
 from wallet_lab.report.model import Audit, Outcomes, Recovery
-from wallet_lab.stack.quiescence import wait_for_quiescence
+from wallet_lab.stack.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.k6 import record_file, record_of, run_k6
 from wallet_lab.workload.run import NOT_CARRIED_OUT, audit, new_evidence, prepare

@@ -12,7 +12,7 @@ from msgspec.json import encode
 
 from wallet_lab.report import wording
 from wallet_lab.report.charts import FIGURES, Exhibit, summary
-from wallet_lab.report.charts.style import COLOURS, styled
+from wallet_lab.report.charts.style import STYLES, styled
 from wallet_lab.report.conclusions import COMPARED_MOMENTS, delay_verdicts, load_verdicts, recovery_verdicts
 from wallet_lab.report.headlines import headlines
 from wallet_lab.report.model import Report
@@ -66,7 +66,9 @@ def _render(report: Report, exhibits: Sequence[Exhibit], pictures: Mapping[str, 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(wording=wording, colours=COLOURS)
+    environment.globals.update(
+        wording=wording, colours={name: style.colour for name, style in STYLES.items()}
+    )
     return environment.get_template("report.html.jinja").render(
         report=report,
         architectures=architectures(report),

@@ -3,6 +3,13 @@
 from wallet_lab.report.conclusions import Conclusion
 from wallet_lab.report.statistics import Estimate
 
+TITLE = "Saga and event-driven CQRS, compared"
+NOT_MEASURED = (
+    "Several machines: all processes, k6 included, ran on this machine and shared its cores.",
+    "Network and disk faults, and power loss: only processes were killed, never the machine.",
+    "Hours of load: caches, tables and logs are only as large as they become within minutes.",
+    "Equal failures: a worker or database of the saga serves half of the wallets, the event store of cqrs all.",
+)
 NOTHING = "–"
 SURENESS = {
     "clear": "clear: the 95 % interval over five or more repeats excludes chance",

@@ -1,20 +1,14 @@
-"""The addresses of a running stack's components, with passwords, for audits, maintenance and tests."""
+"""The addresses of a running stack's servers, with passwords, for audits, maintenance and tests."""
 
 from typing import Any, Literal
 
 from wallet_lab.errors import LabError
 from wallet_lab.stack import credentials
+from wallet_lab.stack.credentials import Credentials
 from wallet_lab.stack.home import StackHome, state_of
-from wallet_lab.stack.servers import rabbitmq, redis
+from wallet_lab.stack.servers import rabbitmq
 
 Role = Literal["wallet_owner", "wallet_service"]
-
-EVENT_STORE = "postgres-events"
-
-
-def read_shard(number: int) -> str:
-    """Return the component name of a read shard's database."""
-    return f"postgres-read-{number}"
 
 
 def database_of(component: str) -> str:
@@ -26,6 +20,24 @@ def database_of(component: str) -> str:
     return f"shard_{which}" if which.isdigit() else which
 
 
+def client_url(kind: str, url: str, known: Credentials, role: Role) -> str:
+    """Add the password to the URL of a database, cache or broker; the URL of another component stays as it is.
+
+    Args:
+        kind: the kind of the component.
+        url: its URL without a password.
+        known: the stack's passwords.
+        role: for databases: their owner (audits, migrations) or the role of the services.
+    """
+    passwords = {"wallet_owner": known.database_owner, "wallet_service": known.database_service}
+    users = {
+        "postgres": f"{role}:{passwords[role]}@",
+        "redis": f":{known.redis}@",
+        "rabbitmq": f"{rabbitmq.USER}:{known.broker}@",
+    }
+    return url.replace("//", f"//{users.get(kind, '')}")
+
+
 class Addresses:
     """The addresses that a stack's supervisor recorded."""
 
@@ -34,35 +46,22 @@ class Addresses:
         self._home = home
         self._credentials = credentials.load(home.secrets)
 
-    def database(self, component: str, role: Role) -> str:
-        """Return the URL of a database for its owner (audits, migrations) or for the services."""
-        passwords = {
-            "wallet_owner": self._credentials.database_owner,
-            "wallet_service": self._credentials.database_service,
-        }
-        return str(self._part(component)["url"]).replace("//", f"//{role}:{passwords[role]}@")
-
-    def read_shards(self, role: Role) -> list[str]:
-        """Return the URLs of the read shards' databases (cqrs), in order."""
-        names = [part["name"] for part in self._components() if part["name"].startswith(read_shard(0)[:-1])]
-        return [self.database(read_shard(number), role) for number in range(len(names))]
-
     @property
-    def redis(self) -> str:
-        """The URL of the cache."""
-        return redis.client_url(self._part("redis")["port"], self._credentials.redis)
+    def shards(self) -> int:
+        """The number of databases that hold the wallets."""
+        return sum(part["kind"] == "postgres" and "shard" in part for part in self._parts())
 
-    @property
-    def broker(self) -> str:
-        """The URL of the message broker (cqrs)."""
-        return rabbitmq.client_url(self._part("rabbitmq")["port"], self._credentials)
+    def client_url(self, component: str, role: Role = "wallet_owner") -> str:
+        """Return the URL of a component with its password, for databases with that of the role."""
+        part = self._part(component)
+        return client_url(part["kind"], part["url"], self._credentials, role)
 
     def _part(self, name: str) -> dict[str, Any]:
-        for part in self._components():
+        for part in self._parts():
             if part["name"] == name:
                 return part
         raise LabError(f"{self._home.architecture} has no {name}, or is not up")
 
-    def _components(self) -> list[dict[str, Any]]:
-        components: list[dict[str, Any]] = state_of(self._home).get("components", [])
-        return components
+    def _parts(self) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = state_of(self._home).get("components", [])
+        return parts

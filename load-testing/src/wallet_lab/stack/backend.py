@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from wallet_lab import architectures
 from wallet_lab.stack import docker, native
-from wallet_lab.stack.home import ARCHITECTURES, StackHome, default_home
+from wallet_lab.stack.home import StackHome, default_home
 from wallet_lab.stack.running import RunningStack
 
 
@@ -43,7 +44,7 @@ def stack_in_use(architecture: str, backend: Backend) -> Iterator[RunningStack]:
 
 
 def fresh_stack(architecture: str, backend: Backend) -> AbstractContextManager[RunningStack]:
-    """Return a new stack that is wiped at the end. noop is always native, because it has no compose file."""
-    if backend is Backend.DOCKER and architecture in ARCHITECTURES:
+    """Return a new stack that is wiped at the end. An architecture without a compose file is always native."""
+    if backend is Backend.DOCKER and architectures.find(architecture).compose_file:
         return docker.running_on_docker(architecture)
     return native.running_stack(architecture, below=default_home())

@@ -1,6 +1,7 @@
 """`./lab up`, `down`, `status` and `logs`."""
 
 import contextlib
+import inspect
 import json
 import select
 import sys
@@ -13,12 +14,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from wallet_lab.architectures import every, find, listed, with_ledger
 from wallet_lab.errors import LabError
 from wallet_lab.signals import INTERRUPTED, interruptible
 from wallet_lab.stack import control, logs
 from wallet_lab.stack.degraded import read_degraded
 from wallet_lab.stack.home import StackHome, supervisor_pid
-from wallet_lab.stack.layout import DEFAULT_SHARDS, decide_shards
+from wallet_lab.stack.layout import DEFAULT_SHARDS, SHARDS_MAX, decide_shards
 from wallet_lab.stack.progress import progress
 from wallet_lab.stack.request import Request
 from wallet_lab.stack.stack_selection import home_of_log, homes, shown_homes, stack_home
@@ -27,18 +29,18 @@ from wallet_lab.stack.status import is_healthy, read_status
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
+REPLICAS_MAX = 16
+
 
 def up(
     architecture: Annotated[
-        str, typer.Argument(metavar="ARCH", help="The architecture to start: saga or cqrs.")
+        str,
+        typer.Argument(metavar="ARCH", help=f"The architecture to start: {listed(with_ledger())}."),
     ],
     shards: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Number of shards (databases).  [default: 2]")
+        int | None, typer.Option(min=1, max=SHARDS_MAX, help="Number of shards (databases).  [default: 2]")
     ] = None,
-    orchestrators: Annotated[
-        int, typer.Option(min=1, max=16, help="Orchestrators behind the public port (saga only).")
-    ] = 1,
-    commands: Annotated[int, typer.Option(min=1, max=16, help="Command services (cqrs only).")] = 1,
+    *,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the data of earlier runs first.")] = False,
     monitoring: Annotated[
         bool,
@@ -46,6 +48,7 @@ def up(
             "--monitoring", help="Start Prometheus too. It also scrapes the other architecture if that is up."
         ),
     ] = False,
+    **replicas: int,
 ) -> None:
     """Start an architecture and return when it is ready. It runs until `down`."""
     home = stack_home(architecture)
@@ -54,8 +57,7 @@ def up(
         raise control.no_fresh_start(home)
     request = Request(
         shards=(shards or DEFAULT_SHARDS) if fresh else decide_shards(home, shards),
-        orchestrators=orchestrators,
-        commands=commands,
+        replicas=replicas,
         monitoring=monitoring,
         fresh=fresh,
     )
@@ -65,6 +67,28 @@ def up(
     with progress(f"Starting {architecture}") as watch:
         state = _start(home, request, watch)
     _print_welcome(state)
+
+
+def _with_replica_options(signature: inspect.Signature) -> inspect.Signature:
+    """Replace `**replicas` by an option for each replicated service of any architecture."""
+    given = signature.parameters.values()
+    before = [one for one in given if one.kind is one.POSITIONAL_OR_KEYWORD]
+    after = [one for one in given if one.kind is one.KEYWORD_ONLY]
+    options = [
+        inspect.Parameter(
+            service.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=1,
+            annotation=Annotated[int, typer.Option(min=1, max=REPLICAS_MAX, help=service.help)],
+        )
+        for architecture in every()
+        for service in architecture.replicas
+        if service.help
+    ]
+    return signature.replace(parameters=[*before, *options, *after])
+
+
+up.__signature__ = _with_replica_options(inspect.signature(up))  # type: ignore[attr-defined] # Typer reads it
 
 
 def _already_up(home: StackHome, request: Request) -> None:
@@ -82,8 +106,8 @@ def _already_up(home: StackHome, request: Request) -> None:
 def _has_all(state: dict[str, Any], request: Request) -> bool:
     """Whether the running stack has at least the requested replicas, and monitoring if it was requested."""
     up_now = Counter(component["kind"] for component in state["components"])
-    replicas = {"orchestrator": request.orchestrators, "command": request.commands}
-    fewer = any(0 < up_now[kind] < asked for kind, asked in replicas.items())
+    replicated = find(state["architecture"]).replicas
+    fewer = any(0 < up_now[each.kind] < request.number_of(each.name) for each in replicated)
     return not fewer and (bool(up_now["prometheus"]) or not request.monitoring)
 
 

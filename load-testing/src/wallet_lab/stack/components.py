@@ -1,26 +1,10 @@
 """The parts of a stack as plain data. This module starts, opens and reads nothing."""
 
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-Kind = Literal[
-    "orchestrator",
-    "worker",
-    "command",
-    "projection",
-    "relay",
-    "query",
-    "gateway",
-    "noop",
-    "postgres",
-    "redis",
-    "rabbitmq",
-    "prometheus",
-    "component-metrics",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +61,7 @@ class Command:
 class Component(Command):
     """A long-running process with a name, a port and a readiness probe."""
 
-    kind: Kind
+    kind: str
     port: int
     url: str
     probe: Probe
@@ -113,3 +97,9 @@ class Stack:
     def components(self) -> tuple[Component, ...]:
         """All components in starting order."""
         return tuple(component for stage in self.stages for component in stage.components)
+
+
+def python_module(name: str) -> tuple[str, ...]:
+    """Return the arguments that run a module of the locked environment."""
+    # -P: Python must not import from the current directory.
+    return (sys.executable, "-P", "-m", name)

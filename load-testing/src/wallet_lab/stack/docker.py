@@ -11,8 +11,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 
+from wallet_lab import architectures
+from wallet_lab.architectures.adapter import ComposeFile
 from wallet_lab.errors import LabError
-from wallet_lab.stack.addresses import EVENT_STORE, Role, database_of, read_shard
+from wallet_lab.stack.addresses import Role, client_url, database_of
 from wallet_lab.stack.containers import NETWORK, Container, Project, docker
 from wallet_lab.stack.credentials import Credentials
 from wallet_lab.stack.ports import PortChooser
@@ -66,7 +68,7 @@ class DockerStack(RunningStack):
     @property
     def components(self) -> list[ComponentStatus]:
         """All components, with the last health that Docker recorded."""
-        found = (_component(container) for container in self._project.containers())
+        found = (component_of(container, self.architecture) for container in self._project.containers())
         return sorted((part for part in found if part), key=lambda part: part.name)
 
     def _part(self, name: str) -> ComponentStatus:
@@ -74,36 +76,26 @@ class DockerStack(RunningStack):
 
     def _container(self, name: str) -> Container:
         for container in self._project.containers():
-            if (part := _component(container)) and part.name == name:
+            if (part := component_of(container, self.architecture)) and part.name == name:
                 return container
         raise LabError(f"{self.architecture} on Docker has no {name}")
 
     @property
     def credentials(self) -> Credentials:
         """The stack's passwords, from a container that has all of them."""
-        database = "postgres-0" if self.architecture == "saga" else EVENT_STORE
+        database = _compose_file(self.architecture).secrets_holder
         lines = docker("exec", self._container(database).id, "grep", "-r", ".", "/run/secrets").splitlines()
         words = dict(line.rpartition("/")[2].split(":") for line in lines)
         return Credentials(**words, erlang_cookie="")
 
-    def _database_url(self, component: str, role: Role) -> str:
-        known = self.credentials
-        password = known.database_owner if role == "wallet_owner" else known.database_service
-        return self._part(component).url.replace("//", f"//{role}:{password}@")
+    def client_url(self, component: str, role: Role = "wallet_owner") -> str:
+        """Return the URL of a component with its password, for databases with that of the role."""
+        part = self._part(component)
+        return client_url(part.kind, part.url, self.credentials, role)
 
-    @property
-    def redis_url(self) -> str:
-        """The cache's URL, with its password."""
-        return self._part("redis").url.replace("//", f"//:{self.credentials.redis}@") + "/0"
-
-    @property
-    def broker_url(self) -> str:
-        """The URL of cqrs' message broker, with its password."""
-        return self._part("rabbitmq").url.replace("//", f"//wallet:{self.credentials.broker}@") + "/"
-
-    def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
-        """Rebuild the read model of cqrs, or compare it with the events; returns the finished command."""
-        arguments = ["run", "--rm", "rebuild", *(["--verify"] if verify else [])]
+    def run(self, command: str) -> "subprocess.CompletedProcess[str]":
+        """Run one of the architecture's own commands, such as `verify`; returns the finished command."""
+        arguments = ["run", "--rm", *self.adapter.command(command).compose]
         try:
             said = self._project.compose(*arguments)
         except LabError as error:
@@ -193,23 +185,20 @@ class DockerStack(RunningStack):
             docker("network", "connect", "--alias", container.service, network, container.id)
 
 
-def _component(container: Container) -> ComponentStatus | None:
+def _compose_file(architecture: str) -> ComposeFile:
+    known = architectures.find(architecture).compose_file
+    if known is None:
+        raise LabError(f"{architecture} has no compose file. Leave --on docker out.")
+    return known
+
+
+def component_of(container: Container, architecture: str) -> ComponentStatus | None:
     """Return a container under its native component name; None for one-shots and monitoring."""
-    match container.service.split("-"):
-        case ["gateway" | "redis" | "rabbitmq" as kind]:
-            return _status(container, kind, kind)
-        case ["events"]:
-            return _status(container, EVENT_STORE, "postgres")
-        case ["read", number] if number.isdigit():
-            return _status(container, read_shard(int(number)), "postgres", int(number))
-        case ["worker" | "postgres" as kind, number] if number.isdigit():
-            return _status(container, container.service, kind, int(number))
-        case ["orchestrator" | "command" | "relay" | "projection" | "query" as kind]:
-            return _status(container, f"{kind}-{container.number - 1}", kind)
-    return None
+    found = _compose_file(architecture).component(container.service, container.number)
+    return _status(container, *found) if found else None
 
 
-def _status(container: Container, name: str, kind: str, shard: int | None = None) -> ComponentStatus:
+def _status(container: Container, name: str, kind: str, shard: int | None) -> ComponentStatus:
     port = _PORTS.get(kind, OWN_PORT)
     path = f"/{database_of(name)}?sslmode=disable" if kind == "postgres" else ""
     return ComponentStatus(
@@ -238,7 +227,7 @@ def running_on_docker(
     """Run a separate stack from the repository's compose file, on its own port; removed with its data.
 
     Args:
-        architecture: saga or cqrs.
+        architecture: one with a compose file.
         scale: replicas by service, such as `{"orchestrator": 2}`.
         env: variables of the compose file, such as `WALLET_API_KEYS`.
 

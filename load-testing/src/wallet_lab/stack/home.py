@@ -21,7 +21,6 @@ from wallet_lab.stack.folder_markers import (
 )
 from wallet_lab.stack.state_files import STATE_VERSION, read_object, replace_file
 
-ARCHITECTURES = ("saga", "cqrs")
 _FLOCK = "hhqqi"  # C's struct flock: type, whence, start, length, pid
 
 

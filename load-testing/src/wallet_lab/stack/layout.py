@@ -1,12 +1,11 @@
 """The number of shards of a stack. It cannot change until the data are wiped."""
 
-import re
-
+from wallet_lab import architectures
 from wallet_lab.errors import LabError
 from wallet_lab.stack.home import StackHome
 
 DEFAULT_SHARDS = 2
-_SHARD = re.compile(r"postgres-(?:read-)?(\d+)")
+SHARDS_MAX = 64
 
 
 def decide_shards(home: StackHome, asked: int | None) -> int:
@@ -46,5 +45,5 @@ def _databases(home: StackHome) -> set[int]:
     if not home.root.exists():
         return set()
     data = home.data()
-    names = [folder.name for folder in data.iterdir() if folder.is_dir()] if data.exists() else []
-    return {int(match[1]) for name in names if (match := _SHARD.fullmatch(name))}
+    ledger = architectures.find(home.architecture).ledger
+    return {n for n in range(SHARDS_MAX) if ledger and (data / ledger.shard(n)).is_dir()}

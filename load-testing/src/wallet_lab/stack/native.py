@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from wallet_lab.architectures.cqrs import topology as cqrs
 from wallet_lab.environment_variables import of_service
 from wallet_lab.errors import LabError
 from wallet_lab.stack import control, credentials
@@ -66,24 +65,15 @@ class NativeStack(RunningStack):
         """The stack's passwords."""
         return credentials.load(self._home.secrets)
 
-    def _database_url(self, component: str, role: Role) -> str:
-        return Addresses(self._home).database(component, role)
+    def client_url(self, component: str, role: Role = "wallet_owner") -> str:
+        """Return the URL of a component with its password, for databases with that of the role."""
+        return Addresses(self._home).client_url(component, role)
 
-    @property
-    def redis_url(self) -> str:
-        """The cache's URL, with its password."""
-        return Addresses(self._home).redis
-
-    @property
-    def broker_url(self) -> str:
-        """The URL of cqrs' message broker, with its password."""
-        return Addresses(self._home).broker
-
-    def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
-        """Rebuild the read model of cqrs, or compare it with the events; returns the finished command."""
-        command = cqrs.rebuild(self._home, *(["--verify"] if verify else []))
-        env = {**of_service(os.environ), **command.env}
-        return subprocess.run(command.argv, env=env, capture_output=True, text=True, check=False)
+    def run(self, command: str) -> "subprocess.CompletedProcess[str]":
+        """Run one of the architecture's own commands, such as `verify`; returns the finished command."""
+        own = self.adapter.command(command).native(Addresses(self._home))
+        env = {**of_service(os.environ), **own.env}
+        return subprocess.run(own.argv, env=env, capture_output=True, text=True, check=False)
 
     def pid(self, name: str) -> int | None:
         """Return the pid of a component; None while it is down."""
@@ -159,35 +149,27 @@ def attached(home: StackHome) -> NativeStack | None:
 
 @contextlib.contextmanager
 def running_stack(
-    architecture: str = "saga",
+    architecture: str,
     *,
     home: Path | None = None,
     below: Path | None = None,
     shards: int = 2,
-    orchestrators: int = 1,
-    commands: int = 1,
-    relays: int = 1,
-    projections: int = 1,
-    queries: int = 1,
     monitoring: bool = False,
     extra_env: Mapping[str, Mapping[str, str]] | None = None,
+    **replicas: int,
 ) -> Iterator[NativeStack]:
     """Run a stack on free ports; stopped and (unless `home` is given) wiped at the end.
 
     Args:
-        architecture: saga, cqrs or noop.
+        architecture: its name in the registry.
         home: the lab home to use instead of a temporary one; its data are kept.
         below: the folder for the temporary home. The default, the system's temporary folder, may be in memory and is
         unsuitable for measurements.
-        shards: number of databases and workers; in cqrs, number of read shards.
-        orchestrators: number of orchestrators that share the public port (saga).
-        commands: number of command services (cqrs).
-        relays: number of relays, of which one is active (cqrs).
-        projections: number of projections, of which one is active for each partition (cqrs).
-        queries: number of query services (cqrs).
+        shards: number of databases that hold the wallets.
         monitoring: whether Prometheus scrapes this stack and other stacks of the same home.
         extra_env: variables for services by kind ("worker", "orchestrator", "migrations"), by component name,
-        or "*" for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/saga/src"}}`.
+        or "*" for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/src"}}`.
+        replicas: number of each replicated service of the architecture, such as `orchestrators=2`.
 
     Raises:
         LabError: it did not come up; the text ends with the last log lines of the failed component.
@@ -195,11 +177,7 @@ def running_stack(
     with temporary_home(home, below) as root:
         request = Request(
             shards=shards,
-            orchestrators=orchestrators,
-            commands=commands,
-            relays=relays,
-            projections=projections,
-            queries=queries,
+            replicas=replicas,
             monitoring=monitoring,
             usual_ports=False,
             extra_env={key: dict(value) for key, value in (extra_env or {}).items()},

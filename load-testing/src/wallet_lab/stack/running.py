@@ -9,8 +9,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from wallet_lab import architectures
+from wallet_lab.architectures.adapter import Architecture
 from wallet_lab.errors import LabError
-from wallet_lab.stack.addresses import EVENT_STORE, Role, read_shard
+from wallet_lab.stack.addresses import Role
 from wallet_lab.stack.credentials import Credentials
 
 WAIT_S = 30.0
@@ -35,9 +37,14 @@ class RunningStack(ABC):
     """A running stack and its operations."""
 
     architecture: str
-    """saga, cqrs or noop."""
+    """Its name in the registry."""
     shards: int
     """The number of databases that hold the wallets."""
+
+    @property
+    def adapter(self) -> Architecture:
+        """The adapter of its architecture."""
+        return architectures.find(self.architecture)
 
     @abstractmethod
     def start(self) -> None:
@@ -72,36 +79,19 @@ class RunningStack(ABC):
         """One URL per shard, with the rights of the services."""
         return [self._shard_url(shard, "wallet_service") for shard in range(self.shards)]
 
-    @property
-    def event_store_url(self) -> str:
-        """The event store of cqrs, as the owner of the database."""
-        return self._database_url(EVENT_STORE, "wallet_owner")
-
-    @property
-    def service_event_store_url(self) -> str:
-        """The event store of cqrs, with the rights of the services."""
-        return self._database_url(EVENT_STORE, "wallet_service")
-
     def _shard_url(self, shard: int, role: Role) -> str:
-        name = read_shard(shard) if self.architecture == "cqrs" else f"postgres-{shard}"
-        return self._database_url(name, role)
+        ledger = self.adapter.ledger
+        if ledger is None:
+            raise LabError(f"{self.architecture} has no databases")
+        return self.client_url(ledger.shard(shard), role)
 
     @abstractmethod
-    def _database_url(self, component: str, role: Role) -> str: ...
-
-    @property
-    @abstractmethod
-    def redis_url(self) -> str:
-        """The cache's URL, with its password."""
-
-    @property
-    @abstractmethod
-    def broker_url(self) -> str:
-        """The URL of cqrs' message broker, with its password."""
+    def client_url(self, component: str, role: Role = "wallet_owner") -> str:
+        """Return the URL of a component with its password, for databases with that of the role."""
 
     @abstractmethod
-    def rebuild(self, *, verify: bool = False) -> "subprocess.CompletedProcess[str]":
-        """Rebuild the read model of cqrs, or compare it with the events; returns the finished command."""
+    def run(self, command: str) -> "subprocess.CompletedProcess[str]":
+        """Run one of the architecture's own commands, such as `verify`; returns the finished command."""
 
     @abstractmethod
     def pid(self, name: str) -> int | None:

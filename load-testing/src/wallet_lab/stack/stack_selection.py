@@ -1,19 +1,18 @@
 """Selects the stack for a command."""
 
+from wallet_lab import architectures
 from wallet_lab.errors import LabError
-from wallet_lab.stack.home import ARCHITECTURES, StackHome, default_home, supervisor_pid
+from wallet_lab.stack.home import StackHome, default_home, supervisor_pid
 
 
 def stack_home(architecture: str) -> StackHome:
     """Return the stack of an architecture. Raises LabError if there is no such architecture."""
-    if architecture not in ARCHITECTURES:
-        raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(ARCHITECTURES)}")
-    return StackHome(default_home(), architecture)
+    return StackHome(default_home(), architectures.find_with_ledger(architecture).name)
 
 
 def homes(architecture: str | None) -> list[StackHome]:
     """Return the named stack, else all."""
-    return [stack_home(name) for name in ([architecture] if architecture else ARCHITECTURES)]
+    return [stack_home(name) for name in ([architecture] if architecture else architectures.with_ledger())]
 
 
 def shown_homes(architecture: str | None) -> list[StackHome]:

@@ -13,16 +13,12 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import IO, Any
 
-from wallet_lab.architectures.cqrs import topology as cqrs
-from wallet_lab.architectures.cqrs.topology import CqrsPlan
-from wallet_lab.architectures.noop import topology as noop
-from wallet_lab.architectures.noop.topology import NoopPlan
-from wallet_lab.architectures.saga import topology as saga
-from wallet_lab.architectures.saga.topology import SagaPlan
+from wallet_lab import architectures
+from wallet_lab.architectures.adapter import Plan
 from wallet_lab.errors import CommandFailedError, LabError, PortTakenError
 from wallet_lab.stack import credentials
 from wallet_lab.stack.components import Command, Stack, Stage
@@ -42,14 +38,6 @@ START_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 1.0
 PORT_TRIES_MAX = 3
 ALREADY_UP = 3
-
-
-Plan = SagaPlan | CqrsPlan | NoopPlan
-_PLANS: dict[str, Callable[[Request, Credentials, Path, PortChooser], Plan]] = {
-    "saga": saga.plan,
-    "cqrs": cqrs.plan,
-    "noop": noop.plan,
-}
 
 
 class Supervisor:
@@ -128,9 +116,10 @@ class Supervisor:
         self._home.wipe()
 
     async def _start_on(self, ports: PortChooser, secrets: Credentials) -> None:
-        plan = _PLANS[self._home.architecture](self._request, secrets, self._home.data(), ports)
+        architecture = architectures.find(self._home.architecture)
+        plan = architecture.plan(self._request, secrets, self._home.data(), ports)
         await self._provision(plan)
-        stack = plan.stack()
+        stack = plan.stack
         if self._request.monitoring:
             stack = monitored(stack, self._home, ports)
         self._stack = stack
@@ -141,10 +130,10 @@ class Supervisor:
     async def _provision(self, plan: Plan) -> None:
         await _all_or_none([clear_leftovers(cluster.data_dir) for cluster in plan.clusters])
         provisions = [postgres.provision(cluster, self._run) for cluster in plan.clusters]
-        if isinstance(plan, CqrsPlan):
+        if plan.broker is not None:
             provisions.append(rabbitmq.provision(plan.broker, self._run))
         if self._request.monitoring:
-            provisions.append(prometheus.provision(self._home, self._run))
+            provisions.append(prometheus.provision(self._home, self._run, architectures.NAMES))
         await _all_or_none(provisions)
 
     async def _start_stage(self, stage: Stage) -> None:

@@ -86,10 +86,8 @@ class PostgresServer(RunningServer):
         """The URL of the database `wallet` for the services."""
         return self._cluster.service_url
 
-    def migrate(
-        self, module: str = "wallet_saga.migrations", *arguments: str, shard: int = 0, shards: int = 1
-    ) -> None:
-        """Run the migrations on the database `wallet`, as `up` does.
+    def migrate(self, module: str, *arguments: str, shard: int = 0, shards: int = 1) -> None:
+        """Run a module of migrations on the database `wallet`, as `up` does.
 
         Raises:
             LabError: they failed; the text ends with their output.

@@ -8,15 +8,15 @@ import msgspec
 import typer
 from rich.console import Console
 
+from wallet_lab.architectures import NAMES, find, listed, with_ledger
 from wallet_lab.errors import LabError
 from wallet_lab.report.model import Delay, Run
 from wallet_lab.signals import INTERRUPTED, interruptible
 from wallet_lab.stack.backend import Backend, BackendOption, stack_in_use
 from wallet_lab.stack.running import RunningStack
+from wallet_lab.workload import scenarios
 from wallet_lab.workload.run import measure_delay, run_scenario, run_sweep
-from wallet_lab.workload.scenarios import BY_THE_CLOCK, Scenario, find
-
-TARGETS = ("saga", "cqrs", "noop")
+from wallet_lab.workload.scenarios import BY_THE_CLOCK, Scenario
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -31,7 +31,7 @@ class Results(msgspec.Struct):
 def bench(
     architecture: Annotated[
         str,
-        typer.Argument(metavar="ARCH", help="saga, cqrs or noop. Uses the stack that is up, or starts one."),
+        typer.Argument(metavar="ARCH", help=f"{listed(NAMES)}. Uses the stack that is up, or starts one."),
     ],
     scenario: Annotated[
         str, typer.Option(help="A scenario, such as hot-pair. An unknown name prints the list.")
@@ -49,12 +49,12 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="File for the results, as JSON.")] = None,
 ) -> None:
     """Measure a scenario and audit the books after every run. Exits with 0 only if all audits passed."""
-    if architecture not in TARGETS:
-        raise LabError(f"there is no architecture '{architecture}'; there are: {', '.join(TARGETS)}")
-    chosen = _changed(find(scenario), duration, clients, rate)
-    if architecture == "noop" and chosen.script == "consistency":
+    ledger = find(architecture).ledger
+    chosen = _changed(scenarios.find(scenario), duration, clients, rate)
+    if ledger is None and chosen.script == "consistency":
         raise LabError(
-            "noop moves no money, so the consistency scenario cannot measure it. Use saga or cqrs."
+            f"{architecture} moves no money, so the consistency scenario cannot measure it. "
+            f"Use {listed(with_ledger())}."
         )
     if out is not None:
         _prepare(out)

@@ -9,7 +9,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.sampler import kind_of
 
-SERVICES = {"orchestrator", "worker", "command", "relay", "projection", "query", "noop"}
 TIMEOUT_S = 5.0
 
 Counters = dict[tuple[str, str, str], float]
@@ -20,7 +19,7 @@ def read_counters(stack: RunningStack) -> Counters:
     """Read all counters of the stack."""
     found: Counters = defaultdict(float)
     for name, url in stack.urls.items():
-        if kind_of(name) in SERVICES:
+        if kind_of(name) in stack.adapter.services:
             for sample, batcher, value in _batch_sizes(_metrics(url)):
                 found[kind_of(name), sample, kind_of(batcher)] += value
     return dict(found)
@@ -57,9 +56,12 @@ def batch_size_mean(before: Counters, after: Counters) -> dict[str, float]:
     }
 
 
-def groups_published(before: Counters, after: Counters) -> float | None:
-    """Return how many event groups the relay published between two readings; None without a relay."""
-    return _grown(before, after, "wallet_batch_size_count").get(("relay", "groups"))
+def messages_published(stack: RunningStack, before: Counters, after: Counters) -> float | None:
+    """Return how many messages the broker received between two readings; None without a broker."""
+    published = stack.adapter.published
+    batches = _grown(before, after, "wallet_batch_size_count").get(published) if published else None
+    # Each batch goes to every shard.
+    return None if batches is None else batches * stack.shards
 
 
 def _grown(

@@ -8,9 +8,9 @@ from pathlib import Path
 import duckdb
 
 from wallet_lab.record.calls import Call
-from wallet_lab.stack.quiescence import wait_for_quiescence
+from wallet_lab.stack.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
-from wallet_lab.workload.counters import batch_size_mean, groups_published, read_counters
+from wallet_lab.workload.counters import batch_size_mean, messages_published, read_counters
 from wallet_lab.workload.k6 import Load, record_of, run_k6
 from wallet_lab.workload.sampler import Usage, between, look, watching_memory
 from wallet_lab.workload.scenarios import Scenario
@@ -49,7 +49,6 @@ def measure(
         load = run_k6(scenario, stack.base_url, run=run, folder=folder)
         settled_s = asyncio.run(wait_for_quiescence(stack))
     after, counted_after = look(stack), read_counters(stack)
-    groups = groups_published(counted, counted_after)
     return Measurement(
         architecture=stack.architecture,
         scenario=scenario,
@@ -59,7 +58,6 @@ def measure(
         usage=between(before, after),
         memory_mib_max=memory.mib_max,
         batch_size_mean=batch_size_mean(counted, counted_after),
-        # The relay sends each group to every partition.
-        broker_messages=None if groups is None else groups * len(stack.database_urls),
+        broker_messages=messages_published(stack, counted, counted_after),
         load_average=after.load_average,
     )

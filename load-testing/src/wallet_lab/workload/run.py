@@ -17,14 +17,14 @@ from wallet_lab.checker.schema import CALLS
 from wallet_lab.errors import LabError
 from wallet_lab.record.calls import Call
 from wallet_lab.report.model import Audit, Check, Delay, Run
-from wallet_lab.stack.quiescence import wait_for_quiescence
+from wallet_lab.stack.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.k6 import Load, record_of, run_k6
 from wallet_lab.workload.measurement import Measurement, measure
 from wallet_lab.workload.scenarios import Scenario
-from wallet_lab.workload.seeding import seed
 from wallet_lab.workload.verdict import judge, judge_delay, judge_steps, not_run
 
+CURRENCY = "USD"
 BALANCE_MICROS = 10**12
 """The opening balance of each wallet: more than any scenario moves."""
 WARM_UP_S = 3.0
@@ -106,6 +106,12 @@ def prepare(stack: RunningStack, scenario: Scenario) -> None:
     asyncio.run(wait_for_quiescence(stack))
 
 
+async def seed(stack: RunningStack, accounts: Sequence[str], balance_micros: int) -> None:
+    """Open the wallets that do not exist yet, directly in the databases, if the architecture keeps a ledger."""
+    if ledger := stack.adapter.ledger:
+        await ledger.seed(stack, accounts, balance_micros, CURRENCY)
+
+
 def audit(
     stack: RunningStack,
     loads: Sequence[tuple[Load, list[Call]]],
@@ -113,7 +119,7 @@ def audit(
     *,
     broken_off: bool = False,
 ) -> Audit | None:
-    """Audit the stack against the clients' responses in these loads; None for noop, which has no books.
+    """Audit the stack against the clients' responses in these loads; None if it keeps no ledger.
 
     `broken_off`: connections broke during the load (see `Told`).
     """

@@ -44,7 +44,7 @@ def _judge(
     repeat: int,
     performance: Callable[[Measurement], dict[str, Any]],
 ) -> Run:
-    """Make a run with figures only if the audit passed or there are no books (noop)."""
+    """Make a run with figures only if the audit passed or there is no ledger."""
     return Run(
         architecture=measured.architecture,
         scenario=measured.scenario.name,
@@ -78,7 +78,7 @@ def not_run(architecture: str, scenario: Scenario, repeat: int, *, why: str, sta
 
 
 def passed(audit: Audit | None) -> bool:
-    """Whether the figures may be reported: the audit passed, or there are no books (noop)."""
+    """Whether the figures may be reported: the audit passed, or there is no ledger."""
     return audit is None or audit.passed
 
 

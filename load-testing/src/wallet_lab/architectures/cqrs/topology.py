@@ -1,19 +1,19 @@
 """The CQRS stack: databases, cache and broker, then migrations, then the services, then the gateway."""
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wallet_lab.stack.addresses import EVENT_STORE, Addresses, database_of, read_shard
-from wallet_lab.stack.components import Command, Component, HttpProbe, Kind, Stack, Stage
+from wallet_lab.architectures.adapter import Plan
+from wallet_lab.stack.addresses import database_of
+from wallet_lab.stack.components import Command, Component, HttpProbe, Stack, Stage, python_module
 from wallet_lab.stack.credentials import Credentials
-from wallet_lab.stack.home import StackHome
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.request import Request
 from wallet_lab.stack.servers import caddy, postgres, rabbitmq, redis
 from wallet_lab.stack.servers.postgres import Cluster
 from wallet_lab.stack.servers.rabbitmq import Broker
 
+EVENT_STORE = "postgres-events"
 PUBLIC_PORT = 3001
 POSTGRES_PORT = 5450
 REDIS_PORT = 6391
@@ -21,15 +21,20 @@ AMQP_PORT = 5690
 ERLANG_PORT = 25690
 EPMD_PORT = 4390
 BROKER_METRICS_PORT = 15690
-OWN_PORTS: dict[Kind, int] = {"command": 3210, "relay": 3230, "projection": 3250, "query": 3270}
-BEHIND_GATEWAY: dict[Kind, int] = {"command": 3310, "query": 3330}
+OWN_PORTS: dict[str, int] = {"command": 3210, "relay": 3230, "projection": 3250, "query": 3270}
+BEHIND_GATEWAY: dict[str, int] = {"command": 3310, "query": 3330}
+
+
+def read_shard(number: int) -> str:
+    """Return the component name of a read shard's database."""
+    return f"postgres-read-{number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
     """One process of a service: its own port, and the port that only the gateway calls (0: none)."""
 
-    kind: Kind
+    kind: str
     number: int
     port: int
     public_port: int
@@ -41,7 +46,7 @@ class Replica:
 
 
 @dataclass(frozen=True, slots=True)
-class CqrsPlan:
+class CqrsTopology:
     """Every port and path of one CQRS stack, chosen once per `up`."""
 
     request: Request
@@ -87,15 +92,15 @@ class CqrsPlan:
 
     def _migration(self, name: str, cluster: Cluster, which: str, **placement: str) -> Command:
         own = {"WALLET_DATABASE_URL": cluster.owner_url, "WALLET_SHARDS": str(len(self.reads))}
-        env = {**own, **placement, **self._extra("migrations", name)}
-        return Command(name=name, argv=(*_module("wallet_cqrs.migrations"), which), env=env)
+        env = {**own, **placement, **self.request.extra_variables("migrations", name)}
+        return Command(name=name, argv=(*python_module("wallet_cqrs.migrations"), which), env=env)
 
     def _service(self, replica: Replica) -> Component:
         return Component(
             name=replica.name,
             kind=replica.kind,
-            argv=_module(f"wallet_cqrs.{replica.kind}"),
-            env={**self._environment(replica), **self._extra(replica.kind, replica.name)},
+            argv=python_module(f"wallet_cqrs.{replica.kind}"),
+            env={**self._environment(replica), **self.request.extra_variables(replica.kind, replica.name)},
             port=replica.port,
             url=f"http://127.0.0.1:{replica.port}",
             probe=HttpProbe(replica.port),
@@ -115,38 +120,14 @@ class CqrsPlan:
             **(public if replica.public_port else {}),
         }
 
-    def _extra(self, kind: str, name: str) -> dict[str, str]:
-        extra = self.request.extra_env
-        return {**extra.get("*", {}), **extra.get(kind, {}), **extra.get(name, {})}
 
-
-def rebuild(home: StackHome, *arguments: str) -> Command:
-    """Return the command that rebuilds the read model of a running stack and swaps it.
-
-    With `--verify` the command compares the read model with the events. With `--new-epoch` it starts a new epoch of the
-    log.
-    """
-    addresses = Addresses(home)
-    env = {
-        "WALLET_EVENT_STORE_URL": addresses.database(EVENT_STORE, "wallet_service"),
-        # It creates and renames schemas, so it alone runs as the owner of the database.
-        "WALLET_READ_URLS": ",".join(addresses.read_shards("wallet_owner")),
-    }
-    return Command(name="rebuild", argv=(*_module("wallet_cqrs.rebuild"), *arguments), env=env)
-
-
-def _module(name: str) -> tuple[str, ...]:
-    # -P: Python must not import from the current directory.
-    return (sys.executable, "-P", "-m", name)
-
-
-def plan(request: Request, credentials: Credentials, data: Path, ports: PortChooser) -> CqrsPlan:
+def plan(request: Request, credentials: Credentials, data: Path, ports: PortChooser) -> Plan:
     """Choose the ports of a stack; its databases are in `data`."""
 
     def cluster(name: str, port: int) -> Cluster:
         return Cluster(name, database_of(name), data / name, ports.choose(port), credentials)
 
-    return CqrsPlan(
+    topology = CqrsTopology(
         request=request,
         credentials=credentials,
         public_port=ports.choose(PUBLIC_PORT),
@@ -163,14 +144,15 @@ def plan(request: Request, credentials: Credentials, data: Path, ports: PortChoo
         ),
         replicas=_replicas(request, ports),
     )
+    return Plan(stack=topology.stack(), clusters=topology.clusters, broker=topology.broker)
 
 
 def _replicas(request: Request, ports: PortChooser) -> tuple[Replica, ...]:
-    counts: dict[Kind, int] = {
-        "command": request.commands,
-        "relay": request.relays,
-        "projection": request.projections,
-        "query": request.queries,
+    counts = {
+        "command": request.number_of("commands"),
+        "relay": request.number_of("relays"),
+        "projection": request.number_of("projections"),
+        "query": request.number_of("queries"),
     }
     return tuple(
         Replica(

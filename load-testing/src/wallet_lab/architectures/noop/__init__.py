@@ -1,1 +1,1 @@
-"""The target that answers the same HTTP calls without doing the work."""
+"""The control: a target that answers the same HTTP calls without doing the work."""

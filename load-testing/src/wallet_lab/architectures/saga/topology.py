@@ -1,11 +1,11 @@
 """The saga's stack: databases and cache, then migrations, then the workers, then the orchestrators."""
 
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wallet_lab.architectures.adapter import Plan
 from wallet_lab.stack.addresses import database_of
-from wallet_lab.stack.components import Command, Component, HttpProbe, Stack, Stage
+from wallet_lab.stack.components import Command, Component, HttpProbe, Stack, Stage, python_module
 from wallet_lab.stack.credentials import Credentials
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.request import Request
@@ -20,7 +20,7 @@ REDIS_PORT = 6390
 
 
 @dataclass(frozen=True, slots=True)
-class SagaPlan:
+class SagaTopology:
     """Every port and path of one saga stack, chosen once per `up`."""
 
     request: Request
@@ -38,7 +38,9 @@ class SagaPlan:
         cache = redis.server(self.redis_port, self.credentials.redis)
         workers = tuple(self._worker(shard) for shard in shards)
         migrations = tuple(self._migration(shard) for shard in shards)
-        orchestrators = tuple(self._orchestrator(number) for number in range(self.request.orchestrators))
+        orchestrators = tuple(
+            self._orchestrator(number) for number in range(self.request.number_of("orchestrators"))
+        )
         return Stack(
             architecture="saga",
             base_url=f"http://127.0.0.1:{self.public_port}",
@@ -56,8 +58,8 @@ class SagaPlan:
     def _migration(self, shard: int) -> Command:
         name = f"migrations-{shard}"
         database = {"WALLET_DATABASE_URL": self.clusters[shard].owner_url}
-        env = {**database, **self._placement(shard), **self._extra("migrations", name)}
-        return Command(name=name, argv=_module("wallet_saga.migrations"), env=env)
+        env = {**database, **self._placement(shard), **self.request.extra_variables("migrations", name)}
+        return Command(name=name, argv=python_module("wallet_saga.migrations"), env=env)
 
     def _worker(self, shard: int) -> Component:
         env = {
@@ -91,9 +93,9 @@ class SagaPlan:
         name = f"{kind}-{number}"
         return Component(
             name=name,
-            kind="worker" if kind == "worker" else "orchestrator",
-            argv=_module(f"wallet_saga.{kind}"),
-            env={**own, **env, **self._extra(kind, name)},
+            kind=kind,
+            argv=python_module(f"wallet_saga.{kind}"),
+            env={**own, **env, **self.request.extra_variables(kind, name)},
             port=port,
             url=f"http://127.0.0.1:{port}",
             probe=HttpProbe(port),
@@ -101,29 +103,27 @@ class SagaPlan:
             shard=shard,
         )
 
-    def _extra(self, kind: str, name: str) -> dict[str, str]:
-        extra = self.request.extra_env
-        return {**extra.get("*", {}), **extra.get(kind, {}), **extra.get(name, {})}
+
+def shard(number: int) -> str:
+    """Return the component name of a shard's database."""
+    return f"postgres-{number}"
 
 
-def _module(name: str) -> tuple[str, ...]:
-    # -P: Python must not import from the current directory.
-    return (sys.executable, "-P", "-m", name)
-
-
-def plan(request: Request, credentials: Credentials, data: Path, ports: PortChooser) -> SagaPlan:
+def plan(request: Request, credentials: Credentials, data: Path, ports: PortChooser) -> Plan:
     """Choose the ports of a stack; its databases are in `data`."""
     clusters = tuple(
-        Cluster(name, database_of(name), data / name, ports.choose(POSTGRES_PORT + shard), credentials)
-        for shard in range(request.shards)
-        for name in (f"postgres-{shard}",)
+        Cluster(name, database_of(name), data / name, ports.choose(POSTGRES_PORT + number), credentials)
+        for number in range(request.shards)
+        for name in (shard(number),)
     )
-    return SagaPlan(
+    orchestrators = request.number_of("orchestrators")
+    topology = SagaTopology(
         request=request,
         credentials=credentials,
         public_port=ports.choose(PUBLIC_PORT),
         redis_port=ports.choose(REDIS_PORT),
         clusters=clusters,
-        worker_ports=tuple(ports.choose(WORKER_PORT + shard) for shard in range(request.shards)),
-        orchestrator_ports=tuple(ports.choose(ORCHESTRATOR_PORT + n) for n in range(request.orchestrators)),
+        worker_ports=tuple(ports.choose(WORKER_PORT + n) for n in range(request.shards)),
+        orchestrator_ports=tuple(ports.choose(ORCHESTRATOR_PORT + n) for n in range(orchestrators)),
     )
+    return Plan(stack=topology.stack(), clusters=topology.clusters)

@@ -5,10 +5,10 @@ from matplotlib.axes import Axes
 from wallet_lab.report.charts.exhibit import Exhibit
 from wallet_lab.report.charts.style import (
     FAINT,
-    MARKERS,
     colour,
     error_bar,
     legend,
+    marker,
     new_figure,
     plain_log,
 )
@@ -117,11 +117,11 @@ def _range(axes: Axes, report: Report, name: str, scenario: str, y: float) -> No
         return
     axes.plot([low.median, high.median], [y, y], color=colour(name), linewidth=1.2, alpha=0.7)
     axes.plot([mark.low, mark.high], [y, y], color=colour(name), linewidth=4, alpha=0.5)
-    axes.plot(mark.median, y, MARKERS.get(name, "x"), color=colour(name), markersize=6)
+    axes.plot(mark.median, y, marker(name), color=colour(name), markersize=6)
 
 
 def with_ceiling(report: Report) -> list[str]:
-    """Return the architectures, and noop if it was run."""
+    """Return the architectures, and the control if it was run."""
     has_ceiling = any(run.architecture == CEILING and run.verdict == "passed" for run in report.runs)
     return [*architectures(report), *([CEILING] if has_ceiling else [])]
 

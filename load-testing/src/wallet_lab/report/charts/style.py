@@ -15,11 +15,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from matplotlib.typing import RcKeyType
 
+from wallet_lab import architectures
+from wallet_lab.architectures.adapter import Style
 from wallet_lab.report.statistics import Estimate
 
-COLOURS = {"saga": "#0072B2", "cqrs": "#D55E00", "noop": "#8A8A8A"}
-MARKERS = {"saga": "o", "cqrs": "s", "noop": "D"}
-NOOP_NAME = "noop (no work: the upper limit)"
+STYLES = {each.name: each.style for each in architectures.every()}
 TEXT = "#222222"
 FAINT = "#6B6B6B"
 WIDTH_IN = 9.0
@@ -56,9 +56,18 @@ def styled() -> Iterator[None]:
         yield
 
 
+def _style(architecture: str) -> Style:
+    return STYLES.get(architecture) or Style(label=architecture, colour="#444444", marker="x")
+
+
 def colour(architecture: str) -> str:
     """Return an architecture's colour; grey if it is unknown."""
-    return COLOURS.get(architecture, "#444444")
+    return _style(architecture).colour
+
+
+def marker(architecture: str) -> str:
+    """Return the mark of an architecture's points; a cross if it is unknown."""
+    return _style(architecture).marker
 
 
 def shade(architecture: str, strength: float) -> tuple[float, float, float]:
@@ -79,10 +88,9 @@ def new_figure(
 def legend(figure: Figure, names: list[str]) -> None:
     """Draw the names with their colours and marks above the figure."""
     handles = [
-        Line2D([], [], color=colour(name), marker=MARKERS.get(name, "x"), linestyle="-", markersize=7)
-        for name in names
+        Line2D([], [], color=colour(name), marker=marker(name), linestyle="-", markersize=7) for name in names
     ]
-    labels = [NOOP_NAME if name == "noop" else name for name in names]
+    labels = [_style(name).label for name in names]
     figure.legend(handles, labels, loc="outside upper left", ncols=len(names), borderaxespad=0.2)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from wallet_lab.report.charts.exhibit import Exhibit
-from wallet_lab.report.charts.style import FAINT, MARKERS, colour, legend, new_figure, plain_log
+from wallet_lab.report.charts.style import FAINT, colour, legend, marker, new_figure, plain_log
 from wallet_lab.report.model import Report, Run
 from wallet_lab.report.selection import SWEEP, is_step, missing, runs_of
 from wallet_lab.report.selection import architectures as compared
@@ -70,9 +70,7 @@ def _draw_carried(axes: Axes, steps: dict[str, list[_Step]]) -> None:
     )
     for name, found in steps.items():
         offered = [step.offered_per_s for step in found]
-        axes.plot(
-            offered, [s.acked_per_s.median for s in found], color=colour(name), marker=MARKERS.get(name)
-        )
+        axes.plot(offered, [s.acked_per_s.median for s in found], color=colour(name), marker=marker(name))
         band = [s.acked_per_s.low for s in found], [s.acked_per_s.high for s in found]
         axes.fill_between(offered, *band, color=colour(name), alpha=0.15, linewidth=0)
     axes.set_xlim(left=0)
@@ -84,7 +82,7 @@ def _draw_carried(axes: Axes, steps: dict[str, list[_Step]]) -> None:
 def _draw_paid(axes: Axes, steps: dict[str, list[_Step]]) -> None:
     for name, found in steps.items():
         offered = [step.offered_per_s for step in found]
-        axes.plot(offered, [s.p95_ms.median for s in found], color=colour(name), marker=MARKERS.get(name))
+        axes.plot(offered, [s.p95_ms.median for s in found], color=colour(name), marker=marker(name))
         axes.plot(offered, [s.p50_ms.median for s in found], color=colour(name), linestyle="--", linewidth=1)
         band = [s.p95_ms.low for s in found], [s.p95_ms.high for s in found]
         axes.fill_between(offered, *band, color=colour(name), alpha=0.15, linewidth=0)

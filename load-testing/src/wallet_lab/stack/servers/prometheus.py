@@ -5,11 +5,12 @@ folder that Prometheus reads. So both architectures appear together, whichever s
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from wallet_lab.stack.components import Component, HttpProbe, Stack
-from wallet_lab.stack.home import ARCHITECTURES, StackHome, checkout
+from wallet_lab.stack.home import StackHome, checkout
 from wallet_lab.stack.servers.packages import Runner, ensure
 
 PORT = 9095
@@ -37,7 +38,7 @@ def targets(stack: Stack) -> list[dict[str, Any]]:
     ]
 
 
-def configuration() -> dict[str, Any]:
+def configuration(architectures: Iterable[str]) -> dict[str, Any]:
     """Return Prometheus' settings (JSON is YAML). Its paths are patterns, so none may contain the checkout's path."""
     return {
         "global": {"scrape_interval": SCRAPE_INTERVAL, "evaluation_interval": "5s"},
@@ -47,7 +48,7 @@ def configuration() -> dict[str, Any]:
                 "job_name": "wallet",
                 "file_sd_configs": [
                     {
-                        "files": [f"targets/{name}.json" for name in (*ARCHITECTURES, "noop")],
+                        "files": [f"targets/{name}.json" for name in architectures],
                         "refresh_interval": "5s",
                     }
                 ],
@@ -83,8 +84,8 @@ def server(home: StackHome, port: int) -> Component:
     )
 
 
-async def provision(home: StackHome, run: Runner) -> None:
-    """Install the program if it is missing, and write its configuration.
+async def provision(home: StackHome, run: Runner, architectures: Iterable[str]) -> None:
+    """Install the program if it is missing, and configure it for the stacks of these architectures.
 
     Raises:
         LabError: the program is missing and cannot be installed.
@@ -92,12 +93,12 @@ async def provision(home: StackHome, run: Runner) -> None:
     await ensure(PROGRAM, PACKAGE, UNITS, run)
     data = _directory(home)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_configuration(data, home.targets.parent)
+    write_configuration(data, home.targets.parent, architectures)
 
 
-def write_configuration(folder: Path, targets: Path) -> None:
+def write_configuration(folder: Path, targets: Path, architectures: Iterable[str]) -> None:
     """Write the settings into a folder, with links to the rules and to the target lists."""
-    (folder / "prometheus.yml").write_text(json.dumps(configuration(), indent=1))
+    (folder / "prometheus.yml").write_text(json.dumps(configuration(architectures), indent=1))
     for name, linked in (("rules", checkout() / RULES), ("targets", targets)):
         link = folder / name
         link.unlink(missing_ok=True)

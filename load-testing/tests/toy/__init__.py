@@ -1,0 +1,1 @@
+"""The smallest architecture: one service and one database, with a transfer in one transaction."""

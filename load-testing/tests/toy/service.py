@@ -1,0 +1,67 @@
+"""The service of the toy architecture: opens no wallets, and pays in one transaction of Postgres."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from wallet_kernel.contract import requests
+from wallet_kernel.contract.answers import transfer_succeeded
+from wallet_kernel.contract.openapi import openapi
+from wallet_kernel.contract.operations import mount
+from wallet_kernel.contract.requests import Requests
+from wallet_kernel.http import Answer, Call
+from wallet_kernel.ids import new_transaction_id
+from wallet_kernel.runtime.lifecycle import Lifecycle
+from wallet_kernel.runtime.listeners import internal_listener, public_listener
+from wallet_kernel.runtime.logs import configure_logs
+from wallet_kernel.runtime.server import Service, run
+from wallet_kernel.runtime.settings import PublicSettings
+
+SCHEMA = """
+    CREATE TABLE IF NOT EXISTS wallets (account text PRIMARY KEY, balance_micros bigint, opened_micros bigint);
+    CREATE TABLE IF NOT EXISTS transfers (key text PRIMARY KEY, id text, amount_micros bigint);
+"""
+LOCK = "SELECT FROM wallets WHERE account = ANY($1) ORDER BY account FOR UPDATE"
+BOOK = "INSERT INTO transfers VALUES ($1, $2, $3)"
+MOVE = "UPDATE wallets SET balance_micros = balance_micros + $2 WHERE account = $1"
+
+
+class Routes:
+    """The only operation: a transfer."""
+
+    def __init__(self, parse: Requests, database: asyncpg.Pool) -> None:
+        self._parse = parse
+        self._database = database
+
+    async def transfer(self, call: Call) -> Answer:
+        """Handle POST /wallets/balanceTransfer."""
+        request, key = self._parse.transfer(call), requests.idempotency_key(call)
+        payer, payee, micros = request.from_account, request.to_account, request.amount_micros
+        transaction_id = new_transaction_id(payer)
+        async with self._database.acquire() as connection, connection.transaction():
+            await connection.execute(LOCK, [payer, payee])
+            await connection.execute(BOOK, key, str(transaction_id), micros)
+            await connection.execute(MOVE, payer, -micros)
+            await connection.execute(MOVE, payee, micros)
+        return transfer_succeeded(transaction_id, replayed=False)
+
+
+@asynccontextmanager
+async def toy(settings: PublicSettings) -> AsyncIterator[Service]:
+    """Yield the service, with its tables."""
+    lifecycle = Lifecycle(settings.in_flight_max, {})
+    async with asyncpg.create_pool(os.environ["WALLET_DATABASE_URL"]) as database:
+        await database.execute(SCHEMA)
+        routes = mount({"transfer": Routes(Requests(frozenset(settings.currencies)), database).transfer})
+        listeners = [
+            public_listener(settings, "toy", routes, openapi("toy", settings.currencies), lifecycle),
+            internal_listener(settings, "toy", lifecycle),
+        ]
+        yield Service(lifecycle, listeners, settings.drain_timeout_s)
+
+
+if __name__ == "__main__":
+    configure_logs("toy", "info")
+    run(toy(PublicSettings()))

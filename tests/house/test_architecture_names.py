@@ -1,0 +1,45 @@
+"""Only `architectures/` names an architecture, so that a new one is one folder and one line in the registry."""
+
+import re
+from pathlib import Path
+
+LAB = Path(__file__).resolve().parents[2] / "load-testing/src/wallet_lab"
+NAME = re.compile(r"saga|cqrs|\bno-?op\b", re.IGNORECASE)
+TEXT = {".py", ".sql", ".sh", ".jinja", ".css", ".js", ".toml"}
+
+# The lines that may name an architecture, by file.
+REPORT = {
+    "report/wording.py": 2,  # the title, and what was not measured
+    "report/headlines.py": 2,  # the share of the limit that the control shows
+    "report/charts/outcomes.py": 1,  # the caption on compensations
+    "report/model.py": 5,  # the field `noop` of report.json, and what the fields mean
+    "report/selection.py": 1,  # the control, which is never compared
+    "comparison/build_report.py": 1,  # fills the field `noop`
+}
+OTHERS = {
+    "checks.py": 2,  # the tests' option --arch
+}
+# These packages describe one architecture a file.
+PACKAGES = ("architectures", "audit", "dashboards", "checker")
+
+
+def found() -> dict[str, int]:
+    """Return the number of lines that name an architecture, by file."""
+    counts = {}
+    for path in sorted(LAB.rglob("*")):
+        name = path.relative_to(LAB)
+        if path.suffix in TEXT and name.parts[0] not in PACKAGES:
+            lines = sum(NAME.search(line) is not None for line in path.read_text().splitlines())
+            counts[name.as_posix()] = lines
+    return {name: lines for name, lines in counts.items() if lines}
+
+
+def test_no_other_file_names_an_architecture() -> None:
+    """Outside `architectures/`, only the listed lines name an architecture: the report's wording."""
+    assert found() == {**REPORT, **OTHERS}
+
+
+def test_the_pattern_finds_names() -> None:
+    """The pattern matches the names in code, in words and in compounds, and no other word."""
+    assert all(NAME.search(text) for text in ("Saga", "wallet_cqrs", "the no-op target", 'noop="x"'))
+    assert not NAME.search("rel=noopener message")
