@@ -20,7 +20,7 @@ OTHERS = {
     "checks.py": 2,  # the tests' option --arch
 }
 # These packages describe one architecture a file.
-PACKAGES = ("architectures", "audit", "dashboards", "checker")
+PACKAGES = ("architectures", "audit", "checker")
 
 
 def found() -> dict[str, int]:

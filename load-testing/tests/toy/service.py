@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from wallet_kernel.contract import requests
-from wallet_kernel.contract.answers import transfer_succeeded
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
-from wallet_kernel.http import Answer, Call
+from wallet_kernel.contract.responses import transfer_succeeded
+from wallet_kernel.http import Request, Response
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.listeners import internal_listener, public_listener
@@ -35,10 +35,10 @@ class Routes:
         self._parse = parse
         self._database = database
 
-    async def transfer(self, call: Call) -> Answer:
+    async def transfer(self, request: Request) -> Response:
         """Handle POST /wallets/balanceTransfer."""
-        request, key = self._parse.transfer(call), requests.idempotency_key(call)
-        payer, payee, micros = request.from_account, request.to_account, request.amount_micros
+        wanted, key = self._parse.transfer(request), requests.idempotency_key(request)
+        payer, payee, micros = wanted.from_account, wanted.to_account, wanted.amount_micros
         transaction_id = new_transaction_id(payer)
         async with self._database.acquire() as connection, connection.transaction():
             await connection.execute(LOCK, [payer, payee])
