@@ -391,7 +391,7 @@ def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any]
     """If an acknowledged call is missing from the books, the audit fails."""
     record, answer = tmp_path / "record", '{"status":"success","transactionId":"01a2"}'
     sent = "1 hot-pair transfer 1.5 2.5 1.000 201 success   unheardof-hot-pair-1-0 /wallets/balanceTransfer"
-    record.write_text(f"clock\t1764000000000\t1.5\ncall {sent}  {answer}\n".replace(" ", "\t"))
+    record.write_text(f"clock\t1764000000000\ncall {sent}  {answer}\n".replace(" ", "\t"))
     audited = lab("audit", "saga", "--calls", str(record))
     assert audited.exit_code == 1
     assert "unheardof-hot-pair-1-0 was acknowledged as 01a2; the books have nothing" in audited.output

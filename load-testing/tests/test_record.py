@@ -11,7 +11,7 @@ from wallet_lab.errors import LabError
 from wallet_lab.record.calls import Call, count, latency
 from wallet_lab.record.reader import add_calls, read_record
 
-CLOCK = "clock\t1764000000000\t1.5"
+CLOCK = "clock\t1764000000000.25"
 ID = "01a21e9d-15b6-8b23-9299-ef0bcf32a846"
 BALANCE_MAX = 9_223_372_036_854_775_807
 
@@ -22,8 +22,8 @@ def line(operation: str, path: str, *, sent: str = "", answer: str = "", **other
         "client": "1",
         "part": "bank",
         "operation": operation,
-        "sent_ms": "11.5",
-        "answered_ms": "13.75",
+        "sent_ms": "11.5004",
+        "answered_ms": "13.7504",
     }
     fields |= {"elapsed_ms": "2.000", "status": "200", "outcome": "success", "replayed": "", "resent": ""}
     fields |= {"key": "", "path": path, "sent": sent, "answer": answer}
@@ -60,10 +60,10 @@ def shown(row: dict[str, Any], *names: str) -> tuple[Any, ...]:
 def test_a_transfer_is_read_as_it_was_sent_and_answered(tmp_path: Path) -> None:
     """A line of a transfer gives what was sent and what was answered, and times from k6's clock as wall times."""
     transfers, (row,) = read(tmp_path, "Request Failed", transfer())
-    assert transfers == [Call("r-bank-1-0", 1764000000010.0, 2.0, "success", ID, "bank")]
+    assert transfers == [Call("r-bank-1-0", 1764000000011.75, 2.0, "success", ID, "bank")]
     assert shown(row, "load", "client", "part", "operation") == ("r", "r 1", "bank", "transfer")
     assert shown(row, "account", "counterparty", "amount_micros", "currency") == ("a", "b", 10_000, "USD")
-    assert shown(row, "sent_us", "answered_us") == (1764000000010000, 1764000000012250)
+    assert shown(row, "sent_us", "answered_us") == (1764000000011750, 1764000000014001)
     assert shown(row, "status", "state", "transaction_id", "key") == (201, "success", ID, "r-bank-1-0")
     assert shown(row, "replayed", "may_be_resent", "problem", "body") == (False, False, None, None)
 

@@ -6,7 +6,7 @@ WITH lines AS (
     FROM read_csv($file, columns = {line: 'VARCHAR'}, delim = chr(1), quote = '', escape = '', header = false,
                   auto_detect = false, new_line = '\n', max_line_size = 16777216)
 ), clock AS (
-    SELECT CAST(field[2] AS BIGINT) * 1000 - CAST(CAST(field[3] AS DECIMAL(18, 6)) * 1000 AS BIGINT) AS began_us
+    SELECT CAST(field[2] AS DECIMAL(20, 6)) * 1000 AS start_us
     FROM lines WHERE field[1] = 'clock'
 ), calls AS (
     SELECT number, field, array_to_string(field[15:], chr(9)) AS body
@@ -17,8 +17,9 @@ SELECT
     field[2] AS client,
     field[3] AS part,
     field[4] AS operation,
-    began_us + CAST(CAST(field[5] AS DECIMAL(18, 6)) * 1000 AS BIGINT) AS sent_us,
-    began_us + CAST(CAST(field[6] AS DECIMAL(18, 6)) * 1000 AS BIGINT) AS answered_us,
+    -- Rounded outwards, because a call must not seem to end before another begins if it may have ended later.
+    CAST(floor(start_us + CAST(field[5] AS DECIMAL(18, 6)) * 1000) AS BIGINT) AS sent_us,
+    CAST(ceil(start_us + CAST(field[6] AS DECIMAL(18, 6)) * 1000) AS BIGINT) AS answered_us,
     CAST(field[7] AS DOUBLE) AS elapsed_ms,
     CAST(field[8] AS BIGINT) AS status,
     field[9] AS outcome,
