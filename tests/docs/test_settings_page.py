@@ -26,6 +26,7 @@ HEADINGS = {
     "BaselineSettings": "Baselines",
     "AcidSettings": "Baselines: acid",
     "AcidBatchedSettings": "Baselines: acid-batched",
+    "TwoPhaseSettings": "Baselines: two-phase",
 }
 READ_ONCE_BY_A_SCRIPT = {"Saga: migrations", "CQRS: migrations", "Baselines: migrations"}
 

@@ -39,6 +39,10 @@ class Batch:
         }
         return cls(now, {wallet.account_id: wallet for wallet in wallets}, by_key)
 
+    def joined(self, other: "Batch") -> "Batch":
+        """Returns the loaded rows of two shards as one batch without changes. Its time is the later one."""
+        return Batch(max(self.now, other.now), self.wallets | other.wallets, self.transfers | other.transfers)
+
     def share(self, accounts: Container[str]) -> "Batch":
         """Returns the changes of these wallets without the decided transfers: the part that one shard writes."""
         changed = {name: wallet for name, wallet in self.changed.items() if name in accounts}

@@ -4,7 +4,7 @@ from asyncio import CancelledError
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Self
 from uuid import UUID
 
@@ -22,20 +22,8 @@ from wallet_kernel.statements import read_statement
 from wallet_kernel.topology import Placement
 from wallet_kernel.topology_table import verify
 
-SQL = {
-    name: read_statement("wallet_baselines", name)
-    for name in (
-        "balance",
-        "balance_at",
-        "load",
-        "lock_wallets",
-        "settled_at",
-        "statement",
-        "transfer",
-        "write",
-    )
-}
-"""The statements, by the names of their files."""
+sql = cache(partial(read_statement, "wallet_baselines"))
+"""Returns the statement in a file of `sql/`, by the file's name."""
 
 STATEMENT_TIMEOUT_S = 5.0
 
@@ -71,20 +59,23 @@ class Store:
             open_pool,
             url,
             _SESSION,
-            connections_max=settings.connections_max,
             statement_timeout_s=STATEMENT_TIMEOUT_S,
             prepare=partial(verify, expected=placement),
         )
-        bulkhead = partial(
-            Bulkhead,
-            running_max=settings.connections_max,
-            waiting_max=settings.queue_max,
-            deadline_s=settings.deadline_s,
-        )
+        bulkhead = partial(Bulkhead, waiting_max=settings.queue_max, deadline_s=settings.deadline_s)
+        self.shard = placement.shard
+        self._deadline_s = settings.deadline_s
         self._name = f"shard-{placement.shard}"
         self.pings: dict[str, ReadyCheck] = {self._name: self.ping}
-        self._pools = {kind: pool() for kind in ("writes", "reads")}
-        self._bulkheads = {kind: bulkhead(f"{self._name}-{kind}") for kind in self._pools}
+        kinds = self._kinds(settings)
+        self._pools = {kind: pool(connections_max=number) for kind, number in kinds.items()}
+        self._bulkheads = {
+            kind: bulkhead(f"{self._name}-{kind}", running_max=number) for kind, number in kinds.items()
+        }
+
+    def _kinds(self, settings: BaselineSettings) -> dict[str, int]:
+        """Returns the kinds of work that have connections of their own, and how many."""
+        return {"writes": settings.connections_max, "reads": settings.connections_max}
 
     async def __aenter__(self) -> Self:
         for kind, pool in self._pools.items():
@@ -141,7 +132,7 @@ class Store:
     async def balance_at(self, account_id: str, at: datetime) -> tuple[datetime, WalletView | None]:
         """Returns the database's time and the wallet at moment `at`. The wallet is None if it did not exist yet."""
         async with self.connection("reads") as connection:
-            now: datetime = await connection.fetchval(SQL["settled_at"], account_id)
+            now: datetime = await connection.fetchval(sql("settled_at"), account_id)
         return now, await self._wallet("balance_at", account_id, at)
 
     async def statement(self, account_id: str, limit: int, before_version: int | None) -> list[Entry]:
@@ -149,7 +140,7 @@ class Store:
         before = before_version if before_version is not None else 2**63 - 1
         async with self.connection("reads") as connection:
             return [
-                Entry(*row) for row in await connection.fetch(SQL["statement"], account_id, before, limit)
+                Entry(*row) for row in await connection.fetch(sql("statement"), account_id, before, limit)
             ]
 
     async def transfer(self, transaction_id: UUID) -> Outcome | None:
@@ -158,15 +149,15 @@ class Store:
         A client that got `outcome-unknown` sends its request again after a 404, so None must be final.
         """
         async with self.connection("reads") as connection:
-            row = await connection.fetchrow(SQL["transfer"], transaction_id)
+            row = await connection.fetchrow(sql("transfer"), transaction_id)
             if row is None:
                 await connection.execute(UNDECIDED_ENDED)
-                row = await connection.fetchrow(SQL["transfer"], transaction_id)
+                row = await connection.fetchrow(sql("transfer"), transaction_id)
         return Outcome(Transfer.of(row)) if row else None
 
     async def _wallet(self, statement: str, *arguments: object) -> WalletView | None:
         async with self.connection("reads") as connection:
-            row = await connection.fetchrow(SQL[statement], *arguments)
+            row = await connection.fetchrow(sql(statement), *arguments)
         return WalletView(*row) if row else None
 
 
@@ -174,9 +165,9 @@ async def load(
     connection: asyncpg.Connection, accounts: Collection[str], keys: Collection[tuple[str, str]]
 ) -> Batch:
     """Locks these wallets and returns them with the transfers of these owners and idempotency keys."""
-    wallets = await connection.fetch(SQL["lock_wallets"], list(accounts))
+    wallets = await connection.fetch(sql("lock_wallets"), list(accounts))
     owners, own_keys = [owner for owner, _ in keys], [key for _, key in keys]
-    row = await connection.fetchrow(SQL["load"], owners, own_keys)
+    row = await connection.fetchrow(sql("load"), owners, own_keys)
     return Batch.of(
         row["now"], (WalletView(*wallet) for wallet in wallets), map(Transfer.of, row["transfers"])
     )
@@ -185,7 +176,7 @@ async def load(
 async def write(connection: asyncpg.Connection, batch: Batch) -> None:
     """Writes the changes of a batch."""
     await connection.execute(
-        SQL["write"],
+        sql("write"),
         *columns(batch.changed.values(), "account_id balance_micros version status updated_at"),
         *columns(batch.opened.values(), "account_id currency balance_micros version status updated_at"),
         *columns(batch.entries, " ".join(Entry._fields)),

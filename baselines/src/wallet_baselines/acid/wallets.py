@@ -1,5 +1,6 @@
 """Each write is one transaction on one Postgres."""
 
+import asyncio
 from collections.abc import Sequence
 from itertools import chain
 
@@ -28,13 +29,14 @@ class AcidWallets(Store):
         """Carries out commands in one transaction. The unique keys decide races that no row lock decides."""
         accounts = set(chain.from_iterable(command.accounts for command in commands))
         keys = [(command.owner, command.key) for command in commands if command.key]
-        for _ in range(ATTEMPTS_MAX):
-            try:
-                async with self.transaction(accounts, keys) as batch:
-                    transfers = [batch.move(command) for command in commands]
-                return list(map(Outcome, transfers))
-            except UniqueViolationError:
-                continue
+        async with asyncio.timeout(self._deadline_s):
+            for _ in range(ATTEMPTS_MAX):
+                try:
+                    async with self.transaction(accounts, keys) as batch:
+                        transfers = [batch.move(command) for command in commands]
+                    return list(map(Outcome, transfers))
+                except UniqueViolationError:
+                    continue
         raise NothingDone(NothingDone.__doc__)
 
     async def set_frozen(self, account_id: str, *, frozen: bool) -> WalletView | Refusal:

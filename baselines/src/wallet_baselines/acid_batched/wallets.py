@@ -15,7 +15,6 @@ class BatchedWallets(AcidWallets):
 
     def __init__(self, url: str, placement: Placement, settings: AcidBatchedSettings) -> None:
         super().__init__(url, placement, settings)
-        self._deadline_s = settings.deadline_s
         self._batcher: Batcher[MoveMoney, Outcome] = Batcher(
             "commands", self.move_all, batch_max=settings.batch_max, queue_max=settings.queue_max
         )

@@ -170,7 +170,7 @@ def _run_logged(command: Command, log: Path) -> None:
 
 @contextlib.contextmanager
 def running_postgres(
-    *, home: Path | None = None, secrets_of: PostgresServer | None = None
+    *, home: Path | None = None, secrets_of: PostgresServer | None = None, prepared_transactions_max: int = 0
 ) -> Iterator[PostgresServer]:
     """Run one Postgres cluster, durable as in a stack, on a free port. Share it within a test session.
 
@@ -189,6 +189,7 @@ def running_postgres(
             port,
             secrets,
             admin_password=secrets.service_secret,
+            prepared_transactions_max=prepared_transactions_max,
         )
         server = PostgresServer(cluster, stack_home.log("postgres"))
         try:

@@ -51,6 +51,8 @@ class Cluster:
     credentials: Credentials = field(repr=False)
     admin_password: str | None = field(default=None, repr=False)
     """The superuser's password; only clusters of the tests have one."""
+    prepared_transactions_max: int = 0
+    """How many transactions may be prepared at once, for two-phase commit. Postgres' default is 0."""
 
     @property
     def owner_url(self) -> str:
@@ -196,7 +198,8 @@ async def _initialise(cluster: Cluster, run: Runner) -> None:
 
 def _configure(cluster: Cluster) -> None:
     # Written at every start, so that data of an older lab get the current settings and port.
-    (cluster.data_dir / "postgresql.conf").write_text(f"{_SETTINGS}port = {cluster.port}\n")
+    own = f"port = {cluster.port}\nmax_prepared_transactions = {cluster.prepared_transactions_max}\n"
+    (cluster.data_dir / "postgresql.conf").write_text(_SETTINGS + own)
     (cluster.data_dir / "pg_hba.conf").write_text(_HBA)
 
 

@@ -1,0 +1,1 @@
+"""One Postgres per shard. Two-phase commit makes a transfer between shards atomic."""

@@ -1,0 +1,5 @@
+"""Entry point of `python -m wallet_baselines.two_phase`."""
+
+from wallet_baselines.two_phase.main import main
+
+main()
