@@ -52,9 +52,9 @@ def mutations() -> Iterator[Mutation]:
 
 
 def copy_sources(target: Path, sources: tuple[str, ...] = SOURCES) -> None:
-    """Copies the sources, with a witness in each package."""
+    """Copies the sources and their byte code, with a witness in each package."""
     for source in sources:
-        shutil.copytree(ROOT / source, target / source, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / source, target / source)
     for package in target.glob("*/src/*/__init__.py"):
         with package.open("a") as module:
             module.write(WITNESS)
@@ -71,6 +71,9 @@ def mutate(sources: Path, mutation: Mutation) -> None:
             f" Change the table in tests/mutations to match the code:\n{mutation.replace}"
         )
     file.write_text(text.replace(mutation.replace, mutation.by))
+    # Python recognises changed sources by their size and the second of their change, which both may be the same.
+    for byte_code in file.parent.glob(f"__pycache__/{file.stem}.*"):
+        byte_code.unlink()
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,12 @@ def run_on(sources: Path, test: str) -> Verdict:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(sources / source) for source in (*SOURCES, *LAB)),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "WALLET_MUTATION_WITNESS": str(witness),
     }
-    argv = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", test]
+    # Other plugins would take longer to load than most tests take to run.
+    plugins = ["-p", "no:cacheprovider", "-p", "anyio", "-p", "pytest_timeout"]
+    argv = [sys.executable, "-P", "-m", "pytest", *plugins, f"--junitxml={report}", test]
     finished = subprocess.run(
         argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=TIMEOUT_S
     )
