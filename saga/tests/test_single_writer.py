@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import cycle
 from pathlib import Path
 from subprocess import Popen
+from typing import TypeVar
 from uuid import uuid4
 
 import aiohttp
@@ -28,7 +29,13 @@ from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.process import spawn
 from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
 from wallet_saga.orchestrator.balance_reader import BalanceReader
-from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
+from wallet_saga.orchestrator.shard_client import (
+    OutcomeUnknown,
+    ShardClient,
+    ShardUnavailable,
+    WrongWorker,
+    open_session,
+)
 from wallet_saga.protocol import (
     Claim,
     Deposit,
@@ -38,6 +45,7 @@ from wallet_saga.protocol import (
     Open,
     Outcome,
     Read,
+    Replayed,
     Step,
     TransferRecord,
     WalletState,
@@ -51,6 +59,7 @@ pytestmark = pytest.mark.anyio
 
 SECRET = "a secret for tests only"
 LEASE_S = 1.0
+Found = TypeVar("Found")
 RECORD = Decoder(TransferRecord | None)
 
 
@@ -103,12 +112,13 @@ async def end_session_of_writer(database: DatabaseUrls) -> None:
         await owner.close()
 
 
-async def eventually(attempt: Callable[[], Awaitable[object]], timeout_s: float = 10.0) -> None:
-    """Repeats the attempt until its result is true. Fails after `timeout_s` seconds."""
+async def eventually(attempt: Callable[[], Awaitable[Found]], timeout_s: float = 10.0) -> Found:
+    """Repeats the attempt until its result is true, and returns it. Fails after `timeout_s` seconds."""
     end_s = asyncio.get_running_loop().time() + timeout_s
-    while not await attempt():
+    while not (found := await attempt()):
         assert asyncio.get_running_loop().time() < end_s, f"The attempt did not succeed within {timeout_s} s."
         await asyncio.sleep(0.02)
+    return found
 
 
 async def test_second_worker_changes_and_answers_nothing(pair: tuple[Worker, Worker]) -> None:
@@ -231,20 +241,35 @@ async def test_steps_find_the_writer_behind_a_name_with_two_addresses(
         async with alternating(ports) as url, open_session(SECRET) as session:
             shard = ShardClient("worker-0", session, url, ONE_SHARD, 5.0, 100, 1000)
             await eventually(lambda: _is_ready(shard), 60.0)
-            await eventually(lambda: _are_ready_and_standby(workers), 60.0)
-            await shard.submit(opened("a"))
-            await asyncio.gather(*(shard.submit(deposit("a")) for _ in range(20)))
-            active = next(worker for worker in workers if worker.readiness() == "ready")
+            await eventually(lambda: _writer_of(workers), 60.0)
+            await _sent(lambda: shard.submit(opened("a")))
+            await asyncio.gather(*(_sent(lambda: shard.submit(deposit("a"))) for _ in range(20)))
+            active = await eventually(lambda: _writer_of(workers), 60.0)
+            assert active is not None
             active.process.send_signal(signal.SIGKILL)
-            await eventually(lambda: _is_done(shard, deposit("a")), 30.0)
+            await eventually(lambda: _is_done(shard, deposit("a")), 60.0)
             step = deposit("a")
-            assert await shard.submit(step) == Done()
-            record = await shard.ask("/transfer", Lookup(step.transfer_id), RECORD)
+            assert isinstance(await _sent(lambda: shard.submit(step)), Done | Replayed)
+            record = await _sent(lambda: shard.ask("/transfer", Lookup(step.transfer_id), RECORD))
             assert record is not None
 
 
-async def _are_ready_and_standby(workers: Sequence["WorkerProcess"]) -> bool:
-    return sorted(worker.readiness() for worker in workers) == ["ready", "standby"]
+async def _writer_of(workers: Sequence["WorkerProcess"]) -> "WorkerProcess | None":
+    """Returns the worker that is ready while the other one is a standby."""
+    states = {worker.readiness(): worker for worker in workers}
+    return states.get("ready") if "standby" in states else None
+
+
+async def _sent(send: Callable[[], Awaitable[Found]]) -> Found:
+    """Sends it again after a timeout or a lost connection. The answer of a standby fails the test."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await send()
+            except WrongWorker:
+                raise
+            except (ShardUnavailable, OutcomeUnknown):
+                await asyncio.sleep(0.02)
 
 
 async def _is_ready(shard: ShardClient) -> bool:

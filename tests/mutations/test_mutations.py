@@ -18,7 +18,7 @@ ROOT = HERE.parents[1]
 SOURCES = ("kernel/src", "saga/src", "event-driven-cqrs/src")
 LAB = ("load-testing/src", "kernel/containers")
 """Copied only if the safeguard is in the code that starts the services."""
-TIMEOUT_S = 120
+TIMEOUT_S = 240
 
 # Appended to every package of the copy. Each process that imports it, also a service, writes its command
 # line.
