@@ -31,9 +31,9 @@ from wallet_cqrs.domain.commands import (
     Withdraw,
 )
 from wallet_cqrs.domain.decisions import Refused
-from wallet_cqrs.domain.submissions import Decided, Outcome, Standing, Submission
+from wallet_cqrs.domain.submissions import Decided, Outcome, StatusChanged, Submission
 from wallet_cqrs.event_log import EventLog, open_pool
-from wallet_cqrs.messages import Group, partition_of
+from wallet_cqrs.messages import EventBatch, partition_of
 from wallet_cqrs.projection.cache import Cache
 from wallet_cqrs.projection.projector import Projector
 from wallet_cqrs.projection.store import Store
@@ -53,7 +53,7 @@ def verdict(outcome: Outcome) -> str:
     """Returns the outcome of a command in the model's terms."""
     if isinstance(outcome, Refused):
         return f"{outcome.reason} {outcome.account_id}"
-    assert isinstance(outcome, Decided | Standing), outcome
+    assert isinstance(outcome, Decided | StatusChanged), outcome
     if isinstance(outcome, Decided) and outcome.reason:
         return f"{outcome.reason} {outcome.refused_by}"
     return "done"
@@ -77,7 +77,7 @@ class AnyHistory(RuleBasedStateMachine):
         self._resources = AsyncExitStack()
         self._model = Model()
         self._answered: list[tuple[Submission, Outcome]] = []
-        self._queues: dict[int, list[Group]] = defaultdict(list)
+        self._queues: dict[int, list[EventBatch]] = defaultdict(list)
         self._published = 0
         self.rests = 0
         self._run(self._open())
@@ -129,13 +129,13 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(size=st.integers(1, 5))
     def publish(self, size: int) -> None:
-        """The relay publishes the next group: one message to each partition."""
+        """The relay publishes the next batch: one message to each partition."""
         epoch = self._run(self._events.state(None)).epoch
         events = self._run(self._events.read(epoch, self._published, 2**62, size))
         after, head = self._published, events[-1].position if events else self._published
         for partition in range(PARTITIONS):
             mine = [event for event in events if partition_of(event.stream_id, PARTITIONS) == partition]
-            self._queues[partition].append(Group(after, head, mine, epoch))
+            self._queues[partition].append(EventBatch(after, head, mine, epoch))
         self._published = head
 
     @rule(back=st.integers(1, 10))
@@ -146,9 +146,9 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(partition=_partitions, count=st.integers(1, 4), redelivered=st.booleans())
     def deliver(self, partition: int, count: int, *, redelivered: bool) -> None:
         """The broker delivers messages, some of them twice because they were not acknowledged."""
-        groups = self._queues[partition][:count]
-        if groups:
-            self._run(self._projectors[partition].project(groups))
+        batches = self._queues[partition][:count]
+        if batches:
+            self._run(self._projectors[partition].project(batches))
         if not redelivered:
             del self._queues[partition][:count]
 
@@ -174,7 +174,7 @@ class AnyHistory(RuleBasedStateMachine):
         """After all deliveries, the log, the read shards and a rebuild agree with the model."""
         head = self._run(assert_log_is_whole(self._log.owner))
         for partition, projector in enumerate(self._projectors):
-            self._run(projector.project([Group(head, head, [])]))
+            self._run(projector.project([EventBatch(head, head, [])]))
             self._queues[partition].clear()
         self._published = head
         rows = [row for shard in self._shards for row in self._run(self._wallets(shard))]

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
 from wallet_cqrs.command.batch_writer import CAUGHT_UP
-from wallet_cqrs.command.event_store import Store
+from wallet_cqrs.command.event_store import EventStore
 from wallet_cqrs.command.payments import Payments
 from wallet_cqrs.command.wallet_cache import StreamEvent
 from wallet_cqrs.domain.commands import (
@@ -36,7 +36,7 @@ from wallet_cqrs.domain.commands import (
     UnfreezeWallet,
 )
 from wallet_cqrs.domain.decisions import Refused
-from wallet_cqrs.domain.submissions import Decided, KeyReused, NotDone, Outcome, Standing, Submission
+from wallet_cqrs.domain.submissions import Decided, KeyReused, NotDone, Outcome, StatusChanged, Submission
 from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.refusals import Refusal
@@ -133,7 +133,7 @@ async def test_a_status_a_wallet_already_has_appends_nothing(event_store: Databa
                 FreezeWallet("nobody"),
             ]
         )
-    assert [(o.wallet.version, o.position) for o in outcomes if isinstance(o, Standing)] == [
+    assert [(o.wallet.version, o.position) for o in outcomes if isinstance(o, StatusChanged)] == [
         (1, 1),
         (2, 2),
         (2, 2),
@@ -153,7 +153,7 @@ def outcome_name(outcome: Outcome) -> str:
         return f"{outcome.reason} {outcome.refused_by}" if outcome.reason else "done"
     if isinstance(outcome, Refused):
         return f"{outcome.reason} {outcome.account_id}"
-    assert isinstance(outcome, Standing)
+    assert isinstance(outcome, StatusChanged)
     return "done"
 
 
@@ -253,13 +253,13 @@ async def test_a_hot_wallet_is_decided_in_order_within_a_batch(
 async def test_turn_waits_until_the_turn_before_has_ended(event_store: DatabaseUrls) -> None:
     """Only one replica at a time holds the log's head, from before its first read until its commit."""
 
-    async def take_a_turn(store: Store) -> None:
-        async with store.turn():
+    async def take_a_turn(store: EventStore) -> None:
+        async with store.transaction():
             pass
 
     async with replica(event_store.service) as one, replica(event_store.service) as two:
         await take_a_turn(two.store)  # so that its connection is open
-        async with one.store.turn():
+        async with one.store.transaction():
             waiting = asyncio.create_task(take_a_turn(two.store))
             await asyncio.sleep(1)
             assert not waiting.done()
@@ -342,17 +342,17 @@ async def test_lagging_replica_catches_up_before_it_takes_the_lock(
 ) -> None:
     """Others can append while a lagging replica catches up, and the replica decides on all their events."""
     monkeypatch.setattr("wallet_cqrs.command.batch_writer.CATCH_UP_LOCKED_MAX", 10)
-    appended = Store.appended
+    appended = EventStore.appended
     async with replica(event_store.service) as busy, replica(event_store.service) as idle:
 
-        async def while_another_appends(store: Store, after: int, until: int) -> list[StreamEvent]:
+        async def while_another_appends(store: EventStore, after: int, until: int) -> list[StreamEvent]:
             async with asyncio.timeout(20):
                 await busy.perform(transfer("alice", "bob", 1))
             return await appended(store, after, until)
 
         await idle.perform_all([opening("alice", 100), opening("bob")])
         await busy.perform_all([transfer("alice", "bob", 1) for _ in range(50)])
-        monkeypatch.setattr(Store, "appended", while_another_appends)
+        monkeypatch.setattr(EventStore, "appended", while_another_appends)
         before = CAUGHT_UP._value.get()
         refused = await idle.perform(transfer("alice", "bob", 50))
         assert CAUGHT_UP._value.get() - before == 2
@@ -504,7 +504,7 @@ async def test_time_never_runs_backwards_within_a_wallet(event_store: DatabaseUr
         outcome = await one.perform(UnfreezeWallet("alice"))
     times = [row["at"] for row in await query(event_store.service, "SELECT at FROM events ORDER BY position")]
     assert times[2] == times[1]
-    assert isinstance(outcome, Standing)
+    assert isinstance(outcome, StatusChanged)
     assert outcome.wallet.updated_at == times[1]
 
 

@@ -6,7 +6,7 @@ import sys
 
 import asyncpg
 import pytest
-from cqrs_support.histories import groups, project, story
+from cqrs_support.histories import batches, project, story
 
 from wallet_cqrs.projection.store import Store
 from wallet_kernel.runtime.ledger_metrics import Totals
@@ -36,7 +36,7 @@ async def as_owner(shard: DatabaseUrls, sql: str) -> list[asyncpg.Record]:
 async def test_books_balance_and_nothing_stays_in_transit(read_shards: list[DatabaseUrls]) -> None:
     """After any commands, each shard sums to 0, and all @transit accounts at one position sum to 0."""
     for partition, shard in enumerate(read_shards):
-        await project(shard, groups(story().events, partition))
+        await project(shard, batches(story().events, partition))
     books = [book for shard in read_shards for book in await totals(shard)]
     assert len(books) >= 2
     assert [book.imbalance_micros for book in books] == [0] * len(books)
@@ -46,7 +46,7 @@ async def test_books_balance_and_nothing_stays_in_transit(read_shards: list[Data
 
 async def test_what_one_shard_has_and_another_has_not_is_in_transit(read_shards: list[DatabaseUrls]) -> None:
     """If a partition lags, the difference is in transit, and each shard's ledger still balances."""
-    told = [groups(story().events, partition) for partition in (0, 1)]
+    told = [batches(story().events, partition) for partition in (0, 1)]
     half = len(told[1]) // 2
     await project(read_shards[0], told[0])
     await project(read_shards[1], told[1][:half])
@@ -57,7 +57,7 @@ async def test_what_one_shard_has_and_another_has_not_is_in_transit(read_shards:
 
 async def test_money_that_is_made_or_lost_shows(read_shards: list[DatabaseUrls]) -> None:
     """If a wallet's balance is one micro too low, the ledger's sum differs by one micro."""
-    await project(read_shards[0], groups(story().events, 0))
+    await project(read_shards[0], batches(story().events, 0))
     await as_owner(
         read_shards[0],
         "UPDATE read_model.wallets SET balance_micros = balance_micros - 1 WHERE account_id ="
@@ -68,7 +68,7 @@ async def test_money_that_is_made_or_lost_shows(read_shards: list[DatabaseUrls])
 
 async def test_a_balance_that_its_postings_do_not_explain_is_found(read_shards: list[DatabaseUrls]) -> None:
     """The check finds a wallet whose balance differs from its last posting."""
-    await project(read_shards[0], groups(story().events, 0))
+    await project(read_shards[0], batches(story().events, 0))
     async with Store(read_shards[0].service) as store:
         honest = await store.compare("", 1000)
         await as_owner(
@@ -84,7 +84,7 @@ async def test_a_balance_that_its_postings_do_not_explain_is_found(read_shards: 
 async def test_a_read_model_of_the_first_schema_gets_its_accounts(read_shards: list[DatabaseUrls]) -> None:
     """The migration computes the system accounts from the existing postings."""
     shard = read_shards[0]
-    await project(shard, groups(story().events, 0))
+    await project(shard, batches(story().events, 0))
     kept = await as_owner(shard, SYSTEM)
     await as_owner(shard, "DROP TABLE read_model.system_accounts")
     await as_owner(shard, "DROP TABLE public.topology")

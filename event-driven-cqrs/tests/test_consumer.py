@@ -10,14 +10,14 @@ from unittest.mock import Mock
 import aio_pika
 import pytest
 from aio_pika.exceptions import AMQPError
-from cqrs_support.histories import Story, append, groups, story, wallet_rows
+from cqrs_support.histories import Story, append, batches, story, wallet_rows
 from cqrs_support.replicas import query
 from cqrs_support.silencing import SilenceableWay
 from redis.asyncio import Redis
 
 from wallet_cqrs import broker, messages
 from wallet_cqrs.event_log import EventLog, open_pool
-from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, Group, partition_of, queue_name, routing_key
+from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EventBatch, partition_of, queue_name, routing_key
 from wallet_cqrs.projection.cache import Cache
 from wallet_cqrs.projection.consumer import BURIED, Consumer, NotConsuming
 from wallet_cqrs.projection.projector import PartitionStopped, Projector
@@ -140,9 +140,9 @@ async def eventually(condition: Callable[[], Awaitable[bool]], within_s: float =
         await asyncio.sleep(0.02)
 
 
-def bodies(made: Sequence[Group]) -> list[bytes]:
-    """Returns the message bodies of groups."""
-    return [messages.encode(group) for group in made]
+def bodies(made: Sequence[EventBatch]) -> list[bytes]:
+    """Returns the message bodies of batches."""
+    return [messages.encode(batch) for batch in made]
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ async def told(event_store: DatabaseUrls) -> Story:
 
 async def test_messages_become_rows(line: Line, told: Story) -> None:
     """The consumer applies all messages, and the queue is empty afterwards."""
-    await line.publish(bodies(groups(told.events, 0)))
+    await line.publish(bodies(batches(told.events, 0)))
     async with line.consuming():
         await line.assert_holds_all(told)
         await line.consumer.check()
@@ -182,7 +182,7 @@ async def test_messages_become_rows(line: Line, told: Story) -> None:
 
 async def test_a_message_lost_from_the_queue_is_made_good(line: Line, told: Story) -> None:
     """If a message is lost from the queue, the projection reads its events from the event store."""
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     await line.publish(bodies(made[:5]))
     await line.forget()
     await line.publish(bodies(made[5:9]))
@@ -206,7 +206,7 @@ def buried() -> float:
 FOREIGN = {
     "undecodable": b"\xc1 no message",
     "nested too deeply": b"\x91" * 200_000 + b"\xc0",
-    "of another partition": messages.encode(Group(0, 10**9, [OTHERS_EVENT])),
+    "of another partition": messages.encode(EventBatch(0, 10**9, [OTHERS_EVENT])),
 }
 
 
@@ -215,7 +215,7 @@ async def test_a_foreign_message_is_buried_and_its_partition_goes_on(
     line: Line, told: Story, kind: str
 ) -> None:
     """A foreign message goes to the dead letters and is counted; all events are applied without an operator."""
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     before = buried()
     await line.publish([*bodies(made[:4]), FOREIGN[kind], *bodies(made[4:])])
     async with line.consuming():
@@ -228,10 +228,10 @@ async def test_a_foreign_message_is_buried_and_its_partition_goes_on(
 
 async def test_events_of_a_garbled_message_are_read_from_the_event_store(line: Line, told: Story) -> None:
     """A damaged message goes to the dead letters, and the next heartbeat reveals the gap."""
-    made = groups(told.events, 0)
-    lost = next(n for n, group in enumerate(made) if n > 3 and group.events)
+    made = batches(told.events, 0)
+    lost = next(n for n, batch in enumerate(made) if n > 3 and batch.events)
     head = told.events[-1].position
-    await line.publish([*bodies(made[:lost]), b"\xc1", messages.encode(Group(head, head, []))])
+    await line.publish([*bodies(made[:lost]), b"\xc1", messages.encode(EventBatch(head, head, []))])
     async with line.consuming():
         await line.assert_holds_all(told)
         await line.consumer.check()
@@ -239,8 +239,8 @@ async def test_events_of_a_garbled_message_are_read_from_the_event_store(line: L
 
 async def test_an_event_that_cannot_be_applied_stops_its_partition(line: Line, told: Story) -> None:
     """If the event store has the same unusable event, the partition is stopped until an operator resumes it."""
-    made = groups(told.events, 0)
-    bad = next(n for n, group in enumerate(made) if n > 3 and group.events)
+    made = batches(told.events, 0)
+    bad = next(n for n, batch in enumerate(made) if n > 3 and batch.events)
     event = made[bad].events[0]
     await query(line.shard.owner, PLANT, event.stream_id, event.version)
     await line.publish(bodies(made))
@@ -264,7 +264,7 @@ async def test_an_unknown_exception_is_named_and_retried(
     line: Line, told: Story, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If the projection has a bug, readiness and log name the exception, and the subscription stays."""
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     subscriptions = subscriptions_counted(monkeypatch)
 
     async def failing() -> bool:
@@ -311,7 +311,7 @@ async def test_a_standby_stays_subscribed_and_ready(
     """A standby gets no messages, but stays subscribed and ready."""
     monkeypatch.setattr("wallet_cqrs.projection.consumer.SILENCE_MAX_S", 0.2)
     subscriptions = subscriptions_counted(monkeypatch)
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     standby = line.another(line.url)
 
     async def ready() -> bool:
@@ -320,8 +320,8 @@ async def test_a_standby_stays_subscribed_and_ready(
     async with standby.consuming():
         async with line.consuming():
             await eventually(ready)
-            for group in made[:10]:
-                await line.publish(bodies([group]))
+            for batch in made[:10]:
+                await line.publish(bodies([batch]))
                 await asyncio.sleep(0.1)
                 await standby.consumer.check()
             assert sorted(map(id, subscriptions)) == sorted(map(id, [line.consumer, standby.consumer]))
@@ -331,7 +331,7 @@ async def test_a_standby_stays_subscribed_and_ready(
 
 async def test_a_stopped_partition_stays_so_after_a_restart(line: Line, told: Story) -> None:
     """A restart does not resume a stopped partition."""
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     await line.store.stop("poison")
     await line.publish(bodies(made))
     async with line.consuming():
@@ -354,7 +354,7 @@ async def test_a_consumer_that_starts_with_a_diverged_model_names_it_before_any_
 
 async def test_a_broker_that_dies_is_waited_for(line: Line, told: Story, rabbitmq: RabbitServer) -> None:
     """After a restart of the broker, redelivered messages are applied once."""
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     await line.publish(bodies(made[: len(made) // 2]))
     async with line.consuming():
         await line.reached(made[2].head)
@@ -373,7 +373,7 @@ async def test_a_standby_takes_over_from_one_that_is_paused(
     monkeypatch.setattr(
         "wallet_cqrs.projection.consumer.SILENCE_MAX_S", WAIT_S * 10
     )  # because the paused consumer does not detect it
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     async with SilenceableWay(rabbitmq.url).open() as way, line.another(way.url).consuming():
         await line.publish(bodies(made[:3]))
         await line.reached(made[2].head)
@@ -386,7 +386,7 @@ async def test_a_standby_takes_over_from_one_that_is_paused(
 async def test_a_deleted_queue_comes_back(line: Line, told: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the queue is deleted, the consumer subscribes again and declares it."""
     monkeypatch.setattr("wallet_cqrs.projection.consumer.SILENCE_MAX_S", 0.5)
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     await line.publish(bodies(made[:3]))
     async with line.consuming():
         await line.reached(made[2].head)
@@ -401,7 +401,7 @@ async def test_a_queue_that_died_with_its_broker_is_replaced(
     line: Line, told: Story, rabbitmq: RabbitServer
 ) -> None:
     """If a quorum queue never answers after a crash, the consumer replaces it and reads the event store."""
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     async with await aio_pika.connect(line.url) as connection:
         await (await connection.channel()).queue_delete(queue_name(0))
     await line.publish(bodies(made[:3]))

@@ -349,7 +349,7 @@ async def test_a_paused_replica_holds_up_the_others_for_a_bounded_time(event_sto
     async with replica(event_store.service) as paused, replica(event_store.service) as other:
         await paused.perform(opening("bob"))
         with pytest.raises(DATABASE_ERRORS):  # noqa: PT012 -- a transaction is a block
-            async with paused.store.turn() as turn:
+            async with paused.store.transaction() as turn:
                 async with asyncio.timeout(8):
                     assert isinstance(await other.perform(opening("alice")), Decided)
                 await turn.known([transfer("alice", "bob", 1, "key")])

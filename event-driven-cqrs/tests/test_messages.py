@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from wallet_cqrs.messages import (
     BODY_BYTES_MAX,
+    EventBatch,
     EventMessage,
-    Group,
     UndecodableMessage,
     decode,
     encode,
@@ -16,13 +16,13 @@ from wallet_cqrs.messages import (
 )
 
 
-def test_a_group_decodes_to_what_was_encoded() -> None:
-    """An encoded group decodes to the same ids, bytes and times in microseconds."""
+def test_a_batch_decodes_to_what_was_encoded() -> None:
+    """An encoded batch decodes to the same ids, bytes and times in microseconds."""
     at = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
     event = EventMessage(7, "alice", 1, "WalletOpened", 1, uuid4(), b'{"currency":"USD"}', at)
     frozen = EventMessage(9, "alice", 2, "WalletFrozen", 1, None, b"{}", at)
-    group = Group(6, 9, [event, frozen])
-    assert decode(encode(group)) == group
+    batch = EventBatch(6, 9, [event, frozen])
+    assert decode(encode(batch)) == batch
 
 
 NESTED = b"\x91" * 200_000 + b"\xc0"
@@ -38,12 +38,12 @@ NESTED = b"\x91" * 200_000 + b"\xc0"
         b"\x93\x01\x02\x91\x90",
         NESTED,
         b"\x95\x01\x02\x90\xc0" + NESTED,  # as a member that a later version might add
-        encode(Group(1, 2, [])) + bytes(BODY_BYTES_MAX),
+        encode(EventBatch(1, 2, [])) + bytes(BODY_BYTES_MAX),
     ],
     ids=lambda body: f"{len(body)} bytes",
 )
-def test_what_is_no_group_is_said_to_be_undecodable(body: bytes) -> None:
-    """A message that is not a group raises UndecodableMessage."""
+def test_what_is_no_batch_is_said_to_be_undecodable(body: bytes) -> None:
+    """A message that is not a batch raises UndecodableMessage."""
     with pytest.raises(UndecodableMessage):
         decode(body)
 
@@ -51,14 +51,14 @@ def test_what_is_no_group_is_said_to_be_undecodable(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("after", "head", "positions"), [(5, 4, []), (5, 8, [5]), (5, 8, [7, 6]), (5, 8, [7, 7]), (5, 8, [9])]
 )
-def test_a_group_is_undecodable_if_its_positions_are_out_of_order(
+def test_a_batch_is_undecodable_if_its_positions_are_out_of_order(
     after: int, head: int, positions: list[int]
 ) -> None:
-    """A group is undecodable unless its events are in order and between its two positions."""
+    """A batch is undecodable unless its events are in order and between its two positions."""
     at = datetime(2026, 1, 31, tzinfo=UTC)
     events = [EventMessage(n, "alice", 1, "WalletFrozen", 1, None, b"{}", at) for n in positions]
     with pytest.raises(UndecodableMessage):
-        decode(encode(Group(after, head, events)))
+        decode(encode(EventBatch(after, head, events)))
 
 
 @given(st.text("abcdefgh0123456789", min_size=1), st.integers(1, 16))

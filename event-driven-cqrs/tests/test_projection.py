@@ -9,14 +9,14 @@ from uuid import uuid4
 import asyncpg
 import msgspec
 import pytest
-from cqrs_support.histories import Story, append, groups, story, wallet_rows
+from cqrs_support.histories import Story, append, batches, story, wallet_rows
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, cache_key, channel, parse_entry
 from wallet_cqrs.domain.commands import Deposit, OpenWallet
 from wallet_cqrs.event_log import EventLog, open_pool
-from wallet_cqrs.messages import EventMessage, Group, partition_of
+from wallet_cqrs.messages import EventBatch, EventMessage, partition_of
 from wallet_cqrs.projection.cache import Cache
 from wallet_cqrs.projection.projector import PartitionStopped, Poison, Projector, UnusableMessage
 from wallet_cqrs.projection.replay import ReplaySettings, replay
@@ -91,11 +91,11 @@ async def assert_is(made: Bench, told: Story) -> None:
 
 
 async def test_a_log_becomes_the_read_model(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """The projection writes groups to the read model, and the balances with their position to Redis."""
+    """The projection writes batches to the read model, and the balances with their position to Redis."""
     told = story()
     await append(event_store.owner, told.events)
-    for group in groups(told.events, 0):
-        await a_bench.projector.project([group])
+    for batch in batches(told.events, 0):
+        await a_bench.projector.project([batch])
     await assert_is(a_bench, told)
     for row in wallet_rows(told, 0):
         version, position = await a_bench.entry(str(row[0]))
@@ -103,40 +103,40 @@ async def test_a_log_becomes_the_read_model(event_store: DatabaseUrls, a_bench: 
         assert position <= told.events[-1].position
 
 
-async def test_redelivered_groups_change_nothing(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """If the broker redelivers groups, the read model does not change."""
+async def test_redelivered_batchs_change_nothing(event_store: DatabaseUrls, a_bench: Bench) -> None:
+    """If the broker redelivers batches, the read model does not change."""
     told = story()
     await append(event_store.owner, told.events)
-    made = groups(told.events, 0)
-    for group in [*made, *made]:
-        await a_bench.projector.project([group])
+    made = batches(told.events, 0)
+    for batch in [*made, *made]:
+        await a_bench.projector.project([batch])
     await a_bench.projector.project(made[3:9] + made[1:4])
     await assert_is(a_bench, told)
 
 
-async def test_reordered_and_dropped_groups_are_made_good(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """If groups are lost or late, their events are read from the event store."""
+async def test_reordered_and_dropped_batchs_are_made_good(event_store: DatabaseUrls, a_bench: Bench) -> None:
+    """If batches are lost or late, their events are read from the event store."""
     told = story()
     await append(event_store.owner, told.events)
-    made = groups(told.events, 0)
-    for group in [made[5], made[2], made[0], made[-1], made[7]]:
-        await a_bench.projector.project([group])
+    made = batches(told.events, 0)
+    for batch in [made[5], made[2], made[0], made[-1], made[7]]:
+        await a_bench.projector.project([batch])
     await assert_is(a_bench, told)
 
 
 async def test_a_heartbeat_closes_the_last_gap(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """If the last group is lost, a heartbeat reveals the gap."""
+    """If the last batch is lost, a heartbeat reveals the gap."""
     told = story()
     await append(event_store.owner, told.events)
     head = told.events[-1].position
-    await a_bench.projector.project([Group(head, head, [])])
+    await a_bench.projector.project([EventBatch(head, head, [])])
     await assert_is(a_bench, told)
 
 
 async def test_the_checkpoint_commits_with_the_rows(a_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the connection breaks, rows and checkpoint are both committed or both not."""
     told = story()
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     await a_bench.projector.project(made[:5])
     for point in ("LOCK", "WRITE", "COMMIT"):
         await die_after(point, a_bench, made[5:8], monkeypatch)
@@ -145,7 +145,9 @@ async def test_the_checkpoint_commits_with_the_rows(a_bench: Bench, monkeypatch:
     await assert_is(a_bench, told)
 
 
-async def die_after(point: str, made: Bench, batch: list[Group], monkeypatch: pytest.MonkeyPatch) -> None:
+async def die_after(
+    point: str, made: Bench, batch: list[EventBatch], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Breaks the connection just after a statement was sent, or just before a COMMIT."""
 
     class Lost(Exception):
@@ -169,52 +171,52 @@ async def die_after(point: str, made: Bench, batch: list[Group], monkeypatch: py
             await made.projector.project(batch)
 
 
-async def test_a_group_of_the_future_is_unusable(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """A group beyond the log's head is unusable, because the gap before it cannot be filled."""
+async def test_a_batch_of_the_future_is_unusable(event_store: DatabaseUrls, a_bench: Bench) -> None:
+    """A batch beyond the log's head is unusable, because the gap before it cannot be filled."""
     told = story()
     await append(event_store.owner, told.events)
-    await a_bench.projector.project([Group(1, 1, [])])
+    await a_bench.projector.project([EventBatch(1, 1, [])])
     epoch = (await a_bench.store.checkpoint()).epoch
     event = msgspec.structs.replace(mine(told.events)[-1], position=10**9 + 1)
-    for group in [Group(10**9, 10**9, [], epoch), Group(10**9, 10**9 + 1, [event], epoch)]:
+    for batch in [EventBatch(10**9, 10**9, [], epoch), EventBatch(10**9, 10**9 + 1, [event], epoch)]:
         with pytest.raises(UnusableMessage, match="the log ends at"):
-            await a_bench.projector.project([group])
+            await a_bench.projector.project([batch])
     assert (await a_bench.store.progress())[0] <= told.events[-1].position
 
 
-async def test_group_that_ends_beyond_the_log_is_unusable(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """A group without an event at its head never moves the checkpoint beyond the log's end."""
+async def test_batch_that_ends_beyond_the_log_is_unusable(event_store: DatabaseUrls, a_bench: Bench) -> None:
+    """A batch without an event at its head never moves the checkpoint beyond the log's end."""
     told = story()
     await append(event_store.owner, told.events)
-    await a_bench.projector.project([Group(1, 1, [])])
+    await a_bench.projector.project([EventBatch(1, 1, [])])
     position, epoch = await a_bench.store.checkpoint()
     for head, of in [(10**9, epoch), (position + 1, epoch), (10**9, None)]:
         with pytest.raises(UnusableMessage, match=f"the log ends at {told.events[-1].position}"):
-            await a_bench.projector.project([Group(position, head, [], of)])
+            await a_bench.projector.project([EventBatch(position, head, [], of)])
     assert (await a_bench.store.progress())[0] == position
 
 
-async def test_group_of_a_lost_epoch_does_not_move_the_checkpoint(
+async def test_batch_of_a_lost_epoch_does_not_move_the_checkpoint(
     event_store: DatabaseUrls, a_bench: Bench
 ) -> None:
-    """A group that ends after the last position shared by its epoch and the log is dropped; no rebuild is needed."""
+    """A batch that ends after the last position shared by its epoch and the log is dropped; no rebuild is needed."""
     told = story()
     await append(event_store.owner, told.events)
     head = told.events[-1].position
     before = await a_bench.projector.compare()
-    await a_bench.projector.project([Group(head, head, [], before[1].epoch)])
+    await a_bench.projector.project([EventBatch(head, head, [], before[1].epoch)])
     connection = await asyncpg.connect(event_store.owner)
     await connection.execute("SELECT begin_epoch('restored')")
     await connection.close()
-    await a_bench.projector.project([Group(head, head + 3, [], before[1].epoch)])
+    await a_bench.projector.project([EventBatch(head, head + 3, [], before[1].epoch)])
     checkpoint, state = await a_bench.projector.compare()
     assert checkpoint == Checkpoint(head, state.epoch)
 
 
-async def test_group_without_an_event_at_its_head_waits_for_the_event_store(
+async def test_batch_without_an_event_at_its_head_waits_for_the_event_store(
     event_store: DatabaseUrls, a_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the event store is away, a group is applied only up to the last known head or to an event at its head."""
+    """While the event store is away, a batch is applied only up to the last known head or to an event at its head."""
     told = story()
     *before, others, own = told.events
     assert (mine([others]), mine([own])) == ([], [own])
@@ -225,22 +227,22 @@ async def test_group_without_an_event_at_its_head_waits_for_the_event_store(
     with monkeypatch.context() as patched:
         patched.setattr(EventLog, "state", Mock(side_effect=OSError("away")))
         await a_bench.store.adopt(epoch, known)
-        await a_bench.projector.project([Group(0, known, mine(before), epoch)])
+        await a_bench.projector.project([EventBatch(0, known, mine(before), epoch)])
         with pytest.raises(OSError, match="away"):
-            await a_bench.projector.project([Group(known, known + 1, [], epoch)])
+            await a_bench.projector.project([EventBatch(known, known + 1, [], epoch)])
         assert (await a_bench.store.progress())[0] == known
         await a_bench.projector.project(
-            [Group(known, known + 1, [], epoch), Group(known + 1, known + 2, [own], epoch)]
+            [EventBatch(known, known + 1, [], epoch), EventBatch(known + 1, known + 2, [own], epoch)]
         )
     await assert_is(a_bench, told)
 
 
-async def test_a_group_of_another_partition_is_unusable(event_store: DatabaseUrls, a_bench: Bench) -> None:
-    """A group of another partition is unusable, because its positions would skip events of this one."""
+async def test_a_batch_of_another_partition_is_unusable(event_store: DatabaseUrls, a_bench: Bench) -> None:
+    """A batch of another partition is unusable, because its positions would skip events of this one."""
     told = story()
     await append(event_store.owner, told.events)
     with pytest.raises(UnusableMessage, match="another partition"):
-        await a_bench.projector.project(groups(told.events, 1))
+        await a_bench.projector.project(batches(told.events, 1))
     assert (await a_bench.store.progress())[0] == 0
 
 
@@ -251,9 +253,9 @@ async def test_heartbeat_below_the_checkpoint_stops_the_partition_if_the_log_end
     told = story()
     await append(event_store.owner, told.events)
     head = told.events[-1].position
-    await a_bench.projector.project([Group(head, head, [])])
+    await a_bench.projector.project([EventBatch(head, head, [])])
     epoch = (await a_bench.store.checkpoint()).epoch
-    await a_bench.projector.project([Group(head - 1, head - 1, [], epoch)])
+    await a_bench.projector.project([EventBatch(head - 1, head - 1, [], epoch)])
     await a_bench.projector.check()
     connection = await asyncpg.connect(event_store.owner)
     await connection.execute(
@@ -261,7 +263,7 @@ async def test_heartbeat_below_the_checkpoint_stops_the_partition_if_the_log_end
     )
     await connection.close()
     with pytest.raises(Poison, match="was restored"):
-        await a_bench.projector.project([Group(head - 1, head - 1, [], epoch)])
+        await a_bench.projector.project([EventBatch(head - 1, head - 1, [], epoch)])
     with pytest.raises(PartitionStopped):
         await a_bench.projector.check()
 
@@ -319,11 +321,11 @@ async def test_entry_of_a_lost_log_is_replaced(a_bench: Bench) -> None:
 
 @pytest.mark.parametrize("damage", ["type", "version", "overdraft"])
 async def test_an_unusable_message_is_neither_applied_nor_passed(a_bench: Bench, damage: str) -> None:
-    """If one event of a group is undecodable or impossible, no event of the group is applied."""
+    """If one event of a batch is undecodable or impossible, no event of the batch is applied."""
     told = story()
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     await a_bench.projector.project(made[:5])
-    bad = next(group for group in made[5:] if group.events)
+    bad = next(batch for batch in made[5:] if batch.events)
     with pytest.raises(UnusableMessage):
         await a_bench.projector.project([*made[5 : made.index(bad)], damaged(bad, damage)])
     assert (await a_bench.store.progress())[0] == made[4].head
@@ -339,13 +341,13 @@ async def test_an_event_of_the_log_that_cannot_be_applied_is_poison(
     await append(event_store.owner, told.events)
     head = told.events[-1].position
     with pytest.raises(Poison):
-        await a_bench.projector.project([Group(head, head, [])])
+        await a_bench.projector.project([EventBatch(head, head, [])])
     assert (await a_bench.store.progress())[0] < told.events[at].position
 
 
-def damaged(group: Group, damage: str) -> Group:
-    """Returns the group with its last event damaged."""
-    event = group.events[-1]
+def damaged(batch: EventBatch, damage: str) -> EventBatch:
+    """Returns the batch with its last event damaged."""
+    event = batch.events[-1]
     spoilt: dict[str, dict[str, object]] = {
         "type": {"type": "MoneyEvaporated"},
         "version": {"version": event.version + 1},
@@ -356,7 +358,7 @@ def damaged(group: Group, damage: str) -> Group:
         },
     }
     changed = msgspec.structs.replace(event, **spoilt[damage])
-    return Group(group.after, group.head, [*group.events[:-1], changed])
+    return EventBatch(batch.after, batch.head, [*batch.events[:-1], changed])
 
 
 async def test_a_stopped_partition_lets_messages_pass_and_catches_up_when_resumed(
@@ -365,7 +367,7 @@ async def test_a_stopped_partition_lets_messages_pass_and_catches_up_when_resume
     """After a stopped partition is resumed, it reads the missed events from the event store."""
     told = story()
     await append(event_store.owner, told.events)
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     await a_bench.projector.project(made[:3])
     await a_bench.projector.stop("poison")
     await a_bench.projector.project(made[3:6])
@@ -383,7 +385,7 @@ async def test_two_projections_of_one_partition_take_turns(
 ) -> None:
     """Two projections of one partition are serialized, so a former active consumer does no harm."""
     told = story(400)
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     async with (
         bench(event_store, read_shards[0], redis_server) as one,
         bench(event_store, read_shards[0], redis_server) as other,
@@ -391,8 +393,8 @@ async def test_two_projections_of_one_partition_take_turns(
         await append(event_store.owner, told.events)
 
         async def consume(which: Bench) -> None:
-            for group in made:
-                await which.projector.project([group])
+            for batch in made:
+                await which.projector.project([batch])
 
         failures = await asyncio.gather(consume(one), consume(other), return_exceptions=True)
         assert [failure for failure in failures if failure is not None] == []
@@ -412,9 +414,9 @@ async def test_an_older_version_never_replaces_a_newer_one(a_bench: Bench) -> No
 
 
 async def test_what_was_committed_but_not_shown_is_shown_again(a_bench: Bench) -> None:
-    """After a crash between commit and cache write, the redelivered group updates the entry."""
+    """After a crash between commit and cache write, the redelivered batch updates the entry."""
     told = story()
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     await a_bench.projector.project(made)
     await a_bench.redis.flushall()
     await a_bench.projector.project(made[-3:])
@@ -425,11 +427,11 @@ async def test_what_was_committed_but_not_shown_is_shown_again(a_bench: Bench) -
 async def test_a_change_is_announced(a_bench: Bench) -> None:
     """A change is announced by Pub/Sub with the complete entry."""
     told = story()
-    group = next(group for group in groups(told.events, 0) if group.events)
+    batch = next(batch for batch in batches(told.events, 0) if batch.events)
     async with a_bench.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-        await pubsub.subscribe(channel(group.events[0].stream_id))
+        await pubsub.subscribe(channel(batch.events[0].stream_id))
         await pubsub.get_message(timeout=1)
-        await a_bench.projector.project([group])
+        await a_bench.projector.project([batch])
         message = await pubsub.get_message(timeout=5)
         while message is None:
             message = await pubsub.get_message(timeout=5)
@@ -446,6 +448,6 @@ async def test_a_dead_redis_does_not_hold_the_read_model_up(
     async with open_pool(event_store.service, "test") as pool, Store(read_shards[0].service) as store, redis:
         cache = Cache(redis, 60, 0.2)
         projector = Projector(0, PARTITIONS, store, EventLog(pool), cache, 10)
-        for group in groups(told.events, 0):
-            await projector.project([group])
+        for batch in batches(told.events, 0):
+            await projector.project([batch])
         assert (await store.progress())[0] == told.events[-1].position

@@ -13,7 +13,7 @@ import aiohttp
 import asyncpg
 import pytest
 from cqrs_support import reading
-from cqrs_support.histories import BEGIN, Story, append, groups, project, story
+from cqrs_support.histories import BEGIN, Story, append, batches, project, story
 from cqrs_support.reading import read_shard
 from cqrs_support.replicas import query
 from cqrs_support.services import running_service
@@ -28,7 +28,7 @@ from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.checkpoint_news import follow_checkpoint
 from wallet_cqrs.query.history import FutureMoment, History
-from wallet_cqrs.query.position_waiter import Positions
+from wallet_cqrs.query.position_waiter import PositionWaiter
 from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
 from wallet_cqrs.query.routes import PublicRoutes
 from wallet_cqrs.query.settings import QuerySettings
@@ -79,7 +79,7 @@ async def half_way(
     async with AsyncExitStack() as opened:
         made = []
         for number, urls in enumerate(read_shards):
-            await project(urls, groups(told.events[: len(told.events) // 2], number))
+            await project(urls, batches(told.events[: len(told.events) // 2], number))
             pool = await opened.enter_async_context(open_read_pool(urls.service))
             made.append(read_shard(number, pool, position_timeout_s=position_timeout_s))
         yield made
@@ -139,7 +139,7 @@ async def test_a_position_is_waited_for(
     await asyncio.sleep(0.2)
     assert not waiting.done()
     for number, urls in enumerate(read_shards):
-        await project(urls, groups(told.events, number))
+        await project(urls, batches(told.events, number))
     entry = await waiting
     assert entry is not None
     assert entry.version == told.wallet(account).version
@@ -259,7 +259,7 @@ async def test_a_commit_of_the_projection_wakes_readers(
     async with followed(shards[0], read_shards[0].service):
         reached = asyncio.create_task(shards[0].positions.reach(head))
         await asyncio.sleep(0)
-        await project(read_shards[0], groups(told.events, 0))
+        await project(read_shards[0], batches(told.events, 0))
         await asyncio.wait([reached], timeout=WAIT_S / 2)
         assert reached.done()
 
@@ -272,7 +272,7 @@ async def test_a_checkpoint_is_followed_again_after_its_connection_ended(
     async with followed(shards[0], read_shards[0].service):
         await query(read_shards[0].service, END_NEWS)
         await until(lambda: positions.followed is None, WAIT_S, "the end is noticed")
-        await project(read_shards[0], groups(told.events, 0))
+        await project(read_shards[0], batches(told.events, 0))
         await until(lambda: positions.followed == head, WAIT_S, "the checkpoint is followed again")
 
 
@@ -286,7 +286,7 @@ async def test_readers_that_wait_for_a_position_are_bounded() -> None:
     async def look() -> int:
         return 0
 
-    positions = Positions("test", look, waiting_max=2, timeout_s=0.5)
+    positions = PositionWaiter("test", look, waiting_max=2, timeout_s=0.5)
     outcomes = await asyncio.gather(*[positions.reach(1) for _ in range(3)], return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["BulkheadFull", "Problem", "Problem"]
 
@@ -305,7 +305,7 @@ async def test_a_database_that_is_away_is_not_asked_without_a_pause() -> None:
         return int(await connection.fetchval("SELECT 1"))
 
     with pytest.raises(Problem) as raised:
-        await Positions("test", look, waiting_max=1, timeout_s=0.5).reach(1)
+        await PositionWaiter("test", look, waiting_max=1, timeout_s=0.5).reach(1)
     assert (raised.value.name, raised.value.position) == ("position-not-reached", 0)
     assert 2 <= looks <= 10
 
@@ -430,7 +430,7 @@ async def test_reads_of_a_silent_database_end_in_time_and_alone(
 ) -> None:
     """Reads of an unresponsive database get 503 by its deadline or at once; reads of other databases continue."""
     for number, urls in enumerate(read_shards):
-        await project(urls, groups(told.events, number))
+        await project(urls, batches(told.events, number))
     names = [next(name for name in told.wallets if partition_of(name, 2) == shard) for shard in (0, 1)]
     target = event_store if silent == "event store" else read_shards[0]
     path = f"/transfers/{uuid4()}" if silent == "event store" else f"/wallets/{names[0]}/transactions"
@@ -490,7 +490,7 @@ async def test_a_read_shard_that_keeps_silent_does_not_hold_up_the_others(
 ) -> None:
     """If one read shard is unresponsive, reads of the other shard's wallets are not delayed."""
     for number, urls in enumerate(read_shards):
-        await project(urls, groups(told.events, number))
+        await project(urls, batches(told.events, number))
     names = [next(name for name in told.wallets if partition_of(name, 2) == shard) for shard in (0, 1)]
     settings = {name: scaled(name) for name in ("in_flight_max", "queue_max", "batch_max")}
     async with SilenceableWay(read_shards[0].service).open() as way:

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from cqrs_support.histories import Story, append, groups, project, story
+from cqrs_support.histories import Story, append, batches, project, story
 
 from wallet_cqrs.event_log import EventLog, open_pool
-from wallet_cqrs.messages import Group
-from wallet_cqrs.projection.event_batches import Stretch, follow
+from wallet_cqrs.messages import EventBatch
+from wallet_cqrs.projection.event_batches import ContiguousEvents, follow
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.rebuild.models import RebuildFailed, TwinModels
 from wallet_cqrs.rebuild.rebuild import together
@@ -35,7 +35,7 @@ async def told(event_store: DatabaseUrls) -> Story:
 async def live(told: Story, read_shards: list[DatabaseUrls]) -> list[DatabaseUrls]:
     """Two read shards that contain the whole log."""
     for partition, shard in enumerate(read_shards):
-        await project(shard, groups(told.events, partition))
+        await project(shard, batches(told.events, partition))
     return read_shards
 
 
@@ -201,7 +201,7 @@ async def test_services_go_on_across_a_swap(
     event_store: DatabaseUrls, read_shards: list[DatabaseUrls], log: EventLog, told: Story
 ) -> None:
     """After a swap, open connections with prepared statements read and write the new model."""
-    made = groups(told.events, 0)
+    made = batches(told.events, 0)
     half = len(made) // 2
     async with Store(read_shards[0].service) as store:
         await _apply(store, made[:half])
@@ -217,15 +217,15 @@ async def test_services_go_on_across_a_swap(
         await _apply(store, made)
         assert await store.progress() == (told.events[-1].position, None)
         await reader.close()
-    await project(read_shards[1], groups(told.events, 1))
+    await project(read_shards[1], batches(told.events, 1))
     assert run(event_store, read_shards, "--verify").returncode == 0
 
 
-async def _apply(store: Store, made: list[Group]) -> None:
-    for group in made:
+async def _apply(store: Store, made: list[EventBatch]) -> None:
+    for batch in made:
         async with store.transaction() as transaction:
-            following = follow(transaction.checkpoint, [group])
-            if not isinstance(following, Stretch):
+            following = follow(transaction.checkpoint, [batch])
+            if not isinstance(following, ContiguousEvents):
                 continue
             fold = await transaction.fold({event.stream_id for event in following.events})
             fold.play(following.events)

@@ -20,7 +20,14 @@ from cqrs_support.waiting import until
 from wallet_cqrs import broker as broker_names
 from wallet_cqrs.domain.submissions import NotDone
 from wallet_cqrs.events import decode
-from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, EventMessage, Group, partition_of, queue_name
+from wallet_cqrs.messages import (
+    DEAD_LETTER_EXCHANGE,
+    EXCHANGE,
+    EventBatch,
+    EventMessage,
+    partition_of,
+    queue_name,
+)
 from wallet_cqrs.relay.log_tail import GapInLog, NotActive, leading
 from wallet_cqrs.relay.publisher import PATIENCE_S, connected
 from wallet_cqrs.relay.relay import Publisher, Relay
@@ -108,7 +115,7 @@ async def assert_all_told(event_store: DatabaseUrls, listener: Listener) -> None
 async def test_everything_appended_is_told_in_order(
     event_store: DatabaseUrls, broker: BrokerServer, group_max: int
 ) -> None:
-    """Every event reaches its partition in order, and every partition gets a message of every group."""
+    """Every event reaches its partition in order, and every partition gets a message of every batch."""
     async with (
         replica(event_store.service) as one,
         listening(broker.url) as listener,
@@ -141,13 +148,13 @@ async def test_an_idle_relay_tells_where_the_log_ends(
     async with relaying(event_store, broker):
         await until_checkpoint(event_store, head)
         async with listening(broker.url) as listener:
-            await until(lambda: len(listener.groups[0]) > 1, 5, "something after the events")
-            last = listener.groups[0][-1]
-            assert last == Group(head, head, [], last.epoch)
+            await until(lambda: len(listener.batches[0]) > 1, 5, "something after the events")
+            last = listener.batches[0][-1]
+            assert last == EventBatch(head, head, [], last.epoch)
 
 
 class Withheld:
-    """A broker that accepts groups, and confirms them only when the test releases it."""
+    """A broker that accepts batches, and confirms them only when the test releases it."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, int]] = []
@@ -168,20 +175,20 @@ class Withheld:
 async def test_the_checkpoint_follows_the_confirmation(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """The checkpoint does not advance before the broker's confirmation, so a crash repeats the group."""
+    """The checkpoint does not advance before the broker's confirmation, so a crash repeats the batch."""
     withheld = Withheld()
     async with replica(event_store.service) as one:
         head = await append(one, 3)
     async with relaying(event_store, broker, connect=withheld):
-        await until(lambda: bool(withheld.taken), 5, "a group was published")
+        await until(lambda: bool(withheld.taken), 5, "a batch was published")
         await asyncio.sleep(0.3)
         assert await checkpoint(event_store) == 0
         withheld.confirm.set()
         await until_checkpoint(event_store, head)
 
 
-async def test_one_group_at_a_time_is_under_way(event_store: DatabaseUrls, broker: BrokerServer) -> None:
-    """While the broker does not answer, the relay has only one group in memory."""
+async def test_one_batch_at_a_time_is_under_way(event_store: DatabaseUrls, broker: BrokerServer) -> None:
+    """While the broker does not answer, the relay has only one batch in memory."""
     withheld = Withheld()
     async with replica(event_store.service) as one:
         await append(one, 3)
@@ -191,10 +198,10 @@ async def test_one_group_at_a_time_is_under_way(event_store: DatabaseUrls, broke
     assert withheld.taken == [(0, 10)]
 
 
-async def test_what_is_appended_within_the_interval_goes_as_one_group(
+async def test_what_is_appended_within_the_interval_goes_as_one_batch(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """Events within the interval form one group; events after a pause or a small group are published at once."""
+    """Events within the interval form one batch; events after a pause or a small batch are published at once."""
     taking = Withheld()
     taking.confirm.set()
     async with (
@@ -210,7 +217,7 @@ async def test_what_is_appended_within_the_interval_goes_as_one_group(
         for _ in range(5):
             head = await append(one, 1)
             await asyncio.sleep(0.05)
-        await until(lambda: taking.taken[-1][1] == head, 2, "the second group")
+        await until(lambda: taking.taken[-1][1] == head, 2, "the second batch")
     assert [events for after, end in taking.taken[told:] if (events := end - after)] == [2, 2, 20, 10]
 
 
@@ -226,7 +233,7 @@ async def test_a_partition_that_stands_still_does_not_hold_up_the_others(
             await until_checkpoint(event_store, head)
         async with listening(broker.url, range(1)) as behind:
             await behind.until_head(head, range(1))
-    assert max(later.after - earlier.head for earlier, later in itertools.pairwise(behind.groups[0])) > 0
+    assert max(later.after - earlier.head for earlier, later in itertools.pairwise(behind.batches[0])) > 0
 
 
 async def heard_after_s(one: Replica, listener: Listener, rounds: int) -> float:
@@ -286,14 +293,14 @@ async def test_relay_begins_again_in_a_new_epoch(event_store: DatabaseUrls, brok
         relaying(event_store, broker),
     ):
         await until_checkpoint(event_store, await append(one, 10))
-        old = listener.groups[0][-1].epoch
+        old = listener.batches[0][-1].epoch
         await query(event_store.service, "UPDATE relay_checkpoint SET position = 1000")
         await query(event_store.owner, "SELECT begin_epoch('a test')")
         while isinstance(await one.perform(transfer(NAMES[0], NAMES[1], 1)), NotDone):
             pass
         _, head = await one.store.head()
-        await until(lambda: listener.groups[0][-1].head == head, 10, "the new event is published")
-    assert listener.groups[0][-1].epoch not in (None, old)
+        await until(lambda: listener.batches[0][-1].head == head, 10, "the new event is published")
+    assert listener.batches[0][-1].epoch not in (None, old)
 
 
 async def test_a_gap_in_the_log_is_never_published_over(

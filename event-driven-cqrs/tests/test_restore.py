@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from wallet_cqrs.domain.submissions import Decided, NotDone, Submission
 from wallet_cqrs.event_log import EventLog, open_pool
-from wallet_cqrs.messages import Group
+from wallet_cqrs.messages import EventBatch
 from wallet_cqrs.projection.cache import Cache
 from wallet_cqrs.projection.projector import Poison, Projector
 from wallet_cqrs.projection.store import Store
@@ -99,10 +99,10 @@ async def projectors(
         yield [Projector(n, 2, store, log, Cache(redis, 60, 1), 10) for n, store in enumerate(stores)]
 
 
-async def heartbeat(event_store: DatabaseUrls) -> Group:
+async def heartbeat(event_store: DatabaseUrls) -> EventBatch:
     """Returns the relay's heartbeat for an idle log."""
     (epoch, head) = (await query(event_store.service, "SELECT epoch, position FROM continue_log()"))[0]
-    return Group(head, head, [], epoch)
+    return EventBatch(head, head, [], epoch)
 
 
 async def decided(one: Replica, item: Submission) -> Decided:
@@ -163,7 +163,7 @@ async def test_a_log_that_lost_its_end_is_not_taken_for_the_one_before(
     assert code == 0, text
     async with projectors(store.urls, read_shards, redis_server) as projecting:
         for projector in projecting:  # a message of the lost epoch that is still in the queue
-            await projector.project([Group(0, old.head + 100, [], old.epoch)])
+            await projector.project([EventBatch(0, old.head + 100, [], old.epoch)])
             assert (await projector._store.progress())[0] == head
 
 

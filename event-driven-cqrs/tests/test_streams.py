@@ -8,7 +8,7 @@ from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import pytest
-from cqrs_support.histories import Story, groups, project
+from cqrs_support.histories import Story, batches, project
 from cqrs_support.reading import read_shard
 from cqrs_support.replicas import query
 from cqrs_support.waiting import until
@@ -87,7 +87,7 @@ class Bench:
 
     async def show(self) -> None:
         """Applies the log to the read model and announces the changes, as the projection does."""
-        await project(self.shard, groups(self.told.events, 0, 1))
+        await project(self.shard, batches(self.told.events, 0, 1))
         await self._announced.write(self.told.wallets.values(), Checkpoint(len(self.told.events)))
 
 
@@ -162,7 +162,7 @@ async def test_a_change_that_was_not_announced_is_shown_with_a_heartbeat(bench: 
     with bench.viewing("alice") as viewer:
         await until(lambda: b": alive" in viewer.body, 5, "the stream is idle")
         bench.told.do(Deposit("alice", 1, "USD"))
-        await project(bench.shard, groups(bench.told.events, 0, 1))
+        await project(bench.shard, batches(bench.told.events, 0, 1))
         await until(lambda: b'"balance":0.000002,' in viewer.body, 10, "the deposit is shown")
 
 

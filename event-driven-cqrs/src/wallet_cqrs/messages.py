@@ -1,6 +1,6 @@
 """The MessagePack messages from the relay to the projections, and the names of exchanges and queues.
 
-The relay publishes the log in groups. For every group, each partition gets one message, even without events, so that
+The relay publishes the log in batches. For every batch, each partition gets one message, even without events, so that
 every partition learns the head of the log. With `after` and `head`, a projection detects repeated and lost messages.
 """
 
@@ -22,7 +22,7 @@ DEAD_LETTER_EXCHANGE = "wallet-events-dead"
 CONTENT_TYPE = "application/msgpack"
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
-"""A group of 1000 events has less than 1 MiB. A projection reads the events of a larger group from the event store."""
+"""A batch of 1000 events has less than 1 MiB. A projection reads the events of a larger batch from the event store."""
 
 
 class EventMessage(Struct, frozen=True, array_like=True, gc=False):
@@ -38,10 +38,10 @@ class EventMessage(Struct, frozen=True, array_like=True, gc=False):
     at: datetime
 
 
-class Group(Struct, frozen=True, array_like=True):
+class EventBatch(Struct, frozen=True, array_like=True):
     """All events of one partition with `after` < position <= `head`, in order.
 
-    A heartbeat has `after` == `head` and no events. `epoch` is the log's epoch when the relay read the group; it is
+    A heartbeat has `after` == `head` and no events. `epoch` is the log's epoch when the relay read the batch; it is
     None in messages of relays without epochs.
     """
 
@@ -52,34 +52,34 @@ class Group(Struct, frozen=True, array_like=True):
 
     @property
     def is_heartbeat(self) -> bool:
-        """Whether the group has no events and only contains the head of the log."""
+        """Whether the batch has no events and only contains the head of the log."""
         return self.after == self.head
 
 
 class UndecodableMessage(Exception):
-    """The message is not a valid group of events."""
+    """The message is not a valid batch of events."""
 
 
 encode = Encoder().encode
-_DECODER = Decoder(Group)
+_DECODER = Decoder(EventBatch)
 
 
-def decode(body: bytes) -> Group:
-    """Decodes the group in a message. Raises UndecodableMessage if that fails or the body is too large."""
+def decode(body: bytes) -> EventBatch:
+    """Decodes the batch in a message. Raises UndecodableMessage if that fails or the body is too large."""
     if len(body) > BODY_BYTES_MAX:
         raise UndecodableMessage(f"the body has {len(body)} bytes, at most {BODY_BYTES_MAX} are allowed")
     try:
-        group = _DECODER.decode(body)
+        batch = _DECODER.decode(body)
     except (DecodeError, ValidationError, RecursionError) as error:
         raise UndecodableMessage(str(error)) from error
-    if not _in_order(group):
-        raise UndecodableMessage(f"positions out of order in a group from {group.after} to {group.head}")
-    return group
+    if not _in_order(batch):
+        raise UndecodableMessage(f"positions out of order in a batch from {batch.after} to {batch.head}")
+    return batch
 
 
-def _in_order(group: Group) -> bool:
-    positions = [group.after, *(event.position for event in group.events)]
-    return positions[-1] <= group.head and all(a < b for a, b in pairwise(positions))
+def _in_order(batch: EventBatch) -> bool:
+    positions = [batch.after, *(event.position for event in batch.events)]
+    return positions[-1] <= batch.head and all(a < b for a, b in pairwise(positions))
 
 
 def partition_of(stream_id: str, partitions: int) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge
 
-from wallet_cqrs.command.event_store import Store, Turn
+from wallet_cqrs.command.event_store import AppendTransaction, EventStore
 from wallet_cqrs.command.loading import Loaded, Loader
-from wallet_cqrs.command.snapshots import SnapshotKeeper
+from wallet_cqrs.command.snapshots import SnapshotWriter
 from wallet_cqrs.command.wallet_cache import WalletCache
 from wallet_cqrs.domain.batch import Batch
 from wallet_cqrs.domain.submissions import (
@@ -71,14 +71,14 @@ class Behind(Exception):
         self.head = head
 
 
-class LogWriter:
+class BatchWriter:
     """Decides and appends commands, one batch at a time. The lock on the log's head orders the replicas."""
 
     def __init__(
         self,
-        store: Store,
+        store: EventStore,
         cache: WalletCache,
-        snapshots: SnapshotKeeper,
+        snapshots: SnapshotWriter,
         *,
         batch_max: int,
         queue_max: int,
@@ -174,18 +174,20 @@ class LogWriter:
     async def _transact(self, items: Sequence[Item]) -> tuple[Batch, list[Outcome]]:
         for _ in range(CATCH_UPS_MAX):
             try:
-                return await self._take_turn(items, CATCH_UP_LOCKED_MAX)
+                return await self._transact_once(items, CATCH_UP_LOCKED_MAX)
             except Behind as behind:
                 await self._catch_up_unlocked(behind.head)
-        return await self._take_turn(items, CATCH_UP_MAX)
+        return await self._transact_once(items, CATCH_UP_MAX)
 
-    async def _take_turn(self, items: Sequence[Item], catch_up_max: int) -> tuple[Batch, list[Outcome]]:
-        async with self._store.turn() as turn:
-            await self._catch_up(turn, catch_up_max)
-            known = await turn.known(items)
-            batch = Batch(self._cache.wallets, turn.head, turn.now, known, self._snapshots.every)
+    async def _transact_once(self, items: Sequence[Item], catch_up_max: int) -> tuple[Batch, list[Outcome]]:
+        async with self._store.transaction() as transaction:
+            await self._catch_up(transaction, catch_up_max)
+            known = await transaction.known(items)
+            batch = Batch(
+                self._cache.wallets, transaction.head, transaction.now, known, self._snapshots.every
+            )
             outcomes = _decide_all(batch, items)
-            await turn.commit(batch)
+            await transaction.append(batch)
         return batch, outcomes
 
     def _committed(self, batch: Batch) -> None:
@@ -200,18 +202,20 @@ class LogWriter:
         assert position is not None, "a replica without a position is not behind"
         self._cache.catch_up(head, await self._store.appended(position, head))
 
-    async def _catch_up(self, turn: Turn, events_max: int) -> None:
+    async def _catch_up(self, transaction: AppendTransaction, events_max: int) -> None:
         position = self._cache.position
         # With another origin, the log may have been restored from a backup, without events that the cache contains.
-        if turn.origin != self._cache.origin:
-            raise OutOfStep(f"the log has {turn.origin}, the wallets in memory have {self._cache.origin}")
-        if position is None or not 0 <= turn.head - position <= CATCH_UP_MAX:
-            raise OutOfStep(f"the log is at {turn.head}, this replica at {position}")
-        if turn.head - position > events_max:
-            raise Behind(turn.head)
-        if turn.head > position:
-            self._cache.catch_up(turn.head, await turn.appended(position))
-            CAUGHT_UP.inc(turn.head - position)
+        if transaction.origin != self._cache.origin:
+            raise OutOfStep(
+                f"the log has {transaction.origin}, the wallets in memory have {self._cache.origin}"
+            )
+        if position is None or not 0 <= transaction.head - position <= CATCH_UP_MAX:
+            raise OutOfStep(f"the log is at {transaction.head}, this replica at {position}")
+        if transaction.head - position > events_max:
+            raise Behind(transaction.head)
+        if transaction.head > position:
+            self._cache.catch_up(transaction.head, await transaction.appended(position))
+            CAUGHT_UP.inc(transaction.head - position)
 
 
 def _decide_all(batch: Batch, items: Sequence[Item]) -> list[Outcome]:

@@ -63,10 +63,10 @@ class Tail(NamedTuple):
     until: int
 
 
-class Store:
+class EventStore:
     """Reads from and appends to the event store. Use as an async context manager.
 
-    If asyncpg raises here, nothing was appended. If `Turn.commit` raises CommitUnknown, the outcome is unknown.
+    If asyncpg raises here, nothing was appended. If `transaction` raises CommitUnknown, the outcome is unknown.
     """
 
     def __init__(self, url: str) -> None:
@@ -123,12 +123,16 @@ class Store:
         return [StreamEvent(*row) for row in rows]
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator["Turn"]:
-        """Opens a transaction that holds the lock on the log's head. Rolls it back unless it commits."""
+    async def transaction(self) -> AsyncIterator["AppendTransaction"]:
+        """Locks the log's head. Commits at the end, or rolls back after an error. Raises CommitUnknown."""
         async with self._primary.use() as connection:
             await connection.execute(statements.BEGIN_APPENDING)
             row = await connection.fetchrow(statements.HEAD)
-            yield Turn(connection, Origin(self._sessions, row["epoch"]), row["position"], row["now"])
+            transaction = AppendTransaction(
+                connection, Origin(self._sessions, row["epoch"]), row["position"], row["now"]
+            )
+            yield transaction
+            await commit(connection, transaction.commit_statement)
 
     async def add_snapshots(self, wallets: Sequence[Wallet]) -> None:
         """Writes snapshots of these wallets, on a connection other than the appending one."""
@@ -146,12 +150,14 @@ class Store:
         self._sessions += 1
 
 
-class Turn:
+class AppendTransaction:
     """A transaction that appends to the log. If its connection breaks, the transaction is lost.
 
     `origin` is the session and the log's epoch, `head` the last assigned position, `now` the database's time. All are
     read under the lock.
     """
+
+    commit_statement = "COMMIT"
 
     def __init__(self, connection: asyncpg.Connection, origin: Origin, head: int, now: datetime) -> None:
         self._connection = connection
@@ -172,16 +178,19 @@ class Turn:
         if not ids and not keyed:
             return []
         owners, keys = [owner for owner, _ in keyed], [key for _, key in keyed]
-        return [_decided(row) for row in await self._connection.fetch(statements.KNOWN, ids, owners, keys)]
+        return [
+            _decided(row)
+            for row in await self._connection.fetch(statements.FIND_DECISIONS, ids, owners, keys)
+        ]
 
-    async def commit(self, batch: Batch) -> None:
-        """Appends the batch's events and decisions, and commits. Raises CommitUnknown if COMMIT fails."""
+    async def append(self, batch: Batch) -> None:
+        """Appends the batch's events and decisions."""
         copy = self._connection.copy_records_to_table
         if batch.rows:
             await copy("events", records=batch.rows, columns=_EVENT_COLUMNS)
+            self.commit_statement = statements.COMMIT_AT % batch.position
         if batch.decisions:
             await copy("decisions", records=map(_decision_row, batch.decisions), columns=_DECISION_COLUMNS)
-        await commit(self._connection, statements.COMMIT_AT % batch.position if batch.rows else "COMMIT")
 
 
 def _decision_row(decided: Decided) -> tuple[Any, ...]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from wallet_cqrs.command.event_store import Store, Tail
-from wallet_cqrs.command.snapshots import SnapshotKeeper
+from wallet_cqrs.command.event_store import EventStore, Tail
+from wallet_cqrs.command.snapshots import SnapshotWriter
 from wallet_cqrs.command.wallet_cache import StreamEvent, WalletCache, fold
 from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet
 from wallet_cqrs.events import UndecodableEvent
@@ -39,7 +39,7 @@ class Loaded(NamedTuple):
 class Loader:
     """Loads wallets into the cache. If a wallet needed many events, writes a snapshot of it."""
 
-    def __init__(self, store: Store, cache: WalletCache, snapshots: SnapshotKeeper) -> None:
+    def __init__(self, store: EventStore, cache: WalletCache, snapshots: SnapshotWriter) -> None:
         self._store = store
         self._cache = cache
         self._snapshots = snapshots

@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from wallet_cqrs.command.batch_writer import LogWriter
-from wallet_cqrs.command.event_store import Store
+from wallet_cqrs.command.batch_writer import BatchWriter
+from wallet_cqrs.command.event_store import EventStore
 from wallet_cqrs.command.payments import Payments
 from wallet_cqrs.command.routes import PublicRoutes
 from wallet_cqrs.command.settings import CommandSettings
-from wallet_cqrs.command.snapshots import SnapshotKeeper
+from wallet_cqrs.command.snapshots import SnapshotWriter
 from wallet_cqrs.command.wallet_cache import WalletCache
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
@@ -34,9 +34,9 @@ def main() -> None:
 @asynccontextmanager
 async def command(settings: CommandSettings) -> AsyncIterator[Service]:
     """Opens the service's resources in order, and closes them in reverse order."""
-    async with Store(settings.event_store_url.get_secret_value()) as store:
-        snapshots = SnapshotKeeper(store, settings.snapshot_every)
-        writer = LogWriter(
+    async with EventStore(settings.event_store_url.get_secret_value()) as store:
+        snapshots = SnapshotWriter(store, settings.snapshot_every)
+        writer = BatchWriter(
             store,
             WalletCache(settings.wallets_max),
             snapshots,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from wallet_cqrs.command.batch_writer import NOT_DONE, LogWriter
+from wallet_cqrs.command.batch_writer import NOT_DONE, BatchWriter
 from wallet_cqrs.domain.commands import Deposit, OpenWallet, TransferMoney, Withdraw
 from wallet_cqrs.domain.decisions import Refused
 from wallet_cqrs.domain.submissions import (
@@ -16,7 +16,7 @@ from wallet_cqrs.domain.submissions import (
     NotDone,
     NotLoaded,
     Outcome,
-    Standing,
+    StatusChanged,
     StatusCommand,
     Submission,
     Unknown,
@@ -49,7 +49,7 @@ class StillLoading(NoOutcome):
 class Payments:
     """Changes wallets. Each operation has a deadline in seconds."""
 
-    def __init__(self, writer: LogWriter, deadline_s: float) -> None:
+    def __init__(self, writer: BatchWriter, deadline_s: float) -> None:
         self._writer = writer
         self._deadline_s = deadline_s
 
@@ -84,10 +84,10 @@ class Payments:
             command, account_id, key, fingerprint(key, "withdrawal", micros, request.currency)
         )
 
-    async def change_status(self, command: StatusCommand) -> Standing | Refused:
+    async def change_status(self, command: StatusCommand) -> StatusChanged | Refused:
         """Changes a wallet's status; returns the wallet or the refusal. Raises NoOutcome, QueueFull."""
         outcome = await self._within_deadline(command, None)
-        assert isinstance(outcome, Standing | Refused), outcome
+        assert isinstance(outcome, StatusChanged | Refused), outcome
         return outcome
 
     async def _move(

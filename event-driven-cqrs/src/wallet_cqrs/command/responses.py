@@ -4,7 +4,7 @@ from uuid import UUID
 
 from wallet_cqrs.command.payments import StillLoading
 from wallet_cqrs.domain.decisions import Refused
-from wallet_cqrs.domain.submissions import Decided, KeyReused, Standing
+from wallet_cqrs.domain.submissions import Decided, KeyReused, StatusChanged
 from wallet_cqrs.read_model import wallet_view
 from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.contract.problems import Problem, refused
@@ -35,7 +35,7 @@ def opened_answer(account_id: str, transaction_id: UUID, outcome: Decided | KeyR
     )
 
 
-def status_answer(outcome: Standing | Refused) -> Response:
+def status_answer(outcome: StatusChanged | Refused) -> Response:
     """Returns the wallet after a change of its status. Raises Problem if the change was refused."""
     if isinstance(outcome, Refused):
         raise refused(outcome.reason, outcome.account_id)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter
 
-from wallet_cqrs.command.event_store import Store
+from wallet_cqrs.command.event_store import EventStore
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_kernel.database import DATABASE_ERRORS
 
@@ -18,10 +18,10 @@ WAITING_MAX = 10_000
 _log = logging.getLogger(__name__)
 
 
-class SnapshotKeeper:
+class SnapshotWriter:
     """Writes snapshots; one statement writes all that are queued. `every` is the number of versions between two."""
 
-    def __init__(self, store: Store, every: int) -> None:
+    def __init__(self, store: EventStore, every: int) -> None:
         self._store = store
         self._waiting: list[Wallet] = []
         self._task: asyncio.Task[None] | None = None

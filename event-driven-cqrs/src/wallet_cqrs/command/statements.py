@@ -9,7 +9,7 @@ _read = partial(read_statement, "wallet_cqrs.command")
 STREAMS = _read("streams")
 TAILS = _read("tails")
 CATCH_UP = _read("catch_up")
-KNOWN = _read("known")
+FIND_DECISIONS = _read("find_decisions")
 ADD_SNAPSHOTS = _read("add_snapshots")
 
 HEAD = "SELECT epoch, position, clock_timestamp() AS now FROM log_state"

@@ -14,7 +14,7 @@ from wallet_cqrs.domain.submissions import (
     KeyReused,
     Movement,
     Outcome,
-    Standing,
+    StatusChanged,
     StatusCommand,
     Submission,
     movement,
@@ -64,7 +64,7 @@ class Batch:
         if isinstance(decision, Refused):
             return decision
         self._append(decision, None)
-        return Standing(self._find(item.account_id), self.position)
+        return StatusChanged(self._find(item.account_id), self.position)
 
     def _first(self, item: Submission) -> Decided | KeyReused | None:
         """Returns the earlier decision for this transaction id or idempotency key, or KeyReused, or None."""

@@ -61,7 +61,7 @@ class KeyReused(Struct, frozen=True, gc=False):
     """An earlier request used the same idempotency key with other content. Nothing was recorded."""
 
 
-class Standing(Struct, frozen=True, gc=False):
+class StatusChanged(Struct, frozen=True, gc=False):
     """A wallet that has the requested status, as of a log position."""
 
     wallet: Wallet
@@ -80,7 +80,7 @@ class Unknown(Struct, frozen=True, gc=False):
     """The event store may have committed the command. Submit it again with `resent`."""
 
 
-Outcome = Decided | KeyReused | Standing | Refused | NotDone | NotLoaded | Unknown
+Outcome = Decided | KeyReused | StatusChanged | Refused | NotDone | NotLoaded | Unknown
 
 
 class Movement(NamedTuple):

@@ -11,7 +11,7 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from prometheus_client import Counter
 
 from wallet_cqrs import broker, messages
-from wallet_cqrs.messages import Group, UndecodableMessage, queue_name
+from wallet_cqrs.messages import EventBatch, UndecodableMessage, queue_name
 from wallet_cqrs.projection.projector import Poison, Projector, UnusableMessage
 from wallet_kernel.backoff import Backoff
 from wallet_kernel.database import DATABASE_ERRORS
@@ -40,7 +40,9 @@ BURIED = Counter(
     ["partition"],
 )
 FAILURES = Counter(
-    "wallet_projection_failures", "Failed attempts to project a batch, by exception.", ["partition", "cause"]
+    "wallet_projection_failures",
+    "Failed attempts to project a batch, by exception.",
+    ["partition", "cause"],
 )
 
 _log = logging.getLogger(__name__)
@@ -167,12 +169,12 @@ class Consumer:
     async def _consume(self, channel: AbstractChannel, inbox: Inbox) -> None:
         while True:
             try:
-                batch = await _gathered(inbox)
+                deliveries = await _gathered(inbox)
             except TimeoutError:
                 if await self._messages_wait(channel):
                     return
                 continue
-            await self._handle(batch)
+            await self._handle(deliveries)
             self._backoff.reset()
 
     async def _messages_wait(self, channel: AbstractChannel) -> bool:
@@ -181,31 +183,31 @@ class Consumer:
             queue = await channel.declare_queue(queue_name(self._projector.partition), passive=True)
         return bool(queue.declaration_result.message_count)
 
-    async def _handle(self, batch: list[AbstractIncomingMessage]) -> None:
-        """Sends undecodable messages to the dead letters, then projects and acknowledges the rest of the batch."""
-        groups: list[Group] = []
+    async def _handle(self, deliveries: list[AbstractIncomingMessage]) -> None:
+        """Sends undecodable messages to the dead letters, then projects and acknowledges the rest."""
+        batches: list[EventBatch] = []
         decoded: list[AbstractIncomingMessage] = []
-        for message in batch:
+        for message in deliveries:
             try:
-                groups.append(messages.decode(message.body))
+                batches.append(messages.decode(message.body))
             except UndecodableMessage as error:
                 await self._bury(message, f"undecodable message: {error}")
             else:
                 decoded.append(message)
         if decoded:
-            await self._project(groups, decoded)
+            await self._project(batches, decoded)
 
-    async def _project(self, groups: list[Group], batch: list[AbstractIncomingMessage]) -> None:
-        """Projects groups and acknowledges their messages. If one is unusable, projects each message separately."""
+    async def _project(self, batches: list[EventBatch], deliveries: list[AbstractIncomingMessage]) -> None:
+        """Projects batches and acknowledges their messages. If one is unusable, projects each message separately."""
         try:
-            await self._until_done(partial(self._projector.project, groups))
-            await batch[-1].ack(multiple=True)
+            await self._until_done(partial(self._projector.project, batches))
+            await deliveries[-1].ack(multiple=True)
         except UnusableMessage as unusable:
-            if len(batch) == 1:
-                await self._bury(batch[0], str(unusable))
+            if len(deliveries) == 1:
+                await self._bury(deliveries[0], str(unusable))
             else:
-                for group, message in zip(groups, batch, strict=True):
-                    await self._project([group], [message])
+                for batch, message in zip(batches, deliveries, strict=True):
+                    await self._project([batch], [message])
 
     async def _until_done(self, step: Callable[[], Awaitable[None]]) -> None:
         """Retries a step until it succeeds. A poison event stops the partition. Raises UnusableMessage."""
@@ -250,13 +252,13 @@ async def _gathered(inbox: Inbox) -> list[AbstractIncomingMessage]:
     """
     async with asyncio.timeout(SILENCE_MAX_S):
         message = await inbox.get()
-    batch: list[AbstractIncomingMessage] = []
+    deliveries: list[AbstractIncomingMessage] = []
     while message is not None:
-        batch.append(message)
+        deliveries.append(message)
         if inbox.empty():
-            return batch
+            return deliveries
         message = inbox.get_nowait()
-    if not batch:
+    if not deliveries:
         raise Disconnected(Disconnected.__doc__)
     inbox.put_nowait(None)
-    return batch
+    return deliveries

@@ -1,4 +1,4 @@
-"""Writes groups of events as rows, with the checkpoint in the same transaction, and then shows the balances."""
+"""Writes batches of events as rows, with the checkpoint in the same transaction, and then shows the balances."""
 
 import logging
 import time
@@ -10,9 +10,16 @@ from prometheus_client import Counter, Gauge
 from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.event_log import AnotherEpoch, EventLog, LogState
 from wallet_cqrs.events import UndecodableEvent
-from wallet_cqrs.messages import Group, partition_of
+from wallet_cqrs.messages import EventBatch, partition_of
 from wallet_cqrs.projection.cache import Cache
-from wallet_cqrs.projection.event_batches import Gap, OtherLog, Stretch, continues, follow, unconfirmed
+from wallet_cqrs.projection.event_batches import (
+    ContiguousEvents,
+    Gap,
+    OtherLog,
+    continues,
+    follow,
+    unconfirmed,
+)
 from wallet_cqrs.projection.store import Store, Transaction
 from wallet_cqrs.read_model import Checkpoint, Fold
 from wallet_kernel.runtime.metrics import VISIBLE
@@ -21,7 +28,7 @@ from wallet_kernel.runtime.traces import trace_step
 
 EVENTS = Counter("wallet_projected_events", "Events applied to the read model.", ["partition"])
 DUPLICATES = Counter(
-    "wallet_projection_duplicates", "Groups that the checkpoint already covered.", ["partition"]
+    "wallet_projection_duplicates", "Batches that the checkpoint already covered.", ["partition"]
 )
 GAPS = Counter("wallet_projection_gaps", "Gaps filled from the event store.", ["partition"])
 POSITION = Gauge(
@@ -71,13 +78,13 @@ class Projector:
         self._events, self._duplicates, self._gaps = (c.labels(label) for c in (EVENTS, DUPLICATES, GAPS))
         self._position, self._as_of, self._is_stopped = (g.labels(label) for g in (POSITION, AS_OF, STOPPED))
 
-    async def project(self, groups: Sequence[Group]) -> None:
-        """Applies these groups to the read model and shows the balances. Does nothing if the partition is stopped.
+    async def project(self, batches: Sequence[EventBatch]) -> None:
+        """Applies these batches to the read model and shows the balances. Does nothing if the partition is stopped.
 
-        Raises UnusableMessage if none of these groups was applied, Poison, or asyncpg's errors.
+        Raises UnusableMessage if none of these batches was applied, Poison, or asyncpg's errors.
         """
-        while missing := await self._applied(groups):
-            groups = await self._resynchronise(missing, groups)
+        while missing := await self._applied(batches):
+            batches = await self._resynchronise(missing, batches)
 
     async def stop(self, reason: str) -> None:
         """Stops the partition, also after a restart, until an operator resumes it."""
@@ -106,42 +113,42 @@ class Projector:
             raise await self._diverged(checkpoint, state)
         return checkpoint, state
 
-    async def _applied(self, groups: Sequence[Group]) -> Gap | OtherLog | None:
+    async def _applied(self, batches: Sequence[EventBatch]) -> Gap | OtherLog | None:
         try:
-            return await self._confirm(groups) or await self._apply(groups)
+            return await self._confirm(batches) or await self._apply(batches)
         except _POISON as error:
             raise UnusableMessage(f"{type(error).__name__}: {error}") from error
 
-    async def _confirm(self, groups: Sequence[Group]) -> OtherLog | None:
-        """Reads the log's head if a group without new events ends after the last known position.
+    async def _confirm(self, batches: Sequence[EventBatch]) -> OtherLog | None:
+        """Reads the log's head if a batch without new events ends after the last known position.
 
-        Returns OtherLog if a group may be of another epoch. Raises UnusableMessage if a group ends beyond the log.
+        Returns OtherLog if a batch may be of another epoch. Raises UnusableMessage if a batch ends beyond the log.
         """
-        if (group := unconfirmed(groups, self._known)) is None:
+        if (batch := unconfirmed(batches, self._known)) is None:
             return None
-        state = await self._log.state(group.epoch)
-        self._known = Checkpoint(state.shared, group.epoch)
-        if (group := unconfirmed(groups, self._known)) is None:
+        state = await self._log.state(batch.epoch)
+        self._known = Checkpoint(state.shared, batch.epoch)
+        if (batch := unconfirmed(batches, self._known)) is None:
             return None
-        if group.head > state.head and group.epoch in (
+        if batch.head > state.head and batch.epoch in (
             None,
             state.epoch,
         ):  # None: from a relay without epochs
-            raise UnusableMessage(f"a group ends at position {group.head}, but the log ends at {state.head}")
+            raise UnusableMessage(f"a batch ends at position {batch.head}, but the log ends at {state.head}")
         return OtherLog()
 
-    async def _apply(self, groups: Sequence[Group]) -> Gap | OtherLog | None:
+    async def _apply(self, batches: Sequence[EventBatch]) -> Gap | OtherLog | None:
         begin_ns = time.time_ns()
         async with self._store.transaction() as transaction:
             self._note(transaction.stopped)
             if transaction.stopped is not None:
                 return None  # after it is resumed, the partition reads these events from the event store
-            following = follow(transaction.checkpoint, groups)
-            if not isinstance(following, Stretch):
+            following = follow(transaction.checkpoint, batches)
+            if not isinstance(following, ContiguousEvents):
                 return following
-            self._duplicates.inc(sum(group.head <= transaction.position for group in groups if group.events))
+            self._duplicates.inc(sum(batch.head <= transaction.position for batch in batches if batch.events))
             # Also shows skipped events, because the process that applied them may have died before it showed them.
-            accounts = {event.stream_id for group in groups for event in group.events}
+            accounts = {event.stream_id for batch in batches for event in batch.events}
             self._refuse_those_of_other_partitions(accounts)
             fold = await self._write(transaction, following, accounts)
         if transaction.position > self._known.position:
@@ -151,15 +158,17 @@ class Projector:
         trace_step("project", (event.transaction_id for event in following.events), begin_ns)
         return None
 
-    async def _resynchronise(self, missing: Gap | OtherLog, groups: Sequence[Group]) -> Sequence[Group]:
-        """Reads the missing events from the event store; returns the groups that belong to the same log."""
+    async def _resynchronise(
+        self, missing: Gap | OtherLog, batches: Sequence[EventBatch]
+    ) -> Sequence[EventBatch]:
+        """Reads the missing events from the event store; returns the batches that belong to the same log."""
         checkpoint, state = await self.compare()
         if checkpoint.epoch != state.epoch:
             await self._adopt(checkpoint, state)
         checkpoint = Checkpoint(checkpoint.position, state.epoch)
-        same_log = [group for group in groups if continues(checkpoint, group)]
-        if isinstance(missing, OtherLog) or len(same_log) < len(groups):
-            missing = Gap(checkpoint.position, state.head)  # also has the events of the dropped groups
+        same_log = [batch for batch in batches if continues(checkpoint, batch)]
+        if isinstance(missing, OtherLog) or len(same_log) < len(batches):
+            missing = Gap(checkpoint.position, state.head)  # also has the events of the dropped batches
         await self._fill(state, missing)
         return same_log
 
@@ -187,7 +196,7 @@ class Projector:
 
     async def _fill(self, state: LogState, gap: Gap) -> None:
         if gap.until > state.head:
-            raise UnusableMessage(f"a group follows position {gap.until}, but the log ends at {state.head}")
+            raise UnusableMessage(f"a batch follows position {gap.until}, but the log ends at {state.head}")
         if gap.until <= gap.after:
             return
         _log.warning("gap", extra={"partition": self.partition, "after": gap.after, "until": gap.until})
@@ -195,23 +204,23 @@ class Projector:
         try:
             async for reached, events in self._log.chunks(state.epoch, gap.after, gap.until, self._chunk_max):
                 mine = [event for event in events if self._is_mine(event.stream_id)]
-                if await self._apply([Group(gap.after, reached, mine, state.epoch)]):
+                if await self._apply([EventBatch(gap.after, reached, mine, state.epoch)]):
                     return
-        except AnotherEpoch as error:  # the caller applies its groups again, and then detects the epoch
+        except AnotherEpoch as error:  # the caller applies its batches again, and then detects the epoch
             _log.warning("gap not filled", extra={"partition": self.partition, "cause": repr(error)})
         except _POISON as error:
             raise Poison(f"{type(error).__name__}: {error}\n{REMEDY}") from error
 
-    async def _write(self, transaction: Transaction, stretch: Stretch, accounts: set[str]) -> Fold:
+    async def _write(self, transaction: Transaction, following: ContiguousEvents, accounts: set[str]) -> Fold:
         fold = await transaction.fold(accounts)
-        fold.play(stretch.events)
-        if stretch.head > transaction.position:
-            await transaction.write(fold, stretch.head)
-        self._events.inc(len(stretch.events))
+        fold.play(following.events)
+        if following.head > transaction.position:
+            await transaction.write(fold, following.head)
+        self._events.inc(len(following.events))
         return fold
 
-    def _measure(self, shown: Stretch) -> None:
-        now = as_of = time.time()  # a group without events means that the model is up to date
+    def _measure(self, shown: ContiguousEvents) -> None:
+        now = as_of = time.time()  # a batch without events means that the model is up to date
         if shown.events:
             as_of = shown.events[-1].at.timestamp()
             VISIBLE.observe(max(now - as_of, 0))

@@ -12,7 +12,7 @@ from msgspec.json import Decoder
 from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, evolve, initial_state
 from wallet_cqrs.events import TransferKind, decode
 from wallet_cqrs.query import statements
-from wallet_cqrs.query.position_waiter import Positions
+from wallet_cqrs.query.position_waiter import PositionWaiter
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.database import reading
 from wallet_kernel.runtime.metrics import watch_pool
@@ -70,7 +70,7 @@ class History:
         self._reads = Bulkhead(
             "event-store", running_max=READS_MAX, waiting_max=READS_WAITING_MAX, deadline_s=timeout_s
         )
-        self.positions = Positions(
+        self.positions = PositionWaiter(
             "event-store", self._head, waiting_max=waiting_max, timeout_s=position_timeout_s
         )
 

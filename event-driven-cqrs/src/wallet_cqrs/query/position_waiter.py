@@ -20,7 +20,7 @@ Look = Callable[[], Awaitable[int]]
 """Reads the position from its database."""
 
 
-class Positions:
+class PositionWaiter:
     """The last known position of a read model or of the log, and the readers that wait for a later one."""
 
     def __init__(self, name: str, look: Look, *, waiting_max: int, timeout_s: float) -> None:

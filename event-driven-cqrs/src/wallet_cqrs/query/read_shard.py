@@ -8,7 +8,7 @@ import asyncpg
 from wallet_cqrs.balance_cache import epoch_word
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.query import statements
-from wallet_cqrs.query.position_waiter import Positions
+from wallet_cqrs.query.position_waiter import PositionWaiter
 from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint, Posting
 from wallet_kernel.batcher import Batcher
 from wallet_kernel.bulkhead import Bulkhead
@@ -72,7 +72,9 @@ class ReadShard:
         self._timeout_s = timeout_s
         name = f"read-{number}"
         watch_pool(name, pool)
-        self.positions = Positions(name, self._position, waiting_max=queue_max, timeout_s=position_timeout_s)
+        self.positions = PositionWaiter(
+            name, self._position, waiting_max=queue_max, timeout_s=position_timeout_s
+        )
         self._statements = Bulkhead(
             f"{name}-statements",
             running_max=STATEMENTS_MAX,

@@ -1,4 +1,4 @@
-"""Publishes a group to the queues of all partitions, and waits for the broker's confirmations."""
+"""Publishes a batch to the queues of all partitions, and waits for the broker's confirmations."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -16,8 +16,8 @@ from wallet_cqrs import broker
 from wallet_cqrs.messages import (
     CONTENT_TYPE,
     EXCHANGE,
+    EventBatch,
     EventMessage,
-    Group,
     encode,
     partition_of,
     routing_key,
@@ -35,7 +35,7 @@ LEFT_OUT = Counter(
 
 BROKER = Histogram(
     "wallet_broker_seconds",
-    "From publishing a group until the broker has confirmed it.",
+    "From publishing a batch until the broker has confirmed it.",
     buckets=LATENCY_BUCKETS_S,
 )
 
@@ -47,7 +47,7 @@ PATIENCE_S = 1.0
 BROKER_ERRORS = (AMQPError, OSError, TimeoutError)
 
 
-class Lane:
+class PartitionPublisher:
     """Publishes to one partition's queue on its own channel, one message at a time, so that they stay in order.
 
     `prompt`: the queue confirms in time, and the relay waits for it. Messages for an unresponsive queue are skipped.
@@ -105,23 +105,27 @@ class Publisher:
     """Publishes persistent messages that must be routed and confirmed."""
 
     def __init__(self, connection: AbstractConnection, partitions: int, confirm_timeout_s: float) -> None:
-        self._lanes = [Lane(connection, partition, confirm_timeout_s) for partition in range(partitions)]
+        self._publishers = [
+            PartitionPublisher(connection, partition, confirm_timeout_s) for partition in range(partitions)
+        ]
         self._confirm_timeout_s = confirm_timeout_s
 
     async def publish(self, epoch: UUID, after: int, head: int, events: Sequence[EventMessage]) -> None:
-        """Publishes a group, and waits for the confirmations of all partitions that respond.
+        """Publishes a batch, and waits for the confirmations of all partitions that respond.
 
         A message is not sent again if its queue is full, or does not confirm while another queue does, because one
         partition must not delay the others. Its projection detects the gap and reads the event store. Raises
         TimeoutError if no queue confirms.
         """
-        bodies = bodies_of(epoch, after, head, events, len(self._lanes))
-        sending = {lane: lane.offer(body) for lane, body in zip(self._lanes, bodies, strict=True)}
-        waited_for = [lane for lane in self._lanes if lane.prompt] or self._lanes
+        bodies = bodies_of(epoch, after, head, events, len(self._publishers))
+        sending = {
+            publisher: publisher.offer(body) for publisher, body in zip(self._publishers, bodies, strict=True)
+        }
+        waited_for = [publisher for publisher in self._publishers if publisher.prompt] or self._publishers
         with BROKER.time():
-            await self._confirmed([sending[lane] for lane in waited_for])
-        for lane in waited_for:
-            lane.prompt = sending[lane].done()
+            await self._confirmed([sending[publisher] for publisher in waited_for])
+        for publisher in waited_for:
+            publisher.prompt = sending[publisher].done()
 
     async def _confirmed(self, sending: Sequence[asyncio.Future[None]]) -> None:
         """Waits up to `PATIENCE_S` for all confirmations, and after that only for the first."""
@@ -139,11 +143,11 @@ class Publisher:
 def bodies_of(
     epoch: UUID, after: int, head: int, events: Sequence[EventMessage], partitions: int
 ) -> list[bytes]:
-    """Returns the message of each partition: its events, and the first and last position of the group."""
-    groups = [Group(after, head, [], epoch) for _ in range(partitions)]
+    """Returns the message of each partition: its events, and the first and last position of the batch."""
+    batches = [EventBatch(after, head, [], epoch) for _ in range(partitions)]
     for event in events:
-        groups[partition_of(event.stream_id, partitions)].events.append(event)
-    return [encode(group) for group in groups]
+        batches[partition_of(event.stream_id, partitions)].events.append(event)
+    return [encode(batch) for batch in batches]
 
 
 async def _declare(connection: AbstractConnection, partitions: int) -> None:

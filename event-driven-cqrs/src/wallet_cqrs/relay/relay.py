@@ -1,7 +1,7 @@
-"""Publishes all events of the log in order and at least once, one group at a time.
+"""Publishes all events of the log in order and at least once, one batch at a time.
 
-The events appended while a group is being published form the next group. Every group costs the broker and the
-partitions the same, whatever its size. Therefore a busy relay waits a little for more events before the next group.
+The events appended while a batch is being published form the next batch. Every batch costs the broker and the
+partitions the same, whatever its size. Therefore a busy relay waits a little for more events before the next batch.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ ACTIVE = Gauge("wallet_relay_active", "1 in the relay that publishes, 0 in stand
 POSITION = Gauge("wallet_relay_position", "The last position the broker confirmed.")
 PUBLISHED = Counter("wallet_relay_events", "Events the broker confirmed.")
 RESTARTS = Counter("wallet_relay_restarts", "Times the relay restarted from its checkpoint.")
-GROUP_SIZE = BATCH_SIZE.labels("groups")
+EVENT_BATCH_SIZE = BATCH_SIZE.labels("groups")
 
 BUSY_EVENTS = 10
-"""Groups below this size do not count as load, because a single client must not wait to read its own write."""
+"""Batches below this size do not count as load, because a single client must not wait to read its own write."""
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
@@ -37,10 +37,10 @@ _log = logging.getLogger(__name__)
 
 
 class Publisher(Protocol):
-    """Publishes groups of events."""
+    """Publishes batches of events."""
 
     async def publish(self, epoch: UUID, after: int, head: int, events: Sequence[EventMessage]) -> None:
-        """Publishes a group that was read in this epoch of the log. Returns when it is confirmed."""
+        """Publishes a batch that was read in this epoch of the log. Returns when it is confirmed."""
 
 
 class Relay:
@@ -93,7 +93,7 @@ class Relay:
                     await asyncio.sleep(begin_s + self._group_interval_s - asyncio.get_running_loop().time())
 
     async def _publish_next(self, log: LogTail, publisher: Publisher, position: int) -> int:
-        """Publishes the next group, or a heartbeat if there are no events. Returns the position reached."""
+        """Publishes the next batch, or a heartbeat if there are no events. Returns the position reached."""
         events = await log.after(position, self._group_max)
         if not events:
             await log.advance(position, at_once=True)
@@ -109,5 +109,5 @@ class Relay:
         POSITION.set(head)
         PUBLISHED.inc(len(events))
         if events:
-            GROUP_SIZE.observe(len(events))
+            EVENT_BATCH_SIZE.observe(len(events))
         return head

@@ -14,15 +14,15 @@ class RelaySettings(ServiceSettings):
         description="The read shards; the relay needs only their number.", min_length=1
     )
     group_max: int = Field(
-        1000, gt=0, description="Events in a group at most; the relay publishes one group at a time."
+        1000, gt=0, description="Events in a batch at most; the relay publishes one batch at a time."
     )
     group_interval_s: float = Field(
         0.02,
         ge=0,
-        description="Minimum time between groups, after a group of at least ten events.",
+        description="Minimum time between batches, after a batch of at least ten events.",
     )
     heartbeat_s: float = Field(1.0, gt=0, description="How often an idle relay publishes the end of the log.")
     confirm_timeout_s: float = Field(
-        10.0, gt=0, description="How long the broker may take to confirm a group."
+        10.0, gt=0, description="How long the broker may take to confirm a batch."
     )
     takeover_s: float = Field(0.5, gt=0, description="How often a standby tries to become the active relay.")

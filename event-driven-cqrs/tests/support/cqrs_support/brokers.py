@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from cqrs_support.waiting import until
 from wallet_cqrs import broker
-from wallet_cqrs.messages import EventMessage, Group, decode, queue_name
+from wallet_cqrs.messages import EventBatch, EventMessage, decode, queue_name
 from wallet_lab.blocking import run_blocking
 from wallet_lab.stack import credentials
 from wallet_lab.stack.components import Command
@@ -92,20 +92,20 @@ class Listener:
     """Receives the messages of all partitions in order."""
 
     def __init__(self, partitions: int) -> None:
-        self.groups: list[list[Group]] = [[] for _ in range(partitions)]
+        self.batches: list[list[EventBatch]] = [[] for _ in range(partitions)]
 
     def events(self, partition: int) -> list[EventMessage]:
         """Returns the partition's events without duplicates. Raises AssertionError if there is a gap."""
         head, events = 0, list[EventMessage]()
-        for group in self.groups[partition]:
-            assert group.after <= head, f"a gap before {group.after}: only up to {head} was told"
-            events += [event for event in group.events if event.position > head]
-            head = max(head, group.head)
+        for batch in self.batches[partition]:
+            assert batch.after <= head, f"a gap before {batch.after}: only up to {head} was told"
+            events += [event for event in batch.events if event.position > head]
+            head = max(head, batch.head)
         return events
 
     def head(self, partition: int) -> int:
         """Returns the highest log head that the partition received."""
-        return max((group.head for group in self.groups[partition]), default=0)
+        return max((batch.head for batch in self.batches[partition]), default=0)
 
     async def until_head(
         self, position: int, partitions: range = range(PARTITIONS), timeout_s: float = 20
@@ -121,7 +121,7 @@ async def listening(url: str, partitions: range = range(PARTITIONS)) -> AsyncIte
     """Opens a listener on these partitions that reconnects after an outage of the broker."""
     listener = Listener(PARTITIONS)
     tasks = [
-        asyncio.create_task(_listen(url, partition, listener.groups[partition])) for partition in partitions
+        asyncio.create_task(_listen(url, partition, listener.batches[partition])) for partition in partitions
     ]
     try:
         yield listener
@@ -131,7 +131,7 @@ async def listening(url: str, partitions: range = range(PARTITIONS)) -> AsyncIte
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _listen(url: str, partition: int, groups: list[Group]) -> None:
+async def _listen(url: str, partition: int, batches: list[EventBatch]) -> None:
     while True:
         try:
             closed = asyncio.Event()
@@ -141,15 +141,15 @@ async def _listen(url: str, partition: int, groups: list[Group]) -> None:
                 await channel.set_qos(prefetch_count=100)
                 await broker.declare(channel, PARTITIONS)
                 queue = await channel.get_queue(queue_name(partition))
-                await queue.consume(_collect(groups))
+                await queue.consume(_collect(batches))
                 await closed.wait()
         except (aio_pika.exceptions.AMQPError, OSError, TimeoutError):
             await asyncio.sleep(0.1)
 
 
-def _collect(groups: list[Group]) -> "Callable[[AbstractIncomingMessage], asyncio.Future[None]]":
+def _collect(batches: list[EventBatch]) -> "Callable[[AbstractIncomingMessage], asyncio.Future[None]]":
     async def collect(message: AbstractIncomingMessage) -> None:
-        groups.append(decode(message.body))
+        batches.append(decode(message.body))
         await message.ack()
 
     return collect  # type: ignore[return-value] # aio_pika asks for any awaitable

@@ -1,4 +1,4 @@
-"""Random valid logs of events, and the groups that a relay would publish."""
+"""Random valid logs of events, and the batches that a relay would publish."""
 
 import random
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from wallet_cqrs.domain.commands import (
 from wallet_cqrs.domain.decisions import Refused, decide
 from wallet_cqrs.domain.wallet import Wallet, evolve, initial_state
 from wallet_cqrs.events import encode
-from wallet_cqrs.messages import EventMessage, Group, partition_of
-from wallet_cqrs.projection.event_batches import Stretch, follow
+from wallet_cqrs.messages import EventBatch, EventMessage, partition_of
+from wallet_cqrs.projection.event_batches import ContiguousEvents, follow
 from wallet_cqrs.projection.store import Store
 from wallet_kernel.ids import new_transaction_id
 from wallet_lab.testing import DatabaseUrls
@@ -92,13 +92,15 @@ def wallet_rows(told: Story, partition: int, partitions: int = 2) -> list[tuple[
     )
 
 
-def groups(events: Sequence[EventMessage], partition: int, partitions: int = 2, size: int = 7) -> list[Group]:
-    """Returns the groups that a relay publishes to one partition, with `size` events in a group."""
+def batches(
+    events: Sequence[EventMessage], partition: int, partitions: int = 2, size: int = 7
+) -> list[EventBatch]:
+    """Returns the batches that a relay publishes to one partition, with `size` events in a batch."""
     made = []
     for begin in range(0, len(events), size):
         chunk = events[begin : begin + size]
         mine = [event for event in chunk if partition_of(event.stream_id, partitions) == partition]
-        made.append(Group(chunk[0].position - 1, chunk[-1].position, mine))
+        made.append(EventBatch(chunk[0].position - 1, chunk[-1].position, mine))
     return made
 
 
@@ -129,13 +131,13 @@ async def append(url: str, events: Sequence[EventMessage]) -> None:
         await connection.close()
 
 
-async def project(shard: DatabaseUrls, made: list[Group]) -> None:
+async def project(shard: DatabaseUrls, made: list[EventBatch]) -> None:
     """Applies a log to a read shard as the projection does, without broker, cache and event store."""
     async with Store(shard.service) as store:
-        for group in made:
+        for batch in made:
             async with store.transaction() as transaction:
-                following = follow(transaction.checkpoint, [group])
-                assert isinstance(following, Stretch)
+                following = follow(transaction.checkpoint, [batch])
+                assert isinstance(following, ContiguousEvents)
                 fold = await transaction.fold({event.stream_id for event in following.events})
                 fold.play(following.events)
                 await transaction.write(fold, following.head)

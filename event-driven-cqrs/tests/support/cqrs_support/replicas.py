@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from wallet_cqrs.command.batch_writer import LogWriter
-from wallet_cqrs.command.event_store import Store
-from wallet_cqrs.command.snapshots import SnapshotKeeper
+from wallet_cqrs.command.batch_writer import BatchWriter
+from wallet_cqrs.command.event_store import EventStore
+from wallet_cqrs.command.snapshots import SnapshotWriter
 from wallet_cqrs.command.wallet_cache import WalletCache, fold
 from wallet_cqrs.domain.commands import OpenWallet, TransferMoney
 from wallet_cqrs.domain.submissions import MoneyCommand, Outcome, StatusCommand, Submission, owner_of
@@ -25,10 +25,10 @@ Item = Submission | StatusCommand
 class Replica:
     """The core of a command service."""
 
-    store: Store
+    store: EventStore
     cache: WalletCache
-    snapshots: SnapshotKeeper
-    writer: LogWriter
+    snapshots: SnapshotWriter
+    writer: BatchWriter
 
     async def perform(self, item: Item) -> Outcome:
         """Performs one command, and returns its outcome."""
@@ -60,9 +60,9 @@ async def replica(
     snapshot_every: int = 500,
 ) -> AsyncIterator[Replica]:
     """Opens a replica on this event store with the service's role."""
-    async with Store(url) as store:
-        cache, snapshots = WalletCache(wallets_max), SnapshotKeeper(store, snapshot_every)
-        writer = LogWriter(store, cache, snapshots, batch_max=batch_max, queue_max=queue_max)
+    async with EventStore(url) as store:
+        cache, snapshots = WalletCache(wallets_max), SnapshotWriter(store, snapshot_every)
+        writer = BatchWriter(store, cache, snapshots, batch_max=batch_max, queue_max=queue_max)
         yield Replica(store, cache, snapshots, writer)
         await writer.drain()
         await snapshots.drain()
