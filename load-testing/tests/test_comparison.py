@@ -12,7 +12,7 @@ import pytest
 
 from wallet_lab.architectures.saga.adapter import ARCHITECTURE
 from wallet_lab.comparison.findings import Findings
-from wallet_lab.comparison.plan import Kind, Session, Step
+from wallet_lab.comparison.plan import Kind, PlannedRun, Session
 from wallet_lab.comparison.runner import run_sessions
 from wallet_lab.nemesis.faults import find as find_fault
 from wallet_lab.nemesis.load import load as fault_load
@@ -24,27 +24,27 @@ from wallet_lab.workload.scenarios import Scenario, find
 pytestmark = pytest.mark.slow
 
 
-def step(kind: Kind, scenario: Scenario) -> Step:
+def planned(kind: Kind, scenario: Scenario) -> PlannedRun:
     """A step without a warm-up."""
-    return Step(kind=kind, scenario=scenario, warm_up_s=0, estimate_s=1)
+    return PlannedRun(kind=kind, scenario=scenario, warm_up_s=0, estimate_s=1)
 
 
 @pytest.fixture(scope="module")
 def findings() -> Findings:
     """The findings of one session: a load, a load that k6 does not know, and a fault."""
     unheard_of = Scenario(name="unheard-of", script="unheard-of")
-    killed = Step(
+    killed = PlannedRun(
         kind="fault",
         scenario=fault_load(rate_per_s=100, after_s=5),
         warm_up_s=0,
         estimate_s=1,
         fault=find_fault(ARCHITECTURE, "kill-worker"),
     )
-    steps = (step("scenario", find("hot-pair").lasting(1)), step("scenario", unheard_of), killed)
+    steps = (planned("scenario", find("hot-pair").lasting(1)), planned("scenario", unheard_of), killed)
     session = Session("saga", 1, steps, start_s=8)
     found = Findings()
     run_sessions(
-        [session], found, lambda _session, _step: None, lambda name: fresh_stack(name, Backend.NATIVE)
+        [session], found, lambda _session, _planned: None, lambda name: fresh_stack(name, Backend.NATIVE)
     )
     return found
 

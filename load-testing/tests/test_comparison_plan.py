@@ -30,7 +30,9 @@ def test_architectures_take_turns_and_begin_anew() -> None:
 def test_both_get_the_same_loads_in_the_same_order(extent: Extent) -> None:
     """Both architectures get every scenario once per repeat, in the same order; noop gets only three of them."""
     loads = {
-        architecture: [step.scenario for session in sessions for step in session.steps if step.fault is None]
+        architecture: [
+            planned.scenario for session in sessions for planned in session.planned if planned.fault is None
+        ]
         for architecture, sessions in groupby(plan(extent, every()), key=lambda session: session.architecture)
     }
     assert loads["saga"] == loads["cqrs"]
@@ -43,9 +45,9 @@ def test_both_get_the_same_loads_in_the_same_order(extent: Extent) -> None:
 def test_faults_come_last_and_have_an_end() -> None:
     """Faults come after all loads, because they leave traces, and only in the first `fault_repeats` repeats."""
     for session in plan(FULL, every()):
-        kinds = [step.fault is not None for step in session.steps]
+        kinds = [planned.fault is not None for planned in session.planned]
         assert kinds == sorted(kinds)
-        names = [step.name for step in session.steps if step.fault]
+        names = [planned.name for planned in session.planned if planned.fault]
         faults = list(find(session.architecture).comparison.faults)
         assert names == (faults if session.repeat <= FULL.fault_repeats else [])
 
@@ -59,7 +61,7 @@ def test_the_time_left_learns_from_the_time_taken(monkeypatch: pytest.MonkeyPatc
     clock.begin(sessions[0].start_s)
     assert clock.left_s == pytest.approx(estimate_s(sessions))
     now[0] += 2 * sessions[0].start_s
-    clock.begin(sessions[0].steps[0].estimate_s)
+    clock.begin(sessions[0].planned[0].estimate_s)
     assert clock.left_s == pytest.approx(2 * (estimate_s(sessions) - sessions[0].start_s))
 
 

@@ -13,7 +13,7 @@ import pytest
 from wallet_lab.stack.home import checkout
 from wallet_lab.stack.native import running_stack
 from wallet_lab.stack.running import RunningStack
-from wallet_lab.workload.command import told
+from wallet_lab.workload.command import describe_run
 from wallet_lab.workload.run import run_scenario
 from wallet_lab.workload.scenarios import Scenario, find
 
@@ -64,4 +64,4 @@ def test_a_run_that_loses_money_has_no_figures(
     assert broken <= {check.name for check in run.audit.checks if not check.passed}
     figures = (run.acked_per_s, run.completed_per_s, run.latency_ms, run.server_cpu_ms_per_transfer)
     assert figures == (None, None, None, None)
-    assert "withheld" in told(run)
+    assert "withheld" in describe_run(run)

@@ -9,8 +9,8 @@ import pytest
 
 from wallet_lab.record.calls import Call
 from wallet_lab.report.model import Audit, Check, Run
-from wallet_lab.workload.command import told
-from wallet_lab.workload.k6 import Load, Reads, Step, Summary, Visible, deviations
+from wallet_lab.workload.command import describe_run
+from wallet_lab.workload.k6 import Load, Reads, Summary, SweepStep, Visible, deviations
 from wallet_lab.workload.measurement import Measurement
 from wallet_lab.workload.run import answers
 from wallet_lab.workload.sampler import Usage
@@ -46,7 +46,7 @@ def measurement(scenario: str = "hot-pair") -> Measurement:
         reads=Reads(success=1800),
         delay_ms=Visible(p50=1, p95=2, p99=3, max=4, samples=9),
         crossed=[],
-        steps=[Step(name="sweep-250", rate=250), Step(name="sweep-500", rate=500)],
+        steps=[SweepStep(name="sweep-250", rate=250), SweepStep(name="sweep-500", rate=500)],
     )
     return Measurement(
         architecture="saga",
@@ -96,11 +96,11 @@ def test_of_a_failed_audit_no_figure_is_left() -> None:
 
 def test_a_failed_run_is_told_without_figures() -> None:
     """If the audit failed, the line says that the figures are withheld and why, and contains no figure."""
-    line = told(judge(measurement(), BAD, 1))
+    line = describe_run(judge(measurement(), BAD, 1))
     assert "withheld" in line
     assert "USD: 1 micro is gone" in line
     assert "acknowledged/s" not in line
-    assert "acknowledged/s" in told(judge(measurement(), GOOD, 1))
+    assert "acknowledged/s" in describe_run(judge(measurement(), GOOD, 1))
 
 
 def test_without_books_there_is_nothing_to_fail() -> None:

@@ -1,4 +1,4 @@
-"""The plan of a comparison: its steps, their order, and an estimate of the time. Pure.
+"""The plan of a comparison: its runs, their order, and an estimate of the time. Pure.
 
 Each repeat starts each architecture again, and the repeats alternate (A B A B …). If the machine becomes slower during
 the half hour, both architectures are affected equally.
@@ -77,8 +77,8 @@ QUICK = Extent(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step on a running stack."""
+class PlannedRun:
+    """One load or fault that a session runs on its stack."""
 
     kind: Kind
     scenario: Scenario
@@ -94,11 +94,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One start of one architecture, and the steps until it is stopped."""
+    """One start of one architecture, and its runs until it is stopped."""
 
     architecture: str
     repeat: int
-    steps: tuple[Step, ...]
+    planned: tuple[PlannedRun, ...]
     start_s: float
     """Estimated seconds to start and to stop the stack."""
 
@@ -116,15 +116,17 @@ def plan(extent: Extent, architectures: Iterable[Architecture]) -> list[Session]
 
 def estimate_s(sessions: list[Session]) -> float:
     """Return the estimated seconds for all sessions."""
-    return sum(session.start_s + sum(step.estimate_s for step in session.steps) for session in sessions)
+    return sum(
+        session.start_s + sum(planned.estimate_s for planned in session.planned) for session in sessions
+    )
 
 
-def _loads(extent: Extent, architecture: Architecture) -> list[Step]:
+def _loads(extent: Extent, architecture: Architecture) -> list[PlannedRun]:
     names = architecture.comparison.scenarios or WHAT_THEY_ARE
-    return [step for name in names for step in _steps(extent, SCENARIOS[name])]
+    return [planned for name in names for planned in _runs_of(extent, SCENARIOS[name])]
 
 
-def _steps(extent: Extent, scenario: Scenario) -> list[Step]:
+def _runs_of(extent: Extent, scenario: Scenario) -> list[PlannedRun]:
     if scenario.name == "sweep":
         return [_sweep(extent, scenario)]
     if scenario.name == "consistency":
@@ -133,27 +135,27 @@ def _steps(extent: Extent, scenario: Scenario) -> list[Step]:
     return [_load(extent, scenario)]
 
 
-def _load(extent: Extent, scenario: Scenario, kind: Kind = "scenario") -> Step:
+def _load(extent: Extent, scenario: Scenario, kind: Kind = "scenario") -> PlannedRun:
     pauses = scenario.script in {"normal", "highload", "consistency"}
     lasting = scenario.lasting(extent.pausing_load_s if pauses else extent.load_s)
-    return _step(kind, lasting, extent.warm_up_s, lasting.duration_s)
+    return _planned(kind, lasting, extent.warm_up_s, lasting.duration_s)
 
 
-def _sweep(extent: Extent, scenario: Scenario) -> Step:
+def _sweep(extent: Extent, scenario: Scenario) -> PlannedRun:
     rates = extent.sweep_rates_per_s
-    steps = replace(scenario, rates_per_s=rates).lasting(extent.sweep_step_s)
-    return _step("sweep", steps, extent.warm_up_s, steps.duration_s * len(rates))
+    sweep = replace(scenario, rates_per_s=rates).lasting(extent.sweep_step_s)
+    return _planned("sweep", sweep, extent.warm_up_s, sweep.duration_s * len(rates))
 
 
-def _faults(extent: Extent, architecture: Architecture, repeat: int) -> list[Step]:
+def _faults(extent: Extent, architecture: Architecture, repeat: int) -> list[PlannedRun]:
     names = architecture.comparison.faults if repeat <= extent.fault_repeats else ()
     scenario = fault_load(after_s=extent.after_fault_s)
     return [
-        replace(_step("fault", scenario, 0, scenario.duration_s), fault=find_fault(architecture, name))
+        replace(_planned("fault", scenario, 0, scenario.duration_s), fault=find_fault(architecture, name))
         for name in names
     ]
 
 
-def _step(kind: Kind, scenario: Scenario, warm_up_s: float, seconds: float) -> Step:
+def _planned(kind: Kind, scenario: Scenario, warm_up_s: float, seconds: float) -> PlannedRun:
     estimate = seconds + warm_up_s + OVERHEAD_S
-    return Step(kind=kind, scenario=scenario, warm_up_s=warm_up_s, estimate_s=estimate)
+    return PlannedRun(kind=kind, scenario=scenario, warm_up_s=warm_up_s, estimate_s=estimate)

@@ -1,19 +1,19 @@
-"""Runs the plan of a comparison. A failed step records its reason and keeps the earlier findings."""
+"""Runs the plan of a comparison. A failed run records its reason and keeps the earlier findings."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from wallet_lab.comparison.findings import Findings
-from wallet_lab.comparison.plan import Session, Step
+from wallet_lab.comparison.plan import PlannedRun, Session
 from wallet_lab.errors import LabError
 from wallet_lab.nemesis import run as nemesis
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.run import measure_delay, run_scenario, run_sweep
 from wallet_lab.workload.verdict import not_run
 
-Watcher = Callable[[Session, Step | None], None]
-"""Receives each start: of a session, then of each of its steps."""
+Watcher = Callable[[Session, PlannedRun | None], None]
+"""Receives each start: of a session, then of each of its runs."""
 
 FreshStack = Callable[[str], AbstractContextManager[RunningStack]]
 """Starts a stack of this architecture for this caller alone."""
@@ -25,31 +25,31 @@ def run_sessions(
     """Run all sessions, each on its own stack, which is stopped and wiped in every case."""
     for session in sessions:
         watch(session, None)
-        left = list(session.steps)
+        left = list(session.planned)
         try:
             with fresh_stack(session.architecture) as stack:
                 while left:
                     watch(session, left[0])
                     _carry_out(stack, session.repeat, left.pop(0), findings)
         except (LabError, OSError) as error:  # it did not start, or did not stop
-            for step in left:
-                _note_not_run(session.architecture, session.repeat, step, findings, str(error))
+            for planned in left:
+                _note_not_run(session.architecture, session.repeat, planned, findings, str(error))
 
 
-def _carry_out(stack: RunningStack, repeat: int, step: Step, findings: Findings) -> None:
+def _carry_out(stack: RunningStack, repeat: int, planned: PlannedRun, findings: Findings) -> None:
     try:
-        _do(stack, repeat, step, findings)
-    except Exception as error:  # noqa: BLE001 -- half an hour of figures must not be lost to one step; the report has the error
-        _note_not_run(stack.architecture, repeat, step, findings, f"{type(error).__name__}: {error}")
+        _do(stack, repeat, planned, findings)
+    except Exception as error:  # noqa: BLE001 -- half an hour of figures must not be lost to one run; the report has the error
+        _note_not_run(stack.architecture, repeat, planned, findings, f"{type(error).__name__}: {error}")
 
 
-def _do(stack: RunningStack, repeat: int, step: Step, findings: Findings) -> None:
-    scenario, warm_up_s = step.scenario, step.warm_up_s
-    if step.fault is not None:
-        findings.recoveries.append(nemesis.run_fault(stack, step.fault, scenario, repeat=repeat))
-    elif step.kind == "sweep":
+def _do(stack: RunningStack, repeat: int, planned: PlannedRun, findings: Findings) -> None:
+    scenario, warm_up_s = planned.scenario, planned.warm_up_s
+    if planned.fault is not None:
+        findings.recoveries.append(nemesis.run_fault(stack, planned.fault, scenario, repeat=repeat))
+    elif planned.kind == "sweep":
         findings.runs += run_sweep(stack, scenario, repeat=repeat, warm_up_s=warm_up_s)
-    elif step.kind == "delay":
+    elif planned.kind == "delay":
         load = "idle" if scenario.rate_per_s is None else f"{scenario.rate_per_s:g} transfers/s beside"
         run, delay = measure_delay(stack, scenario, load=load, repeat=repeat, warm_up_s=warm_up_s)
         findings.runs.append(run)
@@ -58,9 +58,9 @@ def _do(stack: RunningStack, repeat: int, step: Step, findings: Findings) -> Non
         findings.runs.append(run_scenario(stack, scenario, repeat=repeat, warm_up_s=warm_up_s))
 
 
-def _note_not_run(architecture: str, repeat: int, step: Step, findings: Findings, why: str) -> None:
-    if step.fault is not None:
-        findings.recoveries.append(nemesis.not_run(architecture, step.fault, repeat, why=why))
+def _note_not_run(architecture: str, repeat: int, planned: PlannedRun, findings: Findings, why: str) -> None:
+    if planned.fault is not None:
+        findings.recoveries.append(nemesis.not_run(architecture, planned.fault, repeat, why=why))
         return
     now = datetime.now(UTC)
-    findings.runs.append(not_run(architecture, step.scenario, repeat, why=why, started_at=now))
+    findings.runs.append(not_run(architecture, planned.scenario, repeat, why=why, started_at=now))

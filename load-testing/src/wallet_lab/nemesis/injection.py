@@ -32,18 +32,18 @@ class Injection:
 
     fault_ms: float | None = None
     """Time of the fault, ms since the epoch; None if the fault did not happen."""
-    _looks: list[tuple[float, float | None]] = field(default_factory=list)
+    _samples: list[tuple[float, float | None]] = field(default_factory=list)
 
     @property
     def backlog(self) -> list[BacklogSample]:
         """All samples, in seconds since the fault."""
         if self.fault_ms is None:
             return []
-        return [BacklogSample((at_ms - self.fault_ms) / 1000, size) for at_ms, size in self._looks]
+        return [BacklogSample((at_ms - self.fault_ms) / 1000, size) for at_ms, size in self._samples]
 
     def note(self, size: float | None) -> None:
         """Record the size of the backlog now."""
-        self._looks.append((time.time() * 1000, size))
+        self._samples.append((time.time() * 1000, size))
 
 
 @contextlib.contextmanager
@@ -53,19 +53,19 @@ def injecting(stack: RunningStack, fault: Fault, log: Path, before_s: float) -> 
     Raises:
         LabError: at the end, if the fault could not be injected. The measurements then show no recovery.
     """
-    disturbed, stop = Injection(), threading.Event()
+    injection, stop = Injection(), threading.Event()
     failures: list[Exception] = []
 
     def work() -> None:
         try:
-            asyncio.run(_disturb(stack, fault, log, before_s, disturbed, stop))
+            asyncio.run(_run(stack, fault, log, before_s, injection, stop))
         except Exception as error:  # noqa: BLE001 -- a thread's error would be lost; raised below
             failures.append(error)
 
-    thread = threading.Thread(target=work, name="disturbance")
+    thread = threading.Thread(target=work, name="injection")
     thread.start()
     try:
-        yield disturbed
+        yield injection
     finally:
         stop.set()
         thread.join()
@@ -73,19 +73,19 @@ def injecting(stack: RunningStack, fault: Fault, log: Path, before_s: float) -> 
         raise LabError(f"{fault.name} could not be injected: {failures[0]!r}") from failures[0]
 
 
-async def _disturb(
+async def _run(
     stack: RunningStack,
     fault: Fault,
     log: Path,
     before_s: float,
-    disturbed: Injection,
+    injection: Injection,
     stop: threading.Event,
 ) -> None:
-    looking = asyncio.create_task(_look(stack, disturbed, stop))
+    sampling = asyncio.create_task(_sample(stack, injection, stop))
     if await _begun(log, stop) and await _passed(before_s, stop):
-        disturbed.fault_ms = time.time() * 1000
+        injection.fault_ms = time.time() * 1000
         await _do(stack, fault, stop)
-    await looking
+    await sampling
 
 
 async def _do(stack: RunningStack, fault: Fault, stop: threading.Event) -> None:
@@ -107,10 +107,10 @@ async def _begun(log: Path, stop: threading.Event) -> bool:
     return not stop.is_set()
 
 
-async def _look(stack: RunningStack, disturbed: Injection, stop: threading.Event) -> None:
+async def _sample(stack: RunningStack, injection: Injection, stop: threading.Event) -> None:
     async with Databases(stack) as databases:
         while not stop.is_set():
-            disturbed.note(await databases.sample())
+            injection.note(await databases.sample())
             await asyncio.sleep(LOOK_EVERY_S)
 
 

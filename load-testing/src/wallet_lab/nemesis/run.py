@@ -36,16 +36,16 @@ def run_fault(stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: 
 def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, folder: Path) -> Recovery:
     prepare(stack, scenario)
     run = uuid.uuid4().hex[:12]
-    with injecting(stack, fault, record_file(folder, run), BEFORE_S) as disturbed:
+    with injecting(stack, fault, record_file(folder, run), BEFORE_S) as injection:
         put = run_k6(scenario, stack.base_url, run=run, folder=folder)
         stack.wait_ready()
         settled_s = asyncio.run(wait_for_quiescence(stack))
     with new_evidence() as evidence:
         calls = record_of(put, evidence)
-    if disturbed.fault_ms is None:
+    if injection.fault_ms is None:
         raise LabError("the load ended before the fault")
     audited = audit(stack, [(put, calls)], settled_s, broken_off=fault.target.faces_clients)
-    seen = moments(calls, disturbed.fault_ms)
+    seen = moments(calls, injection.fault_ms)
     is_passed = passed(audited)
     return Recovery(
         architecture=stack.architecture,
@@ -56,11 +56,11 @@ def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, fol
         why=first_violation(audited),
         detected_s=seen.detected_s if is_passed else None,
         first_success_s=seen.first_success_s if is_passed else None,
-        drained_s=drained_s(disturbed.backlog) if is_passed else None,
+        drained_s=drained_s(injection.backlog) if is_passed else None,
         converged_s=seen.converged_s if is_passed else None,
         lost=_lost(audited),
         outcomes=count(calls),
-        timeline=timeline(calls, disturbed.fault_ms) if is_passed else [],
+        timeline=timeline(calls, injection.fault_ms) if is_passed else [],
         audit=audited,
     )
 

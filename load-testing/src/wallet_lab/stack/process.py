@@ -121,12 +121,12 @@ async def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, gra
     return True
 
 
-def at_work_in(directory: Path) -> list[psutil.Process]:
+def postgres_processes_in(directory: Path) -> list[psutil.Process]:
     """Return the Postgres processes of the cluster in this directory."""
-    return [process for process in psutil.process_iter() if _is_at_work(process, directory)]
+    return [process for process in psutil.process_iter() if _is_postgres_in(process, directory)]
 
 
-def _is_at_work(process: psutil.Process, directory: Path) -> bool:
+def _is_postgres_in(process: psutil.Process, directory: Path) -> bool:
     """Match by name and current directory, because a user's shell may be in the directory too."""
     try:
         return process.name() == "postgres" and Path(process.cwd()).samefile(directory)
@@ -152,7 +152,7 @@ async def clear_leftovers(directory: Path, patience_s: float = 5.0) -> None:
     unrelated process.
     """
     deadline = asyncio.get_running_loop().time() + patience_s
-    while leftovers := at_work_in(directory):
+    while leftovers := postgres_processes_in(directory):
         if asyncio.get_running_loop().time() > deadline:
             for process in leftovers:
                 process.kill()

@@ -109,10 +109,10 @@ def _measure(stack: RunningStack, scenario: Scenario, repeat: int, results: Resu
         runs = [run_scenario(stack, scenario, repeat=repeat)]
     results.runs.extend(runs)
     for run in runs:
-        console.print(told(run), markup=False)
+        console.print(describe_run(run), markup=False)
 
 
-def told(run: Run) -> str:
+def describe_run(run: Run) -> str:
     """Describe a run in one line. If its audit failed, give the reason and no figure."""
     name = f"{run.architecture} {run.scenario} {run.repeat}:"
     if run.verdict == "failed":

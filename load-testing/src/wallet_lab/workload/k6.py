@@ -48,7 +48,7 @@ class Reads(Struct, kw_only=True, frozen=True):
     latency_ms: Latency | None = None
 
 
-class Step(Struct, kw_only=True, frozen=True):
+class SweepStep(Struct, kw_only=True, frozen=True):
     """One step of a sweep. The keys of its calls contain its name."""
 
     name: str
@@ -74,7 +74,7 @@ class Summary(Struct, kw_only=True, frozen=True):
     dropped_iterations: int
     reads: Reads | None
     delay_ms: Visible | None
-    steps: list[Step]
+    steps: list[SweepStep]
     crossed: list[str]
     """The thresholds that were missed, such as `checks rate==1`, which means a wrong response."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from wallet_lab.record.calls import Call, count, latency
 from wallet_lab.report.model import Costs, Latency, Outcomes
-from wallet_lab.workload.k6 import Reads, Step
+from wallet_lab.workload.k6 import Reads, SweepStep
 from wallet_lab.workload.measurement import Measurement
 
 _NO_READS = Reads()
@@ -63,7 +63,7 @@ def steps(measured: Measurement) -> list[Measurement]:
     return [_step(measured, step) for step in measured.load.summary.steps]
 
 
-def _step(measured: Measurement, step: Step) -> Measurement:
+def _step(measured: Measurement, step: SweepStep) -> Measurement:
     calls = [call for call in measured.calls if call.part == step.name]
     return replace(
         measured,

@@ -15,7 +15,7 @@ from wallet_lab.report.wording import number, with_interval
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _Point:
     offered_per_s: float
     acked_per_s: Estimate
     p50_ms: Estimate
@@ -45,7 +45,7 @@ def sweep(report: Report) -> Exhibit | None:
     )
 
 
-def _steps(runs: list[Run]) -> list[_Step]:
+def _steps(runs: list[Run]) -> list[_Point]:
     if missing(runs):
         return []
     rates = sorted({run.offered_per_s for run in runs if is_step(run) and run.offered_per_s is not None})
@@ -53,16 +53,16 @@ def _steps(runs: list[Run]) -> list[_Step]:
     return [step for step in found if step]
 
 
-def _step(rate: float, runs: list[Run]) -> _Step | None:
+def _step(rate: float, runs: list[Run]) -> _Point | None:
     acked = estimate([run.acked_per_s for run in runs if run.acked_per_s is not None])
     p50 = estimate([run.latency_ms.p50 for run in runs if run.latency_ms])
     p95 = estimate([run.latency_ms.p95 for run in runs if run.latency_ms])
     if acked is None or p50 is None or p95 is None:
         return None
-    return _Step(rate, acked, p50, p95, sum(run.dropped_iterations or 0 for run in runs))
+    return _Point(rate, acked, p50, p95, sum(run.dropped_iterations or 0 for run in runs))
 
 
-def _draw_carried(axes: Axes, steps: dict[str, list[_Step]]) -> None:
+def _draw_carried(axes: Axes, steps: dict[str, list[_Point]]) -> None:
     most = max(step.offered_per_s for found in steps.values() for step in found)
     axes.plot([0, most], [0, most], color=FAINT, linestyle=":", linewidth=1)
     axes.annotate(
@@ -79,7 +79,7 @@ def _draw_carried(axes: Axes, steps: dict[str, list[_Step]]) -> None:
     axes.set_ylabel("acknowledged per second")
 
 
-def _draw_paid(axes: Axes, steps: dict[str, list[_Step]]) -> None:
+def _draw_paid(axes: Axes, steps: dict[str, list[_Point]]) -> None:
     for name, found in steps.items():
         offered = [step.offered_per_s for step in found]
         axes.plot(offered, [s.p95_ms.median for s in found], color=colour(name), marker=marker(name))
@@ -92,7 +92,7 @@ def _draw_paid(axes: Axes, steps: dict[str, list[_Step]]) -> None:
     axes.set_ylabel("ms (logarithmic): 95 % solid, 50 % dashed")
 
 
-def _table(steps: dict[str, list[_Step]]) -> Table:
+def _table(steps: dict[str, list[_Point]]) -> Table:
     headings = (
         "architecture",
         "offered/s",
