@@ -15,7 +15,7 @@ import pytest
 
 from tests.monitoring.watched import PrometheusApi, load, settled
 from wallet_lab.architectures import with_ledger
-from wallet_lab.stack.containers import docker
+from wallet_lab.stack.containers import UP_TIMEOUT_S, docker
 from wallet_lab.stack.docker import DockerStack, component_of
 from wallet_lab.stack.home import checkout
 from wallet_lab.stack.ports import PortChooser
@@ -77,7 +77,8 @@ def monitoring(stacks: Stacks) -> Iterator[Monitoring]:
     }
     try:
         # Only these two are named, because compose must start their exporters as dependencies.
-        docker("compose", "up", "--detach", "--wait", "prometheus", "grafana", env=env)
+        up = ("up", "--detach", "--wait", "prometheus", "grafana")
+        docker("compose", *up, env=env, timeout_s=UP_TIMEOUT_S)
         watching = PrometheusApi(f"http://127.0.0.1:{prometheus}")
         load(watching, {name: stack.base_url for name, stack in stacks.items()})
         settled(watching)
