@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from saga_support.scene import ONE_SHARD
 
 from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack, running_postgres, running_stack
-from wallet_saga.worker.cache import BalanceCache
-from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.balance_cache import BalanceCache
+from wallet_saga.worker.batch_writer import ShardWriter
 from wallet_saga.worker.store import Store
 
 

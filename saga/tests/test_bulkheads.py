@@ -14,16 +14,16 @@ from wallet_kernel.bulkhead import BulkheadFull
 from wallet_kernel.http import Scope
 from wallet_kernel.ids import new_transaction_id
 from wallet_lab.testing import DatabaseUrls
+from wallet_saga.messages import BalanceAt, Claim, CreditRecord, Lookup, Message, Statement, shard_path
 from wallet_saga.orchestrator.shard_client import (
     READS_RUNNING_MAX,
     READS_WAITING_MAX,
     ShardClient,
     open_session,
 )
-from wallet_saga.protocol import BalanceAt, Claim, CreditRecord, Lookup, Message, Statement, shard_path
 from wallet_saga.worker import statements
+from wallet_saga.worker.batch_writer import ShardWriter
 from wallet_saga.worker.routes import InternalRoutes
-from wallet_saga.worker.shard_writer import ShardWriter
 from wallet_saga.worker.store import CONNECTIONS_MAX, Store
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ from saga_support.scene import TEN, Scene, opened_scene
 
 from wallet_kernel.refusals import Refusal
 from wallet_lab.testing import RunningStack
-from wallet_saga.protocol import Done, Refused
+from wallet_saga.messages import Done, Refused
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

@@ -22,11 +22,8 @@ from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.readiness import FRESH_S
 from wallet_kernel.topology import Placement, Topology
 from wallet_lab.testing import RunningStack, detour, running_stack
-from wallet_saga.orchestrator.coordinator import Coordinator, Drive
-from wallet_saga.orchestrator.saga import Saga, State
-from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
-from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.protocol import (
+from wallet_saga.domain.saga import Saga, State
+from wallet_saga.messages import (
     Done,
     Lookup,
     Open,
@@ -35,6 +32,9 @@ from wallet_saga.protocol import (
     Refused,
     Replayed,
 )
+from wallet_saga.orchestrator.coordinator import Coordinator, Drive
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
+from wallet_saga.orchestrator.shards import Shards
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 

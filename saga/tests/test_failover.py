@@ -10,9 +10,9 @@ from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_lab.testing import PostgresServer, running_postgres
-from wallet_saga.protocol import Deposit, Done, NotDone, Open, Read
-from wallet_saga.worker.cache import BalanceCache
-from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.balance_cache import BalanceCache
+from wallet_saga.messages import Deposit, Done, NotDone, Open, Read
+from wallet_saga.worker.batch_writer import ShardWriter
 from wallet_saga.worker.store import Store
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

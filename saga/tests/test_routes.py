@@ -15,11 +15,12 @@ from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import CashRequest, Requests
 from wallet_kernel.http import Handler, Request
 from wallet_kernel.ids import new_transaction_id
+from wallet_saga.domain.saga import Saga, State
+from wallet_saga.messages import Read, TurnedAway
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.coordinator import Coordinator, Drive
 from wallet_saga.orchestrator.payments import Payments
 from wallet_saga.orchestrator.routes import PublicRoutes
-from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.orchestrator.shard_client import (
     OutcomeUnknown,
     Overloaded,
@@ -30,7 +31,6 @@ from wallet_saga.orchestrator.shard_client import (
     open_session,
 )
 from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.protocol import Read, TurnedAway
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from wallet_kernel.refusals import Refusal
-from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed
-from wallet_saga.protocol import (
+from wallet_saga.domain.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed
+from wallet_saga.messages import (
     Complete,
     Credit,
     Debit,

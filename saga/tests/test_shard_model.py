@@ -26,8 +26,9 @@ from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
 from wallet_lab.testing import PostgresServer, running_redis
+from wallet_saga.balance_cache import BalanceCache
 from wallet_saga.balances import cache_key
-from wallet_saga.protocol import (
+from wallet_saga.messages import (
     Close,
     Complete,
     Credit,
@@ -47,8 +48,7 @@ from wallet_saga.protocol import (
     WalletState,
     Withdraw,
 )
-from wallet_saga.worker.cache import BalanceCache
-from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.batch_writer import ShardWriter
 from wallet_saga.worker.store import Store
 
 pytestmark = pytest.mark.slow

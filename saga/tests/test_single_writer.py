@@ -28,15 +28,8 @@ from wallet_lab.stack.logs import open_log
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.process import spawn
 from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
-from wallet_saga.orchestrator.balance_reader import BalanceReader
-from wallet_saga.orchestrator.shard_client import (
-    OutcomeUnknown,
-    ShardClient,
-    ShardUnavailable,
-    WrongWorker,
-    open_session,
-)
-from wallet_saga.protocol import (
+from wallet_saga.balance_cache import BalanceCache
+from wallet_saga.messages import (
     Claim,
     Deposit,
     Done,
@@ -50,9 +43,10 @@ from wallet_saga.protocol import (
     TransferRecord,
     WalletState,
 )
-from wallet_saga.worker.cache import BalanceCache
+from wallet_saga.orchestrator.balance_reader import BalanceReader
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
+from wallet_saga.worker.batch_writer import ShardWriter
 from wallet_saga.worker.routes import InternalRoutes
-from wallet_saga.worker.shard_writer import ShardWriter
 from wallet_saga.worker.store import Standby, Store
 
 pytestmark = pytest.mark.anyio
@@ -177,7 +171,7 @@ async def test_idle_writer_keeps_the_shard(
     pair: tuple[Worker, Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A writer without steps uses its session often enough to remain the writer."""
-    monkeypatch.setattr("wallet_saga.worker.shard_writer.SAYS_SOMETHING_S", 0.1)
+    monkeypatch.setattr("wallet_saga.worker.batch_writer.SAYS_SOMETHING_S", 0.1)
     first, second = pair
     async with first.writer.running(takeover_s=0.05), second.writer.running(takeover_s=0.05):
         await asyncio.sleep(2.0)

@@ -16,7 +16,10 @@ import pytest
 from saga_support.scene import ONE_SHARD
 
 from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
-from wallet_saga.protocol import (
+from wallet_saga.balance_cache import BalanceCache
+from wallet_saga.domain.decisions import decide
+from wallet_saga.domain.keys import keys_of
+from wallet_saga.messages import (
     Complete,
     Credit,
     Debit,
@@ -33,10 +36,7 @@ from wallet_saga.protocol import (
     WalletState,
 )
 from wallet_saga.worker import statements
-from wallet_saga.worker.cache import BalanceCache
-from wallet_saga.worker.keys import keys_of
-from wallet_saga.worker.shard_writer import ShardWriter
-from wallet_saga.worker.steps import decide
+from wallet_saga.worker.batch_writer import ShardWriter
 from wallet_saga.worker.store import NotTheOnlyWriter, Store
 
 pytestmark = pytest.mark.anyio
@@ -622,7 +622,7 @@ async def test_step_is_withdrawn_from_the_workers_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A step that no batch takes in time is NotDone, and is not performed when the database responds again."""
-    monkeypatch.setattr("wallet_saga.worker.shard_writer.QUEUE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("wallet_saga.worker.batch_writer.QUEUE_TIMEOUT_S", 0.3)
     async with _store(database.service) as store:
         writer = ShardWriter(store, no_cache, 1000, 20_000)
         await writer.perform([opened("a")])

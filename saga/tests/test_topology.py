@@ -14,13 +14,13 @@ from saga_support.scene import ONE_SHARD, RECORDS, TEN, Scene, account_on, opene
 from wallet_kernel.attempt import Attempt
 from wallet_kernel.topology import OtherTopology, Placement, Topology
 from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack
+from wallet_saga.domain.keys import keys_of
+from wallet_saga.domain.saga import Saga, State
+from wallet_saga.messages import BalanceAt, Claim, Open, Read, Refused, Statement
 from wallet_saga.orchestrator.coordinator import Coordinator, Drive
-from wallet_saga.orchestrator.saga import Saga, State
 from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable, open_session
 from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.protocol import BalanceAt, Claim, Open, Read, Refused, Statement
-from wallet_saga.worker.keys import keys_of
-from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.batch_writer import ShardWriter
 from wallet_saga.worker.store import Store
 
 pytestmark = pytest.mark.anyio

@@ -35,17 +35,22 @@ PLANTED = [
     ),
     (
         "saga/src/wallet_saga/orchestrator/shard_client.py",
-        "import wallet_saga.worker.steps",
-        "Orchestrator and worker share the protocol",
+        "import wallet_saga.worker.store",
+        "Orchestrator and worker share",
     ),
     (
         "saga/src/wallet_saga/orchestrator/shard_client.py",
         "import wallet_saga.orchestrator.routes",
         "Orchestrator: main",
     ),
-    ("saga/src/wallet_saga/worker/steps.py", "import wallet_saga.worker.store", "Worker: main"),
-    ("saga/src/wallet_saga/worker/steps.py", "import asyncpg", "The worker's decisions do no I/O"),
-    ("saga/src/wallet_saga/orchestrator/saga.py", "import aiohttp", "The saga itself names no I/O library"),
+    (
+        "saga/src/wallet_saga/domain/decisions.py",
+        "import wallet_saga.worker.store",
+        "Orchestrator and worker share",
+    ),
+    ("saga/src/wallet_saga/worker/store.py", "import wallet_saga.worker.routes", "Worker: main"),
+    ("saga/src/wallet_saga/domain/decisions.py", "import asyncpg", "The domain does no I/O"),
+    ("saga/src/wallet_saga/domain/saga.py", "import aiohttp", "The domain does no I/O"),
     (
         "event-driven-cqrs/src/wallet_cqrs/projection/store.py",
         "import wallet_cqrs.projection.projector",

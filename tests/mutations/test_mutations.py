@@ -139,7 +139,7 @@ def test_without_its_safeguard_the_test_fails(mutation: Mutation, tmp_path: Path
 def test_on_an_untouched_copy_a_test_passes(tmp_path: Path) -> None:
     """On an unchanged copy the test passes, so failures above come from the mutation and not from the copy."""
     copy_sources(tmp_path)
-    verdict = run_on(tmp_path, "saga/tests/test_steps.py::test_credit_gives_the_money_once")
+    verdict = run_on(tmp_path, "saga/tests/test_decisions.py::test_credit_gives_the_money_once")
     assert (verdict.tests, verdict.errors, verdict.failures) == (1, 0, [])
     assert verdict.witnesses
 

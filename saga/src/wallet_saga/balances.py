@@ -1,7 +1,7 @@
 """The formats of a balance that both services share: the document for clients, and the entry in Redis."""
 
 from wallet_kernel.contract.responses import WalletView
-from wallet_saga.protocol import WalletState
+from wallet_saga.messages import WalletState
 
 PROBE_KEY = "probe:worker"
 """The key that workers write to find out whether Redis accepts writes. No wallet has this key."""

@@ -12,10 +12,10 @@ from wallet_kernel.backoff import Backoff
 from wallet_kernel.runtime.logs import transfer_id
 from wallet_kernel.runtime.metrics import RETRIES, VISIBLE
 from wallet_kernel.runtime.traces import trace_step
-from wallet_saga.orchestrator.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed
+from wallet_saga.domain.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed
+from wallet_saga.messages import OpenSagas, Outcome, Step, TransferRecord
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, Overloaded, ShardClient, ShardUnavailable
 from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.protocol import OpenSagas, Outcome, Step, TransferRecord
 
 BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 0.5

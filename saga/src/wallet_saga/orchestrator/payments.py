@@ -9,10 +9,10 @@ from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.traces import TracedTransaction
+from wallet_saga.domain.saga import Saga
+from wallet_saga.messages import Close, Deposit, InFlight, Open, Outcome, Pass, Refused, Step, Withdraw
 from wallet_saga.orchestrator.coordinator import Coordinator, Drive
-from wallet_saga.orchestrator.saga import Saga
 from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable
-from wallet_saga.protocol import Close, Deposit, InFlight, Open, Outcome, Pass, Refused, Step, Withdraw
 
 
 class Undecided(Exception):

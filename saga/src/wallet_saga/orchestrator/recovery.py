@@ -11,11 +11,11 @@ from prometheus_client import Counter
 
 from wallet_kernel.attempt import Attempt
 from wallet_kernel.tasks import background
+from wallet_saga.domain.saga import resumed
+from wallet_saga.messages import Claim, TransferRecord
 from wallet_saga.orchestrator.coordinator import Coordinator, Drive
-from wallet_saga.orchestrator.saga import resumed
 from wallet_saga.orchestrator.shard_client import ShardClient
 from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.protocol import Claim, TransferRecord
 
 CLAIMED = Counter("wallet_sagas_claimed", "Leases on abandoned sagas that recovery took.")
 RECOVERED = Counter("wallet_sagas_recovered", "Abandoned sagas that recovery drove to a decision.")

@@ -14,21 +14,7 @@ from wallet_kernel.http import Handler, Request, Response
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.metrics import count_transfers
 from wallet_saga.balances import wallet_view
-from wallet_saga.orchestrator.answers import (
-    cash_answer,
-    no_outcome,
-    opened_answer,
-    saga_answer,
-    statement_item,
-    transfer_view,
-    undecided_answer,
-    wallet_of,
-)
-from wallet_saga.orchestrator.balance_reader import BalanceReader
-from wallet_saga.orchestrator.payments import Payments, Undecided
-from wallet_saga.orchestrator.shard_client import OutcomeUnknown, Overloaded, ShardUnavailable
-from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.protocol import (
+from wallet_saga.messages import (
     BalanceAt,
     BalanceAtAnswer,
     CreditRecord,
@@ -42,6 +28,20 @@ from wallet_saga.protocol import (
     StatementAnswer,
     TransferRecord,
 )
+from wallet_saga.orchestrator.balance_reader import BalanceReader
+from wallet_saga.orchestrator.payments import Payments, Undecided
+from wallet_saga.orchestrator.responses import (
+    cash_answer,
+    no_outcome,
+    opened_answer,
+    saga_answer,
+    statement_item,
+    transfer_view,
+    undecided_answer,
+    wallet_of,
+)
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, Overloaded, ShardUnavailable
+from wallet_saga.orchestrator.shards import Shards
 
 _TRANSFER = Decoder(TransferRecord | None)
 _CREDIT = Decoder(CreditRecord | None)

@@ -17,7 +17,7 @@ from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.apps import SECRET_HEADER
 from wallet_kernel.runtime.healthcheck import STANDBY
 from wallet_kernel.topology import OtherTopology, Placement
-from wallet_saga.protocol import Message, Misdirected, NotDone, Outcome, Step, TurnedAway, Unknown, shard_path
+from wallet_saga.messages import Message, Misdirected, NotDone, Outcome, Step, TurnedAway, Unknown, shard_path
 
 CALL = Histogram(
     "wallet_service_call_seconds",

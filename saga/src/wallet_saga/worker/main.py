@@ -11,11 +11,11 @@ from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
 from wallet_kernel.topology_table import verify_if_reachable
-from wallet_saga.worker.cache import BalanceCache
+from wallet_saga.balance_cache import BalanceCache
+from wallet_saga.worker.batch_writer import ShardWriter
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.settings import WorkerSettings
-from wallet_saga.worker.shard_watch import shard_watched
-from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.worker.shard_metrics import shard_watched
 from wallet_saga.worker.store import Store
 
 

@@ -17,7 +17,7 @@ from wallet_kernel.endpoint import Endpoint
 from wallet_kernel.http import Request, Response
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.topology import Placement
-from wallet_saga.protocol import (
+from wallet_saga.messages import (
     BalanceAt,
     BalanceAtAnswer,
     Claim,
@@ -37,7 +37,7 @@ from wallet_saga.protocol import (
     account_of,
     shard_path,
 )
-from wallet_saga.worker.shard_writer import NotConfirmed, ShardWriter
+from wallet_saga.worker.batch_writer import NotConfirmed, ShardWriter
 from wallet_saga.worker.store import READ_CONNECTIONS_MAX, STATEMENT_TIMEOUT_S, Standby, Store
 
 MSGPACK = b"application/msgpack"

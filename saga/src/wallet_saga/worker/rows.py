@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wallet_kernel.refusals import Refusal
-from wallet_saga.protocol import CreditRecord, TransferRecord
+from wallet_saga.messages import CreditRecord, TransferRecord
 
 _REASON = TransferRecord.__struct_fields__.index("reason")
 

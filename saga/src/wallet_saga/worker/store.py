@@ -24,15 +24,15 @@ from wallet_kernel.runtime.ledger_metrics import IN_TRANSIT_BALANCES, TOTALS, Co
 from wallet_kernel.runtime.metrics import watch_pool
 from wallet_kernel.topology import Placement
 from wallet_kernel.topology_table import verify
-from wallet_saga.protocol import (
+from wallet_saga.domain.batch import Books
+from wallet_saga.domain.keys import BatchKeys
+from wallet_saga.messages import (
     CreditRecord,
     LedgerEntry,
     TransferRecord,
     WalletState,
 )
 from wallet_saga.worker import statements
-from wallet_saga.worker.books import Books
-from wallet_saga.worker.keys import BatchKeys
 from wallet_saga.worker.rows import credit_of, transfer_of
 
 STATEMENT_TIMEOUT_S = 5.0

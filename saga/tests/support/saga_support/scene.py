@@ -17,9 +17,9 @@ from wallet_kernel.refusals import Refusal
 from wallet_kernel.slots import slot_of
 from wallet_kernel.topology import Placement, Topology
 from wallet_lab.testing import RunningStack
+from wallet_saga.messages import Complete, Credit, Debit, Lookup, Refund, TransferRecord
 from wallet_saga.orchestrator.shard_client import ShardClient, open_session
 from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.protocol import Complete, Credit, Debit, Lookup, Refund, TransferRecord
 
 TEN = 10_000_000
 RECORD = Decoder(TransferRecord | None)

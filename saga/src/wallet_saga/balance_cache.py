@@ -22,7 +22,7 @@ from wallet_kernel.contract.responses import wallet_body
 from wallet_kernel.runtime.metrics import CACHE_FAILURES
 from wallet_kernel.tasks import cancel_and_wait
 from wallet_saga.balances import PROBE_KEY, cache_entry, cache_key, wallet_view
-from wallet_saga.protocol import WalletState
+from wallet_saga.messages import WalletState
 
 CACHE_UP = Gauge("wallet_cache_up", "1 while Redis accepts this worker's writes, else 0.")
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from wallet_kernel.accounts import key_owner
 from wallet_kernel.refusals import Refusal
-from wallet_saga.protocol import (
+from wallet_saga.messages import (
     CreditRecord,
     LedgerEntry,
     TransferRecord,

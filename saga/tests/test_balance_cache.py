@@ -21,14 +21,14 @@ from saga_support.scene import ONE_SHARD
 from wallet_kernel.cache import open_cache
 from wallet_kernel.database import CommitUnknown
 from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
+from wallet_saga.balance_cache import CLOCK_SKEW_MAX_S, BalanceCache, Lease
 from wallet_saga.balances import cache_key
+from wallet_saga.domain.batch import Books
+from wallet_saga.domain.keys import BatchKeys
+from wallet_saga.messages import Deposit, Done, Lookup, Open, Read, Unknown, WalletState
 from wallet_saga.orchestrator.balance_reader import BalanceReader
-from wallet_saga.protocol import Deposit, Done, Lookup, Open, Read, Unknown, WalletState
-from wallet_saga.worker.books import Books
-from wallet_saga.worker.cache import CLOCK_SKEW_MAX_S, BalanceCache, Lease
-from wallet_saga.worker.keys import BatchKeys
+from wallet_saga.worker.batch_writer import ShardWriter
 from wallet_saga.worker.routes import InternalRoutes
-from wallet_saga.worker.shard_writer import ShardWriter
 from wallet_saga.worker.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -235,7 +235,7 @@ async def test_redis_that_answers_but_refuses_writes_costs_few_leases(
     server: RedisServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """If Redis rejects all writes, one lease is lost; if it accepts only probes, the pauses between losses double."""
-    monkeypatch.setattr("wallet_saga.worker.cache.PAUSE_FIRST_S", 0.25)
+    monkeypatch.setattr("wallet_saga.balance_cache.PAUSE_FIRST_S", 0.25)
     async with running_cache(server, lease_s=0.2) as cache:
         await cache.show([state(1)], cache.lease())
         await redis.execute_command(*command.split(" "))  # type: ignore[no-untyped-call]
@@ -251,7 +251,7 @@ async def test_redis_is_used_again_when_it_takes_writes(
     server: RedisServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If Redis was out of memory, the worker uses it again once it accepts writes."""
-    monkeypatch.setattr("wallet_saga.worker.cache.PAUSE_FIRST_S", 0.1)
+    monkeypatch.setattr("wallet_saga.balance_cache.PAUSE_FIRST_S", 0.1)
     async with running_cache(server, lease_s=0.2) as cache:
         await redis.config_set("maxmemory", 1)
         await cache.show([state(1)], cache.lease())
@@ -270,7 +270,7 @@ async def test_clock_set_back_does_not_lengthen_local_waits(
     """If the clock is set back by 600 s, local waits are not longer, because they use the monotonic clock."""
     await cache.show([state(1)], cache.lease())
     real = time.time
-    monkeypatch.setattr("wallet_saga.worker.cache.time", lambda: real() - 600)
+    monkeypatch.setattr("wallet_saga.balance_cache.time", lambda: real() - 600)
     waiting = asyncio.create_task(cache.outlive_predecessor())
     done, _ = await asyncio.wait([waiting], timeout=LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S)
     waiting.cancel()
@@ -285,7 +285,7 @@ async def test_entries_of_worker_whose_clock_is_ahead_are_refused(
     """Redis rejects the entry of a worker whose clock is ahead, because the entry would outlive its lease."""
     real = time.time
     async with running_cache(server, lease_s=0.2) as cache:
-        monkeypatch.setattr("wallet_saga.worker.cache.time", lambda: real() + 600)
+        monkeypatch.setattr("wallet_saga.balance_cache.time", lambda: real() + 600)
         assert await time_to_show(cache, 1) >= 0.2
     assert await shown_version(redis) is None
 

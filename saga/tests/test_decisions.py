@@ -7,7 +7,9 @@ import pytest
 
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
-from wallet_saga.protocol import (
+from wallet_saga.domain.batch import Books
+from wallet_saga.domain.decisions import decide
+from wallet_saga.messages import (
     Close,
     Complete,
     Credit,
@@ -26,8 +28,6 @@ from wallet_saga.protocol import (
     WalletState,
     Withdraw,
 )
-from wallet_saga.worker.books import Books
-from wallet_saga.worker.steps import decide
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ID = UUID(int=1)

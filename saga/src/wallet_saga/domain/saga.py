@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_kernel.refusals import Refusal
-from wallet_saga.protocol import (
+from wallet_saga.messages import (
     Complete,
     Credit,
     Debit,

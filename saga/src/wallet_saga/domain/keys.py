@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from wallet_saga.protocol import Close, Complete, Credit, Debit, Pass, Read, Refund, SetFrozen, Step
+from wallet_saga.messages import Close, Complete, Credit, Debit, Pass, Read, Refund, SetFrozen, Step
 
 
 @dataclass(slots=True)

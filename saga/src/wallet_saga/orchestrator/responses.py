@@ -20,9 +20,8 @@ from wallet_kernel.contract.responses import (
 from wallet_kernel.http import Response
 from wallet_kernel.refusals import Refusal
 from wallet_saga.balances import wallet_view
-from wallet_saga.orchestrator.payments import Undecided
-from wallet_saga.orchestrator.saga import Saga, State
-from wallet_saga.protocol import (
+from wallet_saga.domain.saga import Saga, State
+from wallet_saga.messages import (
     CreditRecord,
     LedgerEntry,
     NotDone,
@@ -33,6 +32,7 @@ from wallet_saga.protocol import (
     Unknown,
     WalletState,
 )
+from wallet_saga.orchestrator.payments import Undecided
 
 
 def saga_answer(saga: Saga) -> Response:

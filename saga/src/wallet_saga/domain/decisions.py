@@ -11,7 +11,8 @@ from uuid import UUID
 from wallet_kernel.accounts import EXTERNAL, TRANSIT
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
-from wallet_saga.protocol import (
+from wallet_saga.domain.batch import Books, Wallet
+from wallet_saga.messages import (
     Close,
     Complete,
     Credit,
@@ -33,7 +34,6 @@ from wallet_saga.protocol import (
     TransferState,
     Withdraw,
 )
-from wallet_saga.worker.books import Books, Wallet
 
 DONE = Done()
 

@@ -10,10 +10,10 @@ from prometheus_client import REGISTRY
 from saga_support.scene import ONE_SHARD
 
 from wallet_lab.testing import DatabaseUrls
-from wallet_saga.protocol import Credit, Debit, Deposit, Open
-from wallet_saga.worker.cache import BalanceCache
-from wallet_saga.worker.shard_watch import shard_watched
-from wallet_saga.worker.shard_writer import ShardWriter
+from wallet_saga.balance_cache import BalanceCache
+from wallet_saga.messages import Credit, Debit, Deposit, Open
+from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.worker.shard_metrics import shard_watched
 from wallet_saga.worker.store import Store
 
 pytestmark = pytest.mark.anyio

@@ -18,11 +18,11 @@ from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
 from wallet_kernel.tasks import background
-from wallet_saga.protocol import Done, NotDone, Outcome, Pass, Step, TurnedAway, Unknown, WalletState
-from wallet_saga.worker.books import Books
-from wallet_saga.worker.cache import BalanceCache
-from wallet_saga.worker.keys import keys_of
-from wallet_saga.worker.steps import decide
+from wallet_saga.balance_cache import BalanceCache
+from wallet_saga.domain.batch import Books
+from wallet_saga.domain.decisions import decide
+from wallet_saga.domain.keys import keys_of
+from wallet_saga.messages import Done, NotDone, Outcome, Pass, Step, TurnedAway, Unknown, WalletState
 from wallet_saga.worker.store import Standby, Store
 
 STEPS = Counter("wallet_saga_steps", "Steps by outcome.", ["step", "outcome"])
