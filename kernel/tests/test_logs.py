@@ -9,16 +9,16 @@ from uuid import UUID
 
 import pytest
 
-from wallet_kernel.runtime.logs import JsonFormatter, configure_logs, request_id, transfer_id
+from wallet_kernel.runtime.logs import JsonFormatter, configure_logs, request_id, transaction_id
 
 
 @pytest.fixture
 def in_a_request() -> Iterator[None]:
     """Sets request r-1, which executes transfer 1."""
-    tokens = request_id.set("r-1"), transfer_id.set(UUID(int=1))
+    tokens = request_id.set("r-1"), transaction_id.set(UUID(int=1))
     yield
     request_id.reset(tokens[0])
-    transfer_id.reset(tokens[1])
+    transaction_id.reset(tokens[1])
 
 
 def line(message: str, *args: object, **extra: object) -> dict[str, object]:

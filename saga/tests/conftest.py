@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from saga_support.scene import ONE_SHARD
 
 from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack, running_postgres, running_stack
-from wallet_saga.balance_cache import BalanceCache
-from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.worker.batch_writer import BatchWriter
+from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.store import Store
 
 
@@ -72,6 +72,6 @@ def no_cache() -> BalanceCache:
 
 
 @pytest.fixture
-def writer(store: Store, no_cache: BalanceCache) -> ShardWriter:
+def writer(store: Store, no_cache: BalanceCache) -> BatchWriter:
     """The shard's writer on that store, without Redis."""
-    return ShardWriter(store, no_cache, batch_max=1000, queue_max=20_000)
+    return BatchWriter(store, no_cache, batch_max=1000, queue_max=20_000)

@@ -14,7 +14,9 @@ from wallet_kernel.bulkhead import BulkheadFull
 from wallet_kernel.http import Scope
 from wallet_kernel.ids import new_transaction_id
 from wallet_lab.testing import DatabaseUrls
-from wallet_saga.messages import BalanceAt, Claim, CreditRecord, Lookup, Message, Statement, shard_path
+from wallet_saga.domain.batch import CreditRecord
+from wallet_saga.domain.commands import Message
+from wallet_saga.messages import BalanceAt, Claim, Lookup, Statement, shard_path
 from wallet_saga.orchestrator.shard_client import (
     READS_RUNNING_MAX,
     READS_WAITING_MAX,
@@ -22,7 +24,7 @@ from wallet_saga.orchestrator.shard_client import (
     open_session,
 )
 from wallet_saga.worker import statements
-from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.worker.batch_writer import BatchWriter
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.store import CONNECTIONS_MAX, Store
 
@@ -45,7 +47,9 @@ def silent() -> Iterator[str]:
 async def test_lookup_is_refused_at_once_when_too_many_wait(silent: str) -> None:
     """If a worker does not answer, excess lookups are refused at once, and a statement still gets a place."""
     async with open_session("a secret for tests only") as session:
-        shard = ShardClient("worker-0", session, silent, ONE_SHARD, 20.0, 10, 10)
+        shard = ShardClient(
+            "worker-0", session, silent, ONE_SHARD, timeout_s=20.0, batch_max=10, queue_max=10
+        )
 
         async def look_up() -> CreditRecord | None:
             return await shard.read("/credit", LOOKUP, Decoder(CreditRecord | None))
@@ -67,7 +71,7 @@ async def test_lookup_is_refused_at_once_when_too_many_wait(silent: str) -> None
 class Worker:
     """A worker's internal routes on a real database."""
 
-    def __init__(self, writer: ShardWriter, store: Store) -> None:
+    def __init__(self, writer: BatchWriter, store: Store) -> None:
         self._routes = {route.path: route.app for route in InternalRoutes(ONE_SHARD, writer, store).routes()}
 
     async def status(self, path: str, message: Message) -> int:
@@ -98,7 +102,7 @@ async def hanging_lookups(database: DatabaseUrls, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_hanging_lookups_leave_the_others_their_connections(
-    writer: ShardWriter, store: Store, hanging_lookups: None
+    writer: BatchWriter, store: Store, hanging_lookups: None
 ) -> None:
     """While lookups hang in the database, the worker answers statements, past balances and claims."""
     worker = Worker(writer, store)

@@ -7,7 +7,7 @@ from saga_support.scene import TEN, Scene, opened_scene
 
 from wallet_kernel.refusals import Refusal
 from wallet_lab.testing import RunningStack
-from wallet_saga.messages import Done, Refused
+from wallet_saga.domain.commands import Done, Refused
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -21,7 +21,7 @@ async def scene(two_shards: RunningStack) -> AsyncIterator[Scene]:
 
 
 async def test_an_acknowledged_transfer_does_not_keep_its_payer_open(scene: Scene) -> None:
-    """If an orchestrator dies between the acknowledgement and Complete, another one can close the payer at once."""
+    """If an orchestrator dies before it sends CompleteTransfer, another one can close the payer at once."""
     assert await scene.send(scene.debit()) == Done()
     assert await scene.send(scene.credit()) == Done()
     closed = await scene.api.delete(f"/wallets/{scene.payer}")

@@ -22,19 +22,17 @@ from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.readiness import FRESH_S
 from wallet_kernel.topology import Placement, Topology
 from wallet_lab.testing import RunningStack, detour, running_stack
+from wallet_saga.domain.commands import Done, Flush, OpenWallet, ReadWallet, Refused, Replayed
 from wallet_saga.domain.saga import Saga, State
-from wallet_saga.messages import (
-    Done,
-    Lookup,
-    Open,
-    Pass,
-    Read,
-    Refused,
-    Replayed,
-)
+from wallet_saga.messages import Lookup
 from wallet_saga.orchestrator.coordinator import Coordinator, Drive
-from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
-from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.orchestrator.shard_client import (
+    OutcomeUnknown,
+    ShardClient,
+    Shards,
+    ShardUnavailable,
+    open_session,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -57,7 +55,7 @@ async def scene(stack: RunningStack) -> AsyncIterator[Scene]:
 async def test_died_before_the_debit(scene: Scene) -> None:
     """If the orchestrator dies before the debit, nothing is logged and no money moves."""
     assert await scene.ended() is None
-    assert (await scene.api.get(f"/transfers/{scene.transfer_id}")).status_code == 404
+    assert (await scene.api.get(f"/transfers/{scene.transaction_id}")).status_code == 404
     assert await scene.balances() == (100, 0)
 
 
@@ -137,7 +135,7 @@ async def test_a_saga_in_flight_shows_as_pending_then_as_what_it_became(scene: S
 
 async def test_two_orchestrators_on_one_saga(scene: Scene) -> None:
     """If two orchestrators drive the same saga at the same time, it has one effect and both get the same outcome."""
-    saga = Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD")
+    saga = Saga(scene.transaction_id, scene.payer, scene.payee, TEN, "USD")
     drives = [Coordinator(scene.shards).decide(Drive(saga, Attempt())) for _ in range(10)]
     states = {decided.state for decided in await asyncio.gather(*drives)}
     assert states <= {State.CREDITED, State.COMPLETED}
@@ -148,7 +146,7 @@ async def test_two_orchestrators_on_one_saga(scene: Scene) -> None:
 async def test_two_orchestrators_compensate_once(scene: Scene) -> None:
     """If two orchestrators compensate the same saga, the payer is refunded once."""
     await scene.freeze(scene.payee)
-    saga = Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD")
+    saga = Saga(scene.transaction_id, scene.payer, scene.payee, TEN, "USD")
     drives = [Coordinator(scene.shards).decide(Drive(saga, Attempt())) for _ in range(10)]
     decided = await asyncio.gather(*drives)
     assert {(d.state, d.reason) for d in decided} == {(State.REFUNDED, Refusal.WALLET_FROZEN)}
@@ -163,7 +161,7 @@ async def test_sagas_that_cannot_end_do_not_hold_up_the_others(
     payer = scene.shards.of_account(scene.payer)
     stuck = [scene.debit() for _ in range(1500)]
     for debit in stuck:
-        debit.transfer_id, debit.amount_micros = new_transaction_id(scene.payer), 1
+        debit.transaction_id, debit.amount_micros = new_transaction_id(scene.payer), 1
     async with AsyncExitStack() as outage:
         if is_silent:
             outage.enter_context(stack.paused("worker-1"))
@@ -173,10 +171,10 @@ async def test_sagas_that_cannot_end_do_not_hold_up_the_others(
             await asyncio.gather(*map(payer.submit, stuck[first : first + 500]))
         await asyncio.sleep(0.5)  # until their leases have expired
         scene.payee = account_on(0)
-        await payer.submit(Open(new_transaction_id(scene.payee), scene.payee, 0, "USD", None, None))
+        await payer.submit(OpenWallet(new_transaction_id(scene.payee), scene.payee, 0, "USD", None, None))
         await scene.send(scene.debit())
         assert await scene.ended() == "completed"
-    scene.transfer_id = stuck[-1].transfer_id
+    scene.transaction_id = stuck[-1].transaction_id
     async with asyncio.timeout(30):
         while await scene.state() != "completed":  # noqa: ASYNC110 -- the database has no event for us
             await asyncio.sleep(0.1)
@@ -241,13 +239,21 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
         shards = Shards(
             Topology.even(2),
             [
-                ShardClient(f"lossy-{n}", session, url, Placement.even(n, 2), 2.0, 100, 1000)
+                ShardClient(
+                    f"lossy-{n}",
+                    session,
+                    url,
+                    Placement.even(n, 2),
+                    timeout_s=2.0,
+                    batch_max=100,
+                    queue_max=1000,
+                )
                 for n, url in enumerate(urls)
             ],
         )
         wire.to_lose = 2
         decided = await Coordinator(shards).decide(
-            Drive(Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD"), Attempt())
+            Drive(Saga(scene.transaction_id, scene.payer, scene.payee, TEN, "USD"), Attempt())
         )
         assert wire.to_lose == 0, "Not all replies were lost, so the test proves nothing."
         assert (decided.state, decided.replayed) == (State.CREDITED, False)
@@ -261,14 +267,18 @@ async def test_a_worker_takes_nothing_that_is_meant_for_another_shard(
     """If restarted containers swap addresses, the wrong worker performs no steps and answers 421."""
     urls = worker_urls(stack)
     name = account_on(0)
-    step = Open(new_transaction_id(name), name, 100, "USD", None, None)
+    step = OpenWallet(new_transaction_id(name), name, 100, "USD", None, None)
     async with open_session(stack.credentials.service_secret) as session:
-        astray = ShardClient("astray", session, urls[1], Placement.even(0, 2), 2.0, 100, 1000)
-        for message in (step, Pass()):
+        astray = ShardClient(
+            "astray", session, urls[1], Placement.even(0, 2), timeout_s=2.0, batch_max=100, queue_max=1000
+        )
+        for message in (step, Flush()):
             with pytest.raises(ShardUnavailable):
                 await astray.submit(message)
-        there = ShardClient("there", session, urls[1], Placement.even(1, 2), 2.0, 100, 1000)
-        assert isinstance(await there.submit(Read(account_on(1))), Refused)
+        there = ShardClient(
+            "there", session, urls[1], Placement.even(1, 2), timeout_s=2.0, batch_max=100, queue_max=1000
+        )
+        assert isinstance(await there.submit(ReadWallet(account_on(1))), Refused)
 
 
 async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(stack: RunningStack) -> None:
@@ -279,13 +289,23 @@ async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(st
         silence.listen(200)
         silent_url = f"http://127.0.0.1:{silence.getsockname()[1]}"
         async with open_session(stack.credentials.service_secret) as session:
-            silent = ShardClient("silent", session, silent_url, Placement.even(1, 2), 5.0, 100, 1000)
-            there = ShardClient("there", session, url, Placement.even(0, 2), 5.0, 100, 1000)
+            silent = ShardClient(
+                "silent",
+                session,
+                silent_url,
+                Placement.even(1, 2),
+                timeout_s=5.0,
+                batch_max=100,
+                queue_max=1000,
+            )
+            there = ShardClient(
+                "there", session, url, Placement.even(0, 2), timeout_s=5.0, batch_max=100, queue_max=1000
+            )
             lookup = Lookup(new_transaction_id("x"))
             waiting = [asyncio.create_task(silent.ask("/credit", lookup, RECORD)) for _ in range(100)]
             await asyncio.sleep(0.2)
             async with asyncio.timeout(2):
-                outcome = await there.submit(Read("unheard-of"))
+                outcome = await there.submit(ReadWallet("unheard-of"))
             for task in waiting:
                 task.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
@@ -317,7 +337,7 @@ async def test_a_worker_does_not_take_another_shards_database_for_its_own(
                     "/wallets", json={"accountId": account_on(0), "currency": "USD"}, timeout=10
                 ),
                 await scene.api.get(f"/wallets/{scene.payer}/transactions", timeout=10),
-                await scene.api.get(f"/transfers/{scene.transfer_id}", timeout=10),
+                await scene.api.get(f"/transfers/{scene.transaction_id}", timeout=10),
             ]
         assert await _rows(stack, 1) == before
     problems = [(answer.status_code, answer.json().get("type")) for answer in answers]
@@ -361,8 +381,8 @@ async def test_an_unknown_transfer_is_not_told_as_not_found_while_it_may_still_c
         await asyncio.sleep(0.1)
         answer = await scene.api.post("/wallets/balanceTransfer", json=body, headers=headers, timeout=10)
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/outcome-unknown")
-        scene.transfer_id = UUID(answer.json()["transactionId"])
-        looking = asyncio.create_task(scene.api.get(f"/transfers/{scene.transfer_id}", timeout=10))
+        scene.transaction_id = UUID(answer.json()["transactionId"])
+        looking = asyncio.create_task(scene.api.get(f"/transfers/{scene.transaction_id}", timeout=10))
         await asyncio.sleep(0.2)
         await first.close()
         await asyncio.sleep(0.3)
@@ -400,14 +420,16 @@ async def test_what_was_given_up_in_the_queue_is_not_sent(stack: RunningStack, s
     writer_elsewhere = await asyncpg.connect(stack.service_database_urls[0])
     [url, *_] = worker_urls(stack)
     async with open_session(stack.credentials.service_secret) as session:
-        shard = ShardClient("patient", session, url, Placement.even(0, 2), 5.0, 1, 1000)
+        shard = ShardClient(
+            "patient", session, url, Placement.even(0, 2), timeout_s=5.0, batch_max=1, queue_max=1000
+        )
         await writer_elsewhere.execute("SELECT pg_advisory_lock(1)")
-        under_way, given_up = shard.submit(Read(scene.payer)), shard.submit(scene.debit())
+        under_way, given_up = shard.submit(ReadWallet(scene.payer)), shard.submit(scene.debit())
         await asyncio.sleep(0.1)
         given_up.cancel()
         await writer_elsewhere.close()
         await under_way
-        await shard.submit(Pass())
+        await shard.submit(Flush())
     assert await scene.state() is None
     assert await scene.balances() == (100, 0)
 
@@ -416,7 +438,7 @@ async def test_a_timeout_is_never_a_refusal(scene: Scene) -> None:
     """While the payee's shard is out of reach, the saga is not compensated; it stays open until the shard answers."""
     await scene.send(scene.debit())
     drive = Drive(
-        Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED), Attempt()
+        Saga(scene.transaction_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED), Attempt()
     )
     coordinator = Coordinator(Shards(ONE_SHARD.topology, [_Unreachable()]))  # type: ignore[list-item] # a fake shard that never answers
     with pytest.raises(TimeoutError):

@@ -10,9 +10,9 @@ from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_lab.testing import PostgresServer, running_postgres
-from wallet_saga.balance_cache import BalanceCache
-from wallet_saga.messages import Deposit, Done, NotDone, Open, Read
-from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.domain.commands import Deposit, Done, NotDone, OpenWallet, ReadWallet
+from wallet_saga.worker.batch_writer import BatchWriter
+from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.store import Store
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -27,11 +27,11 @@ def server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-async def worker(server: PostgresServer, no_cache: BalanceCache) -> AsyncIterator[ShardWriter]:
+async def worker(server: PostgresServer, no_cache: BalanceCache) -> AsyncIterator[BatchWriter]:
     """A worker that has committed a batch."""
     async with Store(server.service_url, timedelta(minutes=1), ONE_SHARD) as store:
-        writer = ShardWriter(store, no_cache, 1000, 20_000)
-        await writer.perform([Open(uuid4(), "a", 0, "USD", None, None)])
+        writer = BatchWriter(store, no_cache, 1000, 20_000)
+        await writer.perform([OpenWallet(uuid4(), "a", 0, "USD", None, None)])
         yield writer
     server.set_read_only(is_read_only=False)
 
@@ -41,7 +41,7 @@ def deposit() -> Deposit:
 
 
 async def test_worker_writes_again_after_its_database_refused_writes(
-    server: PostgresServer, worker: ShardWriter
+    server: PostgresServer, worker: BatchWriter
 ) -> None:
     """While the database rejects writes, steps are NotDone and the worker is not ready; then it writes again."""
     server.set_read_only(is_read_only=True)
@@ -56,7 +56,7 @@ async def test_worker_writes_again_after_its_database_refused_writes(
     await worker.check()
 
 
-async def test_nothing_is_read_from_a_demoted_primary(server: PostgresServer, worker: ShardWriter) -> None:
+async def test_nothing_is_read_from_a_demoted_primary(server: PostgresServer, worker: BatchWriter) -> None:
     """If a session survives the demotion of its server, the worker answers no read, because its data may be old."""
     server.set_read_only(is_read_only=True, ends_sessions=False)
-    assert await worker.perform([Read("a")]) == [NotDone()]
+    assert await worker.perform([ReadWallet("a")]) == [NotDone()]

@@ -11,8 +11,7 @@ from wallet_kernel.topology import Placement, Topology
 from wallet_lab.testing import RunningStack
 from wallet_saga.orchestrator.coordinator import Coordinator
 from wallet_saga.orchestrator.recovery import Recovery
-from wallet_saga.orchestrator.shard_client import ShardClient, open_session
-from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.orchestrator.shard_client import ShardClient, Shards, open_session
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -32,7 +31,7 @@ async def has_expired_for(database: asyncpg.Connection, scene: Scene, seconds: f
     """Returns whether the saga's lease expired that long ago and no orchestrator has claimed it since."""
     found: bool = await database.fetchval(
         "SELECT lease_until < now() - make_interval(secs => $2) FROM transfers WHERE transfer_id = $1",
-        scene.transfer_id,
+        scene.transaction_id,
         seconds,
     )
     return found
@@ -45,7 +44,9 @@ async def test_orchestrator_leaves_sagas_that_it_cannot_end_to_the_others(
     await scene.send(scene.debit())
     database = await asyncpg.connect(two_shards.database_urls[0])
     async with open_session(two_shards.credentials.service_secret) as session:
-        cut_off = ShardClient("worker-1", session, NOWHERE, Placement.even(1, 2), 2.0, 100, 1000)
+        cut_off = ShardClient(
+            "worker-1", session, NOWHERE, Placement.even(1, 2), timeout_s=2.0, batch_max=100, queue_max=1000
+        )
         shards = Shards(Topology.even(2), [scene.shards.clients[0], cut_off])
         recovery = Recovery(shards, Coordinator(shards), INTERVAL_S, LEASE_S)
         async with recovery.running():

@@ -7,19 +7,19 @@ import pytest
 from msgspec.structs import replace
 
 from wallet_kernel.refusals import Refusal
-from wallet_saga.domain.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed
-from wallet_saga.messages import (
-    Complete,
-    Credit,
-    Debit,
+from wallet_saga.domain.commands import (
+    CompleteTransfer,
+    CreditWallet,
+    DebitWallet,
     Done,
-    Refund,
+    RefundTransfer,
     Refused,
     Replayed,
-    Step,
     TransferRecord,
     TransferState,
+    WalletCommand,
 )
+from wallet_saga.domain.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed
 
 ID = UUID("01a20322-a5d3-8555-9dc2-e0c0cbefe7ff")
 OTHER_ID = UUID("01a20322-aa38-8557-99d1-67e306af95fc")
@@ -30,14 +30,14 @@ def given(state: State, reason: Refusal | None = None) -> Saga:
     return Saga(ID, "payer", "payee", 10_234_000, "USD", "key", b"meaning", state, reason)
 
 
-def next_message(saga: Saga) -> tuple[str, Step]:
-    step = TRANSFER_SAGA[saga.state]
-    return step.participant(saga), step.message(saga)
+def next_command(saga: Saga) -> tuple[str, WalletCommand]:
+    command = TRANSFER_SAGA[saga.state].command(saga)
+    return command.account_id, command
 
 
-def record(state: TransferState, transfer_id: UUID = ID, reason: Refusal | None = None) -> TransferRecord:
+def record(state: TransferState, transaction_id: UUID = ID, reason: Refusal | None = None) -> TransferRecord:
     return TransferRecord(
-        transfer_id,
+        transaction_id,
         "transfer",
         state,
         "payer",
@@ -54,8 +54,8 @@ def record(state: TransferState, transfer_id: UUID = ID, reason: Refusal | None 
 
 def test_begins_with_the_debit_at_the_payer() -> None:
     """A started saga sends the debit to the payer's shard, with all data that recovery needs."""
-    expected = Debit(ID, "payer", "payee", 10_234_000, "USD", "key", b"meaning")
-    assert next_message(given(State.STARTED)) == ("payer", expected)
+    expected = DebitWallet(ID, "payer", "payee", 10_234_000, "USD", "key", b"meaning")
+    assert next_command(given(State.STARTED)) == ("payer", expected)
 
 
 def test_a_refused_debit_ends_the_saga() -> None:
@@ -69,7 +69,7 @@ def test_a_refused_debit_ends_the_saga() -> None:
 def test_the_credit_follows_the_debit() -> None:
     """After the debit, the saga sends the credit to the payee's shard."""
     saga = evolve(given(State.STARTED), Done())
-    assert next_message(saga) == ("payee", Credit(ID, "payer", "payee", 10_234_000, "USD"))
+    assert next_command(saga) == ("payee", CreditWallet(ID, "payer", "payee", 10_234_000, "USD"))
     assert saga.state not in DECIDED
 
 
@@ -77,7 +77,7 @@ def test_a_credit_decides_and_completion_follows() -> None:
     """The credit decides the saga, so the client can be answered; Complete follows at the payer's shard."""
     saga = evolve(given(State.DEBITED), Done())
     assert saga.state in DECIDED
-    assert next_message(saga) == ("payer", Complete(ID, "payer"))
+    assert next_command(saga) == ("payer", CompleteTransfer(ID, "payer"))
     assert evolve(saga, Done()).state is State.COMPLETED
 
 
@@ -95,7 +95,7 @@ def test_every_refused_credit_is_compensated(reason: Refusal) -> None:
     """If the credit is refused, the payer is refunded with that reason, and only the refund decides the saga."""
     saga = evolve(given(State.DEBITED), Refused(reason))
     assert saga.state not in DECIDED
-    assert next_message(saga) == ("payer", Refund(ID, "payer", reason))
+    assert next_command(saga) == ("payer", RefundTransfer(ID, "payer", reason))
     refunded = evolve(saga, Done())
     assert (refunded.state, refunded.reason) == (State.REFUNDED, reason)
     assert refunded.state in DECIDED
@@ -103,7 +103,7 @@ def test_every_refused_credit_is_compensated(reason: Refusal) -> None:
 
 @pytest.mark.parametrize("state", [State.CREDITED, State.CREDIT_REFUSED])
 def test_completion_and_compensation_cannot_be_refused(state: State) -> None:
-    """If a participant refuses Complete or Refund, ValueError is raised and the saga stays open for recovery."""
+    """If a participant refuses to complete or to refund, ValueError is raised and the saga stays open for recovery."""
     with pytest.raises(ValueError, match="cannot be refused"):
         evolve(given(state, Refusal.WALLET_FROZEN), Refused(Refusal.WALLET_FROZEN))
 
@@ -133,7 +133,7 @@ def test_a_duplicate_request_takes_over_the_first_ones_saga(logged: TransferStat
     """If the debit is a replay, the saga continues the first transfer from its logged state."""
     reason = Refusal.WALLET_FROZEN if logged in ("refunded", "refused") else None
     saga = evolve(given(State.STARTED), Replayed(record(logged, OTHER_ID, reason)))
-    assert saga == replace(given(state, reason), transfer_id=OTHER_ID, replayed=True)
+    assert saga == replace(given(state, reason), transaction_id=OTHER_ID, replayed=True)
 
 
 def test_a_debit_sent_again_is_not_a_replay_for_its_client() -> None:
@@ -144,7 +144,7 @@ def test_a_debit_sent_again_is_not_a_replay_for_its_client() -> None:
 
 def test_recovery_resumes_with_the_credit() -> None:
     """A log row is enough for recovery to send the same credit."""
-    assert next_message(resumed(record("debited"))) == (
+    assert next_command(resumed(record("debited"))) == (
         "payee",
-        Credit(ID, "payer", "payee", 10_234_000, "USD"),
+        CreditWallet(ID, "payer", "payee", 10_234_000, "USD"),
     )

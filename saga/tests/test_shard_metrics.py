@@ -10,9 +10,9 @@ from prometheus_client import REGISTRY
 from saga_support.scene import ONE_SHARD
 
 from wallet_lab.testing import DatabaseUrls
-from wallet_saga.balance_cache import BalanceCache
-from wallet_saga.messages import Credit, Debit, Deposit, Open
-from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.domain.commands import CreditWallet, DebitWallet, Deposit, OpenWallet
+from wallet_saga.worker.batch_writer import BatchWriter
+from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.shard_metrics import shard_watched
 from wallet_saga.worker.store import Store
 
@@ -35,21 +35,21 @@ async def looked_at(store: Store) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_books_balance_while_money_is_on_its_way(store: Store, writer: ShardWriter) -> None:
+async def test_books_balance_while_money_is_on_its_way(store: Store, writer: BatchWriter) -> None:
     """While transfers to other shards are open, their money is in transit and the books balance."""
-    await writer.perform([Open(uuid4(), "payer", TEN, "USD", None, None)])
-    await writer.perform([Debit(uuid4(), "payer", "elsewhere", 4, "USD", None, None)])
-    await writer.perform([Credit(uuid4(), "elsewhere", "payer", 1, "USD")])
+    await writer.perform([OpenWallet(uuid4(), "payer", TEN, "USD", None, None)])
+    await writer.perform([DebitWallet(uuid4(), "payer", "elsewhere", 4, "USD", None, None)])
+    await writer.perform([CreditWallet(uuid4(), "elsewhere", "payer", 1, "USD")])
     await looked_at(store)
     assert metric("wallet_books_imbalance_micros", **USD) == 0
     assert metric("wallet_books_in_transit_micros", **USD) == 4 - 1
 
 
 async def test_money_that_is_made_or_lost_shows(
-    store: Store, writer: ShardWriter, database: DatabaseUrls
+    store: Store, writer: BatchWriter, database: DatabaseUrls
 ) -> None:
     """If a wallet's balance grows by one micro without a posting, the books are unbalanced by one micro."""
-    await writer.perform([Open(uuid4(), "rich", TEN, "USD", None, None)])
+    await writer.perform([OpenWallet(uuid4(), "rich", TEN, "USD", None, None)])
     owner = await asyncpg.connect(database.owner)
     await owner.execute("UPDATE wallets SET balance_micros = balance_micros + 1")
     await owner.close()
@@ -58,11 +58,11 @@ async def test_money_that_is_made_or_lost_shows(
 
 
 async def test_a_balance_that_its_ledger_does_not_explain_shows(
-    store: Store, writer: ShardWriter, database: DatabaseUrls
+    store: Store, writer: BatchWriter, database: DatabaseUrls
 ) -> None:
     """If money moves between two wallets without postings, both count as wrong, although the books sum to 0."""
     for name in ("loser", "winner", "untouched"):
-        await writer.perform([Open(uuid4(), name, TEN, "USD", None, None)])
+        await writer.perform([OpenWallet(uuid4(), name, TEN, "USD", None, None)])
         await writer.perform([Deposit(uuid4(), name, 1, "USD", None, None)])
     await looked_at(store)
     assert metric("wallet_books_unexplained_wallets", shard="7") == 0
@@ -91,19 +91,19 @@ async def test_a_balance_that_its_ledger_does_not_explain_shows(
     ids=["posting beyond", "balance", "amount", "posting missing", "nothing of the money"],
 )
 async def test_comparison_finds_what_the_last_posting_does_not_explain(
-    store: Store, writer: ShardWriter, database: DatabaseUrls, planted: str, rows: int
+    store: Store, writer: BatchWriter, database: DatabaseUrls, planted: str, rows: int
 ) -> None:
     """The comparison counts a wallet whose balance, last posting's balance or last posting's amount do not agree."""
-    await writer.perform([Open(uuid4(), "a", 10, "USD", None, None)])
+    await writer.perform([OpenWallet(uuid4(), "a", 10, "USD", None, None)])
     await writer.perform([Deposit(uuid4(), "a", 1, "USD", None, None)])
     await as_owner(database, planted)
     compared = await store.compare("", 10)
     assert (compared.wallets, compared.last, compared.unexplained) == (1, "a", rows)
 
 
-async def test_comparison_reads_no_more_than_one_slice(store: Store, writer: ShardWriter) -> None:
+async def test_comparison_reads_no_more_than_one_slice(store: Store, writer: BatchWriter) -> None:
     """A comparison reads at most one slice, and the next one begins after its last wallet."""
-    await writer.perform([Open(uuid4(), name, 1, "USD", None, None) for name in "abcde"])
+    await writer.perform([OpenWallet(uuid4(), name, 1, "USD", None, None) for name in "abcde"])
     slices = [await store.compare(after, 2) for after in ("", "b", "d", "e")]
     assert [(found.wallets, found.last) for found in slices] == [(2, "b"), (2, "d"), (1, "e"), (0, None)]
 
@@ -118,12 +118,12 @@ async def as_owner(database: DatabaseUrls, sql: str) -> None:
 async def test_unfinished_sagas_are_counted(database: DatabaseUrls, no_cache: BalanceCache) -> None:
     """A saga is unfinished from its debit until it ends, and abandoned once its lease has expired."""
     async with Store(database.service, timedelta(0), ONE_SHARD) as store:
-        writer = ShardWriter(store, no_cache, batch_max=10, queue_max=10)
+        writer = BatchWriter(store, no_cache, batch_max=10, queue_max=10)
         await looked_at(store)
         assert [metric(f"wallet_sagas_{state}") for state in ("unfinished", "abandoned")] == [0, 0]
         assert metric("wallet_saga_oldest_seconds") == 0
-        await writer.perform([Open(uuid4(), "payer", TEN, "USD", None, None)])
-        await writer.perform([Debit(uuid4(), "payer", "elsewhere", 1, "USD", None, None)])
+        await writer.perform([OpenWallet(uuid4(), "payer", TEN, "USD", None, None)])
+        await writer.perform([DebitWallet(uuid4(), "payer", "elsewhere", 1, "USD", None, None)])
         await asyncio.sleep(0.05)
         await looked_at(store)
     assert [metric(f"wallet_sagas_{state}") for state in ("unfinished", "abandoned")] == [1, 1]

@@ -26,29 +26,29 @@ from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
 from wallet_lab.testing import PostgresServer, running_redis
-from wallet_saga.balance_cache import BalanceCache
-from wallet_saga.balances import cache_key
-from wallet_saga.messages import (
-    Close,
-    Complete,
-    Credit,
-    Debit,
+from wallet_saga.balance_cache import cache_key
+from wallet_saga.domain.commands import (
+    ChangeStatus,
+    CloseWallet,
+    Command,
+    CompleteTransfer,
+    CreditWallet,
+    DebitWallet,
     Deposit,
     Done,
+    Flush,
     InFlight,
-    Open,
+    OpenWallet,
     Outcome,
-    Pass,
-    Read,
-    Refund,
+    ReadWallet,
+    RefundTransfer,
     Refused,
     Replayed,
-    SetFrozen,
-    Step,
     WalletState,
     Withdraw,
 )
-from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.worker.batch_writer import BatchWriter
+from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.store import Store
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ bounded = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-Logged = Debit | Open | Deposit | Withdraw
+Logged = DebitWallet | OpenWallet | Deposit | Withdraw
 
 
 class Posting(NamedTuple):
@@ -71,7 +71,7 @@ class Posting(NamedTuple):
     kind: str
     amount: int
     balance: int
-    transfer_id: UUID | None
+    transaction_id: UUID | None
 
 
 @dataclass
@@ -84,9 +84,9 @@ class ModelWallet:
     in_flight: int = 0
     history: list[Posting] = field(default_factory=list)
 
-    def enter(self, kind: str, amount: int, transfer_id: UUID | None) -> None:
+    def enter(self, kind: str, amount: int, transaction_id: UUID | None) -> None:
         self.balance += amount
-        self.history.append(Posting(kind, amount, self.balance, transfer_id))
+        self.history.append(Posting(kind, amount, self.balance, transaction_id))
 
     def shown(self) -> tuple[object, ...]:
         return ("wallet", self.currency, self.status, self.balance, self.in_flight, len(self.history))
@@ -111,109 +111,113 @@ class Model:
     barrier: dict[UUID, Refusal | None] = field(default_factory=dict)
     system: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def apply(self, step: Step) -> tuple[object, ...]:
+    def apply(self, step: Command) -> tuple[object, ...]:
         """Applies a step and returns the outcome that the contract demands, without times."""
         match step:
-            case Debit() | Open() | Deposit() | Withdraw():
+            case DebitWallet() | OpenWallet() | Deposit() | Withdraw():
                 return self._once(step)
-            case Credit():
+            case CreditWallet():
                 return self._credit(step)
-            case Complete() | Refund():
+            case CompleteTransfer() | RefundTransfer():
                 return self._end(step)
-            case SetFrozen() | Close() | Read():
+            case ChangeStatus() | CloseWallet() | ReadWallet():
                 return self._status(step)
-            case Pass():
+            case Flush():
                 return ("done",)
 
     def _once(self, step: Logged) -> tuple[object, ...]:
         owner = _owner(step)
-        known = self.log.get(step.transfer_id) or self.log.get(
+        known = self.log.get(step.transaction_id) or self.log.get(
             self.keys.get((owner, step.key or ""), UUID(int=0))
         )
         if known is not None:
             same_key = step.key is not None and known.first.key == step.key
             if same_key and known.first.fingerprint != step.fingerprint:
                 return ("refused", Refusal.KEY_REUSED)
-            return ("replayed", known.first.transfer_id, known.state, known.reason)
+            return ("replayed", known.first.transaction_id, known.state, known.reason)
         reason = self._refusal(step)
-        done = "debited" if isinstance(step, Debit) else "completed"
-        self.log[step.transfer_id] = ModelTransfer(step, "refused" if reason else done, reason)
+        done = "debited" if isinstance(step, DebitWallet) else "completed"
+        self.log[step.transaction_id] = ModelTransfer(step, "refused" if reason else done, reason)
         if step.key is not None:
-            self.keys[owner, step.key] = step.transfer_id
+            self.keys[owner, step.key] = step.transaction_id
         return ("refused", reason) if reason else self._do(step)
 
     def _refusal(self, step: Logged) -> Refusal | None:
         match step:
-            case Open():
+            case OpenWallet():
                 return Refusal.WALLET_EXISTS if step.account_id in self.wallets else None
             case Deposit():
                 return self._cannot_take(step.account_id, step.amount_micros, step.currency)
             case Withdraw():
                 return self._cannot_pay(step.account_id, step.amount_micros, step.currency)
-            case Debit():
+            case DebitWallet():
                 return self._cannot_pay(step.from_account, step.amount_micros, step.currency)
 
     def _do(self, step: Logged) -> tuple[object, ...]:
         match step:
-            case Open():
+            case OpenWallet():
                 wallet = self.wallets[step.account_id] = ModelWallet(step.currency)
-                self._move(wallet, "opening", step.balance_micros, step.transfer_id, EXTERNAL)
+                self._move(wallet, "opening", step.balance_micros, step.transaction_id, EXTERNAL)
                 return wallet.shown()
             case Deposit():
                 self._move(
-                    self.wallets[step.account_id], "deposit", step.amount_micros, step.transfer_id, EXTERNAL
+                    self.wallets[step.account_id],
+                    "deposit",
+                    step.amount_micros,
+                    step.transaction_id,
+                    EXTERNAL,
                 )
             case Withdraw():
                 self._move(
                     self.wallets[step.account_id],
                     "withdrawal",
                     -step.amount_micros,
-                    step.transfer_id,
+                    step.transaction_id,
                     EXTERNAL,
                 )
-            case Debit():
+            case DebitWallet():
                 payer = self.wallets[step.from_account]
                 payer.in_flight += step.amount_micros
-                self._move(payer, "transfer", -step.amount_micros, step.transfer_id, TRANSIT)
+                self._move(payer, "transfer", -step.amount_micros, step.transaction_id, TRANSIT)
         return ("done",)
 
-    def _credit(self, step: Credit) -> tuple[object, ...]:
-        if step.transfer_id not in self.barrier:
+    def _credit(self, step: CreditWallet) -> tuple[object, ...]:
+        if step.transaction_id not in self.barrier:
             reason = self._cannot_take(step.to_account, step.amount_micros, step.currency)
-            self.barrier[step.transfer_id] = reason
+            self.barrier[step.transaction_id] = reason
             if reason is None:
                 payee = self.wallets[step.to_account]
-                self._move(payee, "transfer", step.amount_micros, step.transfer_id, TRANSIT)
-        reason = self.barrier[step.transfer_id]
+                self._move(payee, "transfer", step.amount_micros, step.transaction_id, TRANSIT)
+        reason = self.barrier[step.transaction_id]
         return ("refused", reason) if reason else ("done",)
 
-    def _end(self, step: Complete | Refund) -> tuple[object, ...]:
-        transfer = self.log.get(step.transfer_id)
+    def _end(self, step: CompleteTransfer | RefundTransfer) -> tuple[object, ...]:
+        transfer = self.log.get(step.transaction_id)
         if transfer is not None and transfer.state == "debited":
-            assert isinstance(transfer.first, Debit)
+            assert isinstance(transfer.first, DebitWallet)
             payer = self.wallets[transfer.first.from_account]
             payer.in_flight -= transfer.first.amount_micros
             transfer.state = "completed"
-            if isinstance(step, Refund):
+            if isinstance(step, RefundTransfer):
                 transfer.state, transfer.reason = "refunded", step.reason
-                self._move(payer, "refund", transfer.first.amount_micros, step.transfer_id, TRANSIT)
+                self._move(payer, "refund", transfer.first.amount_micros, step.transaction_id, TRANSIT)
         return ("done",)
 
-    def _status(self, step: SetFrozen | Close | Read) -> tuple[object, ...]:
+    def _status(self, step: ChangeStatus | CloseWallet | ReadWallet) -> tuple[object, ...]:
         wallet = self.wallets.get(step.account_id)
         if wallet is None:
             return ("refused", Refusal.WALLET_NOT_FOUND)
         match step:
-            case SetFrozen() if wallet.status == "closed":
+            case ChangeStatus() if wallet.status == "closed":
                 return ("refused", Refusal.WALLET_CLOSED)
-            case SetFrozen() if (wallet.status == "frozen") != step.frozen:
+            case ChangeStatus() if (wallet.status == "frozen") != step.frozen:
                 wallet.status = "frozen" if step.frozen else "active"
                 wallet.enter("frozen" if step.frozen else "unfrozen", 0, None)
-            case Close() if wallet.balance:
+            case CloseWallet() if wallet.balance:
                 return ("refused", Refusal.WALLET_NOT_EMPTY)
-            case Close() if wallet.in_flight:
+            case CloseWallet() if wallet.in_flight:
                 return ("in flight",)
-            case Close() if wallet.status != "closed":
+            case CloseWallet() if wallet.status != "closed":
                 wallet.status = "closed"
                 wallet.enter("closed", 0, None)
         return wallet.shown()
@@ -239,13 +243,13 @@ class Model:
             Refusal.CURRENCY_MISMATCH if wallet.currency != currency else None
         )
 
-    def _move(self, wallet: ModelWallet, kind: str, amount: int, transfer_id: UUID, against: str) -> None:
-        wallet.enter(kind, amount, transfer_id)
+    def _move(self, wallet: ModelWallet, kind: str, amount: int, transaction_id: UUID, against: str) -> None:
+        wallet.enter(kind, amount, transaction_id)
         self.system[against, wallet.currency] -= amount
 
 
 def _owner(step: Logged) -> str:
-    return step.from_account if isinstance(step, Debit) else step.account_id
+    return step.from_account if isinstance(step, DebitWallet) else step.account_id
 
 
 def _as_model_outcome(outcome: Outcome) -> tuple[object, ...]:
@@ -258,7 +262,12 @@ def _as_model_outcome(outcome: Outcome) -> tuple[object, ...]:
         case Refused():
             return ("refused", outcome.reason)
         case Replayed():
-            return ("replayed", outcome.transfer.transfer_id, outcome.transfer.state, outcome.transfer.reason)
+            return (
+                "replayed",
+                outcome.transfer.transaction_id,
+                outcome.transfer.state,
+                outcome.transfer.reason,
+            )
         case WalletState():
             return (
                 "wallet",
@@ -276,15 +285,15 @@ class Bench:
     """A worker's parts on real servers, and the auditor's connection to the same database."""
 
     runner: asyncio.Runner
-    writer: ShardWriter
+    writer: BatchWriter
     auditor: asyncpg.Connection
     redis: "Redis"
 
-    def run(self, model: Model, batches: Sequence[Sequence[Step]]) -> None:
+    def run(self, model: Model, batches: Sequence[Sequence[Command]]) -> None:
         """Sends every batch to the worker and to the model, and compares the books after each batch."""
         self.runner.run(self._run(model, batches))
 
-    async def _run(self, model: Model, batches: Sequence[Sequence[Step]]) -> None:
+    async def _run(self, model: Model, batches: Sequence[Sequence[Command]]) -> None:
         for batch in batches:
             outcomes = await self.writer.perform(batch)
             wanted = [model.apply(step) for step in batch]
@@ -360,7 +369,7 @@ def bench(postgres: PostgresServer) -> Iterator[Bench]:
         store = Store(database.service, timedelta(seconds=5), ONE_SHARD)
         runner.run(_open(store, cache))
         auditor = runner.run(asyncpg.connect(database.owner))
-        yield Bench(runner, ShardWriter(store, cache, 1000, 20_000), auditor, redis)
+        yield Bench(runner, BatchWriter(store, cache, 1000, 20_000), auditor, redis)
         runner.run(auditor.close())
         runner.run(cache.close())
         runner.run(store.__aexit__())
@@ -376,7 +385,7 @@ async def _open(store: Store, cache: BalanceCache) -> None:
 NAMES = st.integers(0, 4)
 AMOUNTS = st.one_of(st.integers(1, 30), st.sampled_from([1, 100, AMOUNT_MAX_MICROS - 50, AMOUNT_MAX_MICROS]))
 REQUESTS = st.tuples(
-    st.sampled_from([Debit, Debit, Debit, Open, Deposit, Withdraw]),
+    st.sampled_from([DebitWallet, DebitWallet, DebitWallet, OpenWallet, Deposit, Withdraw]),
     NAMES,
     NAMES,
     AMOUNTS,
@@ -405,42 +414,44 @@ class Example:
     def currency(self, number: int) -> str:
         return f"{self._tag}{number}"
 
-    def opening(self, number: int, balance: int) -> Open:
-        return Open(uuid4(), self.account(number), balance, self.currency(0), None, None)
+    def opening(self, number: int, balance: int) -> OpenWallet:
+        return OpenWallet(uuid4(), self.account(number), balance, self.currency(0), None, None)
 
     def request(self, drawn: Request) -> Logged:
         kind, first, second, amount, currency_number, key = drawn
         account, currency = self.account(first), self.currency(currency_number)
-        if kind is Debit:
+        if kind is DebitWallet:
             other = self.account(second if second != first else first + 1)
             meaning = fingerprint(key, "transfer", other, amount, currency)
-            return Debit(uuid4(), account, other, amount, currency, key, meaning)
+            return DebitWallet(uuid4(), account, other, amount, currency, key, meaning)
         meaning = fingerprint(key, kind.__name__, amount, currency)
         made: Any = kind
         step: Logged = made(uuid4(), account, amount, currency, key, meaning)
         return step
 
-    def step(self, requests: Sequence[Logged], action: tuple[str, int]) -> Step:
+    def step(self, requests: Sequence[Logged], action: tuple[str, int]) -> Command:
         what, number = action
         if what in ("freeze", "unfreeze"):
-            return SetFrozen(self.account(number), what == "freeze")
+            return ChangeStatus(self.account(number), what == "freeze")
         if what in ("close", "read"):
-            return (Close if what == "close" else Read)(self.account(number))
+            return (CloseWallet if what == "close" else ReadWallet)(self.account(number))
         if what == "pass":
-            return Pass()
+            return Flush()
         request = requests[number % len(requests)]
-        return request if what == "request" or not isinstance(request, Debit) else follow_up(request, what)
+        return (
+            request if what == "request" or not isinstance(request, DebitWallet) else follow_up(request, what)
+        )
 
 
-def follow_up(debit: Debit, what: str, reason: Refusal = Refusal.WALLET_FROZEN) -> Step:
+def follow_up(debit: DebitWallet, what: str, reason: Refusal = Refusal.WALLET_FROZEN) -> Command:
     """Returns a later step of the saga that the debit began."""
     if what == "credit":
-        return Credit(
-            debit.transfer_id, debit.from_account, debit.to_account, debit.amount_micros, debit.currency
+        return CreditWallet(
+            debit.transaction_id, debit.from_account, debit.to_account, debit.amount_micros, debit.currency
         )
     if what == "complete":
-        return Complete(debit.transfer_id, debit.from_account)
-    return Refund(debit.transfer_id, debit.from_account, reason)
+        return CompleteTransfer(debit.transaction_id, debit.from_account)
+    return RefundTransfer(debit.transaction_id, debit.from_account, reason)
 
 
 @bounded
@@ -462,13 +473,13 @@ def test_money_in_transit_is_that_of_open_sagas(
 ) -> None:
     """In any interleaving of sagas, the money in transit equals the amounts of open sagas whose credit is not done."""
     example, model = Example(), Model()
-    debits = [step for step in map(example.request, requests) if isinstance(step, Debit)]
+    debits = [step for step in map(example.request, requests) if isinstance(step, DebitWallet)]
     bench.run(model, [[example.opening(n, 100) for n in range(4)]])
     for _ in range(8):
         batch = [step for debit in debits for step in [_next_step(model, debit, random)] if step is not None]
         random.shuffle(batch)
         batch += random.choices(batch, k=2) if batch else []
-        status = [SetFrozen(example.account(random.randrange(4)), random.random() < 0.5)]
+        status = [ChangeStatus(example.account(random.randrange(4)), random.random() < 0.5)]
         bench.run(model, [[*status, *batch]])
         _check_transit(model, debits)
     while batch := [step for debit in debits if (step := _next_step(model, debit)) is not None]:
@@ -477,9 +488,9 @@ def test_money_in_transit_is_that_of_open_sagas(
     assert not any(wallet.in_flight for wallet in model.wallets.values())
 
 
-def _next_step(model: Model, debit: Debit, random: Random | None = None) -> Step | None:
+def _next_step(model: Model, debit: DebitWallet, random: Random | None = None) -> Command | None:
     """Returns the orchestrator's next step for this request. With `random`, it sometimes repeats an earlier step."""
-    transfer = model.log.get(debit.transfer_id)
+    transfer = model.log.get(debit.transaction_id)
     if transfer is None:
         replayed = debit.key is not None and (debit.from_account, debit.key) in model.keys
         return None if replayed and random is None else debit
@@ -487,17 +498,17 @@ def _next_step(model: Model, debit: Debit, random: Random | None = None) -> Step
         return random.choice([debit, None])
     if transfer.state != "debited":
         return None
-    if debit.transfer_id not in model.barrier or (random is not None and random.random() < 0.2):
+    if debit.transaction_id not in model.barrier or (random is not None and random.random() < 0.2):
         return follow_up(debit, "credit")
-    reason = model.barrier[debit.transfer_id]
+    reason = model.barrier[debit.transaction_id]
     return follow_up(debit, "refund", reason) if reason else follow_up(debit, "complete")
 
 
-def _check_transit(model: Model, debits: Sequence[Debit]) -> None:
+def _check_transit(model: Model, debits: Sequence[DebitWallet]) -> None:
     open_micros: Counter[str] = Counter()
     for debit in debits:
-        transfer = model.log.get(debit.transfer_id)
-        credited = model.barrier.get(debit.transfer_id, "not yet") is None
+        transfer = model.log.get(debit.transaction_id)
+        credited = model.barrier.get(debit.transaction_id, "not yet") is None
         if transfer is not None and transfer.state == "debited" and not credited:
             open_micros[debit.currency] += debit.amount_micros
     in_transit = {
@@ -513,8 +524,8 @@ def test_batches_of_every_size(bench: Bench, size: int) -> None:
     example, model = Example(), Model()
     bench.run(model, [[example.opening(n, 20 * size) for n in range(4)]])
     requests = [example.request(_hot_request(random)) for _ in range(size)]
-    debits = [step for step in requests if isinstance(step, Debit)]
-    batches: list[Sequence[Step]] = [
+    debits = [step for step in requests if isinstance(step, DebitWallet)]
+    batches: list[Sequence[Command]] = [
         requests,
         [follow_up(debit, "credit") for debit in debits],
         [follow_up(debit, "complete") for debit in debits],
@@ -525,6 +536,6 @@ def test_batches_of_every_size(bench: Bench, size: int) -> None:
 
 def _hot_request(random: Random) -> Request:
     payer, payee = random.choice([(0, 1), (1, 0), (0, 2), (0, 3), (3, 0), (7, 0), (0, 7)])
-    kinds: list[type[Logged]] = [Debit, Debit, Debit, Debit, Deposit, Withdraw]
+    kinds: list[type[Logged]] = [DebitWallet, DebitWallet, DebitWallet, DebitWallet, Deposit, Withdraw]
     key = random.choice([None, None, None, f"k{random.randrange(20)}"])
     return random.choice(kinds), payer, payee, random.randint(1, 60), 0, key

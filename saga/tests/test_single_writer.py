@@ -23,29 +23,27 @@ from redis.asyncio import Redis
 from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.cache import open_cache
-from wallet_lab.stack.components import Command
+from wallet_lab.stack.components import Command as Program
 from wallet_lab.stack.logs import open_log
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.process import spawn
 from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
-from wallet_saga.balance_cache import BalanceCache
-from wallet_saga.messages import (
-    Claim,
+from wallet_saga.domain.commands import (
+    Command,
     Deposit,
     Done,
-    Lookup,
     NotDone,
-    Open,
+    OpenWallet,
     Outcome,
-    Read,
-    Replayed,
-    Step,
+    ReadWallet,
     TransferRecord,
     WalletState,
 )
+from wallet_saga.messages import Claim, Lookup
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.shard_client import OutcomeUnknown, ShardClient, ShardUnavailable, open_session
-from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.worker.batch_writer import BatchWriter
+from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.store import Standby, Store
 
@@ -57,8 +55,8 @@ Found = TypeVar("Found")
 RECORD = Decoder(TransferRecord | None)
 
 
-def opened(name: str) -> Open:
-    return Open(uuid4(), name, 0, "USD", None, None)
+def opened(name: str) -> OpenWallet:
+    return OpenWallet(uuid4(), name, 0, "USD", None, None)
 
 
 def deposit(name: str) -> Deposit:
@@ -70,10 +68,10 @@ class Worker:
 
     def __init__(self, store: Store, cache: BalanceCache) -> None:
         self.store = store
-        self.writer = ShardWriter(store, cache, 1000, 20_000)
+        self.writer = BatchWriter(store, cache, 1000, 20_000)
         self.routes = InternalRoutes(ONE_SHARD, self.writer, store)
 
-    async def perform(self, step: Step) -> Outcome | None:
+    async def perform(self, step: Command) -> Outcome | None:
         """Returns the step's outcome, or None if this worker is a standby."""
         try:
             [outcome] = await self.writer.perform([step])
@@ -121,12 +119,12 @@ async def test_second_worker_changes_and_answers_nothing(pair: tuple[Worker, Wor
     assert isinstance(await first.perform(opened("a")), WalletState)
     step = deposit("a")
     assert await second.perform(step) is None
-    assert await second.perform(Read("a")) is None
+    assert await second.perform(ReadWallet("a")) is None
     with pytest.raises(Standby):
-        await second.routes.transfer(Lookup(step.transfer_id))
+        await second.routes.transfer(Lookup(step.transaction_id))
     with pytest.raises(Standby):
         await second.routes.claim(Claim(1, 1.0))
-    assert await first.store.transfer(step.transfer_id) is None
+    assert await first.store.transfer(step.transaction_id) is None
 
 
 async def test_standby_takes_over_when_the_session_of_the_writer_ends(
@@ -135,9 +133,9 @@ async def test_standby_takes_over_when_the_session_of_the_writer_ends(
     """When the writer's session ends, the standby becomes the only writer."""
     first, second = pair
     await first.perform(opened("a"))
-    assert await second.perform(Read("a")) is None
+    assert await second.perform(ReadWallet("a")) is None
     await end_session_of_writer(database)
-    await second.writer._perform([Read("a")])  # as the standby does in each takeover attempt
+    await second.writer._perform([ReadWallet("a")])  # as the standby does in each takeover attempt
     assert await second.perform(deposit("a")) == Done()
     assert await first.perform(deposit("a")) in (None, NotDone())
     assert await first.perform(deposit("a")) is None
@@ -153,7 +151,7 @@ async def test_worker_that_lost_its_session_answers_no_lookup(
     step = deposit("a")
     assert await second.perform(step) == Done()
     with pytest.raises(Standby):
-        await first.routes.transfer(Lookup(step.transfer_id))
+        await first.routes.transfer(Lookup(step.transaction_id))
 
 
 @pytest.mark.slow
@@ -204,11 +202,11 @@ async def test_no_read_is_stale_when_a_worker_without_redis_takes_over(
         await first.perform(opened("a"))
         reader = BalanceReader(redis, 1.0)
         for version in (2, 3):
-            await eventually(lambda: first.writer._perform([Read("a")]))
+            await eventually(lambda: first.writer._perform([ReadWallet("a")]))
             await eventually(lambda: reader.cached("a"))
             assert await second.perform(deposit("a")) is None
             await end_session_of_writer(database)
-            await second.writer._perform([Read("a")])
+            await second.writer._perform([ReadWallet("a")])
             assert await second.perform(deposit("a")) == Done()
             assert await _version_read(reader, second) == version
             await end_session_of_writer(database)
@@ -217,7 +215,7 @@ async def test_no_read_is_stale_when_a_worker_without_redis_takes_over(
 async def _version_read(reader: BalanceReader, worker: Worker) -> int:
     if body := await reader.cached("a"):
         return int(msgspec.json.decode(body)["version"])
-    wallet = await worker.perform(Read("a"))
+    wallet = await worker.perform(ReadWallet("a"))
     assert isinstance(wallet, WalletState)
     return wallet.version
 
@@ -233,7 +231,9 @@ async def test_steps_find_the_writer_behind_a_name_with_two_addresses(
     with two_workers(server, database, tmp_path) as workers:
         ports = [worker.port for worker in workers]
         async with alternating(ports) as url, open_session(SECRET) as session:
-            shard = ShardClient("worker-0", session, url, ONE_SHARD, 5.0, 100, 1000)
+            shard = ShardClient(
+                "worker-0", session, url, ONE_SHARD, timeout_s=5.0, batch_max=100, queue_max=1000
+            )
             await eventually(lambda: _is_ready(shard), 60.0)
             await eventually(lambda: _writer_of(workers), 60.0)
             await _sent(lambda: shard.submit(opened("a")))
@@ -243,8 +243,8 @@ async def test_steps_find_the_writer_behind_a_name_with_two_addresses(
             active.process.send_signal(signal.SIGKILL)
             await eventually(lambda: _is_done(shard, deposit("a")), 60.0)
             step = deposit("a")
-            assert isinstance(await _sent(lambda: shard.submit(step)), Done | Replayed)
-            record = await _sent(lambda: shard.ask("/transfer", Lookup(step.transfer_id), RECORD))
+            assert await shard.submit(step) == Done()
+            record = await shard.ask("/transfer", Lookup(step.transaction_id), RECORD)
             assert record is not None
 
 
@@ -274,7 +274,7 @@ async def _is_ready(shard: ShardClient) -> bool:
     return True
 
 
-async def _is_done(shard: ShardClient, step: Step) -> bool:
+async def _is_done(shard: ShardClient, step: Command) -> bool:
     try:
         return isinstance(await shard.submit(step), Done)
     except (ShardUnavailable, OutcomeUnknown):
@@ -316,7 +316,7 @@ def two_workers(
             }
             argv = (sys.executable, "-P", "-m", "wallet_saga.worker")
             log = stack.enter_context(open_log(directory / str(port)))
-            process = spawn(Command(name="worker", argv=argv, env=env), log)
+            process = spawn(Program(name="worker", argv=argv, env=env), log)
             stack.callback(process.wait)
             stack.callback(process.kill)
             started.append(WorkerProcess(process, port))

@@ -16,27 +16,27 @@ import pytest
 from saga_support.scene import ONE_SHARD
 
 from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
-from wallet_saga.balance_cache import BalanceCache
-from wallet_saga.domain.decisions import decide
-from wallet_saga.domain.keys import keys_of
-from wallet_saga.messages import (
-    Complete,
-    Credit,
-    Debit,
+from wallet_saga.domain.batch import BatchKeys
+from wallet_saga.domain.commands import (
+    Command,
+    CompleteTransfer,
+    CreditWallet,
+    DebitWallet,
     Deposit,
     Done,
     NotDone,
-    Open,
+    OpenWallet,
     Outcome,
-    Read,
+    ReadWallet,
     Replayed,
-    Step,
     TurnedAway,
     Unknown,
     WalletState,
 )
+from wallet_saga.domain.decisions import decide
 from wallet_saga.worker import statements
-from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.worker.batch_writer import BatchWriter
+from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.store import NotTheOnlyWriter, Store
 
 pytestmark = pytest.mark.anyio
@@ -44,16 +44,16 @@ pytestmark = pytest.mark.anyio
 TEN = 10_000_000
 
 
-def opened(name: str, balance: int = TEN) -> Open:
-    return Open(uuid4(), name, balance, "USD", None, None)
+def opened(name: str, balance: int = TEN) -> OpenWallet:
+    return OpenWallet(uuid4(), name, balance, "USD", None, None)
 
 
-def deposit(name: str, amount: int = 1, transfer_id: UUID | None = None) -> Deposit:
-    return Deposit(transfer_id or uuid4(), name, amount, "USD", None, None)
+def deposit(name: str, amount: int = 1, transaction_id: UUID | None = None) -> Deposit:
+    return Deposit(transaction_id or uuid4(), name, amount, "USD", None, None)
 
 
-def debit(name: str, amount: int = 1, key: str | None = None) -> Debit:
-    return Debit(uuid4(), name, "payee", amount, "USD", key, b"meaning" if key else None)
+def debit(name: str, amount: int = 1, key: str | None = None) -> DebitWallet:
+    return DebitWallet(uuid4(), name, "payee", amount, "USD", key, b"meaning" if key else None)
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ async def shard_in_use(postgres: PostgresServer, no_cache: BalanceCache) -> Data
     """A database with one example of each row. Tests share it, because Postgres rejects all their changes."""
     database = postgres.copy_database()
     async with _store(database.service) as store:
-        steps: list[Step] = [opened("a"), Credit(uuid4(), "b", "a", 1, "USD"), debit("a", key="key")]
-        await ShardWriter(store, no_cache, 1000, 20_000).perform(steps)
+        steps: list[Command] = [opened("a"), CreditWallet(uuid4(), "b", "a", 1, "USD"), debit("a", key="key")]
+        await BatchWriter(store, no_cache, 1000, 20_000).perform(steps)
     return database
 
 
@@ -179,14 +179,14 @@ async def test_commits_are_flushed(store: Store) -> None:
         assert await store._readers.fetchval(f"SHOW {name}") == "on"
 
 
-async def test_a_key_seen_in_an_earlier_batch_is_replayed(writer: ShardWriter) -> None:
+async def test_a_key_seen_in_an_earlier_batch_is_replayed(writer: BatchWriter) -> None:
     """A debit with the idempotency key of an earlier batch replays the first transfer."""
     first, again = debit("a", key="k"), debit("a", key="k")
     await writer.perform([opened("a")])
     await writer.perform([first])
     [outcome] = await writer.perform([again])
     assert isinstance(outcome, Replayed)
-    assert outcome.transfer.transfer_id == first.transfer_id
+    assert outcome.transfer.transaction_id == first.transaction_id
 
 
 # Concurrent sessions, and rows at fault.
@@ -196,14 +196,14 @@ def _store(url: str, lease_s: float = 60) -> Store:
     return Store(url, timedelta(seconds=lease_s), ONE_SHARD)
 
 
-async def _wallet(writer: ShardWriter, name: str) -> WalletState:
-    [wallet] = await writer.perform([Read(name)])
+async def _wallet(writer: BatchWriter, name: str) -> WalletState:
+    [wallet] = await writer.perform([ReadWallet(name)])
     assert isinstance(wallet, WalletState)
     return wallet
 
 
 async def test_a_wallet_that_moved_on_is_not_overwritten(
-    writer: ShardWriter, store: Store, owner: asyncpg.Connection
+    writer: BatchWriter, store: Store, owner: asyncpg.Connection
 ) -> None:
     """If another session changes a wallet without the writer's lock, the batch that loaded it is rolled back."""
     await writer.perform([opened("a")])
@@ -214,15 +214,15 @@ async def test_a_wallet_that_moved_on_is_not_overwritten(
 
 async def _deposit_while(store: Store, other: asyncpg.Connection, change: str) -> None:
     step = deposit("a")
-    async with store.books(keys_of([step])) as books:
+    async with store.transaction(BatchKeys.of([step])) as books:
         decide(books, step)
         await other.execute(change)
 
 
-async def test_a_step_that_the_database_refuses_fails_alone(writer: ShardWriter) -> None:
+async def test_a_step_that_the_database_refuses_fails_alone(writer: BatchWriter) -> None:
     """If the database rejects one step, the batch is bisected until that step is alone; all others are done once."""
-    refused = Debit(uuid4(), "a", "no text\0", 1, "USD")
-    batch: list[Step] = [deposit("a", 2**n) for n in range(9)]
+    refused = DebitWallet(uuid4(), "a", "no text\0", 1, "USD")
+    batch: list[Command] = [deposit("a", 2**n) for n in range(9)]
     batch.insert(5, refused)
     await writer.perform([opened("a", 0)])
     outcomes = await writer.perform(batch)
@@ -235,7 +235,7 @@ async def test_systematic_error_costs_one_transaction(
 ) -> None:
     """If an error is not about one row, the worker does not bisect the batch, and all its steps are not done."""
     async with _store(database.service) as store:
-        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        writer = BatchWriter(store, no_cache, 1000, 20_000)
         await writer.perform([opened("a")])
         await owner.execute("ALTER TABLE ledger RENAME COLUMN at TO renamed")
         begun = list[str]()
@@ -249,11 +249,11 @@ async def test_two_claimers_never_get_the_same_saga(database: DatabaseUrls, no_c
     """Orchestrators that recover at the same time claim different sagas."""
     async with _store(database.service, lease_s=-1) as store:
         steps = [debit("a") for _ in range(100)]
-        await ShardWriter(store, no_cache, 1000, 20_000).perform([opened("a"), *steps])
+        await BatchWriter(store, no_cache, 1000, 20_000).perform([opened("a"), *steps])
         claims = await asyncio.gather(*(store.claim(9, 60) for _ in range(20)))
-    claimed = [record.transfer_id for claim in claims for record in claim]
+    claimed = [record.transaction_id for claim in claims for record in claim]
     assert len(claimed) == 100
-    assert set(claimed) == {step.transfer_id for step in steps}
+    assert set(claimed) == {step.transaction_id for step in steps}
 
 
 async def test_a_claimer_does_not_wait_for_another(
@@ -261,7 +261,7 @@ async def test_a_claimer_does_not_wait_for_another(
 ) -> None:
     """A claim skips the rows that another claim has locked."""
     async with _store(database.service, lease_s=-1) as store:
-        await ShardWriter(store, no_cache, 1000, 20_000).perform(
+        await BatchWriter(store, no_cache, 1000, 20_000).perform(
             [opened("a"), *(debit("a") for _ in range(10))]
         )
         async with owner.transaction():
@@ -271,18 +271,18 @@ async def test_a_claimer_does_not_wait_for_another(
             async with asyncio.timeout(60):
                 claimed = await store.claim(100, 60)
     assert len(claimed) == 6
-    assert not {record.transfer_id for record in claimed} & {row["transfer_id"] for row in taken}
+    assert not {record.transaction_id for record in claimed} & {row["transfer_id"] for row in taken}
 
 
 async def test_only_open_sagas_without_a_lease_are_claimed(
-    writer: ShardWriter, store: Store, owner: asyncpg.Connection
+    writer: BatchWriter, store: Store, owner: asyncpg.Connection
 ) -> None:
     """A saga can be claimed only if it has not ended and its lease has expired; a claim gives it a new lease."""
     first, second = debit("a"), debit("a")
-    await writer.perform([opened("a"), first, second, Complete(second.transfer_id, "a")])
+    await writer.perform([opened("a"), first, second, CompleteTransfer(second.transaction_id, "a")])
     assert await store.claim(100, 60) == []
     await owner.execute("UPDATE transfers SET lease_until = now() - interval '1 s'")
-    assert [record.transfer_id for record in await store.claim(100, 60)] == [first.transfer_id]
+    assert [record.transaction_id for record in await store.claim(100, 60)] == [first.transaction_id]
     assert await store.claim(100, 60) == []
 
 
@@ -356,13 +356,13 @@ async def test_nothing_is_answered_before_its_commit(database: DatabaseUrls, no_
     async with Wire(database.service) as wire, _store(wire.url) as store:
         wire.disturb(b"COMMIT", "hold")
         step = opened("a", 0)
-        answer = asyncio.create_task(ShardWriter(store, no_cache, 1000, 20_000).perform([step]))
+        answer = asyncio.create_task(BatchWriter(store, no_cache, 1000, 20_000).perform([step]))
         await wire.arrived.wait()
         await asyncio.wait([answer], timeout=0.2)
         answered_early = answer.done()
         wire.released.set()
         assert isinstance((await answer)[0], WalletState)
-        assert await store.transfer(step.transfer_id) is not None
+        assert await store.transfer(step.transaction_id) is not None
         assert not answered_early, "The step was answered before its commit."
 
 
@@ -372,7 +372,7 @@ async def test_a_connection_lost_at_the_commit_is_unknown_and_resending_tells(
 ) -> None:
     """If the connection breaks at COMMIT, the outcome is Unknown; sending the step again gives it one effect."""
     async with Wire(database.service) as wire, _store(wire.url) as store:
-        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        writer = BatchWriter(store, no_cache, 1000, 20_000)
         await writer.perform([opened("a", 0)])
         wire.disturb(b"COMMIT", fault)
         step = deposit("a", 7)
@@ -410,7 +410,7 @@ async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
         return str(await execute(connection, sql, **options))
 
     async with _store(database.service) as store:
-        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        writer = BatchWriter(store, no_cache, 1000, 20_000)
         await writer.perform([opened("a", 0)])
         monkeypatch.setattr(asyncpg.Connection, "execute", breaking_off)
         assert await writer.perform([deposit("a"), deposit("a")]) == [outcome, outcome]
@@ -423,7 +423,7 @@ async def test_a_connection_lost_in_the_middle_leaves_nothing(
 ) -> None:
     """If the connection breaks while a batch is written, the whole batch is rolled back."""
     async with Wire(database.service) as wire, _store(wire.url) as store:
-        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        writer = BatchWriter(store, no_cache, 1000, 20_000)
         await writer.perform([opened("a", 0)])
         wire.disturb(b"INSERT INTO ledger", "cut before")
         await _new_session(store)  # so that the statement is sent as text again
@@ -441,7 +441,7 @@ async def test_what_was_acknowledged_survives_a_crash_of_the_database(no_cache: 
     with running_postgres() as server:
         server.migrate("wallet_saga.migrations")
         async with _store(server.service_url) as store:
-            writer = ShardWriter(store, no_cache, 1000, 20_000)
+            writer = BatchWriter(store, no_cache, 1000, 20_000)
             await writer.perform([opened("a", 0)])
             outcomes = await writer.perform([deposit("a") for _ in range(100)])
             server.kill()
@@ -455,7 +455,7 @@ async def test_a_batch_larger_than_the_free_queue_gets_in_as_far_as_there_is_roo
     store: Store, no_cache: BalanceCache
 ) -> None:
     """If the queue has no room for all steps of a request, it takes the first ones and turns the others away."""
-    writer = ShardWriter(store, no_cache, batch_max=10, queue_max=3)
+    writer = BatchWriter(store, no_cache, batch_max=10, queue_max=3)
     await writer.perform([opened("a", 0)])
     assert await writer.perform([deposit("a") for _ in range(5)]) == [Done()] * 3 + [TurnedAway()] * 2
     assert (await _wallet(writer, "a")).balance_micros == 3
@@ -494,10 +494,10 @@ async def _write_history(
         else:
             kind, status = ("unfrozen", "active") if status == "frozen" else ("frozen", "frozen")
         balance += amount
-        transfer_id = uuid4() if kind == "deposit" else None
+        transaction_id = uuid4() if kind == "deposit" else None
         await owner.execute(
             "INSERT INTO ledger VALUES ('old', $1, $2, $3, $4, $5, '@external', $6)",
-            *(version, kind, transfer_id, amount, balance, _at(second)),
+            *(version, kind, transaction_id, amount, balance, _at(second)),
         )
         written.append((version, balance, status))
     await owner.execute(
@@ -510,11 +510,11 @@ async def _write_history(
     return written
 
 
-async def test_a_look_at_the_past_waits_for_the_batch_in_progress(writer: ShardWriter, store: Store) -> None:
+async def test_a_look_at_the_past_waits_for_the_batch_in_progress(writer: BatchWriter, store: Store) -> None:
     """A read of a past balance waits for the current batch, because its postings have the time at which it began."""
     await writer.perform([opened("a", 0)])
     step = deposit("a", 5)
-    async with store.books(keys_of([step])) as books:
+    async with store.transaction(BatchKeys.of([step])) as books:
         decide(books, step)
         looking = asyncio.create_task(store.balance_at("a", books.now))
         await asyncio.wait([looking], timeout=0.3)
@@ -530,7 +530,7 @@ SLOW_LOOK = """SELECT 'USD' AS currency, 'active' AS status, 0::bigint AS balanc
 
 
 async def test_batch_does_not_wait_for_a_look_at_the_past(
-    writer: ShardWriter, store: Store, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    writer: BatchWriter, store: Store, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch does not wait for a slow read of a past balance that began before it."""
     await writer.perform([opened("a", 0)])
@@ -549,7 +549,7 @@ async def test_batch_does_not_wait_for_a_look_at_the_past(
 
 
 @pytest.mark.parametrize("wallets", [1, 1000])
-async def test_a_batch_costs_four_round_trips(writer: ShardWriter, store: Store, wallets: int) -> None:
+async def test_a_batch_costs_four_round_trips(writer: BatchWriter, store: Store, wallets: int) -> None:
     """A batch takes four statements (begin, load, write, commit), on one wallet and on a thousand wallets."""
     names = [f"w{n}" for n in range(wallets)]
     await writer.perform([opened(name) for name in names])
@@ -624,7 +624,7 @@ async def test_step_is_withdrawn_from_the_workers_queue(
     """A step that no batch takes in time is NotDone, and is not performed when the database responds again."""
     monkeypatch.setattr("wallet_saga.worker.batch_writer.QUEUE_TIMEOUT_S", 0.3)
     async with _store(database.service) as store:
-        writer = ShardWriter(store, no_cache, 1000, 20_000)
+        writer = BatchWriter(store, no_cache, 1000, 20_000)
         await writer.perform([opened("a")])
         async with owner.transaction():
             await owner.execute("SELECT FROM wallets WHERE account_id = 'a' FOR UPDATE")

@@ -14,13 +14,13 @@ from saga_support.scene import ONE_SHARD, RECORDS, TEN, Scene, account_on, opene
 from wallet_kernel.attempt import Attempt
 from wallet_kernel.topology import OtherTopology, Placement, Topology
 from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack
-from wallet_saga.domain.keys import keys_of
+from wallet_saga.domain.batch import BatchKeys
+from wallet_saga.domain.commands import OpenWallet, ReadWallet, Refused
 from wallet_saga.domain.saga import Saga, State
-from wallet_saga.messages import BalanceAt, Claim, Open, Read, Refused, Statement
+from wallet_saga.messages import BalanceAt, Claim, Statement
 from wallet_saga.orchestrator.coordinator import Coordinator, Drive
-from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable, open_session
-from wallet_saga.orchestrator.shards import Shards
-from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.orchestrator.shard_client import ShardClient, Shards, ShardUnavailable, open_session
+from wallet_saga.worker.batch_writer import BatchWriter
 from wallet_saga.worker.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,15 @@ async def scene(two_shards: RunningStack) -> AsyncIterator[Scene]:
 async def first_of_one(two_shards: RunningStack) -> AsyncIterator[ShardClient]:
     """The client of shard 0's worker in an orchestrator that knows only one shard."""
     async with open_session(two_shards.credentials.service_secret) as session:
-        yield ShardClient("worker-0", session, worker_urls(two_shards)[0], ONE_SHARD, 2.0, 100, 1000)
+        yield ShardClient(
+            "worker-0",
+            session,
+            worker_urls(two_shards)[0],
+            ONE_SHARD,
+            timeout_s=2.0,
+            batch_max=100,
+            queue_max=1000,
+        )
 
 
 @pytest.mark.slow
@@ -47,7 +55,7 @@ async def test_an_orchestrator_with_another_number_of_shards_refunds_nothing(
     """If recovery knows only one of two shards, it does not treat the payee as unknown and refunds nothing."""
     await scene.send(scene.debit())
     await scene.send(scene.credit())
-    saga = Saga(scene.transfer_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED)
+    saga = Saga(scene.transaction_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1):
             await Coordinator(Shards(ONE_SHARD.topology, [first_of_one])).decide(Drive(saga, Attempt()))
@@ -61,7 +69,7 @@ async def test_an_orchestrator_stops_sending_to_a_worker_of_another_topology(
     """If a worker has another topology, the orchestrator sends it no steps, is not ready, and names both topologies."""
     shards = Shards(ONE_SHARD.topology, [first_of_one])
     await shards.require_agreement()
-    step = Read(account_on(0))
+    step = ReadWallet(account_on(0))
     with pytest.raises(ShardUnavailable):
         await first_of_one.submit(step)
     with pytest.raises(ShardUnavailable, match=r"expects worker-0 to be shard 0 of 1.* it is shard 0 of 2"):
@@ -78,7 +86,7 @@ async def test_an_orchestrator_sends_again_after_the_topologies_agree(scene: Sce
     await shard.ask("/claim", Claim(0, 1.0), RECORDS)
     assert await scene.balances() == (100, 0)
     await scene.shards.require_agreement()
-    assert not isinstance(await shard.submit(Read(scene.payer)), Refused)
+    assert not isinstance(await shard.submit(ReadWallet(scene.payer)), Refused)
 
 
 @pytest.mark.slow
@@ -89,7 +97,7 @@ async def test_a_worker_takes_no_wallet_that_another_shard_owns(
     astray = scene.shards.of_account(scene.payer)
     stranger = account_on(1)
     with pytest.raises(ShardUnavailable):
-        await astray.submit(Open(scene.transfer_id, stranger, 100, "USD", None, None))
+        await astray.submit(OpenWallet(scene.transaction_id, stranger, 100, "USD", None, None))
     for path, question in (
         ("/statement", Statement(stranger, 10, None)),
         ("/balance-at", BalanceAt(stranger, datetime.now(UTC))),
@@ -146,7 +154,7 @@ async def test_a_store_reads_and_writes_nothing_in_a_database_of_another_topolog
         with pytest.raises(OtherTopology):
             await store.ping()
         with pytest.raises(OtherTopology):
-            async with store.books(keys_of([Read("a")])):
+            async with store.transaction(BatchKeys.of([ReadWallet("a")])):
                 pass
 
 
@@ -162,10 +170,10 @@ async def test_migrations_refuse_a_database_of_another_topology(database: Databa
 
 @pytest.mark.slow
 async def test_migrations_refuse_a_topology_that_does_not_fit_the_wallets(
-    database: DatabaseUrls, writer: ShardWriter, store: Store
+    database: DatabaseUrls, writer: BatchWriter, store: Store
 ) -> None:
     """If a database without a topology has wallets of other shards, the migrations exit and store no topology."""
-    await writer.perform([Open(uuid4(), name, 0, "USD", None, None) for name in ("a", "b", "c")])
+    await writer.perform([OpenWallet(uuid4(), name, 0, "USD", None, None) for name in ("a", "b", "c")])
     owner = await asyncpg.connect(database.owner)
     await owner.execute("DELETE FROM topology")
     status, output = await _migrate(database, Placement.even(0, 512))

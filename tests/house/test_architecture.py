@@ -51,6 +51,7 @@ PLANTED = [
     ("saga/src/wallet_saga/worker/store.py", "import wallet_saga.worker.routes", "Worker: main"),
     ("saga/src/wallet_saga/domain/decisions.py", "import asyncpg", "The domain does no I/O"),
     ("saga/src/wallet_saga/domain/saga.py", "import aiohttp", "The domain does no I/O"),
+    ("saga/src/wallet_saga/domain/wallet.py", "import wallet_saga.domain.decisions", "Domain: saga"),
     (
         "event-driven-cqrs/src/wallet_cqrs/projection/store.py",
         "import wallet_cqrs.projection.projector",

@@ -1,43 +1,20 @@
-"""Writes balances to Redis as leases, so that no read after an acknowledgement is stale, in any crash or partition.
+"""Cached balances in Redis, shared by workers and orchestrators: keys, entries, and the versioned write.
 
-Only the shard's writer writes the entries of its wallets. An entry expires at an absolute time. The worker fixes this
-time before it reads the database for the entry, so Redis ignores a delayed write. An older version never replaces a
-newer one. A step is answered only after its wallet's new value is in Redis. If Redis rejects the write or does not
-answer, the worker waits until the last granted lease has expired, and then works without Redis until a write succeeds.
-
-Source: C. Gray and D. Cheriton, "Leases" (SOSP 1989).
+An entry holds a wallet's version, which orders competing writes, and the document for clients.
 """
 
-import asyncio
-import logging
 from collections.abc import Sequence
-from time import monotonic, time
 from typing import NamedTuple
 
-from prometheus_client import Gauge
 from redis.asyncio import Redis
 
-from wallet_kernel.cache import CACHE_ERRORS
-from wallet_kernel.contract.responses import wallet_body
-from wallet_kernel.runtime.metrics import CACHE_FAILURES
-from wallet_kernel.tasks import cancel_and_wait
-from wallet_saga.balances import PROBE_KEY, cache_entry, cache_key, wallet_view
-from wallet_saga.messages import WalletState
-
-CACHE_UP = Gauge("wallet_cache_up", "1 while Redis accepts this worker's writes, else 0.")
-
-CLOCK_SKEW_MAX_S = 0.1
-"""The largest allowed difference between the clocks of workers and Redis."""
-
-PAUSE_FIRST_S = 0.5
-PAUSE_MAX_S = 60.0
-"""How long the worker works without Redis before it probes again. The pause doubles if Redis fails within
-`PAUSE_MAX_S` after it became usable, because each failure costs a lease."""
+from wallet_kernel.contract.responses import WalletView, wallet_body
+from wallet_saga.domain.commands import WalletState
 
 # KEYS: the entries. ARGV: their expiry (Unix ms), their longest lifetime (ms), then version and value of each entry.
 # The script compares versions, so that a late write of an older value never replaces a newer one. It rejects the write
 # of a worker whose clock is ahead, because the entries would outlive their leases.
-_SHOW = """
+_WRITE = """
 local now = redis.call('TIME')
 if ARGV[1] - (now[1] * 1000 + now[2] / 1000) > tonumber(ARGV[2]) then
   return redis.error_reply('CLOCK the clock of the worker is ahead of the clock of Redis')
@@ -51,118 +28,57 @@ for i, key in ipairs(KEYS) do
 end
 """
 
-_log = logging.getLogger(__name__)
+
+class Entry(NamedTuple):
+    """A value for a key in Redis, and the version of its wallet."""
+
+    key: str
+    version: int
+    value: bytes
 
 
-class Lease(NamedTuple):
-    """The end of the time for which Redis may show an entry.
-
-    `expires_s` is Unix time, the only clock that worker and Redis share. `ends_s` is the same moment on this process's
-    monotonic clock. Local waits use it, because that clock cannot be set.
-    """
-
-    expires_s: float
-    ends_s: float
+PROBE = Entry("probe:worker", 1, b"1 {}")
+"""An entry that workers write to find out whether Redis accepts writes. No wallet has this key."""
 
 
-class BalanceCache:
-    """The worker's side of the balance cache."""
-
-    def __init__(self, redis: "Redis", lease_s: float, timeout_s: float) -> None:
-        self._redis = redis
-        self._lease_s = lease_s
-        self._timeout_s = timeout_s
-        self._show = redis.register_script(_SHOW)
-        self._up = False
-        self._up_since = monotonic()
-        self._pause_s = PAUSE_FIRST_S
-        self._probing: asyncio.Task[None] | None = None
-        self._inherited_end = self._leases_end = 0.0
-        self.inherit()
-
-    async def start(self) -> None:
-        """Starts to probe Redis. The worker uses Redis after the first successful write."""
-        self._probing = asyncio.create_task(self._until_it_takes_writes(0.0, PAUSE_FIRST_S))
-
-    async def close(self) -> None:
-        """Stops probing and closes the connection."""
-        if self._probing is not None:
-            await cancel_and_wait(self._probing)
-        await self._redis.aclose()
-
-    def inherit(self) -> None:
-        """Treats the predecessor's leases as granted now. Call it when this worker becomes the writer."""
-        self._inherited_end = self._leases_end = monotonic() + self._lease_s
-
-    def lease(self) -> Lease:
-        """Returns a lease that begins now. Call it before you read the balances from the database."""
-        return Lease(time() + self._lease_s, monotonic() + self._lease_s)
-
-    async def show(self, wallets: Sequence[WalletState], lease: Lease) -> None:
-        """Returns once no reader can see an older version of these wallets."""
-        if not wallets:
-            return
-        if self._up:
-            try:
-                await self._write(wallets, lease)
-                return
-            except CACHE_ERRORS as error:
-                self._lost(error)
-        await self.sit_out()
-
-    async def sit_out(self) -> None:
-        """Returns once every lease that this worker or its predecessor granted has expired."""
-        await _sleep_until(self._leases_end + CLOCK_SKEW_MAX_S)
-
-    async def outlive_predecessor(self) -> None:
-        """Returns once every lease that the predecessor granted has expired."""
-        await _sleep_until(self._inherited_end + CLOCK_SKEW_MAX_S)
-
-    async def _write(self, wallets: Sequence[WalletState], lease: Lease) -> None:
-        self._leases_end = max(self._leases_end, lease.ends_s)
-        keys = [cache_key(wallet.account_id) for wallet in wallets]
-        entries = [cache_entry(wallet.version, wallet_body(wallet_view(wallet))) for wallet in wallets]
-        await self._call(keys, [wallet.version for wallet in wallets], entries, lease)
-
-    async def _probe(self) -> None:
-        """Writes to a key that no client reads, so that the worker need not wait for a lease after a failure."""
-        await self._call([PROBE_KEY], [1], [cache_entry(1, b"{}")], self.lease())
-
-    async def _call(
-        self, keys: Sequence[str], versions: Sequence[int], entries: Sequence[bytes], lease: Lease
-    ) -> None:
-        longest_ms = int((self._lease_s + CLOCK_SKEW_MAX_S) * 1000)
-        arguments: list[bytes | int] = [int(lease.expires_s * 1000), longest_ms]
-        for version, entry in zip(versions, entries, strict=True):
-            arguments += (version, entry)
-        async with asyncio.timeout(self._timeout_s):
-            await self._show(keys=keys, args=arguments)
-
-    def _lost(self, error: Exception) -> None:
-        if monotonic() - self._up_since > PAUSE_MAX_S:
-            self._pause_s = PAUSE_FIRST_S
-        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, PAUSE_MAX_S)
-        _log.warning(
-            "redis write failed; working without redis", extra={"cause": repr(error), "pause_s": pause_s}
-        )
-        CACHE_FAILURES.inc()
-        CACHE_UP.set(0)
-        self._up = False
-        self._probing = asyncio.create_task(self._until_it_takes_writes(pause_s, pause_s))
-
-    async def _until_it_takes_writes(self, first_pause_s: float, pause_s: float) -> None:
-        await asyncio.sleep(first_pause_s)
-        while not self._up:
-            try:
-                await self._probe()
-                self._up, self._up_since = True, monotonic()
-            except CACHE_ERRORS:
-                await asyncio.sleep(pause_s)
-        CACHE_UP.set(1)
-        _log.info("redis accepts writes")
+def wallet_view(wallet: WalletState) -> WalletView:
+    """Returns a wallet as clients see it."""
+    return WalletView(
+        account_id=wallet.account_id,
+        currency=wallet.currency,
+        balance_micros=wallet.balance_micros,
+        version=wallet.version,
+        status=wallet.status,
+        updated_at=wallet.updated_at,
+    )
 
 
-async def _sleep_until(moment_s: float) -> None:
-    remaining_s = moment_s - monotonic()
-    if remaining_s > 0:
-        await asyncio.sleep(remaining_s)
+def cache_key(account_id: str) -> str:
+    """Returns the Redis key of a wallet."""
+    return f"wallet:{account_id}"
+
+
+def entry_of(wallet: WalletState) -> Entry:
+    """Returns a wallet's entry."""
+    body = wallet_body(wallet_view(wallet))
+    return Entry(cache_key(wallet.account_id), wallet.version, b"%d %s" % (wallet.version, body))
+
+
+def cached_body(value: bytes) -> bytes:
+    """Returns the wallet document in the value of an entry."""
+    return value.partition(b" ")[2]
+
+
+class CacheWriter:
+    """Writes entries to Redis. Passes on the errors of the Redis client."""
+
+    def __init__(self, redis: "Redis", lifetime_max_s: float) -> None:
+        self._write = redis.register_script(_WRITE)
+        self._lifetime_max_ms = int(lifetime_max_s * 1000)
+
+    async def write(self, entries: Sequence[Entry], expires_s: float) -> None:
+        """Writes entries that expire at a Unix time. Keeps entries that have a newer version."""
+        arguments: list[bytes | int] = [int(expires_s * 1000), self._lifetime_max_ms]
+        for _, version, value in entries:
+            arguments += (version, value)
+        await self._write(keys=[entry.key for entry in entries], args=arguments)

@@ -10,7 +10,7 @@ from uuid import UUID
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The X-Request-Id of the current request, if its client sent one."""
 
-transfer_id: ContextVar[UUID | None] = ContextVar("transfer_id", default=None)
+transaction_id: ContextVar[UUID | None] = ContextVar("transaction_id", default=None)
 """The transfer that is being executed, if any."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
@@ -32,7 +32,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
             "request_id": request_id.get(),
-            "transfer_id": transfer_id.get(),
+            "transfer_id": transaction_id.get(),
             **{key: value for key, value in vars(record).items() if key not in _STANDARD},
         }
         if record.exc_info:

@@ -1,6 +1,6 @@
-"""The rows of a shard that one batch loaded, and the changes of the batch. Pure, no I/O.
+"""One batch of commands: the rows that it needs, its copy of the shard's rows, and its changes.
 
-The store loads the rows that the batch needs. `steps.decide` then decides the steps one after the other on these books.
+The store loads the rows of `BatchKeys`. `decisions.decide` then decides the commands one after the other on the batch.
 The store writes the changes in the same transaction.
 """
 
@@ -8,85 +8,101 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from wallet_kernel.accounts import key_owner
 from wallet_kernel.refusals import Refusal
-from wallet_saga.messages import (
-    CreditRecord,
-    LedgerEntry,
+from wallet_saga.domain.commands import (
+    Command,
+    CompleteTransfer,
+    CreditWallet,
+    DebitWallet,
+    Deposit,
+    Message,
+    OpenWallet,
+    RefundTransfer,
     TransferRecord,
     TransferState,
     WalletState,
+    Withdraw,
 )
+from wallet_saga.domain.wallet import Wallet
 
 PostingKind = Literal["opening", "transfer", "refund", "deposit", "withdrawal"]
 StatusKind = Literal["frozen", "unfrozen", "closed"]
 
+_PAYMENTS = (DebitWallet, OpenWallet, Deposit, Withdraw)
 
-@dataclass(slots=True)
-class Wallet:
-    """A wallet while a batch works on it. `loaded_version` is 0 if the batch opens the wallet."""
+
+class CreditRecord(Message):
+    """A row of the credit barrier. `reason` is None if the payee was credited."""
+
+    transaction_id: UUID
+    reason: Refusal | None
+    at: datetime
+
+
+class LedgerEntry(Message):
+    """A posting or a status change (amount 0), with the wallet's balance after it."""
 
     account_id: str
-    currency: str
-    status: str
-    balance_micros: int
-    in_flight_micros: int
     version: int
-    updated_at: datetime
-    loaded_version: int = 0
-    loaded_balance_micros: int = 0
-    loaded_in_flight_micros: int = 0
-
-    @classmethod
-    def loaded(cls, state: WalletState) -> "Wallet":
-        """Returns the wallet as the database stores it."""
-        return cls(
-            state.account_id,
-            state.currency,
-            state.status,
-            state.balance_micros,
-            state.in_flight_micros,
-            state.version,
-            state.updated_at,
-            state.version,
-            state.balance_micros,
-            state.in_flight_micros,
-        )
-
-    @property
-    def balance_delta(self) -> int:
-        """The micros that the batch added to the balance."""
-        return self.balance_micros - self.loaded_balance_micros
-
-    @property
-    def in_flight_delta(self) -> int:
-        """The micros that the batch added to the amount in flight."""
-        return self.in_flight_micros - self.loaded_in_flight_micros
-
-    @property
-    def changed(self) -> bool:
-        """Whether the batch changed this wallet."""
-        return self.version != self.loaded_version or self.in_flight_delta != 0
-
-    def state(self) -> WalletState:
-        """Returns the current state of the wallet."""
-        return WalletState(
-            self.account_id,
-            self.currency,
-            self.status,
-            self.balance_micros,
-            self.in_flight_micros,
-            self.version,
-            self.updated_at,
-        )
+    kind: str
+    transaction_id: UUID | None
+    amount_micros: int
+    balance_micros: int
+    counterparty: str | None
+    at: datetime
 
 
 @dataclass(slots=True)
-class Books:
-    """The loaded rows of a batch, by key, and the rows that the batch adds or changes. `now` is the database's time."""
+class BatchKeys:
+    """The keys of the rows that a batch reads or changes.
+
+    `shown` are the accounts whose balance the cache must show after the batch. `transfers` are ids in the saga log,
+    `idempotency` are pairs of owner and idempotency key, and `credits` are transaction ids in the credit barrier.
+    """
+
+    accounts: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
+    transfers: set[UUID] = field(default_factory=set)
+    idempotency: set[tuple[str, str]] = field(default_factory=set)
+    credits: set[UUID] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, commands: Iterable[Command]) -> Self:
+        """Returns the keys of all rows that these commands read or change."""
+        keys = cls()
+        for command in commands:
+            keys._add(command)
+        keys.accounts |= keys.shown
+        return keys
+
+    def _add(self, command: Command) -> None:
+        if isinstance(command, CreditWallet):
+            self.shown.add(command.account_id)
+            self.credits.add(command.transaction_id)
+        elif isinstance(command, CompleteTransfer):  # it changes no balance
+            self.accounts.add(command.account_id)
+            self.transfers.add(command.transaction_id)
+        elif isinstance(command, _PAYMENTS):
+            self.shown.add(command.account_id)
+            self.transfers.add(command.transaction_id)
+            if command.key is not None:
+                self.idempotency.add((command.account_id, command.key))
+        elif isinstance(command, RefundTransfer):
+            self.shown.add(command.account_id)
+            self.transfers.add(command.transaction_id)
+        elif command.account_id is not None:
+            self.shown.add(command.account_id)
+
+
+@dataclass(slots=True)
+class Batch:
+    """The loaded rows, by key, and the rows that the batch adds or changes. `now` is the database's time."""
 
     now: datetime
     lease: timedelta
@@ -105,17 +121,17 @@ class Books:
         cls,
         now: datetime,
         lease: timedelta,
-        wallets: Iterable[WalletState],
-        transfers: Iterable[TransferRecord],
-        barrier: Iterable[CreditRecord],
-    ) -> "Books":
-        """Returns the books with the loaded rows and no changes."""
-        books = cls(now, lease)
-        books.wallets = {wallet.account_id: Wallet.loaded(wallet) for wallet in wallets}
-        books.credits = {credit.transfer_id: credit for credit in barrier}
+        wallets: Iterable[WalletState] = (),
+        transfers: Iterable[TransferRecord] = (),
+        barrier: Iterable[CreditRecord] = (),
+    ) -> Self:
+        """Returns a batch with the loaded rows and no changes."""
+        batch = cls(now, lease)
+        batch.wallets = {wallet.account_id: Wallet.of(wallet) for wallet in wallets}
+        batch.credits = {credit.transaction_id: credit for credit in barrier}
         for transfer in transfers:
-            books._index(transfer)
-        return books
+            batch._index(transfer)
+        return batch
 
     @property
     def changed(self) -> bool:
@@ -128,9 +144,9 @@ class Books:
             or self.system_changes
         )
 
-    def first_with(self, transfer_id: UUID, owner: str, key: str | None) -> TransferRecord | None:
+    def first_with(self, transaction_id: UUID, owner: str, key: str | None) -> TransferRecord | None:
         """Returns the logged transfer with this id, or with this idempotency key of the owner, or None."""
-        known = self.transfers.get(transfer_id)
+        known = self.transfers.get(transaction_id)
         if known is None and key is not None:
             first = self.keys.get((owner, key))
             known = self.transfers[first] if first else None
@@ -138,38 +154,33 @@ class Books:
 
     def log(self, transfer: TransferRecord) -> None:
         """Adds a transfer to the saga log."""
-        self.new_transfers[transfer.transfer_id] = transfer
+        self.new_transfers[transfer.transaction_id] = transfer
         self._index(transfer)
 
     def end(self, transfer: TransferRecord, state: TransferState, reason: Refusal | None = None) -> None:
         """Ends an open saga in the given state."""
-        ended = TransferRecord(
-            transfer.transfer_id,
-            transfer.kind,
-            state,
-            transfer.from_account,
-            transfer.to_account,
-            transfer.amount_micros,
-            transfer.currency,
-            transfer.key,
-            transfer.fingerprint,
-            reason,
-            transfer.started_at,
-            self.now,
-        )
-        new = self.new_transfers if transfer.transfer_id in self.new_transfers else self.ended_transfers
-        new[transfer.transfer_id] = ended
-        self.transfers[transfer.transfer_id] = ended
+        transaction_id = transfer.transaction_id
+        ended = replace(transfer, state=state, reason=reason, ended_at=self.now)
+        new = self.new_transfers if transaction_id in self.new_transfers else self.ended_transfers
+        new[transaction_id] = self.transfers[transaction_id] = ended
 
-    def remember_credit(self, transfer_id: UUID, reason: Refusal | None) -> None:
-        """Adds the barrier row of a credit step. `reason` is the refusal, or None if the payee is credited."""
-        credit = CreditRecord(transfer_id, reason, self.now)
-        self.credits[transfer_id] = credit
+    def remember_credit(self, transaction_id: UUID, reason: Refusal | None) -> None:
+        """Adds the barrier row of a credit. `reason` is the refusal, or None if the payee is credited."""
+        credit = CreditRecord(transaction_id, reason, self.now)
+        self.credits[transaction_id] = credit
         self.new_credits.append(credit)
 
     def open(self, account_id: str, currency: str) -> Wallet:
         """Adds and returns a new wallet at version 0. Its opening posting makes version 1."""
-        wallet = Wallet(account_id, currency, "active", 0, 0, 0, self.now)
+        wallet = Wallet(
+            account_id=account_id,
+            currency=currency,
+            status="active",
+            balance_micros=0,
+            in_flight_micros=0,
+            version=0,
+            updated_at=self.now,
+        )
         self.wallets[account_id] = wallet
         return wallet
 
@@ -178,7 +189,8 @@ class Books:
         wallet: Wallet,
         amount_micros: int,
         kind: PostingKind,
-        transfer_id: UUID,
+        *,
+        transaction_id: UUID,
         counterparty: str,
         against: str,
     ) -> None:
@@ -186,19 +198,19 @@ class Books:
         wallet.balance_micros += amount_micros
         if amount_micros:
             self.system_changes[against, wallet.currency] -= amount_micros
-        self._enter(wallet, kind, transfer_id, amount_micros, counterparty)
+        self._enter(wallet, kind, amount_micros, transaction_id, counterparty)
 
     def change_status(self, wallet: Wallet, status: str, kind: StatusKind) -> None:
         """Changes the wallet's status. Adds a wallet version and a ledger entry with amount 0."""
         wallet.status = status
-        self._enter(wallet, kind, None, 0, None)
+        self._enter(wallet, kind, 0, None, None)
 
     def _enter(
         self,
         wallet: Wallet,
         kind: PostingKind | StatusKind,
-        transfer_id: UUID | None,
         amount_micros: int,
+        transaction_id: UUID | None,
         counterparty: str | None,
     ) -> None:
         wallet.version += 1
@@ -206,20 +218,19 @@ class Books:
         wallet.updated_at = max(self.now, wallet.updated_at)
         self.new_entries.append(
             LedgerEntry(
-                wallet.account_id,
-                wallet.version,
-                kind,
-                transfer_id,
-                amount_micros,
-                wallet.balance_micros,
-                counterparty,
-                wallet.updated_at,
+                account_id=wallet.account_id,
+                version=wallet.version,
+                kind=kind,
+                transaction_id=transaction_id,
+                amount_micros=amount_micros,
+                balance_micros=wallet.balance_micros,
+                counterparty=counterparty,
+                at=wallet.updated_at,
             )
         )
 
     def _index(self, transfer: TransferRecord) -> None:
-        self.transfers[transfer.transfer_id] = transfer
+        self.transfers[transfer.transaction_id] = transfer
         if transfer.key is not None:
-            self.keys[key_owner(transfer.from_account, transfer.to_account), transfer.key] = (
-                transfer.transfer_id
-            )
+            owner = key_owner(transfer.from_account, transfer.to_account)
+            self.keys[owner, transfer.key] = transfer.transaction_id

@@ -1,153 +1,174 @@
-"""The participant's decision for each step of the saga: pure functions on the shard's books.
+"""The shard's decision for each command: pure functions on a batch.
 
-Every step is idempotent: it looks for its own earlier effect first. All steps check a wallet in the same order:
+Every payment is idempotent: it looks for its own earlier effect first. All commands check a wallet in the same order:
 unknown, closed, frozen, currency, funds or limit.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from wallet_kernel.accounts import EXTERNAL, TRANSIT
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
-from wallet_saga.domain.batch import Books, Wallet
-from wallet_saga.messages import (
-    Close,
-    Complete,
-    Credit,
-    Debit,
+from wallet_saga.domain.batch import Batch
+from wallet_saga.domain.commands import (
+    ChangeStatus,
+    CloseWallet,
+    Command,
+    CompleteTransfer,
+    CreditWallet,
+    DebitWallet,
     Deposit,
     Done,
+    Flush,
     InFlight,
-    Open,
+    OpenWallet,
     Outcome,
-    Pass,
-    Read,
-    Refund,
+    Payment,
+    ReadWallet,
+    RefundTransfer,
     Refused,
     Replayed,
-    SetFrozen,
-    Step,
     TransferKind,
     TransferRecord,
     TransferState,
     Withdraw,
 )
+from wallet_saga.domain.wallet import Wallet
 
 DONE = Done()
 
 
-def decide(books: Books, step: Step) -> Outcome:
-    """Decides one step and applies its changes to the books. Later steps of the batch see these changes."""
-    return _DECISIONS[type(step)](books, step)
+def decide(batch: Batch, command: Command) -> Outcome:
+    """Decides one command and applies its changes to the batch. Later commands of the batch see these changes."""
+    return _DECISIONS[type(command)](batch, command)
 
 
-def debit(books: Books, step: Debit) -> Outcome:
+def debit_wallet(batch: Batch, command: DebitWallet) -> Outcome:
     """Saga step 1, on the payer's shard: logs the saga and debits the payer, or logs the refusal."""
-    if first := books.first_with(step.transfer_id, step.from_account, step.key):
-        return _answer_again(first, step.key, step.fingerprint)
-    payer = books.wallets.get(step.from_account)
-    reason = _refuse_payment(payer, step.amount_micros, step.currency)
-    _log(books, step, "transfer", step.from_account, step.to_account, step.amount_micros, reason)
+    if again := _decided_before(batch, command):
+        return again
+    payer = batch.wallets.get(command.from_account)
+    reason = _refuse_payment(payer, command.amount_micros, command.currency)
+    _log(batch, command, "transfer", reason)
     if reason or payer is None:
         return Refused(reason or Refusal.WALLET_NOT_FOUND)
-    books.post(payer, -step.amount_micros, "transfer", step.transfer_id, step.to_account, TRANSIT)
-    payer.in_flight_micros += step.amount_micros
+    batch.post(
+        payer,
+        -command.amount_micros,
+        "transfer",
+        transaction_id=command.transaction_id,
+        counterparty=command.to_account,
+        against=TRANSIT,
+    )
+    payer.in_flight_micros += command.amount_micros
     return DONE
 
 
-def credit(books: Books, step: Credit) -> Outcome:
+def credit_wallet(batch: Batch, command: CreditWallet) -> Outcome:
     """Saga step 2, on the payee's shard: credits the payee once. The barrier stores the outcome, also a refusal."""
-    if first := books.credits.get(step.transfer_id):
+    if first := batch.credits.get(command.transaction_id):
         return Refused(first.reason) if first.reason else DONE
-    payee = books.wallets.get(step.to_account)
-    reason = _refuse_receipt(payee, step.amount_micros, step.currency)
-    books.remember_credit(step.transfer_id, reason)
+    payee = batch.wallets.get(command.to_account)
+    reason = _refuse_receipt(payee, command.amount_micros, command.currency)
+    batch.remember_credit(command.transaction_id, reason)
     if reason or payee is None:
         return Refused(reason or Refusal.WALLET_NOT_FOUND)
-    books.post(payee, step.amount_micros, "transfer", step.transfer_id, step.from_account, TRANSIT)
+    batch.post(
+        payee,
+        command.amount_micros,
+        "transfer",
+        transaction_id=command.transaction_id,
+        counterparty=command.from_account,
+        against=TRANSIT,
+    )
     return DONE
 
 
-def complete(books: Books, step: Complete) -> Outcome:
+def complete_transfer(batch: Batch, command: CompleteTransfer) -> Outcome:
     """Saga step 3, on the payer's shard: ends the saga. The amount is no longer in flight, because the payee has it."""
-    if open_transfer := _open_transfer(books, step.transfer_id):
-        books.wallets[step.from_account].in_flight_micros -= open_transfer.amount_micros
-        books.end(open_transfer, "completed")
+    if open_transfer := _open_transfer(batch, command.transaction_id):
+        batch.wallets[command.account_id].in_flight_micros -= open_transfer.amount_micros
+        batch.end(open_transfer, "completed")
     return DONE
 
 
-def refund(books: Books, step: Refund) -> Outcome:
-    """The compensation of debit: adds the amount back. It is never refused, also if the payer is frozen."""
-    if open_transfer := _open_transfer(books, step.transfer_id):
-        payer = books.wallets[step.from_account]
+def refund_transfer(batch: Batch, command: RefundTransfer) -> Outcome:
+    """The compensation of the debit: adds the amount back. It is never refused, also if the payer is frozen."""
+    if open_transfer := _open_transfer(batch, command.transaction_id):
+        payer = batch.wallets[command.account_id]
         payer.in_flight_micros -= open_transfer.amount_micros
-        books.post(
-            payer, open_transfer.amount_micros, "refund", step.transfer_id, open_transfer.to_account, TRANSIT
+        batch.post(
+            payer,
+            open_transfer.amount_micros,
+            "refund",
+            transaction_id=command.transaction_id,
+            counterparty=open_transfer.to_account,
+            against=TRANSIT,
         )
-        books.end(open_transfer, "refunded", step.reason)
+        batch.end(open_transfer, "refunded", command.reason)
     return DONE
 
 
-def open_wallet(books: Books, step: Open) -> Outcome:
+def open_wallet(batch: Batch, command: OpenWallet) -> Outcome:
     """Opens a wallet. Its opening balance is a posting from the external account."""
-    if first := books.first_with(step.transfer_id, step.account_id, step.key):
-        return _answer_again(first, step.key, step.fingerprint)
-    reason = Refusal.WALLET_EXISTS if step.account_id in books.wallets else None
-    _log(books, step, "opening", EXTERNAL, step.account_id, step.balance_micros, reason)
+    if again := _decided_before(batch, command):
+        return again
+    reason = Refusal.WALLET_EXISTS if command.account_id in batch.wallets else None
+    _log(batch, command, "opening", reason)
     if reason:
         return Refused(reason)
-    wallet = books.open(step.account_id, step.currency)
-    books.post(wallet, step.balance_micros, "opening", step.transfer_id, EXTERNAL, EXTERNAL)
+    wallet = batch.open(command.account_id, command.currency)
+    _post_external(batch, wallet, command.balance_micros, "opening", command.transaction_id)
     return wallet.state()
 
 
-def deposit(books: Books, step: Deposit) -> Outcome:
+def deposit(batch: Batch, command: Deposit) -> Outcome:
     """Moves money from the external account into a wallet."""
-    if first := books.first_with(step.transfer_id, step.account_id, step.key):
-        return _answer_again(first, step.key, step.fingerprint)
-    wallet = books.wallets.get(step.account_id)
-    reason = _refuse_receipt(wallet, step.amount_micros, step.currency)
-    _log(books, step, "deposit", EXTERNAL, step.account_id, step.amount_micros, reason)
+    if again := _decided_before(batch, command):
+        return again
+    wallet = batch.wallets.get(command.account_id)
+    reason = _refuse_receipt(wallet, command.amount_micros, command.currency)
+    _log(batch, command, "deposit", reason)
     if reason or wallet is None:
         return Refused(reason or Refusal.WALLET_NOT_FOUND)
-    books.post(wallet, step.amount_micros, "deposit", step.transfer_id, EXTERNAL, EXTERNAL)
+    _post_external(batch, wallet, command.amount_micros, "deposit", command.transaction_id)
     return DONE
 
 
-def withdraw(books: Books, step: Withdraw) -> Outcome:
+def withdraw(batch: Batch, command: Withdraw) -> Outcome:
     """Moves money from a wallet to the external account."""
-    if first := books.first_with(step.transfer_id, step.account_id, step.key):
-        return _answer_again(first, step.key, step.fingerprint)
-    wallet = books.wallets.get(step.account_id)
-    reason = _refuse_payment(wallet, step.amount_micros, step.currency)
-    _log(books, step, "withdrawal", step.account_id, EXTERNAL, step.amount_micros, reason)
+    if again := _decided_before(batch, command):
+        return again
+    wallet = batch.wallets.get(command.account_id)
+    reason = _refuse_payment(wallet, command.amount_micros, command.currency)
+    _log(batch, command, "withdrawal", reason)
     if reason or wallet is None:
         return Refused(reason or Refusal.WALLET_NOT_FOUND)
-    books.post(wallet, -step.amount_micros, "withdrawal", step.transfer_id, EXTERNAL, EXTERNAL)
+    _post_external(batch, wallet, -command.amount_micros, "withdrawal", command.transaction_id)
     return DONE
 
 
-def set_frozen(books: Books, step: SetFrozen) -> Outcome:
+def change_status(batch: Batch, command: ChangeStatus) -> Outcome:
     """Freezes or unfreezes a wallet. If the wallet already has that status, nothing changes."""
-    wallet = books.wallets.get(step.account_id)
+    wallet = batch.wallets.get(command.account_id)
     if wallet is None:
         return Refused(Refusal.WALLET_NOT_FOUND)
     if wallet.status == "closed":
         return Refused(Refusal.WALLET_CLOSED)
-    if (wallet.status == "frozen") != step.frozen:
-        books.change_status(wallet, *(("frozen", "frozen") if step.frozen else ("active", "unfrozen")))
+    if (wallet.status == "frozen") != command.frozen:
+        batch.change_status(wallet, *(("frozen", "frozen") if command.frozen else ("active", "unfrozen")))
     return wallet.state()
 
 
-def close(books: Books, step: Close) -> Outcome:
+def close_wallet(batch: Batch, command: CloseWallet) -> Outcome:
     """Closes a wallet whose balance is 0 and which has no money in flight, because a refund needs an open wallet.
 
-    Money in flight may already have reached its payee, while Complete is still queued. So the outcome InFlight asks the
-    orchestrator to decide the open transfers first.
+    Money in flight may already have reached its payee, while CompleteTransfer is still queued. So the outcome InFlight
+    asks the orchestrator to decide the open transfers first.
     """
-    wallet = books.wallets.get(step.account_id)
+    wallet = batch.wallets.get(command.account_id)
     if wallet is None:
         return Refused(Refusal.WALLET_NOT_FOUND)
     if wallet.balance_micros:
@@ -155,18 +176,18 @@ def close(books: Books, step: Close) -> Outcome:
     if wallet.in_flight_micros:
         return InFlight()
     if wallet.status != "closed":
-        books.change_status(wallet, "closed", "closed")
+        batch.change_status(wallet, "closed", "closed")
     return wallet.state()
 
 
-def read(books: Books, step: Read) -> Outcome:
+def read_wallet(batch: Batch, command: ReadWallet) -> Outcome:
     """Returns the wallet."""
-    wallet = books.wallets.get(step.account_id)
+    wallet = batch.wallets.get(command.account_id)
     return wallet.state() if wallet else Refused(Refusal.WALLET_NOT_FOUND)
 
 
-def pass_by(_: Books, __: Pass) -> Outcome:
-    """Changes nothing. The outcome shows that every earlier step in the queue has been decided."""
+def flush(_: Batch, __: Flush) -> Outcome:
+    """Changes nothing. The outcome shows that every earlier command in the queue has been decided."""
     return DONE
 
 
@@ -195,55 +216,80 @@ def _refuse_posting(wallet: Wallet | None, currency: str) -> Refusal | None:
     return Refusal.CURRENCY_MISMATCH if wallet.currency != currency else None
 
 
-def _answer_again(first: TransferRecord, key: str | None, fingerprint: bytes | None) -> Outcome:
-    if key is not None and first.key == key and first.fingerprint != fingerprint:
+def _decided_before(batch: Batch, command: Payment) -> Outcome | None:
+    """Returns the outcome of a payment whose transaction id or idempotency key is in the log, or None."""
+    first = batch.first_with(command.transaction_id, command.account_id, command.key)
+    if first is None:
+        return None
+    if command.key is not None and first.key == command.key and first.fingerprint != command.fingerprint:
         return Refused(Refusal.KEY_REUSED)
     return Replayed(first)
 
 
-def _open_transfer(books: Books, transfer_id: UUID) -> TransferRecord | None:
-    transfer = books.transfers.get(transfer_id)
+def _open_transfer(batch: Batch, transaction_id: UUID) -> TransferRecord | None:
+    transfer = batch.transfers.get(transaction_id)
     return transfer if transfer and transfer.state == "debited" else None
 
 
-def _log(
-    books: Books,
-    step: Debit | Open | Deposit | Withdraw,
-    kind: TransferKind,
-    from_account: str,
-    to_account: str,
+def _post_external(
+    batch: Batch,
+    wallet: Wallet,
     amount_micros: int,
-    reason: Refusal | None,
+    kind: Literal["opening", "deposit", "withdrawal"],
+    transaction_id: UUID,
 ) -> None:
+    batch.post(
+        wallet,
+        amount_micros,
+        kind,
+        transaction_id=transaction_id,
+        counterparty=EXTERNAL,
+        against=EXTERNAL,
+    )
+
+
+def _log(batch: Batch, command: Payment, kind: TransferKind, reason: Refusal | None) -> None:
     state: TransferState = "refused" if reason else "debited" if kind == "transfer" else "completed"
-    books.log(
+    from_account, to_account = _sides(command)
+    batch.log(
         TransferRecord(
-            step.transfer_id,
-            kind,
-            state,
-            from_account,
-            to_account,
-            amount_micros,
-            step.currency,
-            step.key,
-            step.fingerprint,
-            reason,
-            books.now,
-            None if state == "debited" else books.now,
+            transaction_id=command.transaction_id,
+            kind=kind,
+            state=state,
+            from_account=from_account,
+            to_account=to_account,
+            amount_micros=command.balance_micros
+            if isinstance(command, OpenWallet)
+            else command.amount_micros,
+            currency=command.currency,
+            key=command.key,
+            fingerprint=command.fingerprint,
+            reason=reason,
+            started_at=batch.now,
+            ended_at=None if state == "debited" else batch.now,
         )
     )
 
 
-_DECISIONS: dict[type[Step], Callable[[Books, Any], Outcome]] = {
-    Debit: debit,
-    Credit: credit,
-    Complete: complete,
-    Refund: refund,
-    Open: open_wallet,
+def _sides(command: Payment) -> tuple[str, str]:
+    """Returns the accounts that a payment moves money from and to."""
+    if isinstance(command, DebitWallet):
+        return command.from_account, command.to_account
+    if isinstance(command, Withdraw):
+        return command.account_id, EXTERNAL
+    return EXTERNAL, command.account_id
+
+
+_DECISIONS: dict[type[Command], Callable[[Batch, Any], Outcome]] = {
+    DebitWallet: debit_wallet,
+    CreditWallet: credit_wallet,
+    CompleteTransfer: complete_transfer,
+    RefundTransfer: refund_transfer,
+    OpenWallet: open_wallet,
     Deposit: deposit,
     Withdraw: withdraw,
-    SetFrozen: set_frozen,
-    Close: close,
-    Read: read,
-    Pass: pass_by,
+    ChangeStatus: change_status,
+    CloseWallet: close_wallet,
+    ReadWallet: read_wallet,
+    Flush: flush,
 }

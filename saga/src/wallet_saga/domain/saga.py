@@ -15,16 +15,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_kernel.refusals import Refusal
-from wallet_saga.messages import (
-    Complete,
-    Credit,
-    Debit,
+from wallet_saga.domain.commands import (
+    CompleteTransfer,
+    CreditWallet,
+    DebitWallet,
     Outcome,
-    Refund,
+    RefundTransfer,
     Refused,
     Replayed,
-    Step,
     TransferRecord,
+    WalletCommand,
 )
 
 
@@ -43,7 +43,7 @@ class State(IntEnum):
 class Saga(Struct, frozen=True):
     """A transfer and its state. `replayed` is True if an earlier request with the same idempotency key began it."""
 
-    transfer_id: UUID
+    transaction_id: UUID
     from_account: str
     to_account: str
     amount_micros: int
@@ -56,48 +56,47 @@ class Saga(Struct, frozen=True):
 
 
 class SagaStep(NamedTuple):
-    """One step: its participant, its message, the state after success, and the state after a refusal."""
+    """One step: its command, the state after success, and the state after a refusal."""
 
-    participant: Callable[[Saga], str]
-    message: Callable[[Saga], Step]
+    command: Callable[[Saga], WalletCommand]
     done: State
     refused: State | None
 
 
-def _payer(saga: Saga) -> str:
-    return saga.from_account
-
-
-def _payee(saga: Saga) -> str:
-    return saga.to_account
-
-
-def _debit(s: Saga) -> Debit:
-    return Debit(
-        s.transfer_id, s.from_account, s.to_account, s.amount_micros, s.currency, s.key, s.fingerprint
+def _debit_payer(saga: Saga) -> DebitWallet:
+    return DebitWallet(
+        transaction_id=saga.transaction_id,
+        from_account=saga.from_account,
+        to_account=saga.to_account,
+        amount_micros=saga.amount_micros,
+        currency=saga.currency,
+        key=saga.key,
+        fingerprint=saga.fingerprint,
     )
 
 
-def _credit(s: Saga) -> Credit:
-    return Credit(s.transfer_id, s.from_account, s.to_account, s.amount_micros, s.currency)
+def _credit_payee(saga: Saga) -> CreditWallet:
+    return CreditWallet(
+        saga.transaction_id, saga.from_account, saga.to_account, saga.amount_micros, saga.currency
+    )
 
 
-def _complete(s: Saga) -> Complete:
-    return Complete(s.transfer_id, s.from_account)
+def _complete_at_payer(saga: Saga) -> CompleteTransfer:
+    return CompleteTransfer(saga.transaction_id, saga.from_account)
 
 
-def _refund(s: Saga) -> Refund:
-    assert s.reason is not None, "only a refused credit is compensated"
-    return Refund(s.transfer_id, s.from_account, s.reason)
+def _refund_payer(saga: Saga) -> RefundTransfer:
+    assert saga.reason is not None, "only a refused credit is compensated"
+    return RefundTransfer(saga.transaction_id, saga.from_account, saga.reason)
 
 
 TRANSFER_SAGA = {
-    # state                         at      step       when done        when refused
-    State.STARTED: SagaStep(_payer, _debit, State.DEBITED, State.REFUSED),
-    State.DEBITED: SagaStep(_payee, _credit, State.CREDITED, State.CREDIT_REFUSED),
-    State.CREDITED: SagaStep(_payer, _complete, State.COMPLETED, None),
+    # state                         step                when done        when refused
+    State.STARTED: SagaStep(_debit_payer, State.DEBITED, State.REFUSED),
+    State.DEBITED: SagaStep(_credit_payee, State.CREDITED, State.CREDIT_REFUSED),
+    State.CREDITED: SagaStep(_complete_at_payer, State.COMPLETED, None),
     # The compensation of the debit:
-    State.CREDIT_REFUSED: SagaStep(_payer, _refund, State.REFUNDED, None),
+    State.CREDIT_REFUSED: SagaStep(_refund_payer, State.REFUNDED, None),
 }
 
 DECIDED = frozenset({State.CREDITED, State.COMPLETED, State.REFUNDED, State.REFUSED})
@@ -118,7 +117,7 @@ def evolve(saga: Saga, outcome: Outcome) -> Saga:
     """
     step = TRANSFER_SAGA[saga.state]
     if isinstance(outcome, Replayed):
-        return resumed(outcome.transfer, replayed=outcome.transfer.transfer_id != saga.transfer_id)
+        return resumed(outcome.transfer, replayed=outcome.transfer.transaction_id != saga.transaction_id)
     if isinstance(outcome, Refused):
         if step.refused is None:
             raise ValueError(f"{saga.state.name} cannot be refused: {outcome.reason}")
@@ -129,14 +128,14 @@ def evolve(saga: Saga, outcome: Outcome) -> Saga:
 def resumed(record: TransferRecord, *, replayed: bool = False) -> Saga:
     """Returns the saga that a log row describes, so that a duplicate request or recovery can continue it."""
     return Saga(
-        record.transfer_id,
-        record.from_account,
-        record.to_account,
-        record.amount_micros,
-        record.currency,
-        record.key,
-        record.fingerprint,
-        _RECORDED[record.state],
-        record.reason,
-        replayed,
+        transaction_id=record.transaction_id,
+        from_account=record.from_account,
+        to_account=record.to_account,
+        amount_micros=record.amount_micros,
+        currency=record.currency,
+        key=record.key,
+        fingerprint=record.fingerprint,
+        state=_RECORDED[record.state],
+        reason=record.reason,
+        replayed=replayed,
     )

@@ -9,7 +9,7 @@ from wallet_kernel.batcher import Batcher, QueueFull
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.cache import Breaker
 from wallet_kernel.runtime.metrics import CACHE_READS
-from wallet_saga.balances import cache_key, cached_body
+from wallet_saga.balance_cache import cache_key, cached_body
 
 MISSES_RUNNING_MAX = 32
 """Cache misses that read from workers at the same time. Workers batch them with other steps, so this limit is enough

@@ -1,4 +1,4 @@
-"""Drives sagas step by step. Only this module retries steps, with backoff and jitter."""
+"""Drives sagas step by step. Only this module retries commands, with backoff and jitter."""
 
 import asyncio
 import logging
@@ -9,13 +9,19 @@ from msgspec.msgpack import Decoder
 
 from wallet_kernel.attempt import Attempt
 from wallet_kernel.backoff import Backoff
-from wallet_kernel.runtime.logs import transfer_id
+from wallet_kernel.runtime.logs import transaction_id
 from wallet_kernel.runtime.metrics import RETRIES, VISIBLE
 from wallet_kernel.runtime.traces import trace_step
+from wallet_saga.domain.commands import Outcome, TransferRecord, WalletCommand, command_name
 from wallet_saga.domain.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed
-from wallet_saga.messages import OpenSagas, Outcome, Step, TransferRecord
-from wallet_saga.orchestrator.shard_client import OutcomeUnknown, Overloaded, ShardClient, ShardUnavailable
-from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.messages import OpenSagas
+from wallet_saga.orchestrator.shard_client import (
+    OutcomeUnknown,
+    Overloaded,
+    ShardClient,
+    Shards,
+    ShardUnavailable,
+)
 
 BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 0.5
@@ -45,16 +51,15 @@ class Coordinator:
     async def decide(self, drive: Drive) -> Saga:
         """Drives a saga until it is decided. The caller sets the deadline.
 
-        If the credit is done, sends Complete without waiting for its outcome.
+        If the credit is done, sends CompleteTransfer without waiting for its outcome.
         """
-        transfer_id.set(drive.saga.transfer_id)
+        transaction_id.set(drive.saga.transaction_id)
         while drive.saga.state not in DECIDED:
-            step = TRANSFER_SAGA[drive.saga.state]
+            command = TRANSFER_SAGA[drive.saga.state].command(drive.saga)
             drive.attempt = Attempt(may_be_done=drive.saga.state is not State.STARTED)
-            message = step.message(drive.saga)
             begin, begin_ns = perf_counter(), time_ns()
-            outcome = await self.perform(step.participant(drive.saga), message, drive.attempt)
-            trace_step(type(message).__name__, (drive.saga.transfer_id,), begin_ns)
+            outcome = await self.perform(command, drive.attempt)
+            trace_step(command_name(type(command)), (drive.saga.transaction_id,), begin_ns)
             if drive.saga.state is State.DEBITED:  # from the debit to here, the money was in neither wallet
                 VISIBLE.observe(perf_counter() - begin)
             drive.saga = evolve(drive.saga, outcome)
@@ -62,16 +67,16 @@ class Coordinator:
             self._complete(drive.saga)
         return drive.saga
 
-    async def perform(self, account_id: str, message: Step, attempt: Attempt) -> Outcome:
-        """Sends a step until it has an outcome, with backoff and jitter. The caller sets the deadline.
+    async def perform(self, command: WalletCommand, attempt: Attempt) -> Outcome:
+        """Sends a command until it has an outcome, with backoff and jitter. The caller sets the deadline.
 
         Raises Overloaded at once if a queue is full and no part of the request may have been done.
         """
-        shard = self._shards.of_account(account_id)
+        shard = self._shards.of_account(command.account_id)
         backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
         while True:
             try:
-                return await _send_once(shard, message, attempt)
+                return await _send_once(shard, command, attempt)
             except Overloaded:
                 if not attempt.may_be_done:
                     raise
@@ -85,34 +90,34 @@ class Coordinator:
     async def settle(self, account_id: str) -> None:
         """Drives the open transfers of a payer to their decision, also those that other orchestrators began.
 
-        Complete is then queued for each credited transfer. Raises ShardUnavailable or OutcomeUnknown if the payer's
-        worker does not return its open transfers.
+        CompleteTransfer is then queued for each credited transfer. Raises ShardUnavailable or OutcomeUnknown if the
+        payer's worker does not return its open transfers.
         """
         asked = OpenSagas(account_id, SETTLED_MAX)
         sagas = await self._shards.of_account(account_id).ask("/open-sagas", asked, _RECORDS)
         await asyncio.gather(*(self.decide(Drive(resumed(saga), Attempt())) for saga in sagas))
 
     def _complete(self, saga: Saga) -> None:
-        """Submits Complete without waiting for it. If it fails, recovery completes the saga."""
-        step = TRANSFER_SAGA[saga.state]
+        """Submits CompleteTransfer without waiting for it. If it fails, recovery completes the saga."""
+        command = TRANSFER_SAGA[saga.state].command(saga)
         try:
-            future = self._shards.of_account(step.participant(saga)).submit(step.message(saga))
+            future = self._shards.of_account(command.account_id).submit(command)
         except ShardUnavailable as unavailable:
             _left_to_recovery(saga, unavailable)
         else:
             future.add_done_callback(lambda done: _left_to_recovery(saga, done.exception()))
 
 
-async def _send_once(shard: ShardClient, message: Step, attempt: Attempt) -> Outcome:
-    """Sends a step once and returns its outcome. Raises ShardUnavailable or OutcomeUnknown."""
-    future = shard.submit(message)
+async def _send_once(shard: ShardClient, command: WalletCommand, attempt: Attempt) -> Outcome:
+    """Sends a command once and returns its outcome. Raises ShardUnavailable or OutcomeUnknown."""
+    future = shard.submit(command)
     try:
         return await future
-    except asyncio.CancelledError:  # at the deadline; a step that no batch has taken is dropped
+    except asyncio.CancelledError:  # at the deadline; a command that no batch has taken is dropped
         attempt.may_be_done |= future.is_taken
         raise
 
 
 def _left_to_recovery(saga: Saga, error: BaseException | None) -> None:
     if error is not None:
-        _log.warning("saga left to recovery", extra={"transfer": saga.transfer_id, "cause": repr(error)})
+        _log.warning("saga left to recovery", extra={"transfer": saga.transaction_id, "cause": repr(error)})

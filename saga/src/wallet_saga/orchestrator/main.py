@@ -21,8 +21,7 @@ from wallet_saga.orchestrator.payments import Payments
 from wallet_saga.orchestrator.recovery import Recovery
 from wallet_saga.orchestrator.routes import PublicRoutes
 from wallet_saga.orchestrator.settings import OrchestratorSettings
-from wallet_saga.orchestrator.shard_client import ShardClient, open_session
-from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.orchestrator.shard_client import ShardClient, Shards, open_session
 
 NAME = "orchestrator"
 TITLE = "Digital wallet: saga"
@@ -78,9 +77,9 @@ def _clients(
             session,
             url,
             Placement(n, topology),
-            settings.step_timeout_s,
-            settings.batch_max,
-            settings.queue_max,
+            timeout_s=settings.step_timeout_s,
+            batch_max=settings.batch_max,
+            queue_max=settings.queue_max,
         )
         for n, url in enumerate(settings.worker_urls)
     ]

@@ -1,4 +1,4 @@
-"""The write use cases. A transfer becomes a saga; a request that concerns one shard becomes a single step."""
+"""The write use cases. A transfer becomes a saga; a request that concerns one shard becomes a single command."""
 
 import asyncio
 from uuid import UUID
@@ -9,8 +9,19 @@ from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.traces import TracedTransaction
+from wallet_saga.domain.commands import (
+    CloseWallet,
+    Deposit,
+    Flush,
+    InFlight,
+    OpenWallet,
+    Outcome,
+    Payment,
+    Refused,
+    WalletCommand,
+    Withdraw,
+)
 from wallet_saga.domain.saga import Saga
-from wallet_saga.messages import Close, Deposit, InFlight, Open, Outcome, Pass, Refused, Step, Withdraw
 from wallet_saga.orchestrator.coordinator import Coordinator, Drive
 from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable
 
@@ -37,17 +48,19 @@ class Payments:
         Raises Overloaded if a queue is full and nothing was done.
         """
         saga = Saga(
-            new_transaction_id(request.from_account),
-            request.from_account,
-            request.to_account,
-            request.amount_micros,
-            request.currency,
-            key,
-            fingerprint(key, "transfer", request.to_account, request.amount_micros, request.currency),
+            transaction_id=new_transaction_id(request.from_account),
+            from_account=request.from_account,
+            to_account=request.to_account,
+            amount_micros=request.amount_micros,
+            currency=request.currency,
+            key=key,
+            fingerprint=fingerprint(
+                key, "transfer", request.to_account, request.amount_micros, request.currency
+            ),
         )
         drive = Drive(saga, Attempt())
         try:
-            with TracedTransaction("transfer", saga.transfer_id):
+            with TracedTransaction("transfer", saga.transaction_id):
                 async with asyncio.timeout(self._deadline_s):
                     return await self._coordinator.decide(drive)
         except TimeoutError:
@@ -55,13 +68,15 @@ class Payments:
 
     async def open_wallet(self, request: WalletRequest, key: str | None) -> tuple[UUID, Outcome]:
         """Opens a wallet and returns the id of the opening and the outcome. Raises NoOutcome at the deadline."""
-        transaction_id = new_transaction_id(request.account_id)
-        meaning = fingerprint(key, "opening", request.balance_micros, request.currency)
-        step = Open(
-            transaction_id, request.account_id, request.balance_micros, request.currency, key, meaning
+        command = OpenWallet(
+            transaction_id=new_transaction_id(request.account_id),
+            account_id=request.account_id,
+            balance_micros=request.balance_micros,
+            currency=request.currency,
+            key=key,
+            fingerprint=fingerprint(key, "opening", request.balance_micros, request.currency),
         )
-        with TracedTransaction("opening", transaction_id):
-            return transaction_id, await self.perform(request.account_id, step, transaction_id)
+        return await self._begin("opening", command)
 
     async def deposit(self, request: CashRequest, key: str | None) -> tuple[UUID, Outcome]:
         """Deposits money and returns the deposit's id and the outcome. Raises NoOutcome at the deadline."""
@@ -75,10 +90,10 @@ class Payments:
         """Closes a wallet and returns the closed wallet or the refusal. Raises NoOutcome at the deadline.
 
         If only money in flight keeps the wallet open, decides its transfers and tries again. An acknowledged transfer
-        must not keep the wallet open, but its Complete may still be queued in any orchestrator, or be lost.
+        must not keep the wallet open, but its CompleteTransfer may still be queued in any orchestrator, or be lost.
         """
-        deadline = self._deadline()
-        while isinstance(outcome := await self._perform(account_id, Close(account_id), deadline), InFlight):
+        deadline, command = self._deadline(), CloseWallet(account_id)
+        while isinstance(outcome := await self._perform(command, deadline), InFlight):
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._coordinator.settle(account_id)
@@ -86,29 +101,32 @@ class Payments:
                 return Refused(Refusal.WALLET_NOT_EMPTY)
         return outcome
 
-    async def perform(self, account_id: str, step: Step, transaction_id: UUID | None = None) -> Outcome:
-        """Performs one step at one shard and returns its outcome. Raises NoOutcome at the deadline."""
-        return await self._perform(account_id, step, self._deadline(), transaction_id)
+    async def perform(self, command: WalletCommand) -> Outcome:
+        """Performs one command at its shard and returns its outcome. Raises NoOutcome at the deadline."""
+        return await self._perform(command, self._deadline())
 
-    async def passed(self, shard: ShardClient) -> None:
-        """Returns once the shard has decided every step that was sent to it earlier.
+    async def flush(self, shard: ShardClient) -> None:
+        """Returns once the shard has decided every command that was sent to it earlier.
 
         Raises ShardUnavailable or OutcomeUnknown, also at the deadline.
         """
         try:
             async with asyncio.timeout(self._deadline_s):
-                await shard.submit(Pass())
+                await shard.submit(Flush())
         except TimeoutError:
             raise ShardUnavailable(f"{shard.name} has not decided the earlier steps in time") from None
 
-    async def _perform(
-        self, account_id: str, step: Step, deadline: float, transaction_id: UUID | None = None
-    ) -> Outcome:
+    async def _begin(self, name: str, command: Payment) -> tuple[UUID, Outcome]:
+        with TracedTransaction(name, command.transaction_id):
+            return command.transaction_id, await self.perform(command)
+
+    async def _perform(self, command: WalletCommand, deadline: float) -> Outcome:
         attempt = Attempt()
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._coordinator.perform(account_id, step, attempt)
+                return await self._coordinator.perform(command, attempt)
         except TimeoutError:
+            transaction_id = command.transaction_id if isinstance(command, Payment) else None
             raise NoOutcome(transaction_id, may_be_done=attempt.may_be_done) from None
 
     def _deadline(self) -> float:
@@ -116,12 +134,14 @@ class Payments:
         return asyncio.get_running_loop().time() + self._deadline_s
 
     async def _cash(
-        self, step: type[Deposit] | type[Withdraw], name: str, request: CashRequest, key: str | None
+        self, kind: type[Deposit] | type[Withdraw], name: str, request: CashRequest, key: str | None
     ) -> tuple[UUID, Outcome]:
-        transaction_id = new_transaction_id(request.account_id)
-        meaning = fingerprint(key, name, request.amount_micros, request.currency)
-        message = step(
-            transaction_id, request.account_id, request.amount_micros, request.currency, key, meaning
+        command = kind(
+            transaction_id=new_transaction_id(request.account_id),
+            account_id=request.account_id,
+            amount_micros=request.amount_micros,
+            currency=request.currency,
+            key=key,
+            fingerprint=fingerprint(key, name, request.amount_micros, request.currency),
         )
-        with TracedTransaction(name, transaction_id):
-            return transaction_id, await self.perform(request.account_id, message, transaction_id)
+        return await self._begin(name, command)

@@ -11,11 +11,11 @@ from prometheus_client import Counter
 
 from wallet_kernel.attempt import Attempt
 from wallet_kernel.tasks import background
+from wallet_saga.domain.commands import TransferRecord
 from wallet_saga.domain.saga import resumed
-from wallet_saga.messages import Claim, TransferRecord
+from wallet_saga.messages import Claim
 from wallet_saga.orchestrator.coordinator import Coordinator, Drive
-from wallet_saga.orchestrator.shard_client import ShardClient
-from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.orchestrator.shard_client import ShardClient, Shards
 
 CLAIMED = Counter("wallet_sagas_claimed", "Leases on abandoned sagas that recovery took.")
 RECOVERED = Counter("wallet_sagas_recovered", "Abandoned sagas that recovery drove to a decision.")
@@ -116,7 +116,9 @@ class ShardRecovery:
             RECOVERED.inc()
         except Exception as error:  # noqa: BLE001 - one failing saga must not stop the others
             self._failing_until = asyncio.get_running_loop().time() + 2 * self._lease_s
-            _log.warning("saga not ended yet", extra={"transfer": record.transfer_id, "cause": repr(error)})
+            _log.warning(
+                "saga not ended yet", extra={"transfer": record.transaction_id, "cause": repr(error)}
+            )
 
     async def _pause(self, *, is_full: bool) -> None:
         if is_full and (tasks := self._tasks()):

@@ -19,11 +19,9 @@ from wallet_kernel.contract.responses import (
 )
 from wallet_kernel.http import Response
 from wallet_kernel.refusals import Refusal
-from wallet_saga.balances import wallet_view
-from wallet_saga.domain.saga import Saga, State
-from wallet_saga.messages import (
-    CreditRecord,
-    LedgerEntry,
+from wallet_saga.balance_cache import wallet_view
+from wallet_saga.domain.batch import CreditRecord, LedgerEntry
+from wallet_saga.domain.commands import (
     NotDone,
     Outcome,
     Refused,
@@ -32,23 +30,24 @@ from wallet_saga.messages import (
     Unknown,
     WalletState,
 )
+from wallet_saga.domain.saga import Saga, State
 from wallet_saga.orchestrator.payments import Undecided
 
 
-def saga_answer(saga: Saga) -> Response:
+def saga_response(saga: Saga) -> Response:
     """Returns the response to the client of a decided saga. Raises Problem if the saga was refused or refunded."""
     if saga.reason is None:
-        return transfer_succeeded(saga.transfer_id, replayed=saga.replayed)
+        return transfer_succeeded(saga.transaction_id, replayed=saga.replayed)
     account = saga.to_account if saga.state is State.REFUNDED else saga.from_account
-    raise _refusal(saga.reason, account, saga.transfer_id, replayed=saga.replayed)
+    raise _refusal(saga.reason, account, saga.transaction_id, replayed=saga.replayed)
 
 
-def undecided_answer(undecided: Undecided) -> Response:
+def undecided_response(undecided: Undecided) -> Response:
     """Returns 202 if the debit is known to be durable. Otherwise raises Problem."""
     saga = undecided.drive.saga
     if saga.state is State.STARTED:
-        raise no_outcome(NoOutcome(saga.transfer_id, may_be_done=undecided.drive.attempt.may_be_done))
-    return transfer_pending(saga.transfer_id, replayed=saga.replayed)
+        raise no_outcome(NoOutcome(saga.transaction_id, may_be_done=undecided.drive.attempt.may_be_done))
+    return transfer_pending(saga.transaction_id, replayed=saga.replayed)
 
 
 def no_outcome(error: NoOutcome) -> Problem:
@@ -66,7 +65,7 @@ def no_outcome(error: NoOutcome) -> Problem:
     )
 
 
-def cash_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Response:
+def cash_response(account_id: str, transaction_id: UUID, outcome: Outcome) -> Response:
     """Returns the response to a deposit or withdrawal. Raises Problem if it was refused."""
     first, reason, replayed = _logged(transaction_id, outcome)
     if reason is not None:
@@ -74,7 +73,7 @@ def cash_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Resp
     return transfer_succeeded(first, replayed=replayed)
 
 
-def opened_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Response:
+def opened_response(account_id: str, transaction_id: UUID, outcome: Outcome) -> Response:
     """Returns the response to the opening of a wallet. Raises Problem if it was refused.
 
     A replay shows the wallet as it was opened.
@@ -85,7 +84,12 @@ def opened_answer(account_id: str, transaction_id: UUID, outcome: Outcome) -> Re
     if isinstance(outcome, Replayed):
         transfer = outcome.transfer
         wallet = WalletView(
-            account_id, transfer.currency, transfer.amount_micros, 1, "active", transfer.started_at
+            account_id=account_id,
+            currency=transfer.currency,
+            balance_micros=transfer.amount_micros,
+            version=1,
+            status="active",
+            updated_at=transfer.started_at,
         )
         return wallet_opened(first, wallet, replayed=replayed)
     return wallet_opened(first, wallet_view(wallet_of(account_id, outcome)), replayed=replayed)
@@ -102,29 +106,29 @@ def wallet_of(account_id: str, outcome: Outcome) -> WalletState:
 def transfer_view(transfer: TransferRecord, credit: CreditRecord | None) -> TransferView:
     """Returns the view of a transfer that its log row (payer) and its barrier row (payee) describe."""
     return TransferView(
-        transfer.transfer_id,
-        _status(transfer, credit),
-        transfer.from_account,
-        transfer.to_account,
-        money(transfer.amount_micros),
-        transfer.currency,
-        _timeline(transfer, credit),
+        transactionId=transfer.transaction_id,
+        status=_status(transfer, credit),
+        fromAccount=transfer.from_account,
+        toAccount=transfer.to_account,
+        amount=money(transfer.amount_micros),
+        currency=transfer.currency,
+        timeline=_timeline(transfer, credit),
         **({"reason": problem_uri(transfer.reason)} if transfer.reason else {}),
     )
 
 
 def statement_item(entry: LedgerEntry) -> StatementItem:
     """Returns a posting as an item of a statement."""
-    assert entry.transfer_id is not None, "statements hold postings only"
+    assert entry.transaction_id is not None, "statements hold postings only"
     assert entry.counterparty is not None, "every posting has another side"
     return StatementItem(
-        entry.transfer_id,
-        entry.kind,
-        money(entry.amount_micros),
-        money(entry.balance_micros),
-        entry.version,
-        entry.counterparty,
-        timestamp(entry.at),
+        transactionId=entry.transaction_id,
+        kind=entry.kind,
+        amount=money(entry.amount_micros),
+        balance=money(entry.balance_micros),
+        version=entry.version,
+        counterparty=entry.counterparty,
+        at=timestamp(entry.at),
     )
 
 
@@ -157,7 +161,7 @@ def _logged(transaction_id: UUID, outcome: Outcome) -> tuple[UUID, Refusal | Non
     assert not isinstance(outcome, NotDone | Unknown), "the shard client raises for these"
     if isinstance(outcome, Replayed):
         first = outcome.transfer
-        return first.transfer_id, first.reason, first.transfer_id != transaction_id
+        return first.transaction_id, first.reason, first.transaction_id != transaction_id
     return transaction_id, outcome.reason if isinstance(outcome, Refused) else None, False
 
 

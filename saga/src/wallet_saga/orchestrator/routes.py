@@ -13,35 +13,23 @@ from wallet_kernel.contract.responses import statement_page, transfer_document, 
 from wallet_kernel.http import Handler, Request, Response
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.metrics import count_transfers
-from wallet_saga.balances import wallet_view
-from wallet_saga.messages import (
-    BalanceAt,
-    BalanceAtAnswer,
-    CreditRecord,
-    FutureMoment,
-    Lookup,
-    Outcome,
-    Read,
-    Refused,
-    SetFrozen,
-    Statement,
-    StatementAnswer,
-    TransferRecord,
-)
+from wallet_saga.balance_cache import wallet_view
+from wallet_saga.domain.batch import CreditRecord
+from wallet_saga.domain.commands import ChangeStatus, Outcome, ReadWallet, Refused, TransferRecord
+from wallet_saga.messages import BalanceAt, BalanceAtAnswer, FutureMoment, Lookup, Statement, StatementAnswer
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.payments import Payments, Undecided
 from wallet_saga.orchestrator.responses import (
-    cash_answer,
+    cash_response,
     no_outcome,
-    opened_answer,
-    saga_answer,
+    opened_response,
+    saga_response,
     statement_item,
     transfer_view,
-    undecided_answer,
+    undecided_response,
     wallet_of,
 )
-from wallet_saga.orchestrator.shard_client import OutcomeUnknown, Overloaded, ShardUnavailable
-from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, Overloaded, Shards, ShardUnavailable
 
 _TRANSFER = Decoder(TransferRecord | None)
 _CREDIT = Decoder(CreditRecord | None)
@@ -63,24 +51,24 @@ class PublicRoutes:
     def handlers(self) -> dict[str, Handler]:
         """Returns the handlers by operation id."""
         return {
-            "transfer": count_transfers(_map_errors(self.transfer)),
-            "balance": _map_errors(self.balance),
-            "openWallet": _map_errors(self.open_wallet),
-            "deposit": _map_errors(self.deposit),
-            "withdraw": _map_errors(self.withdraw),
-            "statement": _map_errors(self.statement),
-            "changeStatus": _map_errors(self.change_status),
-            "closeWallet": _map_errors(self.close_wallet),
-            "lookUpTransfer": _map_errors(self.look_up_transfer),
+            "transfer": count_transfers(map_errors(self.transfer)),
+            "balance": map_errors(self.balance),
+            "openWallet": map_errors(self.open_wallet),
+            "deposit": map_errors(self.deposit),
+            "withdraw": map_errors(self.withdraw),
+            "statement": map_errors(self.statement),
+            "changeStatus": map_errors(self.change_status),
+            "closeWallet": map_errors(self.close_wallet),
+            "lookUpTransfer": map_errors(self.look_up_transfer),
         }
 
     async def transfer(self, request: Request) -> Response:
         """POST /wallets/balanceTransfer."""
         transfer, key = self._requests.transfer(request), requests.idempotency_key(request)
         try:
-            return saga_answer(await self._payments.transfer(transfer, key))
+            return saga_response(await self._payments.transfer(transfer, key))
         except Undecided as undecided:
-            return undecided_answer(undecided)
+            return undecided_response(undecided)
 
     async def balance(self, request: Request) -> Response:
         """GET /wallets/{accountId}/balance."""
@@ -93,7 +81,7 @@ class PublicRoutes:
             raise refused(Refusal.CURRENCY_MISMATCH, account_id)
         try:
             async with self._balances.missing():
-                wallet = await self._payments.perform(account_id, Read(account_id))
+                wallet = await self._payments.perform(ReadWallet(account_id))
         except (NoOutcome, TimeoutError) as error:  # never outcome-unknown, because a read changes nothing
             raise ShardUnavailable(str(error)) from error
         return _wallet_response(account_id, wallet, currency)
@@ -101,23 +89,23 @@ class PublicRoutes:
     async def open_wallet(self, request: Request) -> Response:
         """POST /wallets."""
         opening, key = self._requests.wallet(request), requests.idempotency_key(request)
-        return opened_answer(opening.account_id, *await self._payments.open_wallet(opening, key))
+        return opened_response(opening.account_id, *await self._payments.open_wallet(opening, key))
 
     async def deposit(self, request: Request) -> Response:
         """POST /wallets/{accountId}/deposits."""
         deposit, key = self._requests.cash(request), requests.idempotency_key(request)
-        return cash_answer(deposit.account_id, *await self._payments.deposit(deposit, key))
+        return cash_response(deposit.account_id, *await self._payments.deposit(deposit, key))
 
     async def withdraw(self, request: Request) -> Response:
         """POST /wallets/{accountId}/withdrawals."""
         withdrawal, key = self._requests.cash(request), requests.idempotency_key(request)
-        return cash_answer(withdrawal.account_id, *await self._payments.withdraw(withdrawal, key))
+        return cash_response(withdrawal.account_id, *await self._payments.withdraw(withdrawal, key))
 
     async def change_status(self, request: Request) -> Response:
         """PUT /wallets/{accountId}."""
         account_id = requests.path_account(request)
-        step = SetFrozen(account_id, requests.frozen(request))
-        return _wallet_response(account_id, await self._payments.perform(account_id, step))
+        command = ChangeStatus(account_id, requests.frozen(request))
+        return _wallet_response(account_id, await self._payments.perform(command))
 
     async def close_wallet(self, request: Request) -> Response:
         """DELETE /wallets/{accountId}."""
@@ -144,12 +132,12 @@ class PublicRoutes:
         return transfer_document(transfer_view(transfer, credit))
 
     async def _logged(self, lookup: Lookup) -> TransferRecord:
-        shard = self._shards.of_transfer(lookup.transfer_id)
+        shard = self._shards.of_transaction(lookup.transaction_id)
         found: TransferRecord | None = await shard.read("/transfer", lookup, _TRANSFER)
         if found is None:
             # Because a client that got outcome-unknown sends the transfer again after a 404, the 404 must wait until
-            # the shard has decided all steps that were queued before.
-            await self._payments.passed(shard)
+            # the shard has decided all commands that were queued before.
+            await self._payments.flush(shard)
             found = await shard.read("/transfer", lookup, _TRANSFER)
         if found is None:
             raise Problem("transfer-not-found", "No transfer has this id.")
@@ -159,7 +147,7 @@ class PublicRoutes:
         shard = self._shards.of_account(account_id)
         then = await shard.read("/balance-at", BalanceAt(account_id, at), _BALANCE_AT)
         if isinstance(then, FutureMoment):
-            raise invalid_request("at has not come yet.")
+            raise invalid_request("at is in the future.")
         return _wallet_response(account_id, then, currency)
 
 
@@ -170,7 +158,7 @@ def _wallet_response(account_id: str, outcome: Outcome, currency: str | None = N
     return wallet_response(wallet_view(wallet))
 
 
-def _map_errors(handler: Handler) -> Handler:
+def map_errors(handler: Handler) -> Handler:
     """Wraps the handler so that it raises the exceptions of the workers' clients as problems."""
 
     async def mapped(request: Request) -> Response:

@@ -1,9 +1,11 @@
-"""The client of one shard's worker. It sends steps in batches and each query in a request of its own."""
+"""The clients of the shards' workers. A client sends commands in batches and each query in a request of its own."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
+from uuid import UUID
 
 import aiohttp
 from msgspec import MsgspecError
@@ -13,11 +15,14 @@ from prometheus_client import Histogram
 from wallet_kernel.batcher import Batcher, Pending, QueueFull
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
+from wallet_kernel.ids import slot_of_transaction
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.apps import SECRET_HEADER
 from wallet_kernel.runtime.healthcheck import STANDBY
-from wallet_kernel.topology import OtherTopology, Placement
-from wallet_saga.messages import Message, Misdirected, NotDone, Outcome, Step, TurnedAway, Unknown, shard_path
+from wallet_kernel.slots import slot_of
+from wallet_kernel.topology import OtherTopology, Placement, Topology
+from wallet_saga.domain.commands import Command, Message, NotDone, Outcome, TurnedAway, Unknown
+from wallet_saga.messages import Misdirected, shard_path
 
 CALL = Histogram(
     "wallet_service_call_seconds",
@@ -53,7 +58,7 @@ class ShardUnavailable(Exception):
 
 
 class Overloaded(ShardUnavailable):
-    """Too many steps are waiting for the shard. Nothing was done."""
+    """Too many commands are waiting for the shard. Nothing was done."""
 
 
 class WrongWorker(ShardUnavailable):
@@ -61,7 +66,7 @@ class WrongWorker(ShardUnavailable):
 
 
 class OutcomeUnknown(Exception):
-    """The shard's worker did not return the outcome. The step may have been done. Send it again."""
+    """The shard's worker did not return the outcome. The command may have been done. Send it again."""
 
 
 class ShardClient:
@@ -76,6 +81,7 @@ class ShardClient:
         session: aiohttp.ClientSession,
         url: str,
         placement: Placement,
+        *,
         timeout_s: float,
         batch_max: int,
         queue_max: int,
@@ -90,19 +96,19 @@ class ShardClient:
         self._timing = CALL.labels(name)
         self._outage = Outage(_log, name)
         self._reads = _bulkheads(placement.shard)
-        self._batcher: Batcher[Step, Outcome] = Batcher(
+        self._batcher: Batcher[Command, Outcome] = Batcher(
             name, self._send, batch_max=batch_max, queue_max=queue_max
         )
 
-    def submit(self, step: Step) -> Pending[Outcome]:
-        """Queues a step for the next batch. If the caller cancels the future before, the step is not sent.
+    def submit(self, command: Command) -> Pending[Outcome]:
+        """Queues a command for the next batch. If the caller cancels the future before, it is not sent.
 
         Raises Overloaded if the queue is full, and ShardUnavailable if the worker serves another topology.
         """
         if self.disagreement:
             raise ShardUnavailable(str(self.disagreement))
         try:
-            return self._batcher.submit(step)
+            return self._batcher.submit(command)
         except QueueFull as full:
             raise Overloaded(str(full)) from full
 
@@ -133,17 +139,17 @@ class ShardClient:
         await self._routed(self._get_ready)
 
     async def drain(self) -> None:
-        """Waits for the submitted steps."""
+        """Waits for the submitted commands."""
         await self._batcher.drain()
 
-    async def _send(self, steps: Sequence[Step]) -> Sequence[Outcome | Exception]:
+    async def _send(self, commands: Sequence[Command]) -> Sequence[Outcome | Exception]:
         try:
             with self._timing.time():
-                outcomes = await self._routed(lambda: self._post("/steps", steps, _OUTCOMES))
+                outcomes = await self._routed(lambda: self._post("/steps", commands, _OUTCOMES))
         except Overloaded:
             raise
         except (ShardUnavailable, OutcomeUnknown) as error:
-            self._outage.failed(error, len(steps))
+            self._outage.failed(error, len(commands))
             raise
         self._outage.ended()
         return list(map(_settled, outcomes))
@@ -162,7 +168,7 @@ class ShardClient:
                 response.close()
                 raise (WrongWorker if STANDBY in text else ShardUnavailable)(f"not ready: {text}")
 
-    async def _post(self, path: str, message: Message | Sequence[Step], decoder: Decoder[Found]) -> Found:
+    async def _post(self, path: str, message: Message | Sequence[Command], decoder: Decoder[Found]) -> Found:
         try:
             async with self._session.post(
                 self._shard_url + path, data=encode(message), timeout=self._timeout
@@ -196,6 +202,39 @@ class ShardClient:
         )
 
 
+class Shards:
+    """The clients of all shards, by the slots that the shards own."""
+
+    def __init__(self, topology: Topology, clients: Sequence[ShardClient]) -> None:
+        self.clients = clients
+        self._of_slot = [clients[shard] for shard in topology.owners]
+
+    async def verify_topology(self) -> None:
+        """Compares topologies with all workers. Raises OtherTopology if a worker's topology differs.
+
+        A worker that is out of reach now is compared at its first response.
+        """
+        for compared in await asyncio.gather(
+            *(c.verify_topology() for c in self.clients), return_exceptions=True
+        ):
+            if isinstance(compared, OtherTopology):
+                raise compared
+
+    async def require_agreement(self) -> None:
+        """Checks readiness. Raises OtherTopology if the last response of a worker named another topology."""
+        for client in self.clients:
+            if client.disagreement:
+                raise client.disagreement
+
+    def of_account(self, account_id: str) -> ShardClient:
+        """Returns the client of the shard that holds this wallet."""
+        return self._of_slot[slot_of(account_id)]
+
+    def of_transaction(self, transaction_id: UUID) -> ShardClient:
+        """Returns the client of the shard whose log has this transaction. Its id contains the payer's slot."""
+        return self._of_slot[slot_of_transaction(transaction_id)]
+
+
 def _bulkheads(shard: int) -> dict[str, Bulkhead]:
     """Returns the bulkhead for each path that serves clients' reads."""
     kinds = {
@@ -212,7 +251,7 @@ def _bulkheads(shard: int) -> dict[str, Bulkhead]:
 
 
 def _settled(outcome: Outcome) -> Outcome | Exception:
-    """Returns the outcome, or the exception for a step without an outcome."""
+    """Returns the outcome, or the exception for a command without an outcome."""
     if isinstance(outcome, NotDone):
         return ShardUnavailable("the worker did not perform the step")
     if isinstance(outcome, TurnedAway):

@@ -1,4 +1,4 @@
-"""Applies batches of steps to the shard: commits a batch, then shows it in the cache, then answers its steps."""
+"""Applies batches of commands to the shard: decides and commits a batch, shows it in the cache, then answers."""
 
 import asyncio
 import logging
@@ -18,11 +18,20 @@ from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
 from wallet_kernel.tasks import background
-from wallet_saga.balance_cache import BalanceCache
-from wallet_saga.domain.batch import Books
+from wallet_saga.domain.batch import Batch, BatchKeys
+from wallet_saga.domain.commands import (
+    Command,
+    Done,
+    Flush,
+    NotDone,
+    Outcome,
+    TurnedAway,
+    Unknown,
+    WalletState,
+    command_name,
+)
 from wallet_saga.domain.decisions import decide
-from wallet_saga.domain.keys import keys_of
-from wallet_saga.messages import Done, NotDone, Outcome, Pass, Step, TurnedAway, Unknown, WalletState
+from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.store import Standby, Store
 
 STEPS = Counter("wallet_saga_steps", "Steps by outcome.", ["step", "outcome"])
@@ -36,8 +45,8 @@ _log = logging.getLogger(__name__)
 _OUTAGE = (*DATABASE_ERRORS, ReadOnlyDatabase)
 
 QUEUE_TIMEOUT_S = 1.5
-"""A step that waits longer than this for a batch is answered as NotDone and dropped. The orchestrator waits longer for
-the answer (`WALLET_STEP_TIMEOUT_S`), so the worker begins no step whose request has timed out."""
+"""A command that waits longer than this for a batch is answered as NotDone and dropped. The orchestrator waits longer
+for the answer (`WALLET_STEP_TIMEOUT_S`), so the worker begins no command whose request has timed out."""
 
 NOT_DONE = NotDone()
 TURNED_AWAY = TurnedAway()
@@ -48,13 +57,13 @@ class NotConfirmed(Exception):
     """This worker could not confirm that it is still its shard's writer."""
 
 
-class ShardWriter:
-    """Applies steps to one shard, one batch at a time."""
+class BatchWriter:
+    """Applies commands to one shard, one batch at a time."""
 
     def __init__(self, store: Store, cache: BalanceCache, batch_max: int, queue_max: int) -> None:
         self._store = store
         self._cache = cache
-        self._batcher: Batcher[Step, Outcome] = Batcher(
+        self._batcher: Batcher[Command, Outcome] = Batcher(
             "steps", self._apply, batch_max=batch_max, queue_max=queue_max
         )
         self._outage = Outage(_log, "shard")
@@ -62,15 +71,15 @@ class ShardWriter:
         self._written_at = 0.0
         self._obstacle: str | None = "This worker has not committed a batch yet."
 
-    async def perform(self, steps: Sequence[Step]) -> list[Outcome]:
-        """Performs these steps and returns their outcomes, in the order of the steps.
+    async def perform(self, commands: Sequence[Command]) -> list[Outcome]:
+        """Performs these commands and returns their outcomes, in the order of the commands.
 
-        An outcome is durable unless it is NotDone, TurnedAway or Unknown. If the queue has no room for all steps, it
+        An outcome is durable unless it is NotDone, TurnedAway or Unknown. If the queue has no room for all commands, it
         takes the first ones and answers the others with TurnedAway, so that a large request always makes progress.
         Raises Standby if another worker is the writer; then nothing was done.
         """
         self._require_writer()
-        outcomes = await self._perform(steps)
+        outcomes = await self._perform(commands)
         if all(outcome is NOT_DONE for outcome in outcomes):
             self._require_writer()
         return outcomes
@@ -82,12 +91,12 @@ class ShardWriter:
         commits an empty batch. This commit proves that no other worker has written since this one became the writer.
         Raises QueueFull, Standby or NotConfirmed.
         """
-        [outcome] = await self.perform([Pass()])
+        [outcome] = await self.perform([Flush()])
         if isinstance(outcome, TurnedAway):
             raise QueueFull(QueueFull.__doc__)
         if not isinstance(outcome, Done):
             raise NotConfirmed(self._obstacle)
-        await self._cache.outlive_predecessor()
+        await self._cache.wait_for_inherited_leases()
 
     async def check(self) -> None:
         """Checks readiness. Raises NotReady unless the last batch was committed."""
@@ -98,7 +107,7 @@ class ShardWriter:
     async def running(self, takeover_s: float) -> AsyncIterator[None]:
         """Makes this worker the shard's writer when no other worker is, and keeps it the writer while it is idle.
 
-        A standby tries to take over every `takeover_s` seconds. On exit, waits for the submitted steps.
+        A standby tries to take over every `takeover_s` seconds. On exit, waits for the submitted commands.
         """
         try:
             async with background(self._keep(takeover_s)):
@@ -107,14 +116,14 @@ class ShardWriter:
             await self.drain()
 
     async def drain(self) -> None:
-        """Waits for the submitted steps."""
+        """Waits for the submitted commands."""
         await self._batcher.drain()
 
     async def _keep(self, takeover_s: float) -> NoReturn:
         while True:
             if monotonic() - self._written_at > SAYS_SOMETHING_S:
                 try:
-                    await self._perform([Pass()])
+                    await self._perform([Flush()])
                 except Exception as error:  # noqa: BLE001 -- the next attempt may succeed
                     _log.warning("empty batch failed", extra={"cause": repr(error)})
             await asyncio.sleep(takeover_s)
@@ -123,63 +132,65 @@ class ShardWriter:
         if self._store.is_standby:
             raise Standby(Standby.__doc__)
 
-    async def _perform(self, steps: Sequence[Step]) -> list[Outcome]:
-        futures = self._batcher.submit_all(steps[: self._batcher.room])
+    async def _perform(self, commands: Sequence[Command]) -> list[Outcome]:
+        futures = self._batcher.submit_all(commands[: self._batcher.room])
         withdrawal = asyncio.get_running_loop().call_later(QUEUE_TIMEOUT_S, _withdraw, futures)
         try:
             await asyncio.gather(*futures, return_exceptions=True)
         finally:
             withdrawal.cancel()
         outcomes = [NOT_DONE if future.cancelled() else future.result() for future in futures]
-        return outcomes + [TURNED_AWAY] * (len(steps) - len(futures))
+        return outcomes + [TURNED_AWAY] * (len(commands) - len(futures))
 
-    async def _apply(self, steps: Sequence[Step]) -> Sequence[Outcome]:
-        return await bisected(steps, self._attempt, NOT_DONE)
+    async def _apply(self, commands: Sequence[Command]) -> Sequence[Outcome]:
+        return await bisected(commands, self._attempt, NOT_DONE)
 
-    async def _attempt(self, steps: Sequence[Step]) -> Sequence[Outcome]:
+    async def _attempt(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         begin_ns = time_ns()
         lease = self._cache.lease()  # must begin before the database is read
         try:
             with TRANSACTION.time():
-                outcomes, shown = await self._transact(steps)
+                outcomes, shown = await self._transact(commands)
         except Standby as error:
             self._failed(error)
-            return [NOT_DONE] * len(steps)
+            return [NOT_DONE] * len(commands)
         except CommitUnknown as error:
             self._failed(error)
-            _log.exception("a batch may not have been committed", extra={"steps": len(steps)})
-            await self._cache.sit_out()  # because a lookup may find the batch if it was committed
-            return [UNKNOWN] * len(steps)
+            _log.exception("a batch may not have been committed", extra={"steps": len(commands)})
+            # Because a lookup may find the batch if it was committed.
+            await self._cache.wait_for_lease_expiry()
+            return [UNKNOWN] * len(commands)
         except ItemAtFault:
-            _log.exception("a batch was rolled back", extra={"steps": len(steps)})
+            _log.exception("a batch was rolled back", extra={"steps": len(commands)})
             raise
         except Exception as error:  # nothing was committed
             if is_of_a_row(error):
                 raise ItemAtFault(repr(error)) from error
             self._failed(error)
             if isinstance(error, _OUTAGE):
-                self._outage.failed(error, len(steps))
+                self._outage.failed(error, len(commands))
             else:
-                _log.exception("a batch was not committed", extra={"steps": len(steps)})
-            return [NOT_DONE] * len(steps)
+                _log.exception("a batch was not committed", extra={"steps": len(commands)})
+            return [NOT_DONE] * len(commands)
         self._outage.ended()
         self._obstacle, self._written_at = None, monotonic()
         ACTIVE.set(1)
         await self._cache.show(shown, lease)
-        _count(steps, outcomes)
-        trace_step("steps at the shard", (getattr(step, "transfer_id", None) for step in steps), begin_ns)
+        _count(commands, outcomes)
+        transactions = (getattr(command, "transaction_id", None) for command in commands)
+        trace_step("steps at the shard", transactions, begin_ns)
         return outcomes
 
     def _failed(self, error: Exception) -> None:
         self._obstacle = f"{type(error).__name__}: {error}"
         ACTIVE.set(0)
 
-    async def _transact(self, steps: Sequence[Step]) -> tuple[list[Outcome], list[WalletState]]:
-        keys = keys_of(steps)
-        async with self._store.books(keys) as books:
+    async def _transact(self, commands: Sequence[Command]) -> tuple[list[Outcome], list[WalletState]]:
+        keys = BatchKeys.of(commands)
+        async with self._store.transaction(keys) as batch:
             self._inherit_from_predecessor()
-            outcomes = _decide_all(books, steps)
-            shown = [books.wallets[account].state() for account in keys.shown if account in books.wallets]
+            outcomes = _decide_all(batch, commands)
+            shown = [batch.wallets[account].state() for account in keys.shown if account in batch.wallets]
         return outcomes, shown
 
     def _inherit_from_predecessor(self) -> None:
@@ -189,9 +200,9 @@ class ShardWriter:
             self._cache.inherit()
 
 
-def _decide_all(books: Books, steps: Sequence[Step]) -> list[Outcome]:
+def _decide_all(batch: Batch, commands: Sequence[Command]) -> list[Outcome]:
     try:
-        return [decide(books, step) for step in steps]
+        return [decide(batch, command) for command in commands]
     except Exception as error:
         raise ItemAtFault(repr(error)) from error
 
@@ -202,6 +213,7 @@ def _withdraw(futures: Sequence[Pending[Outcome]]) -> None:
             future.cancel()
 
 
-def _count(steps: Sequence[Step], outcomes: Sequence[Outcome]) -> None:
-    for (step, outcome), count in Tally(zip(map(type, steps), map(type, outcomes), strict=True)).items():
-        STEPS.labels(step.__name__, outcome.__name__).inc(count)
+def _count(commands: Sequence[Command], outcomes: Sequence[Outcome]) -> None:
+    kinds = Tally(zip(map(type, commands), map(type, outcomes), strict=True))
+    for (command, outcome), count in kinds.items():
+        STEPS.labels(command_name(command), outcome.__name__).inc(count)

@@ -11,8 +11,8 @@ from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.traces import configure_traces
 from wallet_kernel.topology_table import verify_if_reachable
-from wallet_saga.balance_cache import BalanceCache
-from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.worker.batch_writer import BatchWriter
+from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.settings import WorkerSettings
 from wallet_saga.worker.shard_metrics import shard_watched
@@ -37,7 +37,7 @@ async def worker(settings: WorkerSettings, name: str) -> AsyncIterator[Service]:
         redis = open_cache(settings.redis_url.get_secret_value())
         cache = BalanceCache(redis, settings.cache_lease_s, settings.cache_timeout_s)
         await cache.start()
-        writer = ShardWriter(store, cache, settings.batch_max, settings.queue_max)
+        writer = BatchWriter(store, cache, settings.batch_max, settings.queue_max)
         lifecycle = Lifecycle(settings.in_flight_max, {"writer": writer.check})
         routes = InternalRoutes(settings.placement, writer, store).routes()
         async with (

@@ -17,27 +17,22 @@ from wallet_kernel.endpoint import Endpoint
 from wallet_kernel.http import Request, Response
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.topology import Placement
+from wallet_saga.domain.batch import CreditRecord
+from wallet_saga.domain.commands import Command, NotDone, Outcome, Refused, TransferRecord
 from wallet_saga.messages import (
     BalanceAt,
     BalanceAtAnswer,
     Claim,
-    CreditRecord,
     FutureMoment,
     Lookup,
     Misdirected,
-    NotDone,
     OpenSagas,
-    Outcome,
     Postings,
-    Refused,
     Statement,
     StatementAnswer,
-    Step,
-    TransferRecord,
-    account_of,
     shard_path,
 )
-from wallet_saga.worker.batch_writer import NotConfirmed, ShardWriter
+from wallet_saga.worker.batch_writer import BatchWriter, NotConfirmed
 from wallet_saga.worker.store import READ_CONNECTIONS_MAX, STATEMENT_TIMEOUT_S, Standby, Store
 
 MSGPACK = b"application/msgpack"
@@ -54,7 +49,7 @@ Found = TypeVar("Found")
 class InternalRoutes:
     """The handlers of an orchestrator's requests."""
 
-    def __init__(self, placement: Placement, writer: ShardWriter, store: Store) -> None:
+    def __init__(self, placement: Placement, writer: BatchWriter, store: Store) -> None:
         self._placement = placement
         self._writer = writer
         self._store = store
@@ -64,25 +59,25 @@ class InternalRoutes:
         base = shard_path(self._placement)
         lookups, statements, past = map(_bulkhead, ("lookups", "statements", "past"))
         return [
-            _route(base + "/steps", self._by_writer(self.steps), Decoder(list[Step])),
-            _route(base + "/claim", self._by_writer(_map_errors(self.claim)), Decoder(Claim)),
-            _route(base + "/open-sagas", _map_errors(self.open_sagas), Decoder(OpenSagas)),
+            _route(base + "/steps", self._by_writer(self.perform), Decoder(list[Command])),
+            _route(base + "/claim", self._by_writer(map_errors(self.claim)), Decoder(Claim)),
+            _route(base + "/open-sagas", map_errors(self.open_sagas), Decoder(OpenSagas)),
             _route(
                 base + "/transfer",
-                self._by_writer(_map_errors(_within(lookups, self.transfer))),
+                self._by_writer(map_errors(_within(lookups, self.transfer))),
                 Decoder(Lookup),
             ),
             _route(
-                base + "/credit", self._by_writer(_map_errors(_within(lookups, self.credit))), Decoder(Lookup)
+                base + "/credit", self._by_writer(map_errors(_within(lookups, self.credit))), Decoder(Lookup)
             ),
             _route(
                 base + "/statement",
-                self._by_writer(_map_errors(_within(statements, self.statement))),
+                self._by_writer(map_errors(_within(statements, self.statement))),
                 Decoder(Statement),
             ),
             _route(
                 base + "/balance-at",
-                self._by_writer(_map_errors(_within(past, self.balance_at))),
+                self._by_writer(map_errors(_within(past, self.balance_at))),
                 Decoder(BalanceAt),
             ),
             _route("/shards/{path:path}", self.misdirected, Decoder(Raw)),
@@ -93,12 +88,12 @@ class InternalRoutes:
         topology = self._placement.topology
         return Misdirected(self._placement.shard, topology.shards, topology.fingerprint)
 
-    async def steps(self, batch: list[Step]) -> list[Outcome] | Misdirected:
-        """Performs steps and returns their outcomes. Performs none if another shard owns one of the wallets."""
-        if self._placement.foreign(filter(None, map(account_of, batch))):
-            return await self.misdirected(batch)
-        outcomes = await self._writer.perform(batch)
-        if batch and all(isinstance(outcome, NotDone) for outcome in outcomes):
+    async def perform(self, commands: list[Command]) -> list[Outcome] | Misdirected:
+        """Performs commands and returns their outcomes. Performs none if another shard owns one of the wallets."""
+        if self._placement.foreign(command.account_id for command in commands if command.account_id):
+            return await self.misdirected(commands)
+        outcomes = await self._writer.perform(commands)
+        if commands and all(isinstance(outcome, NotDone) for outcome in outcomes):
             raise _out_of_reach()  # so that the orchestrator connects again, perhaps to a standby that took over
         return outcomes
 
@@ -116,11 +111,11 @@ class InternalRoutes:
 
     async def transfer(self, lookup: Lookup) -> TransferRecord | None:
         """Returns a transfer's row in the saga log, or None."""
-        return await self._confirmed(self._store.transfer(lookup.transfer_id))
+        return await self._confirmed(self._store.transfer(lookup.transaction_id))
 
     async def credit(self, lookup: Lookup) -> CreditRecord | None:
         """Returns a transfer's row in the credit barrier, or None."""
-        return await self._confirmed(self._store.credit(lookup.transfer_id))
+        return await self._confirmed(self._store.credit(lookup.transaction_id))
 
     async def statement(self, asked: Statement) -> StatementAnswer | Misdirected:
         """Returns a page of a wallet's postings."""
@@ -190,10 +185,10 @@ def _within(
     return admitted
 
 
-def _map_errors(use_case: Callable[[Asked], Awaitable[Found]]) -> Callable[[Asked], Awaitable[Found]]:
+def map_errors(use_case: Callable[[Asked], Awaitable[Found]]) -> Callable[[Asked], Awaitable[Found]]:
     """Wraps the use case so that it raises `shard-unavailable` if the database is out of reach.
 
-    Not for steps, because a 503 means that nothing was done. Each step has an outcome of its own instead.
+    Not for commands, because a 503 means that nothing was done. Each command has an outcome of its own instead.
     """
 
     async def mapped(request: Asked) -> Found:

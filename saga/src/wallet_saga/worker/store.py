@@ -1,11 +1,11 @@
 """The access to the shard's Postgres: one session that writes batches, and a small pool for all other statements."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import asyncpg
@@ -20,20 +20,14 @@ from wallet_kernel.database import (
     session,
     writing,
 )
+from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.ledger_metrics import IN_TRANSIT_BALANCES, TOTALS, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import watch_pool
 from wallet_kernel.topology import Placement
 from wallet_kernel.topology_table import verify
-from wallet_saga.domain.batch import Books
-from wallet_saga.domain.keys import BatchKeys
-from wallet_saga.messages import (
-    CreditRecord,
-    LedgerEntry,
-    TransferRecord,
-    WalletState,
-)
+from wallet_saga.domain.batch import Batch, BatchKeys, CreditRecord, LedgerEntry
+from wallet_saga.domain.commands import TransferRecord, WalletState
 from wallet_saga.worker import statements
-from wallet_saga.worker.rows import credit_of, transfer_of
 
 STATEMENT_TIMEOUT_S = 5.0
 
@@ -121,18 +115,18 @@ class Store:
         await self._readers.fetchval("SELECT 1")
 
     @asynccontextmanager
-    async def books(self, keys: BatchKeys) -> AsyncIterator[Books]:
-        """Runs one batch's transaction: loads the books, and on exit writes and commits their changes.
+    async def transaction(self, keys: BatchKeys) -> AsyncIterator[Batch]:
+        """Runs one batch's transaction: loads its rows, and on exit writes and commits its changes.
 
         Raises CommitUnknown if the batch may have been committed. After any other exception (Standby, an asyncpg error)
         nothing was committed.
         """
         async with self._writer.use() as connection:
             await connection.execute(statements.BEGIN_BATCH)
-            books = await self._load(connection, keys)
-            yield books
-            if books.changed:
-                await _write(connection, books)
+            batch = await self._load(connection, keys)
+            yield batch
+            if batch.changed:
+                await _write(connection, batch)
             await commit(connection)
 
     async def _take_over(self, connection: asyncpg.Connection) -> None:
@@ -151,22 +145,22 @@ class Store:
         lease, expired_for = timedelta(seconds=lease_s), timedelta(seconds=expired_for_s)
         async with writing(self._readers) as connection:
             rows = await connection.fetch(statements.CLAIM, limit, lease, expired_for)
-        return [transfer_of(row) for row in rows]
+        return [_transfer(row) for row in rows]
 
     async def open_sagas(self, account_id: str, limit: int) -> list[TransferRecord]:
         """Returns up to `limit` unfinished sagas of this payer."""
         rows = await self._readers.fetch(statements.OPEN_SAGAS, account_id, limit)
-        return [transfer_of(row) for row in rows]
+        return [_transfer(row) for row in rows]
 
-    async def transfer(self, transfer_id: UUID) -> TransferRecord | None:
+    async def transfer(self, transaction_id: UUID) -> TransferRecord | None:
         """Returns a transfer's row in the saga log, or None."""
-        row = await self._readers.fetchrow(statements.TRANSFER, transfer_id)
-        return transfer_of(row) if row else None
+        row = await self._readers.fetchrow(statements.TRANSFER, transaction_id)
+        return _transfer(row) if row else None
 
-    async def credit(self, transfer_id: UUID) -> CreditRecord | None:
+    async def credit(self, transaction_id: UUID) -> CreditRecord | None:
         """Returns a transfer's row in the credit barrier, or None."""
-        row = await self._readers.fetchrow(statements.CREDIT, transfer_id)
-        return credit_of(row) if row else None
+        row = await self._readers.fetchrow(statements.CREDIT, transaction_id)
+        return _credit(row) if row else None
 
     async def wallet_exists(self, account_id: str) -> bool:
         """Returns whether this shard has a wallet of this name."""
@@ -190,7 +184,13 @@ class Store:
         if row is None:
             return now, None
         return now, WalletState(
-            account_id, row["currency"], row["status"], row["balance_micros"], 0, row["version"], row["at"]
+            account_id=account_id,
+            currency=row["currency"],
+            status=row["status"],
+            balance_micros=row["balance_micros"],
+            in_flight_micros=0,
+            version=row["version"],
+            updated_at=row["at"],
         )
 
     async def unfinished(self) -> Unfinished:
@@ -215,7 +215,7 @@ class Store:
                 await connection.execute("ROLLBACK")
         return [Totals(*row) for row in rows]
 
-    async def _load(self, connection: asyncpg.Connection, keys: BatchKeys) -> Books:
+    async def _load(self, connection: asyncpg.Connection, keys: BatchKeys) -> Batch:
         row = await connection.fetchrow(
             statements.LOAD,
             list(keys.accounts),
@@ -226,18 +226,18 @@ class Store:
         )
         if row["read_only"]:  # also for reads, because a demoted primary may be behind
             raise ReadOnlyDatabase(ReadOnlyDatabase.__doc__)
-        return Books.of(
+        return Batch.of(
             row["now"],
             self._lease,
             [WalletState(*wallet) for wallet in row["wallets"]],
-            [transfer_of(transfer) for transfer in row["transfers"]],
-            [credit_of(credit) for credit in row["credits"]],
+            [_transfer(transfer) for transfer in row["transfers"]],
+            [_credit(credit) for credit in row["credits"]],
         )
 
 
-async def _write(connection: asyncpg.Connection, books: Books) -> None:
-    changed = [wallet for wallet in books.wallets.values() if wallet.loaded_version and wallet.changed]
-    opened = [wallet for wallet in books.wallets.values() if not wallet.loaded_version]
+async def _write(connection: asyncpg.Connection, batch: Batch) -> None:
+    changed = [wallet for wallet in batch.wallets.values() if wallet.loaded_version and wallet.changed]
+    opened = [wallet for wallet in batch.wallets.values() if not wallet.loaded_version]
     moved = await connection.fetchval(
         statements.WRITE,
         *columns(
@@ -245,22 +245,40 @@ async def _write(connection: asyncpg.Connection, books: Books) -> None:
         ),
         *columns(opened, "account_id currency status balance_micros in_flight_micros version updated_at"),
         *columns(
-            books.new_entries,
-            "account_id version kind transfer_id amount_micros balance_micros counterparty at",
+            batch.new_entries,
+            "account_id version kind transaction_id amount_micros balance_micros counterparty at",
         ),
         *columns(
-            books.new_transfers.values(),
-            "transfer_id kind state from_account to_account amount_micros currency key fingerprint reason"
+            batch.new_transfers.values(),
+            "transaction_id kind state from_account to_account amount_micros currency key fingerprint reason"
             " started_at ended_at",
         ),
-        books.now + books.lease,
-        *columns(books.ended_transfers.values(), "transfer_id state reason ended_at"),
-        *columns(books.new_credits, "transfer_id reason at"),
-        [name for name, _ in books.system_changes],
-        [currency for _, currency in books.system_changes],
-        list(books.system_changes.values()),
+        batch.now + batch.lease,
+        *columns(batch.ended_transfers.values(), "transaction_id state reason ended_at"),
+        *columns(batch.new_credits, "transaction_id reason at"),
+        [name for name, _ in batch.system_changes],
+        [currency for _, currency in batch.system_changes],
+        list(batch.system_changes.values()),
     )
     if moved != len(changed):
         raise NotTheOnlyWriter(
             f"{len(changed) - moved} of {len(changed)} wallets no longer had the loaded version"
         )
+
+
+# Rows come as sequences, with the columns in the order of the SQL. The tables call a transaction's id `transfer_id`.
+# A renamed column would need a migration that the running services of the previous version do not understand.
+
+
+def _transfer(row: Sequence[Any]) -> TransferRecord:
+    columns = list(row)
+    columns[_REASON] = Refusal(columns[_REASON]) if columns[_REASON] else None
+    return TransferRecord(*columns)
+
+
+def _credit(row: Sequence[Any]) -> CreditRecord:
+    transaction_id, reason, at = row
+    return CreditRecord(transaction_id, Refusal(reason) if reason else None, at)
+
+
+_REASON = TransferRecord.__struct_fields__.index("reason")

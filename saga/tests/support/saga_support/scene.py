@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+import aiohttp
 import httpx
 from msgspec.msgpack import Decoder
 
@@ -17,9 +18,15 @@ from wallet_kernel.refusals import Refusal
 from wallet_kernel.slots import slot_of
 from wallet_kernel.topology import Placement, Topology
 from wallet_lab.testing import RunningStack
-from wallet_saga.messages import Complete, Credit, Debit, Lookup, Refund, TransferRecord
-from wallet_saga.orchestrator.shard_client import ShardClient, open_session
-from wallet_saga.orchestrator.shards import Shards
+from wallet_saga.domain.commands import (
+    CompleteTransfer,
+    CreditWallet,
+    DebitWallet,
+    RefundTransfer,
+    TransferRecord,
+)
+from wallet_saga.messages import Lookup
+from wallet_saga.orchestrator.shard_client import ShardClient, Shards, open_session
 
 TEN = 10_000_000
 RECORD = Decoder(TransferRecord | None)
@@ -38,24 +45,23 @@ class Scene:
     api: httpx.AsyncClient
     payer: str
     payee: str
-    transfer_id: UUID
+    transaction_id: UUID
     amount_micros: int = TEN
 
-    def debit(self) -> Debit:
-        return Debit(self.transfer_id, self.payer, self.payee, self.amount_micros, "USD")
+    def debit(self) -> DebitWallet:
+        return DebitWallet(self.transaction_id, self.payer, self.payee, self.amount_micros, "USD")
 
-    def credit(self) -> Credit:
-        return Credit(self.transfer_id, self.payer, self.payee, self.amount_micros, "USD")
+    def credit(self) -> CreditWallet:
+        return CreditWallet(self.transaction_id, self.payer, self.payee, self.amount_micros, "USD")
 
-    def refund(self) -> Refund:
-        return Refund(self.transfer_id, self.payer, Refusal.WALLET_FROZEN)
+    def refund(self) -> RefundTransfer:
+        return RefundTransfer(self.transaction_id, self.payer, Refusal.WALLET_FROZEN)
 
-    def complete(self) -> Complete:
-        return Complete(self.transfer_id, self.payer)
+    def complete(self) -> CompleteTransfer:
+        return CompleteTransfer(self.transaction_id, self.payer)
 
-    async def send(self, step: Debit | Credit | Refund | Complete) -> object:
-        account = step.to_account if isinstance(step, Credit) else step.from_account
-        return await self.shards.of_account(account).submit(step)
+    async def send(self, step: DebitWallet | CreditWallet | RefundTransfer | CompleteTransfer) -> object:
+        return await self.shards.of_account(step.account_id).submit(step)
 
     async def freeze(self, account: str) -> None:
         response = await self.api.put(f"/wallets/{account}", json={"status": "frozen"})
@@ -69,13 +75,15 @@ class Scene:
         return Decimal(document["balance"])
 
     async def document(self) -> dict[str, Any]:
-        response = await self.api.get(f"/transfers/{self.transfer_id}")
+        response = await self.api.get(f"/transfers/{self.transaction_id}")
         document: dict[str, Any] = response.json()
         return document
 
     async def state(self) -> str | None:
         """Returns the saga's state in the payer's log."""
-        record = await self.shards.of_account(self.payer).ask("/transfer", Lookup(self.transfer_id), RECORD)
+        record = await self.shards.of_account(self.payer).ask(
+            "/transfer", Lookup(self.transaction_id), RECORD
+        )
         return record.state if record else None
 
     async def ended(self) -> str | None:
@@ -86,6 +94,13 @@ class Scene:
                 return state
             await asyncio.sleep(0.05)
         raise AssertionError("The saga has not ended within five seconds.")
+
+
+def shard_client(
+    name: str, session: aiohttp.ClientSession, url: str, placement: Placement, timeout_s: float = 2.0
+) -> ShardClient:
+    """Returns a client with room for 1,000 commands."""
+    return ShardClient(name, session, url, placement, timeout_s=timeout_s, batch_max=100, queue_max=1000)
 
 
 def account_on(shard: int) -> str:
@@ -108,7 +123,15 @@ async def opened_scene(stack: RunningStack) -> AsyncIterator[Scene]:
         shards = Shards(
             Topology.even(2),
             [
-                ShardClient(f"test-{n}", session, url, Placement.even(n, 2), 2.0, 100, 1000)
+                ShardClient(
+                    f"test-{n}",
+                    session,
+                    url,
+                    Placement.even(n, 2),
+                    timeout_s=2.0,
+                    batch_max=100,
+                    queue_max=1000,
+                )
                 for n, url in enumerate(worker_urls(stack))
             ],
         )

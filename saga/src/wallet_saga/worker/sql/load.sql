@@ -1,7 +1,7 @@
 -- Loads all rows that a batch of steps needs, in one round trip. The caller holds the batch lock.
 -- $1 accounts, $2 transfer ids in the saga log, $3/$4 owners and their idempotency keys,
 -- $5 transfer ids in the credit barrier.
--- The columns are named, in the order of rows.py, so that a column that a later version adds has no effect here.
+-- The columns are named, in the order of the records, so that a column that a later version adds has no effect here.
 SELECT
     clock_timestamp() AS now,
     current_setting('transaction_read_only') = 'on' AS read_only,

@@ -21,13 +21,13 @@ from saga_support.scene import ONE_SHARD
 from wallet_kernel.cache import open_cache
 from wallet_kernel.database import CommitUnknown
 from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
-from wallet_saga.balance_cache import CLOCK_SKEW_MAX_S, BalanceCache, Lease
-from wallet_saga.balances import cache_key
-from wallet_saga.domain.batch import Books
-from wallet_saga.domain.keys import BatchKeys
-from wallet_saga.messages import Deposit, Done, Lookup, Open, Read, Unknown, WalletState
+from wallet_saga.balance_cache import cache_key
+from wallet_saga.domain.batch import Batch, BatchKeys
+from wallet_saga.domain.commands import Deposit, Done, OpenWallet, ReadWallet, Unknown, WalletState
+from wallet_saga.messages import Lookup
 from wallet_saga.orchestrator.balance_reader import BalanceReader
-from wallet_saga.worker.batch_writer import ShardWriter
+from wallet_saga.worker.batch_writer import BatchWriter
+from wallet_saga.worker.cache import CLOCK_SKEW_MAX_S, BalanceCache, Lease
 from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.store import Store
 
@@ -169,12 +169,12 @@ async def test_a_lease_begins_before_the_database_is_read(
     store: Store, database: DatabaseUrls, cache: BalanceCache, redis: "Redis"
 ) -> None:
     """A lease begins before the database is read, so an entry of a transaction longer than a lease is not shown."""
-    writer = ShardWriter(store, cache, 1000, 20_000)
-    await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
+    writer = BatchWriter(store, cache, 1000, 20_000)
+    await writer.perform([OpenWallet(uuid4(), "a", 1, "USD", None, None)])
     await redis.flushall()
     loading = await asyncpg.connect(database.service)
     await loading.execute("SELECT pg_advisory_lock(1)")
-    reading = asyncio.create_task(writer.perform([Read("a")]))
+    reading = asyncio.create_task(writer.perform([ReadWallet("a")]))
     await asyncio.sleep(LEASE_S + 0.05)  # the read waits for the lock
     await loading.close()
     await reading
@@ -235,7 +235,7 @@ async def test_redis_that_answers_but_refuses_writes_costs_few_leases(
     server: RedisServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """If Redis rejects all writes, one lease is lost; if it accepts only probes, the pauses between losses double."""
-    monkeypatch.setattr("wallet_saga.balance_cache.PAUSE_FIRST_S", 0.25)
+    monkeypatch.setattr("wallet_saga.worker.cache.PAUSE_FIRST_S", 0.25)
     async with running_cache(server, lease_s=0.2) as cache:
         await cache.show([state(1)], cache.lease())
         await redis.execute_command(*command.split(" "))  # type: ignore[no-untyped-call]
@@ -251,7 +251,7 @@ async def test_redis_is_used_again_when_it_takes_writes(
     server: RedisServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If Redis was out of memory, the worker uses it again once it accepts writes."""
-    monkeypatch.setattr("wallet_saga.balance_cache.PAUSE_FIRST_S", 0.1)
+    monkeypatch.setattr("wallet_saga.worker.cache.PAUSE_FIRST_S", 0.1)
     async with running_cache(server, lease_s=0.2) as cache:
         await redis.config_set("maxmemory", 1)
         await cache.show([state(1)], cache.lease())
@@ -270,8 +270,8 @@ async def test_clock_set_back_does_not_lengthen_local_waits(
     """If the clock is set back by 600 s, local waits are not longer, because they use the monotonic clock."""
     await cache.show([state(1)], cache.lease())
     real = time.time
-    monkeypatch.setattr("wallet_saga.balance_cache.time", lambda: real() - 600)
-    waiting = asyncio.create_task(cache.outlive_predecessor())
+    monkeypatch.setattr("wallet_saga.worker.cache.time", lambda: real() - 600)
+    waiting = asyncio.create_task(cache.wait_for_inherited_leases())
     done, _ = await asyncio.wait([waiting], timeout=LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S)
     waiting.cancel()
     assert done, "The worker waited longer than a lease."
@@ -285,7 +285,7 @@ async def test_entries_of_worker_whose_clock_is_ahead_are_refused(
     """Redis rejects the entry of a worker whose clock is ahead, because the entry would outlive its lease."""
     real = time.time
     async with running_cache(server, lease_s=0.2) as cache:
-        monkeypatch.setattr("wallet_saga.balance_cache.time", lambda: real() + 600)
+        monkeypatch.setattr("wallet_saga.worker.cache.time", lambda: real() + 600)
         assert await time_to_show(cache, 1) >= 0.2
     assert await shown_version(redis) is None
 
@@ -338,17 +338,17 @@ async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
 
     The test partitions the network: readers reach Redis, but the worker's writes are lost.
     """
-    writer = ShardWriter(store, cache, 1000, 20_000)
-    await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
-    await cache.outlive_predecessor()
-    await writer.perform([Read("a")])
+    writer = BatchWriter(store, cache, 1000, 20_000)
+    await writer.perform([OpenWallet(uuid4(), "a", 1, "USD", None, None)])
+    await cache.wait_for_inherited_leases()
+    await writer.perform([ReadWallet("a")])
     step = Deposit(uuid4(), "a", 1, "USD", None, None)
-    monkeypatch.setattr(cache, "_show", _is_lost)
+    monkeypatch.setattr(cache._writer, "write", _is_lost)
     answer = asyncio.create_task(writer.perform([step]))
-    while await store.transfer(step.transfer_id) is None:  # noqa: ASYNC110 -- the database has no event for us
+    while await store.transfer(step.transaction_id) is None:  # noqa: ASYNC110 -- the database has no event for us
         await asyncio.sleep(0.01)
     assert await shown_version(redis) == 1, "The cache was not behind, so the test proves nothing."
-    assert await InternalRoutes(ONE_SHARD, writer, store).transfer(Lookup(step.transfer_id)) is not None
+    assert await InternalRoutes(ONE_SHARD, writer, store).transfer(Lookup(step.transaction_id)) is not None
     assert await shown_version(redis) is None
     assert await answer == [Done()]
 
@@ -364,11 +364,11 @@ async def test_an_unknown_outcome_shows_nothing_older_either(
     """After an Unknown outcome the old balance is no longer shown, because a lookup may find the committed step."""
     step = Deposit(uuid4(), "a", 1, "USD", None, None)
     async with LosesReplies(database.service, timedelta(minutes=1), ONE_SHARD) as store:
-        writer = ShardWriter(store, cache, 1000, 20_000)
-        await writer.perform([Open(uuid4(), "a", 1, "USD", None, None)])
+        writer = BatchWriter(store, cache, 1000, 20_000)
+        await writer.perform([OpenWallet(uuid4(), "a", 1, "USD", None, None)])
         store.is_losing = True
         assert await writer.perform([step]) == [Unknown()]
-        assert await store.transfer(step.transfer_id) is not None
+        assert await store.transfer(step.transaction_id) is not None
     assert await shown_version(redis) is None
 
 
@@ -378,9 +378,9 @@ class LosesReplies(Store):
     is_losing = False
 
     @contextlib.asynccontextmanager
-    async def books(self, keys: BatchKeys) -> AsyncIterator[Books]:
-        async with super().books(keys) as books:
-            yield books
+    async def transaction(self, keys: BatchKeys) -> AsyncIterator[Batch]:
+        async with super().transaction(keys) as batch:
+            yield batch
         if self.is_losing:
             raise CommitUnknown("the reply was lost")
 
@@ -392,7 +392,7 @@ async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
     """A new worker answers a lookup only after the leases of its predecessor have expired."""
     begin_s = time.monotonic()
     async with running_cache(server) as successor:
-        writer = ShardWriter(store, successor, 1000, 20_000)
+        writer = BatchWriter(store, successor, 1000, 20_000)
         await InternalRoutes(ONE_SHARD, writer, store).transfer(Lookup(uuid4()))
         assert LEASE_S <= time.monotonic() - begin_s < LEASE_S + CLOCK_SKEW_MAX_S + SLACK_S
 
@@ -403,7 +403,7 @@ async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
 class Clients:
     """A writing and a reading client. As in the orchestrator, a read that misses Redis goes to the worker."""
 
-    def __init__(self, reader: BalanceReader, writer: ShardWriter) -> None:
+    def __init__(self, reader: BalanceReader, writer: BatchWriter) -> None:
         self._reader = reader
         self._writer = writer
         self.acknowledged = 1
@@ -430,7 +430,7 @@ class Clients:
         if body := await self._reader.cached("a"):
             self.hits += 1
             return int(msgspec.json.decode(body)["version"])
-        [wallet] = await self._writer.perform([Read("a")])
+        [wallet] = await self._writer.perform([ReadWallet("a")])
         assert isinstance(wallet, WalletState)
         return wallet.version
 
@@ -464,8 +464,8 @@ async def test_no_read_after_an_acknowledgement_is_stale(
 ) -> None:
     """While Redis is killed, paused and emptied, no read shows a version older than the last acknowledged one."""
     monkeypatch.setattr("wallet_kernel.cache.PAUSE_S", 0.05)
-    writer = ShardWriter(store, cache, 1000, 20_000)
-    await writer.perform([Open(uuid4(), "a", 0, "USD", None, None)])
+    writer = BatchWriter(store, cache, 1000, 20_000)
+    await writer.perform([OpenWallet(uuid4(), "a", 0, "USD", None, None)])
     until_s = time.monotonic() + 8
     async with client(server) as readers_redis, asyncio.TaskGroup() as group:
         clients = Clients(BalanceReader(readers_redis, TIMEOUT_S), writer)

@@ -1,0 +1,47 @@
+"""The messages between services, as services of another version send and read them."""
+
+from uuid import UUID
+
+import pytest
+from msgspec.msgpack import decode, encode
+
+from wallet_kernel.refusals import Refusal
+from wallet_saga.domain.commands import (
+    ChangeStatus,
+    CloseWallet,
+    Command,
+    CompleteTransfer,
+    CreditWallet,
+    DebitWallet,
+    Deposit,
+    Flush,
+    OpenWallet,
+    ReadWallet,
+    RefundTransfer,
+    Withdraw,
+    command_name,
+)
+
+ID = UUID(int=1)
+TEXT = str(ID)
+COMMANDS: list[tuple[Command, list[object]]] = [
+    (DebitWallet(ID, "a", "b", 1, "USD", "k", b"f"), ["Debit", TEXT, "a", "b", 1, "USD", "k", b"f"]),
+    (CreditWallet(ID, "a", "b", 1, "USD"), ["Credit", TEXT, "a", "b", 1, "USD"]),
+    (CompleteTransfer(ID, "a"), ["Complete", TEXT, "a"]),
+    (RefundTransfer(ID, "a", Refusal.WALLET_FROZEN), ["Refund", TEXT, "a", "wallet-frozen"]),
+    (OpenWallet(ID, "a", 1, "USD", "k", b"f"), ["Open", TEXT, "a", 1, "USD", "k", b"f"]),
+    (Deposit(ID, "a", 1, "USD", None, None), ["Deposit", TEXT, "a", 1, "USD", None, None]),
+    (Withdraw(ID, "a", 1, "USD", None, None), ["Withdraw", TEXT, "a", 1, "USD", None, None]),
+    (ChangeStatus("a", frozen=True), ["SetFrozen", "a", True]),
+    (CloseWallet("a"), ["Close", "a"]),
+    (ReadWallet("a"), ["Read", "a"]),
+    (Flush(), ["Pass"]),
+]
+
+
+@pytest.mark.parametrize(("command", "message"), COMMANDS, ids=[type(c).__name__ for c, _ in COMMANDS])
+def test_commands_have_the_same_form_in_every_version(command: Command, message: list[object]) -> None:
+    """A command is an array of its tag and its fields, as in the first version, so all versions work together."""
+    assert decode(encode(command)) == message
+    assert decode(encode(message), type=Command) == command
+    assert command_name(type(command)) == message[0]
