@@ -120,7 +120,7 @@ def test_the_same_key_raced_has_one_effect(stack: Stack, open_wallet: OpenWallet
 
 
 def test_the_same_key_raced_with_two_bodies_has_one_effect(stack: Stack, open_wallet: OpenWallet) -> None:
-    """50 requests with one key and two bodies at once: one body wins, and the other gets a 422."""
+    """50 requests with one key and two bodies at once: one body wins, the other gets 422, and no request gets 409."""
     payer, payee, key = open_wallet(100, slots=NEAR), open_wallet(0, slots=FAR), new_key()
 
     async def scene(api: AsyncWalletApi) -> tuple[list[Answer], WalletState]:
@@ -130,7 +130,7 @@ def test_the_same_key_raced_with_two_bodies_has_one_effect(stack: Stack, open_wa
         return answers, (await states_of(api, {payee: Decimal()}))[payee]
 
     answers, state = with_client(stack.base_url, scene, WITHIN_S)
-    odd, even = ({answer.status for answer in answers[start::2]} - {409} for start in (0, 1))
+    odd, even = ({answer.status for answer in answers[start::2]} for start in (0, 1))
     assert (odd, even, int(state.balance)) in [({201}, {422}, 1), ({422}, {201}, 2)]
 
 
