@@ -5,9 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cqrs_support.services import RunningService, running_service
 
-from wallet_lab.testing import PostgresServer
+from wallet_lab.testing import PostgresServer, RunningService, running_service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -16,7 +15,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 def service(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A command service on its own event store."""
     log: Path = tmp_path_factory.mktemp("command") / "command.log"
-    with running_service("command", log, event_store_url=postgres.copy_database().service) as running:
+    with running_service(
+        "wallet_cqrs.command", log, event_store_url=postgres.copy_database().service
+    ) as running:
         yield running
 
 

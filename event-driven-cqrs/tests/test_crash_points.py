@@ -12,7 +12,6 @@ import httpx
 import pytest
 from cqrs_support.reading import history
 from cqrs_support.replicas import Replica, assert_log_is_whole, opening, query, replica, transfer
-from cqrs_support.services import RunningService, running_service
 from cqrs_support.severing import Cut, SeverableWay
 from msgspec.structs import replace
 
@@ -25,7 +24,7 @@ from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.database import DATABASE_ERRORS
-from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
+from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningService, running_postgres, running_service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -402,7 +401,8 @@ UPDATE log_head SET position = $1
 @pytest.fixture
 def command(event_store: DatabaseUrls, tmp_path: Path) -> Iterator[RunningService]:
     """A command service as a separate process."""
-    with running_service("command", tmp_path / "command.log", event_store_url=event_store.service) as service:
+    url = event_store.service
+    with running_service("wallet_cqrs.command", tmp_path / "command.log", event_store_url=url) as service:
         yield service
 
 
@@ -422,7 +422,9 @@ async def test_a_killed_command_service_loses_nothing_it_acknowledged(
         acknowledged = [answer for answer in await sending if answer is not None]
     recorded = {row[0] for row in await query(event_store.service, "SELECT transaction_id FROM decisions")}
     assert {UUID(str(answer["transactionId"])) for answer in acknowledged} <= recorded
-    with running_service("command", tmp_path / "second.log", event_store_url=event_store.service) as second:
+    with running_service(
+        "wallet_cqrs.command", tmp_path / "second.log", event_store_url=event_store.service
+    ) as second:
         await second.until_ready()
         async with httpx.AsyncClient(base_url=second.public_url, timeout=10) as api:
             answers = await asyncio.gather(*[send(api, names, number) for number in range(300)])

@@ -7,10 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 from cqrs_support.replicas import query
-from cqrs_support.services import RunningService, running_service
 from cqrs_support.waiting import until
 
-from wallet_lab.testing import PostgresServer, running_postgres
+from wallet_lab.testing import PostgresServer, RunningService, running_postgres, running_service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -36,7 +35,7 @@ def service(
     with ExitStack() as stack:
         stack.callback(first.set_read_only, is_read_only=False)
         yield stack.enter_context(
-            running_service("command", tmp_path / "log", event_store_url=url, deadline_s="2")
+            running_service("wallet_cqrs.command", tmp_path / "log", event_store_url=url, deadline_s="2")
         )
 
 

@@ -9,10 +9,9 @@ import aiohttp
 import psutil
 import pytest
 from cqrs_support.replicas import query
-from cqrs_support.services import RunningService, running_service
 
 from wallet_cqrs.messages import partition_of
-from wallet_lab.testing import DatabaseUrls, RedisServer
+from wallet_lab.testing import DatabaseUrls, RedisServer, RunningService, running_service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -38,7 +37,7 @@ async def query_service(
         "redis_url": redis.url,
         "position_timeout_s": str(WATCHED_S),
     }
-    with running_service("query", log, **settings) as service:
+    with running_service("wallet_cqrs.query", log, **settings) as service:
         await service.until_ready()
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(service.public_url, connector=connector) as session:

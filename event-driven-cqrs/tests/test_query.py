@@ -16,7 +16,6 @@ from cqrs_support import reading
 from cqrs_support.histories import BEGIN, Story, append, batches, project, story
 from cqrs_support.reading import read_shard
 from cqrs_support.replicas import query
-from cqrs_support.services import running_service
 from cqrs_support.silencing import SilenceableWay
 from cqrs_support.waiting import until
 from redis.asyncio import Redis
@@ -36,7 +35,7 @@ from wallet_cqrs.read_model import Checkpoint
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import Requests
 from wallet_kernel.http import Request
-from wallet_lab.testing import DatabaseUrls, RedisServer
+from wallet_lab.testing import DatabaseUrls, RedisServer, running_service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -441,7 +440,7 @@ async def test_reads_of_a_silent_database_end_in_time_and_alone(
         settings |= {"event_store_timeout_s": "1", "read_timeout_s": "1"}
         settings["event_store_url"] = databases[event_store.service]
         settings["read_urls"] = ",".join(databases[shard.service] for shard in read_shards)
-        with running_service("query", tmp_path / "log", **settings) as service:
+        with running_service("wallet_cqrs.query", tmp_path / "log", **settings) as service:
             while not await asyncio.to_thread(service.is_ready):  # noqa: ASYNC110 -- polls a process while the proxy runs
                 await asyncio.sleep(0.1)
             await answers(service.public_url, path, [], crowd=3)  # opens connections first
@@ -496,7 +495,7 @@ async def test_a_read_shard_that_keeps_silent_does_not_hold_up_the_others(
     async with SilenceableWay(read_shards[0].service).open() as way:
         settings["read_urls"] = f"{way.url},{read_shards[1].service}"
         settings |= {"event_store_url": event_store.service, "redis_url": "redis://127.0.0.1:1/0"}
-        with running_service("query", tmp_path / "log", **settings) as service:
+        with running_service("wallet_cqrs.query", tmp_path / "log", **settings) as service:
             while not await asyncio.to_thread(service.is_ready):  # noqa: ASYNC110 -- polls a process while the proxy runs
                 await asyncio.sleep(0.1)
             way.silence(for_good=True)

@@ -14,7 +14,6 @@ import aio_pika
 import pytest
 from cqrs_support.brokers import PARTITIONS, BrokerServer, Listener, listening, running_broker
 from cqrs_support.replicas import Replica, opening, query, replica, transfer
-from cqrs_support.services import RunningService, running_service
 from cqrs_support.waiting import until
 
 from wallet_cqrs import broker as broker_names
@@ -32,7 +31,7 @@ from wallet_cqrs.relay.log_tail import GapInLog, NotActive, leading
 from wallet_cqrs.relay.publisher import PATIENCE_S, connected
 from wallet_cqrs.relay.relay import Publisher, Relay
 from wallet_kernel.runtime.readiness import NotReady
-from wallet_lab.testing import DatabaseUrls
+from wallet_lab.testing import DatabaseUrls, RunningService, running_service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -354,7 +353,7 @@ class Start:
     def __call__(self, **settings: str) -> RunningService:
         return self._stack.enter_context(
             running_service(
-                "relay",
+                "wallet_cqrs.relay",
                 self._logs / f"relay-{next(self._count)}.log",
                 event_store_url=self._event_store.service,
                 broker_url=self._broker.url,

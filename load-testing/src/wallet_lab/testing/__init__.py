@@ -16,17 +16,21 @@ from wallet_lab.testing.servers import (
     running_rabbitmq,
     running_redis,
 )
+from wallet_lab.testing.services import SERVICE_SECRET, RunningService, running_service
 
 __all__ = [
+    "SERVICE_SECRET",
     "ComponentStatus",
     "DatabaseUrls",
     "PostgresServer",
     "RabbitServer",
     "RedisServer",
+    "RunningService",
     "RunningStack",
     "detour",
     "running_postgres",
     "running_rabbitmq",
     "running_redis",
+    "running_service",
     "running_stack",
 ]

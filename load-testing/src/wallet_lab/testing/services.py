@@ -1,7 +1,9 @@
-"""Runs services as separate processes, so that tests can kill them."""
+"""Services as separate processes, so that tests can kill them."""
 
+import asyncio
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +13,12 @@ from subprocess import Popen
 import httpx
 import psutil
 
-from cqrs_support.waiting import until
 from wallet_lab.stack.components import Command
 from wallet_lab.stack.logs import open_log, tail
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.process import spawn
+
+SERVICE_SECRET = "a secret for tests only"  # noqa: S105 -- it guards nothing
 
 
 @dataclass
@@ -43,36 +46,41 @@ class RunningService:
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
     async def metric(self, name: str) -> float:
-        """Returns the value of a metric without labels."""
+        """Return the value of a metric without labels."""
         async with httpx.AsyncClient() as client:
             text = (await client.get(self.url + "/metrics")).text
         return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
 
     def is_ready(self) -> bool:
-        """Returns whether the service reports that it is ready."""
+        """Whether the service reports that it is ready."""
         try:
             return httpx.get(self.url + "/readyz").status_code == 200
         except httpx.HTTPError:
             return False
 
     async def until_ready(self, timeout_s: float = 60) -> None:
-        """Waits until the service is ready. On a busy machine, a start takes long."""
-        await until(self.is_ready, timeout_s, f"ready; its log ends:\n{tail(self.log)}")
+        """Wait until the service is ready. On a busy machine, a start takes long."""
+        end_s = time.monotonic() + timeout_s
+        while not self.is_ready():
+            assert time.monotonic() < end_s, (
+                f"not ready within {timeout_s} s; its log ends:\n{tail(self.log)}"
+            )
+            await asyncio.sleep(0.02)
 
     def kill(self) -> None:
-        """Kills the process with SIGKILL."""
+        """Kill the process with SIGKILL."""
         self.process.kill()
         self.process.wait()
 
 
 @contextmanager
-def running_service(name: str, log: Path, **settings: str) -> Iterator[RunningService]:
-    """Runs `python -m wallet_cqrs.<name>` on free ports. Settings are in lower case, without `WALLET_`."""
+def running_service(module: str, log: Path, **settings: str) -> Iterator[RunningService]:
+    """Run `python -m <module>` on free ports. Settings are in lower case, without `WALLET_`."""
     ports = PortChooser(usual=False)
     port, public_port = ports.choose(0), ports.choose(0)
-    own = {"port": str(port), "public_port": str(public_port), "service_secret": "a secret for tests only"}
+    own = {"port": str(port), "public_port": str(public_port), "service_secret": SERVICE_SECRET}
     environment = {f"WALLET_{key.upper()}": value for key, value in {**own, **settings}.items()}
-    command = Command(name=name, argv=(sys.executable, "-P", "-m", f"wallet_cqrs.{name}"), env=environment)
+    command = Command(name=module, argv=(sys.executable, "-P", "-m", module), env=environment)
     with open_log(log) as output:
         process = spawn(command, output)
     try:
