@@ -1,6 +1,6 @@
 """Compares the worker with a model in plain Python: same outcomes, same balances, same ledger.
 
-The tests run the worker from ShardWriter down: decisions, SQL, a migrated Postgres, and a real Redis. The model is
+The tests run the worker from BatchWriter down: decisions, SQL, a migrated Postgres, and a real Redis. The model is
 written from the contract, not from the code. WALLET_MODEL_EXAMPLES=2000 tries more examples, with random seeds.
 """
 
