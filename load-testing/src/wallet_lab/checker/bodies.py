@@ -102,7 +102,7 @@ def lookups(bodies: Iterable[tuple[int, str]]) -> Iterator[Row]:
                 found.status,
                 found.from_account,
                 found.to_account,
-                _micros(found.amount),
+                micros(found.amount),
                 found.currency,
                 found.reason.removeprefix(_PROBLEM) if found.reason else None,
             )
@@ -115,19 +115,20 @@ def _item(call_id: int, item: _Item) -> Row:
         call_id,
         item.transaction_id,
         item.kind,
-        _micros(item.amount),
-        _micros(item.balance),
+        micros(item.amount),
+        micros(item.balance),
         item.version,
         item.counterparty,
         microseconds(item.at),
     )
 
 
-def _micros(amount: Decimal) -> int:
-    micros = amount.scaleb(6)
-    if micros != micros.to_integral_value():
+def micros(amount: Decimal) -> int:
+    """Return an amount in micros. Raises ValueError if it has more than 6 decimal places."""
+    scaled = amount.scaleb(6)
+    if scaled != scaled.to_integral_value():
         raise ValueError(f"{amount} has more than 6 decimal places")
-    return int(micros)
+    return int(scaled)
 
 
 def microseconds(moment: str) -> int:

@@ -1,0 +1,41 @@
+"""The relations of the saga: wallets, ledger, saga log and barrier of each shard, and the balances in Redis."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+import duckdb
+
+from wallet_lab.checker.cache_entries import Entry, cache_settings, read_cache
+from wallet_lab.checker.extraction import Database, add, copy_database, copy_durability, sections
+
+READS = "fresh"
+LEASE_US = 1_000_000 + 100_000
+"""How long a cached balance may live: the lease of the worker, and the allowed difference of the clocks."""
+_QUERIES = sections((files("wallet_lab.architectures.saga") / "relations.sql").read_text())
+_HOLDERS = [
+    # holder, is_complete, is_current, may_be_older, expires_within_us, lists_postings, stores
+    ("wallets", True, True, False, None, False, "shard currency status in_flight_micros updated_us"),
+    ("cache", False, True, False, LEASE_US, False, "currency status updated_us expires_us"),
+]
+_KEYS = ("wallet:*", "probe:*")
+
+
+async def extract(evidence: duckdb.DuckDBPyConnection, shards: Sequence[Database], cache_url: str) -> None:
+    """Add all relations of a quiescent saga to the evidence."""
+    add(evidence, "holders", _HOLDERS)
+    for shard in shards:
+        await copy_database(evidence, shard, _QUERIES)
+        await copy_durability(evidence, shard)
+    add(evidence, "wallets", await read_cache(cache_url, "wallet:", _parse))
+    add(evidence, "durability", await cache_settings(cache_url, _KEYS))
+
+
+async def extract_wallets(evidence: duckdb.DuckDBPyConnection, shards: Sequence[Database]) -> None:
+    """Add only the stored wallets."""
+    for shard in shards:
+        await copy_database(evidence, shard, {"wallets": _QUERIES["wallets"]})
+
+
+def _parse(text: bytes) -> Entry:
+    version, _, body = text.partition(b" ")
+    return Entry(int(version), None, None, body)
