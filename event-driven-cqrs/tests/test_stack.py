@@ -21,8 +21,7 @@ from redis.asyncio import Redis
 
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, partition_of
 from wallet_lab.architectures.cqrs.topology import EVENT_STORE
-from wallet_lab.audit.books import audit_stack
-from wallet_lab.audit.questions import violations
+from wallet_lab.checker.audit import audit_books, violations
 from wallet_lab.stack.degraded import read_degraded
 from wallet_lab.testing import RunningStack, running_stack
 
@@ -43,7 +42,7 @@ async def assert_sound(stack: RunningStack, traffic: Traffic) -> None:
     """Asserts at quiescence that every acknowledged transfer exists once and all databases agree."""
     assert traffic.acknowledged, "there was no load"
     deadline = time.monotonic() + SETTLE_S
-    while found := violations(await audit_stack(stack)):
+    while found := violations(await audit_books(stack)):
         assert time.monotonic() < deadline, found
         await asyncio.sleep(0.5)
     connection = await asyncpg.connect(stack.client_url(EVENT_STORE))

@@ -10,8 +10,7 @@ from cqrs_support.traffic import Client, Reply, client
 from cqrs_support.waiting import until
 
 from wallet_cqrs.messages import partition_of
-from wallet_lab.audit.books import audit_stack
-from wallet_lab.audit.questions import violations
+from wallet_lab.checker.audit import audit_books, violations
 from wallet_lab.testing import RunningStack, detour, running_stack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(120)]
@@ -62,7 +61,7 @@ async def test_a_read_shard_is_not_taken_for_another(stack: RunningStack) -> Non
                 await until_refused(stack, "projection-0")
                 assert await wallets_of(stack, 1, [old, new]) == []
         assert (await user.balance(new, position)).document["balance"] == 5
-    assert violations(await audit_stack(stack)) == []
+    assert violations(await audit_books(stack)) == []
 
 
 async def wallets_of(stack: RunningStack, shard: int, accounts: list[str]) -> list[asyncpg.Record]:
@@ -88,4 +87,4 @@ async def test_a_read_shard_is_not_taken_for_the_event_store(stack: RunningStack
         opening = await user.send("POST", "/wallets", **body)
         assert opening.status == 201
         assert (await user.balance(str(body["accountId"]), opening.document["position"])).status == 200
-    assert violations(await audit_stack(stack)) == []
+    assert violations(await audit_books(stack)) == []

@@ -23,7 +23,7 @@ BUGS: dict[str, list[dict[str, str]]] = tomllib.loads(
     Path(__file__).with_name("planted_bugs.toml").read_text()
 )
 SOURCES = {"saga": "saga/src", "cqrs": "event-driven-cqrs/src"}
-WRONG_BALANCES = {"money is conserved", "every balance is the sum of its postings"}
+WRONG_BALANCES = {"every balance is what its clients were told"}
 
 
 @contextmanager
@@ -48,7 +48,12 @@ def stack_with(bug: str, architecture: str, target: Path) -> Iterator[RunningSta
         ("read-modify-write", "saga", find("hot-pair"), WRONG_BALANCES),
         # Few wallets, so that a wallet pays others while its compensation is in progress.
         ("compensation-by-absolute-value", "saga", replace(find("refusals"), wallets=10), WRONG_BALANCES),
-        ("emit-without-outbox", "cqrs", find("hot-pair"), {"the read model is the fold of the events"}),
+        (
+            "emit-without-outbox",
+            "cqrs",
+            find("hot-pair"),
+            {"every stored wallet is the fold of its postings"},
+        ),
     ],
     ids=BUGS,
 )

@@ -7,8 +7,7 @@ import httpx
 import pytest
 
 from wallet_kernel.slots import slot_of
-from wallet_lab.audit.books import audit_stack
-from wallet_lab.audit.questions import violations
+from wallet_lab.checker.audit import audit_books, violations
 from wallet_lab.testing import running_stack
 
 pytestmark = pytest.mark.slow
@@ -33,7 +32,7 @@ def test_money_goes_round_every_shard(shards: int, orchestrators: int) -> None:
             document = httpx.get(f"{stack.base_url}/wallets/{name}/balance").json()
             assert (document["balance"], document["version"]) == (10, 3)
         for _ in range(50):  # because Complete follows the response
-            if not (found := violations(asyncio.run(audit_stack(stack)))):
+            if not (found := violations(asyncio.run(audit_books(stack)))):
                 break
             time.sleep(0.1)
         assert found == []

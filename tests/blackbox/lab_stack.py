@@ -14,8 +14,7 @@ import pytest
 import redis
 
 from tests.blackbox.stack import Component
-from wallet_lab.audit.books import audit_stack
-from wallet_lab.audit.questions import violations
+from wallet_lab.checker.audit import audit_books, violations
 from wallet_lab.stack.containers import why_no_docker
 from wallet_lab.stack.docker import running_on_docker
 from wallet_lab.testing import RunningStack, running_stack
@@ -80,7 +79,7 @@ class LabStack:
 
     def audit(self) -> list[str]:
         """Run the architecture's audit of its databases."""
-        return violations(asyncio.run(audit_stack(self._running)))
+        return violations(asyncio.run(audit_books(self._running)))
 
 
 def _signal_children(pid: int, sig: int) -> None:

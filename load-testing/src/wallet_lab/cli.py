@@ -10,7 +10,7 @@ from rich.console import Console
 
 from wallet_lab import architectures, checks
 from wallet_lab.architectures.adapter import OwnCommand
-from wallet_lab.audit.command import audit
+from wallet_lab.checker.command import audit
 from wallet_lab.comparison.command import compare, report
 from wallet_lab.environment_variables import clean_own, of_service
 from wallet_lab.errors import LabError

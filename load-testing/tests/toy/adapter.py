@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
+import duckdb
 
 from wallet_lab.architectures.adapter import Architecture, Backlog, Comparison, Ledger, Plan, Style, Target
-from wallet_lab.audit.questions import check
-from wallet_lab.audit.told import Booked
-from wallet_lab.report.model import Check
+from wallet_lab.checker.extraction import add, copy_database, copy_durability, database
 from wallet_lab.stack.backlog import Databases
 from wallet_lab.stack.components import Component, HttpProbe, Stack, Stage, python_module
 from wallet_lab.stack.credentials import Credentials
@@ -19,6 +19,30 @@ from wallet_lab.stack.servers import postgres
 from wallet_lab.stack.servers.postgres import Cluster
 
 DATABASE = "postgres-0"
+SEED = """
+    WITH opened AS (
+        INSERT INTO wallets VALUES ($1, $2, $3, 1, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING *),
+    posted AS (
+        INSERT INTO postings SELECT account, 1, 'opening', $4, $3, '@external', $3, updated_at FROM opened)
+    INSERT INTO transfers SELECT $4, 'opening', '@external', account, $3, $2, NULL, updated_at FROM opened
+"""
+RELATIONS = {
+    "wallets": """
+        SELECT 'wallets', 0, account, currency, 'active', balance_micros, NULL, version, pg_temp.us(updated_at),
+               NULL, NULL, NULL FROM wallets""",
+    "postings": """
+        SELECT 0, account, version, kind, transfer_id, amount_micros, NULL, counterparty, balance_micros,
+               pg_temp.us(at), NULL FROM postings""",
+    "transfers": """
+        SELECT 0, id, kind, payer, payee, amount_micros, currency, 'completed', NULL, NULL,
+               CASE kind WHEN 'transfer' THEN payer ELSE payee END, key,
+               CASE WHEN key IS NOT NULL THEN md5(concat_ws(' ', payee, amount_micros, currency)) END,
+               pg_temp.us(at), pg_temp.us(at), NULL, NULL FROM transfers""",
+    "system_accounts": """
+        SELECT 'books', 0, CASE counterparty WHEN '@external' THEN '@external' ELSE '@transit' END, currency,
+               -sum(amount_micros) FROM postings JOIN wallets USING (account) GROUP BY 3, 4""",
+    "topology": "SELECT pg_temp.name(), 0, 1, slot, 0 FROM generate_series(0, 1023) AS slot",
+}
 
 
 def plan(_request: Request, credentials: Credentials, data: Path, ports: PortChooser) -> Plan:
@@ -46,12 +70,11 @@ def plan(_request: Request, credentials: Credentials, data: Path, ports: PortCho
     return Plan(stack=Stack("toy", f"http://127.0.0.1:{public_port}", stages), clusters=(cluster,))
 
 
-async def seed(stack: RunningStack, accounts: Sequence[str], balance_micros: int, _currency: str) -> None:
+async def seed(stack: RunningStack, accounts: Sequence[str], balance_micros: int, currency: str) -> None:
     """Open the wallets that do not exist yet."""
     connection = await asyncpg.connect(stack.client_url(DATABASE))
     await connection.executemany(
-        "INSERT INTO wallets VALUES ($1, $2, $2) ON CONFLICT DO NOTHING",
-        [(account, balance_micros) for account in accounts],
+        SEED, [(account, currency, balance_micros, str(uuid4())) for account in accounts]
     )
     await connection.close()
 
@@ -62,22 +85,19 @@ async def backlog(databases: Databases) -> Backlog:
     return Backlog(0)
 
 
-async def audit(stack: RunningStack) -> list[Check]:
-    """Check that transfers neither create nor destroy money."""
-    connection = await asyncpg.connect(stack.client_url(DATABASE))
-    change = await connection.fetchval("SELECT sum(balance_micros) - sum(opened_micros) FROM wallets")
-    await connection.close()
-    return [check("money is conserved", [f"{change} micros appeared"] if change else [])]
-
-
-async def booked(stack: RunningStack, prefix: str) -> list[Booked]:
-    """Return the transfers whose idempotency keys begin with `prefix`."""
-    connection = await asyncpg.connect(stack.client_url(DATABASE))
-    rows = await connection.fetch(
-        "SELECT key, id, true, amount_micros FROM transfers WHERE starts_with(key, $1)", prefix
+async def relations(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
+    """Add the books to the evidence of the checker."""
+    add(
+        evidence, "holders", [("wallets", True, True, False, None, False, "shard currency status updated_us")]
     )
-    await connection.close()
-    return [Booked(*row) for row in rows]
+    books = database(stack, DATABASE, 0)
+    await copy_database(evidence, books, RELATIONS)
+    await copy_durability(evidence, books)
+
+
+async def wallets(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
+    """Add only the stored wallets."""
+    await copy_database(evidence, database(stack, DATABASE, 0), {"wallets": RELATIONS["wallets"]})
 
 
 ARCHITECTURE = Architecture(
@@ -86,6 +106,13 @@ ARCHITECTURE = Architecture(
     services=frozenset({"wallet"}),
     style=Style(label="toy", colour="#009E73", marker="^"),
     comparison=Comparison(start_s=4.0, faults=("kill-wallet",)),
-    ledger=Ledger(shard="postgres-{}".format, seed=seed, backlog=backlog, audit=audit, booked=booked),
-    targets=(Target("wallet", "wallet-0", "a service that writes", faces_clients=True),),
+    ledger=Ledger(
+        shard="postgres-{}".format,
+        seed=seed,
+        backlog=backlog,
+        reads="fresh",
+        relations=relations,
+        wallets=wallets,
+    ),
+    targets=(Target("wallet", "wallet-0", "a service that writes"),),
 )

@@ -20,12 +20,23 @@ from wallet_kernel.runtime.server import Service, run
 from wallet_kernel.runtime.settings import PublicSettings
 
 SCHEMA = """
-    CREATE TABLE IF NOT EXISTS wallets (account text PRIMARY KEY, balance_micros bigint, opened_micros bigint);
-    CREATE TABLE IF NOT EXISTS transfers (key text PRIMARY KEY, id text, amount_micros bigint);
+    CREATE TABLE IF NOT EXISTS wallets (
+        account text PRIMARY KEY, currency text, balance_micros bigint, version bigint, updated_at timestamptz);
+    CREATE TABLE IF NOT EXISTS postings (
+        account text, version bigint, kind text, transfer_id text, amount_micros bigint, counterparty text,
+        balance_micros bigint, at timestamptz, PRIMARY KEY (account, version));
+    CREATE TABLE IF NOT EXISTS transfers (
+        id text PRIMARY KEY, kind text, payer text, payee text, amount_micros bigint, currency text, key text,
+        at timestamptz, UNIQUE (payer, key));
 """
 LOCK = "SELECT FROM wallets WHERE account = ANY($1) ORDER BY account FOR UPDATE"
-BOOK = "INSERT INTO transfers VALUES ($1, $2, $3)"
-MOVE = "UPDATE wallets SET balance_micros = balance_micros + $2 WHERE account = $1"
+BOOK = "INSERT INTO transfers VALUES ($1, 'transfer', $2, $3, $4, $5, $6, $7)"
+MOVE = """
+    WITH changed AS (
+        UPDATE wallets SET balance_micros = balance_micros + $2, version = version + 1, updated_at = $5
+        WHERE account = $1 RETURNING *)
+    INSERT INTO postings SELECT account, version, 'transfer', $3, $2, $4, balance_micros, updated_at FROM changed
+"""
 
 
 class Routes:
@@ -42,9 +53,10 @@ class Routes:
         transaction_id = new_transaction_id(payer)
         async with self._database.acquire() as connection, connection.transaction():
             await connection.execute(LOCK, [payer, payee])
-            await connection.execute(BOOK, key, str(transaction_id), micros)
-            await connection.execute(MOVE, payer, -micros)
-            await connection.execute(MOVE, payee, micros)
+            now, name = await connection.fetchval("SELECT clock_timestamp()"), str(transaction_id)
+            await connection.execute(BOOK, name, payer, payee, micros, wanted.currency, key, now)
+            await connection.execute(MOVE, payer, -micros, name, payee, now)
+            await connection.execute(MOVE, payee, micros, name, payer, now)
         return transfer_succeeded(transaction_id, replayed=False)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from wallet_lab.errors import LabError
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from wallet_lab.audit.told import Booked
-    from wallet_lab.report.model import Check
+    import duckdb
+
     from wallet_lab.stack.addresses import Addresses
     from wallet_lab.stack.backlog import Databases
     from wallet_lab.stack.components import Command, Stack
@@ -52,8 +52,6 @@ class Target:
     name: str
     component: str
     hits: str
-    faces_clients: bool = False
-    """Whether clients connect to it. If so, k6 may resend a broken call by itself (see `Told`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +85,12 @@ class Ledger:
     """Opens wallets directly in the databases; arguments: the stack, accounts, balance in micros, currency."""
     backlog: Callable[[Databases], Awaitable[Backlog]]
     """Reads the backlog. Without load, the stack is quiescent if the backlog is empty."""
-    audit: Callable[[RunningStack], Awaitable[list[Check]]]
-    """Runs every check on the databases and the cache of a quiescent stack."""
-    booked: Callable[[RunningStack, str], Awaitable[list[Booked]]]
-    """Returns the transfers in the books whose idempotency keys begin with this text."""
+    reads: Literal["fresh", "positions"]
+    """Whether every read shows what was acknowledged before, or only a read that waits for a position."""
+    relations: Callable[[duckdb.DuckDBPyConnection, RunningStack], Awaitable[None]]
+    """Adds the relations of a quiescent stack to the evidence of the checker (`checker/schema.py`)."""
+    wallets: Callable[[duckdb.DuckDBPyConnection, RunningStack], Awaitable[None]]
+    """Adds only the stored wallets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

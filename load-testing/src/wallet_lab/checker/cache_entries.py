@@ -8,7 +8,7 @@ from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 from redis.asyncio import Redis
 
-from wallet_lab.checker.bodies import microseconds, micros
+from wallet_lab.checker.bodies import micros, microseconds
 from wallet_lab.checker.extraction import now_us
 
 _PAGE = 5000
@@ -51,7 +51,7 @@ async def read_cache(url: str, prefix: str, parse: Callable[[bytes], Entry]) -> 
                     pipeline.pttl(key)
                 lives = await pipeline.execute()
             for key, text, left_ms in zip(page, texts, lives, strict=True):
-                if text is not None:  # it has not expired meanwhile
+                if isinstance(text, bytes):  # it has not expired meanwhile
                     expires_us = None if left_ms == -1 else now_us() + max(0, left_ms) * 1000
                     rows.append(_row(key.decode().removeprefix(prefix), text, parse, expires_us))
     return rows
@@ -79,8 +79,8 @@ def _row(account: str, text: bytes, parse: Callable[[bytes], Entry], expires_us:
     agrees = (wallet.account_id, wallet.version) == (account, entry.version)
     version = entry.version if agrees else _NO_SUCH_VERSION
     return (
-        "cache", None, account, wallet.currency, wallet.status, balance, None, version, updated_us, entry.position, entry.epoch,
-        expires_us,
+        "cache", None, account, wallet.currency, wallet.status, balance, None, version, updated_us,
+        entry.position, entry.epoch, expires_us,
     )  # fmt: skip
 
 

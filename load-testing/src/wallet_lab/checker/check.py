@@ -12,6 +12,8 @@ from wallet_lab.checker import bodies
 from wallet_lab.checker.evidence import insert
 from wallet_lab.report.model import Check
 
+ACKNOWLEDGED = "every acknowledged transfer is in the books once"
+"""The rule that counts lost transfers."""
 SHOWN_MAX = 5
 """A check reports this many violations and counts all of them."""
 
@@ -20,8 +22,9 @@ _HEADING = re.compile(r"-- rule: (?P<name>.+)\n-- lie: (?P<lie>.+)\n")
 
 
 class Rule(NamedTuple):
-    """One rule: its name, the kinds of lies that it finds, and the query that returns its violations."""
+    """One rule: its file and name, the kinds of lies that it finds, and the query that returns its violations."""
 
+    file: str
     name: str
     lie: str
     sql: str
@@ -31,14 +34,14 @@ class Rule(NamedTuple):
 def rules() -> tuple[Rule, ...]:
     """Read all rules, in the order of their files."""
     folder = files("wallet_lab.checker") / "rules"
-    texts = [file.read_text() for file in sorted(folder.iterdir(), key=lambda file: file.name)]
-    return tuple(_rule(text) for text in texts)
+    found = sorted(folder.iterdir(), key=lambda file: file.name)
+    return tuple(_rule(file.name, file.read_text()) for file in found)
 
 
-def _rule(text: str) -> Rule:
+def _rule(file: str, text: str) -> Rule:
     heading = _HEADING.match(text)
     assert heading is not None, f"a rule begins with its name and its lie: {text[:80]}"
-    return Rule(heading["name"], heading["lie"], text)
+    return Rule(file, heading["name"], heading["lie"], text)
 
 
 def check(database: duckdb.DuckDBPyConnection) -> list[Check]:
@@ -76,6 +79,11 @@ def _bodies(database: duckdb.DuckDBPyConnection, operation: str) -> list[tuple[i
 def slot_of(account: str) -> int:
     """Return an account's slot (0 to 1023), by docs/decisions/0004-transaction-ids-with-slot.md."""
     return (crc32(account.encode()) * 2654435761 & 0xFFFFFFFF) >> 22
+
+
+def check_of(name: str, violations: list[str]) -> Check:
+    """Return the result of a rule that is not a query; it passes if there are no violations."""
+    return Check(name=name, passed=not violations, found=len(violations), violations=violations[:SHOWN_MAX])
 
 
 def _apply(database: duckdb.DuckDBPyConnection, rule: Rule) -> Check:

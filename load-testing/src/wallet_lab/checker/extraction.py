@@ -5,12 +5,14 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import asyncpg
 import duckdb
 
 from wallet_lab.checker.evidence import insert, insert_csv
 from wallet_lab.checker.schema import DURABILITY, RELATIONS
+from wallet_lab.stack.running import RunningStack
 
 _BY_NAME = {relation.name: relation for relation in RELATIONS}
 _SETTINGS = {"application_name": "wallet-checker", "work_mem": "64MB", "jit": "off"}
@@ -39,14 +41,22 @@ SELECT 'postgres', '{name}', 'server', 'unlogged tables', count(*)::text FROM pg
 _SESSION = "SHOW synchronous_commit"
 
 
-class Database:
-    """One database to read: its URLs, its name in the evidence, and its number (None: it holds all shards)."""
+class Database(NamedTuple):
+    """One database to read, and its shard's number (None: it holds all shards)."""
 
-    def __init__(self, name: str, url: str, service_url: str, shard: int | None) -> None:
-        self.name = name
-        self.url = url
-        self.service_url = service_url
-        self.shard = shard
+    name: str
+    url: str
+    """As the owner of the database."""
+    service_url: str
+    """With the rights of the services."""
+    shard: int | None
+
+
+def database(stack: RunningStack, component: str, shard: int | None) -> Database:
+    """Return the database of a component."""
+    return Database(
+        component, stack.client_url(component), stack.client_url(component, "wallet_service"), shard
+    )
 
 
 def sections(text: str) -> dict[str, str]:
@@ -64,15 +74,14 @@ async def copy_database(
         OSError, asyncpg.PostgresError, asyncpg.InterfaceError: the database does not answer.
     """
     shard = "NULL" if database.shard is None else str(database.shard)
-    async with _connected(database.url) as connection:
-        async with connection.transaction(isolation="repeatable_read"):
-            await connection.execute(_FUNCTIONS.format(shard=shard, name=database.name))
-            for name, sql in queries.items():
-                await _copy(evidence, connection, name, sql)
+    async with _connected(database.url) as connection, connection.transaction(isolation="repeatable_read"):
+        await connection.execute(_FUNCTIONS.format(shard=shard, name=database.name))
+        for name, sql in queries.items():
+            await _copy(evidence, connection, name, sql)
 
 
 async def copy_durability(evidence: duckdb.DuckDBPyConnection, database: Database) -> None:
-    """Add the settings of a server that decide whether a commit survives a crash, as a session of the services has them."""
+    """Add the settings of a server, and of a session of the services, on which the survival of a commit depends."""
     async with _connected(database.url) as connection:
         await _copy(evidence, connection, DURABILITY.name, _DURABILITY.format(name=database.name))
     async with _connected(database.service_url) as connection:

@@ -5,7 +5,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from wallet_lab.audit.told import ACKNOWLEDGED
+from wallet_lab.checker.check import ACKNOWLEDGED
 from wallet_lab.errors import LabError
 from wallet_lab.nemesis.faults import Fault
 from wallet_lab.nemesis.injection import injecting
@@ -16,7 +16,7 @@ from wallet_lab.report.model import Audit, Outcomes, Recovery
 from wallet_lab.stack.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.k6 import record_file, record_of, run_k6
-from wallet_lab.workload.run import NOT_CARRIED_OUT, audit, new_evidence, prepare
+from wallet_lab.workload.run import NOT_CARRIED_OUT, audit, prepare
 from wallet_lab.workload.scenarios import Scenario
 from wallet_lab.workload.verdict import first_violation, passed
 
@@ -34,17 +34,16 @@ def run_fault(stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: 
 
 
 def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, folder: Path) -> Recovery:
-    prepare(stack, scenario)
+    evidence = prepare(stack, scenario)
     run = uuid.uuid4().hex[:12]
     with injecting(stack, fault, record_file(folder, run), BEFORE_S) as injection:
         put = run_k6(scenario, stack.base_url, run=run, folder=folder)
         stack.wait_ready()
         settled_s = asyncio.run(wait_for_quiescence(stack))
-    with new_evidence() as evidence:
-        calls = record_of(put, evidence)
+    calls = record_of(put, evidence.database)
     if injection.fault_ms is None:
         raise LabError("the load ended before the fault")
-    audited = audit(stack, [(put, calls)], settled_s, broken_off=fault.target.faces_clients)
+    audited = audit(stack, evidence, [put], settled_s)
     seen = moments(calls, injection.fault_ms)
     is_passed = passed(audited)
     return Recovery(

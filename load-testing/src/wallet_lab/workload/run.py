@@ -7,15 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
-
-from wallet_lab.audit.books import audit_stack
-from wallet_lab.audit.questions import check
-from wallet_lab.audit.sessions import NOT_ANSWERED
-from wallet_lab.audit.told import Told
-from wallet_lab.checker.schema import CALLS
+from wallet_lab.checker.audit import NOT_ANSWERED, Evidence
+from wallet_lab.checker.audit import audit as audit_stack
+from wallet_lab.checker.check import check_of
 from wallet_lab.errors import LabError
-from wallet_lab.record.calls import Call
 from wallet_lab.report.model import Audit, Check, Delay, Run
 from wallet_lab.stack.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
@@ -33,15 +28,20 @@ NOT_CARRIED_OUT = (LabError, *NOT_ANSWERED)
 
 
 def run_scenario(
-    stack: RunningStack, scenario: Scenario, *, repeat: int = 1, warm_up_s: float = WARM_UP_S
+    stack: RunningStack,
+    scenario: Scenario,
+    *,
+    repeat: int = 1,
+    warm_up_s: float = WARM_UP_S,
+    keep: Path | None = None,
 ) -> Run:
     """Seed, warm up, load, wait for quiescence, audit. The run has figures only if the audit passed.
 
-    The audit includes the responses of the warm-up. Its times and costs do not count.
+    The audit includes the responses of the warm-up. Its times and costs do not count. `keep` gets the evidence.
     """
     started_at = datetime.now(UTC)
     try:
-        return judge(*_carry_out(stack, scenario, warm_up_s), repeat)
+        return judge(*_carry_out(stack, scenario, warm_up_s, keep), repeat)
     except NOT_CARRIED_OUT as error:
         return not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at)
 
@@ -77,33 +77,32 @@ def measure_delay(
     return judge(measured, audited, repeat), judge_delay(measured, audited, repeat, load)
 
 
-def _carry_out(stack: RunningStack, scenario: Scenario, warm_up_s: float) -> tuple[Measurement, Audit | None]:
-    prepare(stack, scenario)
+def _carry_out(
+    stack: RunningStack, scenario: Scenario, warm_up_s: float, keep: Path | None = None
+) -> tuple[Measurement, Audit | None]:
+    evidence = prepare(stack, scenario)
     run = uuid.uuid4().hex[:12]
-    loads: list[tuple[Load, list[Call]]] = []
-    with tempfile.TemporaryDirectory(prefix="wallet-bench-") as place, new_evidence() as evidence:
+    loads = []
+    with tempfile.TemporaryDirectory(prefix="wallet-bench-") as place:
         folder = Path(place)
         if warm_up_s:
             warm_up = run_k6(
                 scenario.warm_up.lasting(warm_up_s), stack.base_url, run=f"{run}w", folder=folder
             )
             asyncio.run(wait_for_quiescence(stack))
-            loads.append((warm_up, record_of(warm_up, evidence)))
-        measured = measure(stack, scenario, run=run, folder=folder, evidence=evidence)
-    return measured, audit(stack, [*loads, (measured.load, measured.calls)], measured.settled_s)
+            record_of(warm_up, evidence.database)
+            loads.append(warm_up)
+        measured = measure(stack, scenario, run=run, folder=folder, evidence=evidence.database)
+    return measured, audit(stack, evidence, [*loads, measured.load], measured.settled_s, keep=keep)
 
 
-def new_evidence() -> duckdb.DuckDBPyConnection:
-    """Create the database of a run's evidence."""
-    database = duckdb.connect()
-    database.execute(CALLS.ddl)
-    return database
-
-
-def prepare(stack: RunningStack, scenario: Scenario) -> None:
-    """Open the scenario's wallets and wait until readers see them."""
+def prepare(stack: RunningStack, scenario: Scenario) -> Evidence:
+    """Open the scenario's wallets and wait until readers see them; returns evidence that begins now."""
     asyncio.run(seed(stack, scenario.accounts, BALANCE_MICROS))
     asyncio.run(wait_for_quiescence(stack))
+    evidence = Evidence.empty()
+    asyncio.run(evidence.begin(stack))
+    return evidence
 
 
 async def seed(stack: RunningStack, accounts: Sequence[str], balance_micros: int) -> None:
@@ -114,25 +113,21 @@ async def seed(stack: RunningStack, accounts: Sequence[str], balance_micros: int
 
 def audit(
     stack: RunningStack,
-    loads: Sequence[tuple[Load, list[Call]]],
+    evidence: Evidence,
+    loads: Sequence[Load],
     settled_s: float | None,
     *,
-    broken_off: bool = False,
+    keep: Path | None = None,
 ) -> Audit | None:
-    """Audit the stack against the clients' responses in these loads; None if it keeps no ledger.
+    """Check the stack against the calls in the evidence; None for noop, which has no books.
 
-    `broken_off`: connections broke during the load (see `Told`).
+    `keep`: the folder that gets the evidence.
     """
-    told = [Told(load.run, calls, broken_off=broken_off) for load, calls in loads]
-    checks = asyncio.run(audit_stack(stack, told))
+    checks = asyncio.run(audit_stack(stack, evidence, settled_s, keep=keep))
     if not checks:
         return None
-    checks = [_came_to_rest(settled_s), *checks, answers([load for load, _ in loads])]
+    checks = [*checks, answers(loads)]
     return Audit(passed=all(one.passed for one in checks), checks=checks, settled_s=settled_s)
-
-
-def _came_to_rest(settled_s: float | None) -> Check:
-    return check("it came to rest", [] if settled_s is not None else ["work was still in progress"])
 
 
 def answers(loads: Sequence[Load]) -> Check:
@@ -142,4 +137,4 @@ def answers(loads: Sequence[Load]) -> Check:
         for load in loads
         for rule in load.summary.crossed
     ]
-    return check("every answer is what the scenario demands", [one for one in wrong if "'checks " in one])
+    return check_of("every answer is what the scenario demands", [one for one in wrong if "'checks " in one])

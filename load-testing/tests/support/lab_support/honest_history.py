@@ -29,9 +29,15 @@ SHARDS = 2
 _STORED = "shard currency status updated_us"
 EPOCH = "00000000-0000-8000-8000-0000000000aa"
 SETTINGS = {
-    "postgres": {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "wal_level": "replica"},
+    "postgres": {
+        "fsync": "on",
+        "full_page_writes": "on",
+        "synchronous_commit": "on",
+        "wal_level": "replica",
+        "unlogged tables": "0",
+    },
     "cache": {"save": "", "appendonly": "no", "other keys": "0"},
-    "broker": {"queue type": "quorum", "queue durable": "true", "publisher confirms": "on"},
+    "broker": {"queue type": "quorum", "queue durable": "true"},
 }
 
 

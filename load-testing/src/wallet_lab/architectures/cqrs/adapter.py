@@ -9,7 +9,7 @@ from wallet_lab.architectures.adapter import (
     Style,
     Target,
 )
-from wallet_lab.architectures.cqrs import compose, ledger
+from wallet_lab.architectures.cqrs import compose, ledger, relations
 from wallet_lab.architectures.cqrs.maintenance import COMMANDS
 from wallet_lab.architectures.cqrs.seeding import seed
 from wallet_lab.architectures.cqrs.topology import EVENT_STORE, plan, read_shard
@@ -23,7 +23,12 @@ ARCHITECTURE = Architecture(
         start_s=18.0, faults=("kill-command", "kill-event-store", "kill-projection", "kill-rabbitmq")
     ),
     ledger=Ledger(
-        shard=read_shard, seed=seed, backlog=ledger.backlog, audit=ledger.audit, booked=ledger.booked
+        shard=read_shard,
+        seed=seed,
+        backlog=ledger.backlog,
+        reads=relations.READS,
+        relations=relations.extract,
+        wallets=relations.extract_wallets,
     ),
     replicas=(
         Replicas("commands", "command", "Command services (cqrs only)."),
@@ -33,7 +38,7 @@ ARCHITECTURE = Architecture(
     ),
     targets=(
         Target("command", "command-0", "a service that writes"),
-        Target("gateway", "gateway", "the public port", faces_clients=True),
+        Target("gateway", "gateway", "the public port"),
         Target("event-store", EVENT_STORE, "a database that takes writes"),
         Target("redis", "redis", "the cache"),
         Target("relay", "relay-0", "the relay"),

@@ -1,15 +1,18 @@
 """The relations of cqrs: events and decisions, the read model, snapshots, and the balances in Redis."""
 
-from collections.abc import Sequence
 from importlib.resources import files
+from typing import Literal
 from uuid import UUID
 
 import duckdb
 
+from wallet_lab.architectures.cqrs.broker_settings import broker_settings
+from wallet_lab.architectures.cqrs.topology import EVENT_STORE, read_shard
 from wallet_lab.checker.cache_entries import Entry, cache_settings, read_cache
-from wallet_lab.checker.extraction import Database, add, copy_database, copy_durability, sections
+from wallet_lab.checker.extraction import Database, add, copy_database, copy_durability, database, sections
+from wallet_lab.stack.running import RunningStack
 
-READS = "positions"
+READS: Literal["positions"] = "positions"
 CACHE_TTL_US = 10_000_000
 """How long a cached balance lives (docs/cqrs-protocol.md). It may be old if Redis missed its update."""
 _FOLDER = files("wallet_lab.architectures.cqrs")
@@ -23,24 +26,29 @@ _HOLDERS = [
 ]
 
 
-async def extract(
-    evidence: duckdb.DuckDBPyConnection, events: Database, shards: Sequence[Database], cache_url: str
-) -> None:
+async def extract(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
     """Add all relations of quiescent cqrs to the evidence."""
+    cache_url = stack.client_url("redis")
+    events, shards = database(stack, EVENT_STORE, None), _shards(stack)
     add(evidence, "holders", _HOLDERS)
     await copy_database(evidence, events, _EVENTS)
     for shard in shards:
         await copy_database(evidence, shard, _READ_SHARD)
-    for database in (events, *shards):
-        await copy_durability(evidence, database)
+    for one in (events, *shards):
+        await copy_durability(evidence, one)
     add(evidence, "wallets", await read_cache(cache_url, "balance:", _parse))
     add(evidence, "durability", await cache_settings(cache_url, ("balance:*",)))
+    add(evidence, "durability", await broker_settings(stack.client_url("rabbitmq"), stack.shards))
 
 
-async def extract_wallets(evidence: duckdb.DuckDBPyConnection, shards: Sequence[Database]) -> None:
+async def extract_wallets(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
     """Add only the stored wallets."""
-    for shard in shards:
+    for shard in _shards(stack):
         await copy_database(evidence, shard, {"wallets": _READ_SHARD["wallets"]})
+
+
+def _shards(stack: RunningStack) -> list[Database]:
+    return [database(stack, read_shard(number), number) for number in range(stack.shards)]
 
 
 def _parse(text: bytes) -> Entry:

@@ -9,7 +9,7 @@ from wallet_lab.architectures.adapter import (
     Style,
     Target,
 )
-from wallet_lab.architectures.saga import compose, ledger
+from wallet_lab.architectures.saga import compose, ledger, relations
 from wallet_lab.architectures.saga.seeding import seed
 from wallet_lab.architectures.saga.topology import plan, shard
 
@@ -19,13 +19,20 @@ ARCHITECTURE = Architecture(
     services=frozenset({"orchestrator", "worker"}),
     style=Style(label="saga", colour="#0072B2", marker="o"),
     comparison=Comparison(start_s=8.0, faults=("kill-worker", "kill-postgres")),
-    ledger=Ledger(shard=shard, seed=seed, backlog=ledger.backlog, audit=ledger.audit, booked=ledger.booked),
+    ledger=Ledger(
+        shard=shard,
+        seed=seed,
+        backlog=ledger.backlog,
+        reads=relations.READS,
+        relations=relations.extract,
+        wallets=relations.extract_wallets,
+    ),
     replicas=(
         Replicas("orchestrators", "orchestrator", "Orchestrators behind the public port (saga only)."),
     ),
     targets=(
         Target("worker", "worker-0", "a service that writes"),
-        Target("orchestrator", "orchestrator-0", "the public port", faces_clients=True),
+        Target("orchestrator", "orchestrator-0", "the public port"),
         Target("postgres", "postgres-0", "a database that takes writes"),
         Target("redis", "redis", "the cache"),
     ),

@@ -1,14 +1,16 @@
 """The relations of the saga: wallets, ledger, saga log and barrier of each shard, and the balances in Redis."""
 
-from collections.abc import Sequence
 from importlib.resources import files
+from typing import Literal
 
 import duckdb
 
+from wallet_lab.architectures.saga.topology import shard
 from wallet_lab.checker.cache_entries import Entry, cache_settings, read_cache
-from wallet_lab.checker.extraction import Database, add, copy_database, copy_durability, sections
+from wallet_lab.checker.extraction import Database, add, copy_database, copy_durability, database, sections
+from wallet_lab.stack.running import RunningStack
 
-READS = "fresh"
+READS: Literal["fresh"] = "fresh"
 LEASE_US = 1_000_000 + 100_000
 """How long a cached balance may live: the lease of the worker, and the allowed difference of the clocks."""
 _QUERIES = sections((files("wallet_lab.architectures.saga") / "relations.sql").read_text())
@@ -20,20 +22,25 @@ _HOLDERS = [
 _KEYS = ("wallet:*", "probe:*")
 
 
-async def extract(evidence: duckdb.DuckDBPyConnection, shards: Sequence[Database], cache_url: str) -> None:
+async def extract(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
     """Add all relations of a quiescent saga to the evidence."""
+    cache_url = stack.client_url("redis")
     add(evidence, "holders", _HOLDERS)
-    for shard in shards:
-        await copy_database(evidence, shard, _QUERIES)
-        await copy_durability(evidence, shard)
+    for one in _shards(stack):
+        await copy_database(evidence, one, _QUERIES)
+        await copy_durability(evidence, one)
     add(evidence, "wallets", await read_cache(cache_url, "wallet:", _parse))
     add(evidence, "durability", await cache_settings(cache_url, _KEYS))
 
 
-async def extract_wallets(evidence: duckdb.DuckDBPyConnection, shards: Sequence[Database]) -> None:
+async def extract_wallets(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
     """Add only the stored wallets."""
-    for shard in shards:
-        await copy_database(evidence, shard, {"wallets": _QUERIES["wallets"]})
+    for one in _shards(stack):
+        await copy_database(evidence, one, {"wallets": _QUERIES["wallets"]})
+
+
+def _shards(stack: RunningStack) -> list[Database]:
+    return [database(stack, shard(number), number) for number in range(stack.shards)]
 
 
 def _parse(text: bytes) -> Entry:

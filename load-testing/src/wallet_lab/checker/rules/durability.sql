@@ -5,9 +5,9 @@ WITH required(kind, name, allowed) AS (VALUES
     ('postgres', 'full_page_writes', ['on']),
     ('postgres', 'synchronous_commit', ['on', 'remote_apply']),
     ('postgres', 'wal_level', ['replica', 'logical']),
+    ('postgres', 'unlogged tables', ['0']),
     ('broker', 'queue type', ['quorum']),
     ('broker', 'queue durable', ['true']),
-    ('broker', 'publisher confirms', ['on']),
     ('cache', 'save', ['']),
     ('cache', 'appendonly', ['no']),
     ('cache', 'other keys', ['0'])
@@ -23,5 +23,7 @@ UNION ALL
 SELECT NULL, NULL, NULL, concat('the settings of ', (SELECT count(DISTINCT server) FROM durability WHERE kind = 'postgres'),
        ' databases were read, but there are ', (SELECT count(DISTINCT database) FROM topology)) FROM run
 WHERE (SELECT count(DISTINCT server) FROM durability WHERE kind = 'postgres') <> (SELECT count(DISTINCT database) FROM topology)
-   OR NOT EXISTS (SELECT 1 FROM durability WHERE kind = 'cache')
-   OR (EXISTS (SELECT 1 FROM epochs) AND NOT EXISTS (SELECT 1 FROM durability WHERE kind = 'broker'))
+UNION ALL
+SELECT NULL, NULL, NULL, concat('no setting of the ', kind, ' was read')
+FROM (SELECT 'cache' AS kind FROM holders WHERE holder = 'cache' UNION SELECT 'broker' FROM positions WHERE name = 'relay')
+WHERE kind NOT IN (SELECT kind FROM durability)

@@ -35,3 +35,9 @@ GROUP BY ALL HAVING NOT coalesce(bool_or(coalesce(f.refused_by = v.account, true
     WHEN 'insufficient-funds' THEN v.pays AND v.status = 'active' AND v.balance < f.amount_micros
     WHEN 'balance-limit' THEN NOT v.pays AND v.balance + f.amount_micros + coalesce(o.micros, 0) > 9223372036854775807
     ELSE false END), false)
+UNION ALL -- the payer is asked first
+SELECT f.owner, f.transaction_id, NULL, concat(f.kind, ' ', f.transaction_id, ' is refused by ', f.refused_by, ', but its payer ', f.payer, ' was ', b.status_after,
+       ' with ', b.balance, ' micros ', b.wallet_currency)
+FROM transfers f JOIN book b ON b.account = f.payer AND b.position <= f.last_position AND coalesce(b.next_position > f.last_position, true)
+WHERE f.refused_by = f.payee AND f.kind = 'transfer'
+  AND (b.status_after <> 'active' OR b.wallet_currency <> f.currency OR b.balance < f.amount_micros)
