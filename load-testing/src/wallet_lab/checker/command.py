@@ -71,8 +71,7 @@ def _of_stack(architecture: str | None, on: Backend, calls: Path | None, keep: P
     stack = _stack(architecture, on)
     evidence = Evidence.empty()
     if calls is not None:
-        read_record(evidence.database, calls)
-        add_calls(evidence.database, calls.stem)
+        _add_calls(evidence, calls)
     try:
         return asyncio.run(_settled_audit(stack, evidence, keep))
     except NOT_ANSWERED as error:
@@ -80,6 +79,14 @@ def _of_stack(architecture: str | None, on: Backend, calls: Path | None, keep: P
             f"{architecture} cannot be audited, because a database or the cache does not answer ({error}); "
             f"'./lab status {architecture}' shows which"
         ) from None
+
+
+def _add_calls(evidence: Evidence, calls: Path) -> None:
+    read_record(evidence.database, calls)
+    try:
+        add_calls(evidence.database, calls.stem)
+    except duckdb.Error as error:
+        raise LabError(f"{calls} is not a record of calls: {error}") from None
 
 
 def _stack(architecture: str, on: Backend) -> RunningStack:

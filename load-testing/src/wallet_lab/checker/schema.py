@@ -160,7 +160,7 @@ WALLETS = Relation(
         _text("currency", "", nullable=True),
         _text("status", "active, frozen or closed", nullable=True),
         _number("balance_micros", ""),
-        _number("in_flight_micros", "debited for open sagas; NULL if the holder has none", nullable=True),
+        _number("in_flight_micros", "debited for open transfers; NULL if the holder has none", nullable=True),
         _number("version", ""),
         _number("updated_us", "", nullable=True),
         _number("position", "the position that the row reflects", nullable=True),

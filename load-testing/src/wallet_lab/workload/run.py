@@ -119,7 +119,7 @@ def audit(
     *,
     keep: Path | None = None,
 ) -> Audit | None:
-    """Check the stack against the calls in the evidence; None for noop, which has no books.
+    """Check the stack against the calls in the evidence; None without a ledger.
 
     `keep`: the folder that gets the evidence.
     """
