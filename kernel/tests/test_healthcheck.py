@@ -32,10 +32,17 @@ def server_answering(answer: bytes) -> Iterator[int]:
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", True),
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", False),
-        (b'HTTP/1.1 503 Service Unavailable\r\n\r\n{"writer":"Standby: another one writes"}', True),
+        (b'HTTP/1.1 503 Service Unavailable\r\n\r\n{"status":"standby","obstacles":{"writer":""}}', True),
+        (
+            b'HTTP/1.1 503 Service Unavailable\r\n\r\n{"status":"not ready","obstacles":{"a":"standby"}}',
+            False,
+        ),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\nstandby", False),
+        (b'HTTP/1.1 503 Service Unavailable\r\n\r\n["standby"]', False),
         (b"", False),
         (b"+PONG\r\n", False),
     ],
+    ids=["ready", "empty-body", "standby", "not-ready", "no-json", "no-object", "no-answer", "no-http"],
 )
 def test_service_is_healthy_if_it_is_ready_or_stands_by(answer: bytes, *, healthy: bool) -> None:
     """A standby is healthy because it can take over; a draining service or another server is not healthy."""

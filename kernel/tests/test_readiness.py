@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from wallet_kernel.runtime import readiness
-from wallet_kernel.runtime.readiness import Degraded, NotReady, Readiness
+from wallet_kernel.runtime.readiness import Degraded, NotReady, Readiness, Standby, State
 
 pytestmark = pytest.mark.anyio
 
@@ -38,9 +38,9 @@ async def test_ready_means_every_need_is_met(always_stale: None) -> None:
     """Each failing check is listed with its reason, and its metric is 0."""
     database, cache = Dependency(), Dependency()
     ready = Readiness({"database": database.check, "cache": cache.check})
-    assert await ready.state() == ({}, {})
+    assert await ready.state() == State({}, {})
     database.works = False
-    assert await ready.state() == ({"database": "NotReady: no connection yet"}, {})
+    assert await ready.state() == State({"database": "NotReady: no connection yet"}, {})
     assert REGISTRY.get_sample_value("wallet_dependency_up", {"dependency": "database"}) == 0
     assert REGISTRY.get_sample_value("wallet_dependency_up", {"dependency": "cache"}) == 1
 
@@ -49,9 +49,22 @@ async def test_one_of_several_is_enough_to_be_ready(always_stale: None) -> None:
     """A dead shard degrades the service; only if all shards are dead, it is unready."""
     shards = [Dependency(), Dependency(works=False)]
     ready = Readiness({}, {f"shard-{number}": shard.check for number, shard in enumerate(shards)})
-    assert await ready.state() == ({}, {"shard-1": "NotReady: no connection yet"})
+    assert await ready.state() == State({}, {"shard-1": "NotReady: no connection yet"})
     shards[0].works = False
     assert (await ready.state()).obstacles.keys() == {"shard-0", "shard-1"}
+
+
+async def test_replica_is_a_standby_if_nothing_else_is_missing(always_stale: None) -> None:
+    """A replica is a standby only if each obstacle is that another replica is active."""
+
+    async def check() -> None:
+        raise Standby("another worker writes")
+
+    database = Dependency()
+    ready = Readiness({"database": database.check, "writer": check})
+    assert await ready.state() == State({"writer": "Standby: another worker writes"}, {}, is_standby=True)
+    database.works = False
+    assert not (await ready.state()).is_standby
 
 
 async def test_a_check_that_degrades_leaves_the_service_ready(always_stale: None) -> None:
@@ -61,7 +74,7 @@ async def test_a_check_that_degrades_leaves_the_service_ready(always_stale: None
         raise Degraded("the partition is stopped")
 
     ready = Readiness({"database": Dependency().check, "partition": check})
-    assert await ready.state() == ({}, {"partition": "Degraded: the partition is stopped"})
+    assert await ready.state() == State({}, {"partition": "Degraded: the partition is stopped"})
     assert REGISTRY.get_sample_value("wallet_dependency_up", {"dependency": "partition"}) == 0
 
 
@@ -85,7 +98,7 @@ async def test_check_goes_on_when_the_client_that_began_it_leaves() -> None:
     first.cancel()
     await asyncio.sleep(0)
     database.answers.set()
-    assert await second == ({}, {})
+    assert await second == State({}, {})
     assert database.checks == 1
 
 

@@ -23,6 +23,7 @@ from redis.asyncio import Redis
 from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.cache import open_cache
+from wallet_kernel.runtime.readiness import Standby
 from wallet_lab.stack.components import Command as Program
 from wallet_lab.stack.logs import open_log
 from wallet_lab.stack.ports import PortChooser
@@ -52,7 +53,7 @@ from wallet_saga.orchestrator.shard_client import (
 from wallet_saga.worker.batch_writer import BatchWriter
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.routes import InternalRoutes
-from wallet_saga.worker.store import Standby, Store
+from wallet_saga.worker.store import Store
 
 pytestmark = pytest.mark.anyio
 
@@ -301,7 +302,7 @@ class WorkerProcess:
             answer = httpx.get(f"http://127.0.0.1:{self.port}/readyz")
         except httpx.HTTPError:
             return "not there"
-        return "standby" if "Standby" in answer.text else str(answer.json()["status"])
+        return str(answer.json()["status"])
 
 
 @contextmanager

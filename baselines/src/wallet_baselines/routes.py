@@ -101,7 +101,7 @@ class PublicRoutes:
         if at := requests.moment(request):
             now, wallet = await self._wallets.balance_at(account_id, at)
             if at > now:
-                raise invalid_request("at has not come yet.")
+                raise invalid_request("at is in the future.")
         else:
             wallet = await self._wallets.balance(account_id)
         if wallet and currency not in (None, wallet.currency):

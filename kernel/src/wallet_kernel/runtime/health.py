@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from msgspec.json import encode
 
 from wallet_kernel.http import App, Receive, Response, Scope, Send, send_response
+from wallet_kernel.runtime.healthcheck import STANDBY
 from wallet_kernel.runtime.lifecycle import Lifecycle
 
 READYZ_PER_S = 100.0
@@ -45,14 +46,15 @@ def health(lifecycle: Lifecycle, *, public: bool) -> Health:
 
     async def readyz() -> Response:
         await pace.turn()
-        obstacles, degraded = await lifecycle.state()
-        if obstacles:
-            shown = sorted(obstacles) if public else obstacles
+        state = await lifecycle.state()
+        if state.obstacles:
+            status = STANDBY if state.is_standby else "not ready"
+            obstacles = sorted(state.obstacles) if public else state.obstacles
             return Response(
-                503, encode({"status": "not ready", "obstacles": shown}), ((b"retry-after", b"1"),)
+                503, encode({"status": status, "obstacles": obstacles}), ((b"retry-after", b"1"),)
             )
-        if degraded and not public:
-            return Response(200, encode({"status": "ready", "degraded": degraded}))
+        if state.degraded and not public:
+            return Response(200, encode({"status": "ready", "degraded": state.degraded}))
         return Response(200, b'{"status":"ready"}')
 
     return {"/livez": livez, "/readyz": readyz}

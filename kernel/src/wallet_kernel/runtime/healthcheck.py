@@ -3,12 +3,13 @@
 It imports only fast modules, because Docker starts it often.
 """
 
+import json
 import os
 import socket
 import sys
 
-STANDBY = "Standby"
-"""The word in the `/readyz` of a standby: a replica that is not ready because another one is active."""
+STANDBY = "standby"
+"""The status in the `/readyz` of a replica that is not ready only because another replica is active."""
 
 _ANSWER_BYTES_MAX = 16 * 1024
 
@@ -21,7 +22,17 @@ def is_healthy(port: int, timeout_s: float = 2.0) -> bool:
             answer = connection.makefile("rb").read(_ANSWER_BYTES_MAX)
     except OSError:
         return False
-    return answer.split(b" ")[1:2] == [b"200"] or STANDBY.encode() in answer
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head.split(b" ")[1:2] == [b"200"] or is_standby(body)
+
+
+def is_standby(body: bytes) -> bool:
+    """Returns whether the body of a `/readyz` has the status of a standby."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("status") == STANDBY
 
 
 if __name__ == "__main__":

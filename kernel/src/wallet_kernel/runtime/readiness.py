@@ -25,6 +25,10 @@ class NotReady(Exception):
     """A service cannot serve yet. The message gives the reason."""
 
 
+class Standby(NotReady):
+    """This replica is a standby: another replica is active, and this one can take over from it."""
+
+
 class Degraded(Exception):
     """One part of a service does not work until an operator acts. The service stays ready, because it serves the rest.
 
@@ -34,14 +38,19 @@ class Degraded(Exception):
 
 class _Failure(NamedTuple):
     reason: str
-    degrades: bool
+    degrades: bool = False
+    is_of_a_standby: bool = False
 
 
 class State(NamedTuple):
-    """The failed checks and their reasons. A service is ready if it has no `obstacles`, even if it is `degraded`."""
+    """The failed checks and their reasons. A service is ready if it has no `obstacles`, even if it is `degraded`.
+
+    `is_standby`: all obstacles are that another replica is active.
+    """
 
     obstacles: dict[str, str]
     degraded: dict[str, str]
+    is_standby: bool = False
 
 
 class Readiness:
@@ -65,11 +74,17 @@ class Readiness:
         """Returns a state that is at most `FRESH_S` seconds old."""
         failing = await self._look()
         some_of_one_of = bool(self._needs_one_of.keys() - failing.keys())
-        state = State({}, {})
-        for name, failure in failing.items():
-            is_spared = failure.degrades or (some_of_one_of and name in self._needs_one_of)
-            (state.degraded if is_spared else state.obstacles)[name] = failure.reason
-        return state
+        degraded = {
+            name: failure
+            for name, failure in failing.items()
+            if failure.degrades or (some_of_one_of and name in self._needs_one_of)
+        }
+        obstacles = {name: failure for name, failure in failing.items() if name not in degraded}
+        return State(
+            _reasons(obstacles),
+            _reasons(degraded),
+            bool(obstacles) and all(failure.is_of_a_standby for failure in obstacles.values()),
+        )
 
     def refresh(self) -> None:
         """Starts the checks if their results are too old, to update the metric."""
@@ -97,12 +112,17 @@ class Readiness:
             DEPENDENCY_UP.labels(name).set(name not in self._failing)
 
 
+def _reasons(failures: Mapping[str, _Failure]) -> dict[str, str]:
+    return {name: failure.reason for name, failure in failures.items()}
+
+
 async def _failure(check: ReadyCheck) -> _Failure | None:
     try:
         async with asyncio.timeout(CHECK_DEADLINE_S):
             await check()
     except TimeoutError:
-        return _Failure(f"no answer within {CHECK_DEADLINE_S:g} s", degrades=False)
+        return _Failure(f"no answer within {CHECK_DEADLINE_S:g} s")
     except Exception as error:  # noqa: BLE001 - any exception of a check is a reason why the service is not ready
-        return _Failure(f"{type(error).__name__}: {error}", isinstance(error, Degraded))
+        reason = f"{type(error).__name__}: {error}"
+        return _Failure(reason, isinstance(error, Degraded), isinstance(error, Standby))
     return None

@@ -18,7 +18,7 @@ from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.ids import slot_of_transaction
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.apps import SECRET_HEADER
-from wallet_kernel.runtime.healthcheck import STANDBY
+from wallet_kernel.runtime.healthcheck import is_standby
 from wallet_kernel.slots import slot_of
 from wallet_kernel.topology import OtherTopology, Placement, Topology
 from wallet_saga.domain.commands import Command, Message, NotDone, Outcome, TurnedAway, Unknown
@@ -164,9 +164,9 @@ class ShardClient:
     async def _get_ready(self) -> None:
         async with self._session.get(self._url + "/readyz", timeout=self._timeout) as response:
             if response.status != 200:
-                text = await response.text()
+                body = await response.read()
                 response.close()
-                raise (WrongWorker if STANDBY in text else ShardUnavailable)(f"not ready: {text}")
+                raise (WrongWorker if is_standby(body) else ShardUnavailable)(f"not ready: {body!r}")
 
     async def _post(self, path: str, message: Message | Sequence[Command], decoder: Decoder[Found]) -> Found:
         try:

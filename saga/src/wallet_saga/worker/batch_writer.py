@@ -15,7 +15,7 @@ from wallet_kernel.bisection import ItemAtFault, bisected, is_of_a_row
 from wallet_kernel.database import DATABASE_ERRORS, CommitUnknown, ReadOnlyDatabase
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
-from wallet_kernel.runtime.readiness import NotReady
+from wallet_kernel.runtime.readiness import NotReady, Standby
 from wallet_kernel.runtime.traces import trace_step
 from wallet_kernel.tasks import background
 from wallet_saga.domain.batch import Batch, BatchKeys
@@ -32,7 +32,7 @@ from wallet_saga.domain.commands import (
 )
 from wallet_saga.domain.decisions import decide
 from wallet_saga.worker.cache import BalanceCache
-from wallet_saga.worker.store import Standby, Store
+from wallet_saga.worker.store import Store
 
 STEPS = Counter("wallet_saga_steps", "Steps by outcome.", ["step", "outcome"])
 ACTIVE = Gauge("wallet_worker_active", "1 in the worker that is its shard's writer, 0 in a standby.")
@@ -69,7 +69,7 @@ class BatchWriter:
         self._outage = Outage(_log, "shard")
         self._takeovers = 0
         self._written_at = 0.0
-        self._obstacle: str | None = "This worker has not committed a batch yet."
+        self._obstacle: NotReady | None = NotReady("This worker has not committed a batch yet.")
 
     async def perform(self, commands: Sequence[Command]) -> list[Outcome]:
         """Performs these commands and returns their outcomes, in the order of the commands.
@@ -95,13 +95,15 @@ class BatchWriter:
         if isinstance(outcome, TurnedAway):
             raise QueueFull(QueueFull.__doc__)
         if not isinstance(outcome, Done):
-            raise NotConfirmed(self._obstacle)
+            raise NotConfirmed(str(self._obstacle))
         await self._cache.wait_for_inherited_leases()
 
     async def check(self) -> None:
-        """Checks readiness. Raises NotReady unless the last batch was committed."""
+        """Checks readiness. Raises Standby or NotReady unless the last batch was committed."""
         if self._obstacle is not None:
-            raise NotReady(self._obstacle)
+            raise type(self._obstacle)(
+                str(self._obstacle)
+            )  # a new one, because each raise extends a traceback
 
     @asynccontextmanager
     async def running(self, takeover_s: float) -> AsyncIterator[None]:
@@ -130,7 +132,7 @@ class BatchWriter:
 
     def _require_writer(self) -> None:
         if self._store.is_standby:
-            raise Standby(Standby.__doc__)
+            raise Standby("Another worker is the writer of this shard.")
 
     async def _perform(self, commands: Sequence[Command]) -> list[Outcome]:
         futures = self._batcher.submit_all(commands[: self._batcher.room])
@@ -182,7 +184,8 @@ class BatchWriter:
         return outcomes
 
     def _failed(self, error: Exception) -> None:
-        self._obstacle = f"{type(error).__name__}: {error}"
+        is_standby = isinstance(error, Standby)
+        self._obstacle = Standby(str(error)) if is_standby else NotReady(f"{type(error).__name__}: {error}")
         ACTIVE.set(0)
 
     async def _transact(self, commands: Sequence[Command]) -> tuple[list[Outcome], list[WalletState]]:

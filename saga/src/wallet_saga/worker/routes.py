@@ -16,6 +16,7 @@ from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.endpoint import Endpoint
 from wallet_kernel.http import Request, Response
 from wallet_kernel.refusals import Refusal
+from wallet_kernel.runtime.readiness import Standby
 from wallet_kernel.topology import Placement
 from wallet_saga.domain.batch import CreditRecord
 from wallet_saga.domain.commands import Command, NotDone, Outcome, Refused, TransferRecord
@@ -33,7 +34,7 @@ from wallet_saga.messages import (
     shard_path,
 )
 from wallet_saga.worker.batch_writer import BatchWriter, NotConfirmed
-from wallet_saga.worker.store import READ_CONNECTIONS_MAX, STATEMENT_TIMEOUT_S, Standby, Store
+from wallet_saga.worker.store import READ_CONNECTIONS_MAX, STATEMENT_TIMEOUT_S, Store
 
 MSGPACK = b"application/msgpack"
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024

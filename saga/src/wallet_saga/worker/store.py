@@ -23,6 +23,7 @@ from wallet_kernel.database import (
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.ledger_metrics import IN_TRANSIT_BALANCES, TOTALS, Comparison, InTransit, Totals
 from wallet_kernel.runtime.metrics import watch_pool
+from wallet_kernel.runtime.readiness import Standby
 from wallet_kernel.topology import Placement
 from wallet_kernel.topology_table import verify
 from wallet_saga.domain.batch import Batch, BatchKeys, CreditRecord, LedgerEntry
@@ -55,10 +56,6 @@ _SESSION = session(
 
 class NotTheOnlyWriter(Exception):
     """A wallet no longer had the loaded version, so another session has written. The batch was rolled back."""
-
-
-class Standby(Exception):
-    """Another worker is this shard's writer; this worker is a standby."""
 
 
 class Unfinished(NamedTuple):
@@ -133,7 +130,7 @@ class Store:
         await self._verify(connection)
         self.is_standby = not await connection.fetchval(statements.BECOME_WRITER)
         if self.is_standby:
-            raise Standby(Standby.__doc__)
+            raise Standby("Another worker is the writer of this shard.")
         self.takeovers += 1
         _log.info("this worker is the shard's writer")
 
