@@ -1,6 +1,5 @@
 """Fixtures of the saga's tests: a migrated database, and the worker's parts on it."""
 
-import signal
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
@@ -32,11 +31,6 @@ def unmigrated() -> Iterator[PostgresServer]:
     """A provisioned cluster without migrations."""
     with running_postgres() as server:
         yield server
-        assert server._process is not None
-        server._process.send_signal(
-            signal.SIGQUIT
-        )  # because a graceful stop would first write dozens of databases to disk
-        server._process.wait()
 
 
 @pytest.fixture(scope="session")
