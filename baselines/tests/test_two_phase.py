@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -20,33 +20,11 @@ from wallet_baselines.wallets import NothingDone
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.slots import slot_of
 from wallet_kernel.topology import Topology
-from wallet_lab.testing import DatabaseUrls, PostgresServer, running_postgres
+from wallet_lab.testing import DatabaseUrls, PostgresServer
 
 pytestmark = pytest.mark.anyio
 TWO = Topology.even(2)
 Shards = tuple[DatabaseUrls, DatabaseUrls]
-
-
-@pytest.fixture(scope="session")
-def prepared_postgres() -> Iterator[PostgresServer]:
-    """A cluster that allows prepared transactions."""
-    with running_postgres(prepared_transactions_max=64) as server:
-        server.migrate("wallet_baselines.migrations")
-        yield server
-        server.kill()
-
-
-@pytest.fixture
-async def databases(prepared_postgres: PostgresServer) -> Shards:
-    """Two databases, each one shard of two."""
-    first, second = (prepared_postgres.copy_database() for _ in range(2))
-    for number, urls in enumerate((first, second)):
-        connection = await asyncpg.connect(urls.owner)
-        await connection.execute(
-            "UPDATE topology SET shard = $1, shards = 2, owners = $2", number, TWO.owners
-        )
-        await connection.close()
-    return first, second
 
 
 def settings_of(
@@ -107,17 +85,16 @@ def crash_all(databases: Shards, pairs: list[tuple[str, str]]) -> None:
     subprocess.run([*command, *map(",".join, pairs)], env={**os.environ, "PYTHONPATH": path}, check=True)
 
 
-# First, because a crashed server syncs the files of every database before it starts.
 @pytest.mark.slow
 async def test_prepared_transfers_survive_a_crash_of_the_databases(
-    databases: Shards, prepared_postgres: PostgresServer
+    databases: Shards, postgres: PostgresServer
 ) -> None:
     """If coordinator and databases are killed, recovery still commits what was decided and aborts the rest."""
     async with TwoPhaseWallets(settings_of(databases, recovery_interval_s=60)) as wallets:
         pairs = await open_pairs(wallets, len(POINTS))
     crash_all(databases, pairs)
-    prepared_postgres.kill()
-    prepared_postgres.start()
+    postgres.kill()
+    postgres.start()
     async with TwoPhaseWallets(settings_of(databases, in_doubt_s=0.01)) as wallets:
         await settled(wallets)
         for point, pair in zip(POINTS, pairs, strict=True):
