@@ -5,7 +5,7 @@ from itertools import groupby
 import pytest
 from lab_support.synthetic import synthetic_report
 
-from wallet_lab.architectures import every, find
+from wallet_lab.architectures import compared, find
 from wallet_lab.comparison.build_report import exit_code, ratios
 from wallet_lab.comparison.findings import Findings
 from wallet_lab.comparison.plan import FULL, QUICK, WHAT_THEY_ARE, Extent, estimate_s, plan
@@ -16,12 +16,12 @@ from wallet_lab.workload.scenarios import SCENARIOS
 @pytest.mark.parametrize(("extent", "minutes"), [(QUICK, 6), (FULL, 35)])
 def test_it_fits_its_time(extent: Extent, minutes: int) -> None:
     """By conservative estimates, --quick takes at most six minutes and the full comparison at most 35."""
-    assert estimate_s(plan(extent, every())) < minutes * 60
+    assert estimate_s(plan(extent, compared())) < minutes * 60
 
 
 def test_architectures_take_turns_and_begin_anew() -> None:
     """Each repeat starts each architecture again, in the order A B A B …, so a slowing machine affects both."""
-    assert [(session.architecture, session.repeat) for session in plan(FULL, every())] == [
+    assert [(session.architecture, session.repeat) for session in plan(FULL, compared())] == [
         (architecture, repeat) for repeat in (1, 2, 3) for architecture in ("saga", "cqrs", "noop")
     ]
 
@@ -33,7 +33,7 @@ def test_both_get_the_same_loads_in_the_same_order(extent: Extent) -> None:
         architecture: [
             planned.scenario for session in sessions for planned in session.planned if planned.fault is None
         ]
-        for architecture, sessions in groupby(plan(extent, every()), key=lambda session: session.architecture)
+        for architecture, sessions in groupby(plan(extent, compared()), key=lambda session: session.architecture)
     }
     assert loads["saga"] == loads["cqrs"]
     named = {scenario.name for scenario in loads["saga"]}
@@ -44,7 +44,7 @@ def test_both_get_the_same_loads_in_the_same_order(extent: Extent) -> None:
 
 def test_faults_come_last_and_have_an_end() -> None:
     """Faults come after all loads, because they leave traces, and only in the first `fault_repeats` repeats."""
-    for session in plan(FULL, every()):
+    for session in plan(FULL, compared()):
         kinds = [planned.fault is not None for planned in session.planned]
         assert kinds == sorted(kinds)
         names = [planned.name for planned in session.planned if planned.fault]
@@ -56,7 +56,7 @@ def test_the_time_left_learns_from_the_time_taken(monkeypatch: pytest.MonkeyPatc
     """If the machine is half as fast as estimated, the estimate of the remaining time doubles."""
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    sessions = plan(QUICK, every())
+    sessions = plan(QUICK, compared())
     clock = Clock(sessions)
     clock.begin(sessions[0].start_s)
     assert clock.left_s == pytest.approx(estimate_s(sessions))

@@ -6,16 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-ENTRY_KINDS = {"saga": "orchestrator", "cqrs": "gateway"}
+BASELINES = ("acid", "acid-batched", "two-phase")
+"""The plain alternatives: services of one kind in front of Postgres, without a cache."""
+
+ENTRY_KINDS = {"saga": "orchestrator", "cqrs": "gateway", **dict.fromkeys(BASELINES, "service")}
 FAULT_KINDS = {
     "saga": ("orchestrator", "worker", "postgres", "redis"),
     "cqrs": ("gateway", "command", "relay", "projection", "query", "postgres", "redis", "rabbitmq"),
+    **dict.fromkeys(BASELINES, ("service", "postgres")),
 }
 FAULT_KINDS_ON_DOCKER = {"saga": ("gateway", *FAULT_KINDS["saga"]), "cqrs": FAULT_KINDS["cqrs"]}
 """On Docker the saga has a gateway, because its replicas cannot share a port."""
-FREEZE_KINDS = {"saga": ("postgres", "worker"), "cqrs": ("postgres", "command", "projection")}
+FREEZE_KINDS = {
+    "saga": ("postgres", "worker"),
+    "cqrs": ("postgres", "command", "projection"),
+    **dict.fromkeys(BASELINES, ("service", "postgres")),
+}
 REPLICATED = {"saga": ("orchestrator",), "cqrs": ("command", "query", "relay", "projection")}
-DRAIN_KINDS = {"saga": ("orchestrator", "worker"), "cqrs": ("command", "query")}
+DRAIN_KINDS = {
+    "saga": ("orchestrator", "worker"),
+    "cqrs": ("command", "query"),
+    **dict.fromkeys(BASELINES, ("service",)),
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class Stack(Protocol):
 
     @property
     def architecture(self) -> str:
-        """``saga`` or ``cqrs``."""
+        """The architecture's name in the lab's registry."""
 
     @property
     def base_url(self) -> str:

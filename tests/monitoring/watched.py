@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wallet_lab.architectures import with_ledger
+from wallet_lab.architectures import on_docker
 
 RATE_INTERVAL = "10s"
 """The value that Grafana would insert for `$__rate_interval`."""
@@ -66,7 +66,7 @@ def settled(server: PrometheusApi) -> None:
     """Waits until Prometheus has scraped the last work, every ledger was checked, and the rules were evaluated."""
     time.sleep(SETTLE_S)
     deadline = time.monotonic() + 40
-    while len(server.series("architecture:wallet_books_imbalance_micros:sum")) < len(with_ledger()):
+    while len(server.series("architecture:wallet_books_imbalance_micros:sum")) < len(on_docker()):
         assert time.monotonic() < deadline, "the rules were not evaluated"
         time.sleep(0.5)
 

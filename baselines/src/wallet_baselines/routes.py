@@ -126,17 +126,12 @@ class PublicRoutes:
     async def _move(
         self, request: Request, kind: TransferKind, payer: str, payee: str, amount_micros: int, currency: str
     ) -> Response:
-        key = requests.idempotency_key(request)
-        meaning = fingerprint(key, kind, payee, amount_micros, currency)
+        key, owner = requests.idempotency_key(request), key_owner(payer, payee)
+        other = payee if owner == payer else payer
+        meaning = fingerprint(key, kind, other, amount_micros, currency)
+        transaction_id = new_transaction_id(owner)
         command = MoveMoney(
-            new_transaction_id(key_owner(payer, payee)),
-            kind,
-            payer,
-            payee,
-            amount_micros,
-            currency,
-            key,
-            meaning,
+            transaction_id, kind, payer, payee, amount_micros, currency, key, meaning
         )
         try:
             return _moved(command, await self._wallets.move(command))

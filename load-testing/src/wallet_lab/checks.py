@@ -66,7 +66,7 @@ def on_docker() -> list[Check]:
         Check("pytest, compose", ("pytest", "tests/docker", "tests/availability", "--on", "docker")),
         *(
             Check(f"pytest, {name} on Docker", ("pytest", *suites, "--on", "docker", "--arch", name))
-            for name in architectures.with_ledger()
+            for name in architectures.on_docker()
         ),
     ]
 

@@ -9,6 +9,9 @@ from wallet_lab.errors import LabError
 NAMES = (
     "saga",
     "cqrs",
+    "acid",
+    "acid-batched",
+    "two-phase",
     "noop",
 )
 
@@ -34,7 +37,7 @@ def find_with_ledger(name: str) -> Architecture:
 def _find(name: str, names: tuple[str, ...]) -> Architecture:
     if name not in names:
         raise LabError(f"there is no architecture '{name}'; there are: {', '.join(names)}")
-    found: Architecture = importlib.import_module(f"{__name__}.{name}.adapter").ARCHITECTURE
+    found: Architecture = importlib.import_module(f"{__name__}.{name.replace('-', '_')}.adapter").ARCHITECTURE
     return found
 
 
@@ -46,6 +49,16 @@ def every() -> tuple[Architecture, ...]:
 def with_ledger() -> tuple[str, ...]:
     """Return the names of the architectures that keep a ledger, which can be audited and compared."""
     return tuple(one.name for one in every() if one.ledger is not None)
+
+
+def compared() -> tuple[Architecture, ...]:
+    """Return the architectures that a comparison includes without being asked."""
+    return tuple(one for one in every() if one.comparison.by_default)
+
+
+def on_docker() -> tuple[str, ...]:
+    """Return the names of the architectures that have a compose file."""
+    return tuple(one.name for one in every() if one.compose_file is not None)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -123,6 +123,8 @@ class Comparison:
     scenarios: tuple[str, ...] | None = None
     """Its scenarios; None: all."""
     faults: tuple[str, ...] = ()
+    by_default: bool = True
+    """Whether a comparison includes it without being asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,8 @@ class Architecture:
     """The kinds of its components that serve the metrics of `wallet_kernel`."""
     style: Style
     comparison: Comparison
+    shards: int | None = None
+    """Its only possible number of shards; None: any."""
     ledger: Ledger | None = None
     replicas: tuple[Replicas, ...] = ()
     targets: tuple[Target, ...] = ()

@@ -44,7 +44,7 @@ def compare(
     folder = (out or checkout() / "results" / f"{started_at:%Y-%m-%dT%H-%M-%S}").resolve()
     _prepare(folder)
     extent = QUICK if quick else FULL
-    sessions = plan(replace(extent, repeats=repeats) if repeats else extent, architectures.every())
+    sessions = plan(replace(extent, repeats=repeats) if repeats else extent, architectures.compared())
     console.print(
         f"This takes about {in_words(estimate_s(sessions))}. Ctrl-C stops it and still writes the report."
     )

@@ -20,7 +20,7 @@ from wallet_lab.signals import INTERRUPTED, interruptible
 from wallet_lab.stack import control, logs
 from wallet_lab.stack.degraded import read_degraded
 from wallet_lab.stack.home import StackHome, supervisor_pid
-from wallet_lab.stack.layout import DEFAULT_SHARDS, SHARDS_MAX, decide_shards
+from wallet_lab.stack.layout import SHARDS_MAX, decide_shards
 from wallet_lab.stack.progress import progress
 from wallet_lab.stack.request import Request
 from wallet_lab.stack.stack_selection import home_of_log, homes, shown_homes, stack_home
@@ -56,7 +56,7 @@ def up(
     if is_up and fresh:
         raise control.no_fresh_start(home)
     request = Request(
-        shards=(shards or DEFAULT_SHARDS) if fresh else decide_shards(home, shards),
+        shards=decide_shards(home, shards, fresh=fresh),
         replicas=replicas,
         monitoring=monitoring,
         fresh=fresh,

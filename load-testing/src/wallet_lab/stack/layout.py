@@ -8,19 +8,24 @@ DEFAULT_SHARDS = 2
 SHARDS_MAX = 64
 
 
-def decide_shards(home: StackHome, asked: int | None) -> int:
+def decide_shards(home: StackHome, asked: int | None, *, fresh: bool = False) -> int:
     """Return the number of shards to start: the requested number, else that of the data, else the default.
+
+    `fresh` means that the data will be deleted.
 
     Raises:
         LabError: the data have another number of shards than requested, or the number is not certain.
     """
-    kept = _recorded(home)
+    only = architectures.find(home.architecture).shards
+    if only is not None and asked not in {None, only}:
+        raise LabError(f"The data of {home.architecture} are always in {only} shard; leave --shards out.")
+    kept = None if fresh else _recorded(home)
     if kept is not None and asked not in {None, kept}:
         raise LabError(
             f"The data of {home.architecture} are spread over {kept} shards and cannot be read with {asked}; "
             f"leave --shards out, or add --fresh to delete the data and start with {asked}."
         )
-    return asked or kept or DEFAULT_SHARDS
+    return asked or kept or only or DEFAULT_SHARDS
 
 
 def _recorded(home: StackHome) -> int | None:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from wallet_lab import architectures
 from wallet_lab.environment_variables import of_service
 from wallet_lab.errors import LabError
 from wallet_lab.stack import control, credentials
@@ -176,7 +177,7 @@ def running_stack(
     """
     with temporary_home(home, below) as root:
         request = Request(
-            shards=shards,
+            shards=architectures.find(architecture).shards or shards,
             replicas=replicas,
             monitoring=monitoring,
             usual_ports=False,

@@ -1,0 +1,1 @@
+"""The baseline acid-batched as the lab sees it."""

@@ -1,0 +1,1 @@
+"""The baseline two-phase as the lab sees it."""
