@@ -33,7 +33,9 @@ def test_both_get_the_same_loads_in_the_same_order(extent: Extent) -> None:
         architecture: [
             planned.scenario for session in sessions for planned in session.planned if planned.fault is None
         ]
-        for architecture, sessions in groupby(plan(extent, compared()), key=lambda session: session.architecture)
+        for architecture, sessions in groupby(
+            plan(extent, compared()), key=lambda session: session.architecture
+        )
     }
     assert loads["saga"] == loads["cqrs"]
     named = {scenario.name for scenario in loads["saga"]}
