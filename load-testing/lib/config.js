@@ -1,7 +1,7 @@
 // Settings from the environment (`k6 run -e NAME=value`). Each scenario has defaults for the others.
 
 // The architectures' default ports. noop is the lab's target that answers without doing the work.
-const PORTS = { saga: 3000, cqrs: 3001, noop: 3002 };
+const PORTS = { saga: 3000, cqrs: 3001, noop: 3002, acid: 3003, "acid-batched": 3004, "two-phase": 3005 };
 
 export function text(name, usual) {
   return __ENV[name] || usual;
