@@ -130,9 +130,7 @@ class PublicRoutes:
         other = payee if owner == payer else payer
         meaning = fingerprint(key, kind, other, amount_micros, currency)
         transaction_id = new_transaction_id(owner)
-        command = MoveMoney(
-            transaction_id, kind, payer, payee, amount_micros, currency, key, meaning
-        )
+        command = MoveMoney(transaction_id, kind, payer, payee, amount_micros, currency, key, meaning)
         try:
             return _moved(command, await self._wallets.move(command))
         except CommitUnknown as error:
