@@ -24,6 +24,7 @@ def opened(folder: Path | None = None) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect()
     database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     database.execute("SET preserve_insertion_order = false")
+    database.execute("SET enable_progress_bar = false")  # it would be part of the command's output
     for relation in RELATIONS:
         database.execute(relation.ddl)
         if folder is not None and (file := _file(folder, relation)).exists():

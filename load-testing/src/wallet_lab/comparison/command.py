@@ -49,7 +49,7 @@ def compare(
         f"This takes about {in_words(estimate_s(sessions))}. Ctrl-C stops it and still writes the report."
     )
     findings = Findings()
-    complete = _carry_out(sessions, findings, on)
+    complete = _carry_out(sessions, findings, on, folder)
     report = build_report(
         findings,
         command=_command(quick=quick, repeats=repeats, on=on),
@@ -72,11 +72,11 @@ def _prepare(folder: Path) -> None:
         raise LabError(f"the report cannot be written to {folder}: {error.strerror}") from None
 
 
-def _carry_out(sessions: list[Session], findings: Findings, on: Backend) -> bool:
-    """Run all sessions; returns whether the comparison was complete."""
+def _carry_out(sessions: list[Session], findings: Findings, on: Backend, folder: Path) -> bool:
+    """Run all sessions; returns whether the comparison was complete. The evidence is kept in the report's folder."""
     try:
         with interruptible(), progress(console, sessions) as watch:
-            run_sessions(sessions, findings, watch, lambda architecture: fresh_stack(architecture, on))
+            run_sessions(sessions, findings, watch, lambda name: fresh_stack(name, on), folder / "evidence")
     except KeyboardInterrupt:
         console.print("Interrupted: all stacks are stopped. The report has the results so far.")
         return False

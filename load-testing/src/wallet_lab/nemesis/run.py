@@ -21,19 +21,23 @@ from wallet_lab.workload.scenarios import Scenario
 from wallet_lab.workload.verdict import first_violation, passed
 
 
-def run_fault(stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: int = 1) -> Recovery:
-    """Start the load, inject the fault, wait for quiescence, audit.
+def run_fault(
+    stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: int = 1, keep: Path | None = None
+) -> Recovery:
+    """Start the load, inject the fault, wait for quiescence, audit. `keep` gets the evidence.
 
     If the fault could not be injected, the recovery has the verdict not-run and a reason.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="wallet-chaos-") as folder:
-            return _run(stack, fault, scenario, repeat, Path(folder))
+            return _run(stack, fault, scenario, repeat, Path(folder), keep)
     except NOT_CARRIED_OUT as error:
         return not_run(stack.architecture, fault, repeat, why=str(error))
 
 
-def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, folder: Path) -> Recovery:
+def _run(
+    stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, folder: Path, keep: Path | None
+) -> Recovery:
     evidence = prepare(stack, scenario)
     run = uuid.uuid4().hex[:12]
     with injecting(stack, fault, record_file(folder, run), BEFORE_S) as injection:
@@ -43,7 +47,7 @@ def _run(stack: RunningStack, fault: Fault, scenario: Scenario, repeat: int, fol
     calls = record_of(put, evidence.database)
     if injection.fault_ms is None:
         raise LabError("the load ended before the fault")
-    audited = audit(stack, evidence, [put], settled_s)
+    audited = audit(stack, evidence, [put], settled_s, keep=keep)
     seen = moments(calls, injection.fault_ms)
     is_passed = passed(audited)
     return Recovery(

@@ -47,12 +47,17 @@ def run_scenario(
 
 
 def run_sweep(
-    stack: RunningStack, scenario: Scenario, *, repeat: int = 1, warm_up_s: float = WARM_UP_S
+    stack: RunningStack,
+    scenario: Scenario,
+    *,
+    repeat: int = 1,
+    warm_up_s: float = WARM_UP_S,
+    keep: Path | None = None,
 ) -> list[Run]:
     """Run a sweep: one load, one audit, and a run per step, named `sweep-` and the rate."""
     started_at = datetime.now(UTC)
     try:
-        return judge_steps(*_carry_out(stack, scenario, warm_up_s), repeat)
+        return judge_steps(*_carry_out(stack, scenario, warm_up_s, keep), repeat)
     except NOT_CARRIED_OUT as error:
         return [not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at)]
 
@@ -64,6 +69,7 @@ def measure_delay(
     load: str = "idle",
     repeat: int = 1,
     warm_up_s: float = WARM_UP_S,
+    keep: Path | None = None,
 ) -> tuple[Run, Delay | None]:
     """Run the consistency scenario; returns the run and, if the audit passed, the delay.
 
@@ -71,14 +77,14 @@ def measure_delay(
     """
     started_at = datetime.now(UTC)
     try:
-        measured, audited = _carry_out(stack, scenario, warm_up_s)
+        measured, audited = _carry_out(stack, scenario, warm_up_s, keep)
     except NOT_CARRIED_OUT as error:
         return not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at), None
     return judge(measured, audited, repeat), judge_delay(measured, audited, repeat, load)
 
 
 def _carry_out(
-    stack: RunningStack, scenario: Scenario, warm_up_s: float, keep: Path | None = None
+    stack: RunningStack, scenario: Scenario, warm_up_s: float, keep: Path | None
 ) -> tuple[Measurement, Audit | None]:
     evidence = prepare(stack, scenario)
     run = uuid.uuid4().hex[:12]

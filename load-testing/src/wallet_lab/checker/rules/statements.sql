@@ -3,7 +3,7 @@
 WITH listable AS (
     SELECT *, row_number() OVER (PARTITION BY account ORDER BY version DESC) AS place,
            row_number() OVER (PARTITION BY account ORDER BY version) AS from_first
-    FROM book WHERE amount_micros <> 0
+    FROM book WHERE amount_micros <> 0 AND account IN (SELECT account FROM answers WHERE operation = 'statement')
 ), matched AS (
     SELECT i.*, a.account, b.place, b.from_first, b.version IS NOT NULL AS is_right
     FROM statement_items i JOIN answers a USING (call_id)
