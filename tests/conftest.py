@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers."""
-    config.addinivalue_line("markers", "slow: takes more than five seconds or starts its own stack")
+    config.addinivalue_line("markers", "slow: takes more than about two seconds, or needs its own stack")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
