@@ -25,7 +25,8 @@ class QuerySettings(PublicSettings):
     queue_max: int = Field(
         1000,
         gt=0,
-        description="Reads that may wait for one read shard's balances, and for each position; above that, 503.",
+        description="Reads that may wait for a shard's balances, and as many for each database's position; "
+        "above that, 503.",
     )
     cache_ttl_s: float = Field(10.0, gt=0, description="How long a balance stays in Redis.")
     cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")
