@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from msgspec.msgpack import decode, encode
 
+import wallet_saga.messages  # noqa: F401 -- defines the queries
 from wallet_kernel.refusals import Refusal
 from wallet_saga.domain.commands import (
     ChangeStatus,
@@ -15,6 +16,7 @@ from wallet_saga.domain.commands import (
     DebitWallet,
     Deposit,
     Flush,
+    Message,
     OpenWallet,
     ReadWallet,
     RefundTransfer,
@@ -45,3 +47,19 @@ def test_commands_have_the_same_form_in_every_version(command: Command, message:
     assert decode(encode(command)) == message
     assert decode(encode(message), type=Command) == command
     assert command_name(type(command)) == message[0]
+
+
+def test_tags_are_the_same_in_every_version() -> None:
+    """No tag is renamed or removed: services of an older version may still send or expect it."""
+    tags = {str(message.__struct_config__.tag) for message in Message.__subclasses__()}
+    commands = {
+        "Debit", "Credit", "Complete", "Refund", "Open", "Deposit", "Withdraw", "SetFrozen", "Close", "Read", "Pass",
+    }  # fmt: skip
+    outcomes = {
+        "Done", "Refused", "Replayed", "WalletState", "NotDone", "TurnedAway", "Unknown", "InFlight",
+    }  # fmt: skip
+    records = {"TransferRecord", "CreditRecord", "LedgerEntry"}
+    queries = {
+        "Misdirected", "Claim", "OpenSagas", "BalanceAt", "Statement", "Lookup", "Postings", "FutureMoment",
+    }  # fmt: skip
+    assert tags >= commands | outcomes | records | queries
