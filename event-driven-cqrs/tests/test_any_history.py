@@ -93,7 +93,7 @@ class AnyHistory(RuleBasedStateMachine):
         self._events = EventLog(await enter(open_pool(self._log.service, "test")))
         cache = Cache(await enter(Redis.from_url(self._redis.url)), 60, 1)
         self._projectors = [
-            Projector(n, PARTITIONS, await enter(Store(shard.service)), self._events, cache, 3)
+            Projector(n, PARTITIONS, await enter(Store(shard.service)), self._events, cache, chunk_max=3)
             for n, shard in enumerate(self._shards)
         ]
 

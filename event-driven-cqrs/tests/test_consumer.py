@@ -157,7 +157,7 @@ async def line(
         pool = await opened.enter_async_context(open_pool(event_store.service, "test"))
         store = await opened.enter_async_context(Store(read_shards[0].service))
         redis = await opened.enter_async_context(Redis.from_url(redis_server.url))
-        projector = Projector(0, 2, store, EventLog(pool), Cache(redis, 60, 1), 50)
+        projector = Projector(0, 2, store, EventLog(pool), Cache(redis, 60, 1), chunk_max=50)
         made = Line(projector, store, rabbitmq.url, read_shards[0])
         await made.forget()
         yield made
@@ -271,7 +271,7 @@ async def test_an_unknown_exception_is_named_and_retried(
         return "a bug" in await obstacle(line)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Fold, "play", Mock(side_effect=ZeroDivisionError("a bug")))
+        patched.setattr(Fold, "apply", Mock(side_effect=ZeroDivisionError("a bug")))
         await line.publish(bodies(made))
         async with line.consuming():
             await eventually(failing)

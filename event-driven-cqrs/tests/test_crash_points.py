@@ -351,7 +351,7 @@ async def test_a_paused_replica_holds_up_the_others_for_a_bounded_time(event_sto
             async with paused.store.transaction() as turn:
                 async with asyncio.timeout(8):
                     assert isinstance(await other.perform(opening("alice")), Decided)
-                await turn.known([transfer("alice", "bob", 1, "key")])
+                await turn.find_decisions([transfer("alice", "bob", 1, "key")])
         assert isinstance(await paused.perform(opening("carol")), Decided)
     assert await assert_log_is_whole(event_store.service) == 3
 

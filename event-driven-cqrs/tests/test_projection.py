@@ -62,7 +62,7 @@ async def bench(
     redis = Redis.from_url(redis_server.url)
     async with open_pool(event_store.service, "test") as pool, Store(shard.service) as store, redis:
         await redis.flushall()
-        projector = Projector(partition, PARTITIONS, store, EventLog(pool), Cache(redis, 60, 1), 10)
+        projector = Projector(partition, PARTITIONS, store, EventLog(pool), Cache(redis, 60, 1), chunk_max=10)
         yield Bench(projector, store, redis, shard.service)
 
 
@@ -447,7 +447,7 @@ async def test_a_dead_redis_does_not_hold_the_read_model_up(
     redis = Redis.from_url("redis://127.0.0.1:1/0")
     async with open_pool(event_store.service, "test") as pool, Store(read_shards[0].service) as store, redis:
         cache = Cache(redis, 60, 0.2)
-        projector = Projector(0, PARTITIONS, store, EventLog(pool), cache, 10)
+        projector = Projector(0, PARTITIONS, store, EventLog(pool), cache, chunk_max=10)
         for batch in batches(told.events, 0):
             await projector.project([batch])
         assert (await store.progress())[0] == told.events[-1].position

@@ -228,7 +228,7 @@ async def _apply(store: Store, made: list[EventBatch]) -> None:
             if not isinstance(following, ContiguousEvents):
                 continue
             fold = await transaction.fold({event.stream_id for event in following.events})
-            fold.play(following.events)
+            fold.apply(following.events)
             if following.head > transaction.position:
                 await transaction.write(fold, following.head)
 

@@ -96,7 +96,9 @@ async def projectors(
         log = EventLog(await opened.enter_async_context(open_pool(event_store.service, "test")))
         redis = await opened.enter_async_context(Redis.from_url(redis_server.url))
         stores = [await opened.enter_async_context(Store(shard.service)) for shard in shards]
-        yield [Projector(n, 2, store, log, Cache(redis, 60, 1), 10) for n, store in enumerate(stores)]
+        yield [
+            Projector(n, 2, store, log, Cache(redis, 60, 1), chunk_max=10) for n, store in enumerate(stores)
+        ]
 
 
 async def heartbeat(event_store: DatabaseUrls) -> EventBatch:

@@ -58,7 +58,7 @@ class Fold:
         """All wallets after the events applied so far."""
         return list(self._wallets.values())
 
-    def play(self, events: Iterable[EventMessage]) -> None:
+    def apply(self, events: Iterable[EventMessage]) -> None:
         """Applies the events in order. Raises UndecodableEvent or ImpossibleEvent."""
         for message in events:
             before = self._wallets.get(message.stream_id) or initial_state(message.stream_id)
@@ -90,24 +90,24 @@ def _posting(message: EventMessage, event: Event, after: Wallet, amount_micros: 
     if isinstance(event, BalanceDebited | BalanceCredited):
         kind, counterparty = event.kind, event.counterparty
     return Posting(
-        message.stream_id,
-        message.version,
-        kind,
-        message.transaction_id,
-        amount_micros,
-        after.balance_micros,
-        counterparty,
-        message.at,
+        account_id=message.stream_id,
+        version=message.version,
+        kind=kind,
+        transaction_id=message.transaction_id,
+        amount_micros=amount_micros,
+        balance_micros=after.balance_micros,
+        counterparty=counterparty,
+        at=message.at,
     )
 
 
 def wallet_view(wallet: Wallet) -> WalletView:
     """Returns the fields of a wallet that clients see."""
     return WalletView(
-        wallet.account_id,
-        wallet.currency,
-        wallet.balance_micros,
-        wallet.version,
-        wallet.status,
-        wallet.updated_at,
+        account_id=wallet.account_id,
+        currency=wallet.currency,
+        balance_micros=wallet.balance_micros,
+        version=wallet.version,
+        status=wallet.status,
+        updated_at=wallet.updated_at,
     )

@@ -59,11 +59,11 @@ _STREAM_AT_FAULT = (UndecodableEvent, ImpossibleEvent)
 Item = Submission | StatusCommand
 
 
-class OutOfStep(Exception):
+class CacheInvalid(Exception):
     """The log is too far ahead of this replica's cache, or has another origin. Nothing was done."""
 
 
-class Behind(Exception):
+class CacheBehind(Exception):
     """The log is so far ahead that the replica must read it without the lock first. Nothing was done."""
 
     def __init__(self, head: int) -> None:
@@ -108,7 +108,7 @@ class BatchWriter:
     async def _load(self, items: Sequence[Item]) -> None:
         """Loads wallets before the lock is taken, so that other replicas do not wait for a slow load."""
         if not self._store.continues(self._cache.origin):
-            self._cache.forget()
+            self._cache.clear()
         missing = self._cache.missing(accounts_of(items))
         self._loaded = await self._loader.load(missing) if missing else Loaded()
         if self._loaded.error is not None:
@@ -140,27 +140,27 @@ class BatchWriter:
         try:
             with TRANSACTION.time():
                 batch, outcomes = await self._transact(items)
-        except OutOfStep as why:  # not retried here; the caller retries until its deadline
+        except CacheInvalid as why:  # not retried here; the caller retries until its deadline
             _log.warning("cache cleared", extra={"commands": len(items), "cause": str(why)})
-            self._cache.forget()
+            self._cache.clear()
             return [NOT_DONE] * len(items)
         except CommitUnknown:
             _log.exception("a batch may not have been committed", extra={"commands": len(items)})
-            self._cache.forget()
+            self._cache.clear()
             return [UNKNOWN] * len(items)
         except ItemAtFault:
             _log.exception("a batch was rolled back", extra={"commands": len(items)})
-            self._cache.forget()
+            self._cache.clear()
             raise
         except Exception as error:
             # Nothing was appended. Only faults of a row or a stream are bisected, because any other fault affects all.
             if isinstance(error, _STREAM_AT_FAULT) or is_of_a_row(error):
-                self._cache.forget()
+                self._cache.clear()
                 raise ItemAtFault(repr(error)) from error
             if isinstance(error, DATABASE_ERRORS):  # the cache stays: the rollback changed no wallet in it
                 self._outage.failed(error, len(items))
             else:
-                self._cache.forget()
+                self._cache.clear()
                 _log.exception("a batch was not appended", extra={"commands": len(items)})
             return [NOT_DONE] * len(items)
         self._outage.ended()
@@ -175,14 +175,14 @@ class BatchWriter:
         for _ in range(CATCH_UPS_MAX):
             try:
                 return await self._transact_once(items, CATCH_UP_LOCKED_MAX)
-            except Behind as behind:
+            except CacheBehind as behind:
                 await self._catch_up_unlocked(behind.head)
         return await self._transact_once(items, CATCH_UP_MAX)
 
     async def _transact_once(self, items: Sequence[Item], catch_up_max: int) -> tuple[Batch, list[Outcome]]:
         async with self._store.transaction() as transaction:
             await self._catch_up(transaction, catch_up_max)
-            known = await transaction.known(items)
+            known = await transaction.find_decisions(items)
             batch = Batch(
                 self._cache.wallets, transaction.head, transaction.now, known, self._snapshots.every
             )
@@ -192,7 +192,7 @@ class BatchWriter:
 
     def _committed(self, batch: Batch) -> None:
         self._cache.committed(batch.position, batch.changed)
-        self._snapshots.keep(batch.snapshots)
+        self._snapshots.add(batch.snapshots)
         EVENTS.inc(len(batch.rows))
         HEAD.set(batch.position)
 
@@ -206,13 +206,13 @@ class BatchWriter:
         position = self._cache.position
         # With another origin, the log may have been restored from a backup, without events that the cache contains.
         if transaction.origin != self._cache.origin:
-            raise OutOfStep(
+            raise CacheInvalid(
                 f"the log has {transaction.origin}, the wallets in memory have {self._cache.origin}"
             )
         if position is None or not 0 <= transaction.head - position <= CATCH_UP_MAX:
-            raise OutOfStep(f"the log is at {transaction.head}, this replica at {position}")
+            raise CacheInvalid(f"the log is at {transaction.head}, this replica at {position}")
         if transaction.head - position > events_max:
-            raise Behind(transaction.head)
+            raise CacheBehind(transaction.head)
         if transaction.head > position:
             self._cache.catch_up(transaction.head, await transaction.appended(position))
             CAUGHT_UP.inc(transaction.head - position)

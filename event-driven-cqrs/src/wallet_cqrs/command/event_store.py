@@ -170,7 +170,7 @@ class AppendTransaction:
         rows = await self._connection.fetch(statements.CATCH_UP, after, self.head)
         return [StreamEvent(*row) for row in rows]
 
-    async def known(self, items: Iterable[Submission | StatusCommand]) -> list[Decided]:
+    async def find_decisions(self, items: Iterable[Submission | StatusCommand]) -> list[Decided]:
         """Returns earlier decisions with the idempotency keys of these items, or the ids of the resent ones."""
         money = [item for item in items if isinstance(item, Submission)]
         ids = [item.transaction_id for item in money if item.resent]
@@ -212,19 +212,18 @@ def _decision_row(decided: Decided) -> tuple[Any, ...]:
 
 
 def _decided(row: Any) -> Decided:  # noqa: ANN401 -- asyncpg has no types
-    reason = Refusal(row["reason"]) if row["reason"] else None
     return Decided(
-        row["transaction_id"],
-        row["kind"],
-        row["from_account"],
-        row["to_account"],
-        row["amount_micros"],
-        row["currency"],
-        reason,
-        row["refused_by"],
-        row["first_position"],
-        row["last_position"],
-        row["idempotency_key"],
-        row["fingerprint"],
-        row["at"],
+        transaction_id=row["transaction_id"],
+        kind=row["kind"],
+        from_account=row["from_account"],
+        to_account=row["to_account"],
+        amount_micros=row["amount_micros"],
+        currency=row["currency"],
+        reason=Refusal(row["reason"]) if row["reason"] else None,
+        refused_by=row["refused_by"],
+        first_position=row["first_position"],
+        last_position=row["last_position"],
+        key=row["idempotency_key"],
+        fingerprint=row["fingerprint"],
+        at=row["at"],
     )

@@ -78,7 +78,7 @@ class Loader:
             {wallet.account_id: wallet for wallet, tail in folded if wallet.version == tail.until}
         )
         every = self._snapshots.every
-        self._snapshots.keep([wallet for wallet, tail in folded if wallet.version - tail.after >= every])
+        self._snapshots.add([wallet for wallet, tail in folded if wallet.version - tail.after >= every])
 
 
 def chunks(tails: Iterable[Tail], events_max: int) -> Iterator[list[Tail]]:

@@ -20,22 +20,29 @@ from wallet_kernel.http import Response
 from wallet_kernel.refusals import Refusal
 
 
-def money_answer(owner: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Response:
+def money_response(owner: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Response:
     """Returns the response to a transfer, deposit or withdrawal. Raises Problem if it was refused."""
     decided, replayed = _decided(owner, transaction_id, outcome)
     return at_position(transfer_succeeded(decided.transaction_id, replayed=replayed), decided.last_position)
 
 
-def opened_answer(account_id: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Response:
+def opening_response(account_id: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Response:
     """Returns the response to an opening. A replay shows the wallet as it was when it was opened."""
     decided, replayed = _decided(account_id, transaction_id, outcome)
-    wallet = WalletView(account_id, decided.currency, decided.amount_micros, 1, "active", decided.at)
+    wallet = WalletView(
+        account_id=account_id,
+        currency=decided.currency,
+        balance_micros=decided.amount_micros,
+        version=1,
+        status="active",
+        updated_at=decided.at,
+    )
     return at_position(
         wallet_opened(decided.transaction_id, wallet, replayed=replayed), decided.last_position
     )
 
 
-def status_answer(outcome: StatusChanged | Refused) -> Response:
+def status_response(outcome: StatusChanged | Refused) -> Response:
     """Returns the wallet after a change of its status. Raises Problem if the change was refused."""
     if isinstance(outcome, Refused):
         raise refused(outcome.reason, outcome.account_id)

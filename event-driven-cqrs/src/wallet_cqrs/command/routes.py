@@ -1,7 +1,7 @@
 """The public routes for writes: each parses the request, runs the use case and returns the response."""
 
 from wallet_cqrs.command.payments import Payments
-from wallet_cqrs.command.responses import money_answer, no_outcome, opened_answer, status_answer
+from wallet_cqrs.command.responses import money_response, no_outcome, opening_response, status_response
 from wallet_cqrs.domain.commands import CloseWallet, FreezeWallet, UnfreezeWallet
 from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.batcher import QueueFull
@@ -33,32 +33,34 @@ class PublicRoutes:
     async def transfer(self, request: Request) -> Response:
         """POST /wallets/balanceTransfer."""
         transfer, key = self._requests.transfer(request), requests.idempotency_key(request)
-        return money_answer(transfer.from_account, *await self._payments.transfer(transfer, key))
+        return money_response(transfer.from_account, *await self._payments.transfer(transfer, key))
 
     async def open_wallet(self, request: Request) -> Response:
         """POST /wallets."""
         opening, key = self._requests.wallet(request), requests.idempotency_key(request)
-        return opened_answer(opening.account_id, *await self._payments.open_wallet(opening, key))
+        return opening_response(opening.account_id, *await self._payments.open_wallet(opening, key))
 
     async def deposit(self, request: Request) -> Response:
         """POST /wallets/{accountId}/deposits."""
         deposit, key = self._requests.cash(request), requests.idempotency_key(request)
-        return money_answer(deposit.account_id, *await self._payments.deposit(deposit, key))
+        return money_response(deposit.account_id, *await self._payments.deposit(deposit, key))
 
     async def withdraw(self, request: Request) -> Response:
         """POST /wallets/{accountId}/withdrawals."""
         withdrawal, key = self._requests.cash(request), requests.idempotency_key(request)
-        return money_answer(withdrawal.account_id, *await self._payments.withdraw(withdrawal, key))
+        return money_response(withdrawal.account_id, *await self._payments.withdraw(withdrawal, key))
 
     async def change_status(self, request: Request) -> Response:
         """PUT /wallets/{accountId}."""
         account_id, freeze = requests.path_account(request), requests.frozen(request)
         command = FreezeWallet(account_id) if freeze else UnfreezeWallet(account_id)
-        return status_answer(await self._payments.change_status(command))
+        return status_response(await self._payments.change_status(command))
 
     async def close_wallet(self, request: Request) -> Response:
         """DELETE /wallets/{accountId}."""
-        return status_answer(await self._payments.change_status(CloseWallet(requests.path_account(request))))
+        return status_response(
+            await self._payments.change_status(CloseWallet(requests.path_account(request)))
+        )
 
 
 def _map_errors(handler: Handler) -> Handler:

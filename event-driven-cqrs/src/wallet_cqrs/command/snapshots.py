@@ -28,7 +28,7 @@ class SnapshotWriter:
         self._kept, self._left_out = SNAPSHOTS.labels("kept"), SNAPSHOTS.labels("left-out")
         self.every = every
 
-    def keep(self, wallets: Sequence[Wallet]) -> None:
+    def add(self, wallets: Sequence[Wallet]) -> None:
         """Queues these snapshots, and starts the writing task if it does not run."""
         room = WAITING_MAX - len(self._waiting)
         self._waiting += wallets[:room]

@@ -62,7 +62,7 @@ class WalletCache:
         self._wallets.clear()
         self.origin, self.position = origin, position
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Clears the cache, its origin and its position."""
         self._wallets.clear()
         self.origin = self.position = None

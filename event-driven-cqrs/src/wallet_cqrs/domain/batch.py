@@ -59,14 +59,14 @@ class Batch:
     def decide(self, item: Submission | StatusCommand) -> Outcome:
         """Decides the next command, and returns its outcome."""
         if isinstance(item, Submission):
-            return self._first(item) or self._decide_money(item)
+            return self._earlier_decision(item) or self._decide_money(item)
         decision = decide(self._find, item)
         if isinstance(decision, Refused):
             return decision
         self._append(decision, None)
         return StatusChanged(self._find(item.account_id), self.position)
 
-    def _first(self, item: Submission) -> Decided | KeyReused | None:
+    def _earlier_decision(self, item: Submission) -> Decided | KeyReused | None:
         """Returns the earlier decision for this transaction id or idempotency key, or KeyReused, or None."""
         first = self._known.get(item.transaction_id)
         if first is not None or item.key is None:
@@ -111,16 +111,19 @@ class Batch:
         self, item: Submission, asked: Movement, refused: Refused | None, first_position: int | None
     ) -> Decided:
         decided = Decided(
-            item.transaction_id,
-            *asked,
-            item.command.currency,
-            refused.reason if refused else None,
-            refused.account_id if refused else None,
-            first_position,
-            self.position,
-            item.key,
-            item.fingerprint,
-            self._now,
+            transaction_id=item.transaction_id,
+            kind=asked.kind,
+            from_account=asked.from_account,
+            to_account=asked.to_account,
+            amount_micros=asked.amount_micros,
+            currency=item.command.currency,
+            reason=refused.reason if refused else None,
+            refused_by=refused.account_id if refused else None,
+            first_position=first_position,
+            last_position=self.position,
+            key=item.key,
+            fingerprint=item.fingerprint,
+            at=self._now,
         )
         self.decisions.append(decided)
         self._remember(decided)

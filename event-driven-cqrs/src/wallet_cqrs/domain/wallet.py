@@ -41,7 +41,14 @@ class Wallet(Struct, frozen=True, gc=False):
 
 def initial_state(account_id: str) -> Wallet:
     """Returns the state of a wallet that was never opened."""
-    return Wallet(account_id, "", "absent", 0, 0, _BEGINNING)
+    return Wallet(
+        account_id=account_id,
+        currency="",
+        status="absent",
+        balance_micros=0,
+        version=0,
+        updated_at=_BEGINNING,
+    )
 
 
 class ImpossibleEvent(Exception):
@@ -59,7 +66,14 @@ def evolve(wallet: Wallet, event: Event, at: datetime) -> Wallet:
 def _opened(wallet: Wallet, event: WalletOpened, at: datetime) -> Wallet:
     if wallet.version or not 0 <= event.balance_micros <= AMOUNT_MAX_MICROS:
         raise ImpossibleEvent(f"{event} on {wallet}")
-    return Wallet(wallet.account_id, event.currency, "active", event.balance_micros, 1, at)
+    return Wallet(
+        account_id=wallet.account_id,
+        currency=event.currency,
+        status="active",
+        balance_micros=event.balance_micros,
+        version=1,
+        updated_at=at,
+    )
 
 
 def _debited(wallet: Wallet, event: BalanceDebited, at: datetime) -> Wallet:
@@ -74,7 +88,14 @@ def _posted(wallet: Wallet, amount_micros: int, sign: Literal[1, -1], at: dateti
     balance_micros = wallet.balance_micros + sign * amount_micros
     if wallet.status != "active" or amount_micros <= 0 or not 0 <= balance_micros <= AMOUNT_MAX_MICROS:
         raise ImpossibleEvent(f"a posting of {sign * amount_micros} micros on {wallet}")
-    return Wallet(wallet.account_id, wallet.currency, "active", balance_micros, wallet.version + 1, at)
+    return Wallet(
+        account_id=wallet.account_id,
+        currency=wallet.currency,
+        status="active",
+        balance_micros=balance_micros,
+        version=wallet.version + 1,
+        updated_at=at,
+    )
 
 
 def _frozen(wallet: Wallet, _: WalletFrozen, at: datetime) -> Wallet:
@@ -88,13 +109,27 @@ def _unfrozen(wallet: Wallet, _: WalletUnfrozen, at: datetime) -> Wallet:
 def _with_status(wallet: Wallet, expected: Status, status: Status, at: datetime) -> Wallet:
     if wallet.status != expected:
         raise ImpossibleEvent(f"status {status} is not possible after {wallet}")
-    return Wallet(wallet.account_id, wallet.currency, status, wallet.balance_micros, wallet.version + 1, at)
+    return Wallet(
+        account_id=wallet.account_id,
+        currency=wallet.currency,
+        status=status,
+        balance_micros=wallet.balance_micros,
+        version=wallet.version + 1,
+        updated_at=at,
+    )
 
 
 def _closed(wallet: Wallet, _: WalletClosed, at: datetime) -> Wallet:
     if wallet.status not in ("active", "frozen") or wallet.balance_micros:
         raise ImpossibleEvent(f"status closed is not possible after {wallet}")
-    return Wallet(wallet.account_id, wallet.currency, "closed", 0, wallet.version + 1, at)
+    return Wallet(
+        account_id=wallet.account_id,
+        currency=wallet.currency,
+        status="closed",
+        balance_micros=0,
+        version=wallet.version + 1,
+        updated_at=at,
+    )
 
 
 _EVOLUTIONS: dict[type[Event], Callable[[Wallet, Any, datetime], Wallet]] = {

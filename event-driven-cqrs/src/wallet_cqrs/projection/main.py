@@ -68,5 +68,5 @@ def _consumer(
     settings: ProjectionSettings, number: int, store: Store, log: EventLog, cache: Cache
 ) -> Consumer:
     partitions = len(settings.read_urls)
-    projector = Projector(number, partitions, store, log, cache, settings.chunk_max)
+    projector = Projector(number, partitions, store=store, log=log, cache=cache, chunk_max=settings.chunk_max)
     return Consumer(settings.broker_url.get_secret_value(), projector, partitions, settings.prefetch_max)

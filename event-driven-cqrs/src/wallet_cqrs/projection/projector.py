@@ -213,7 +213,7 @@ class Projector:
 
     async def _write(self, transaction: Transaction, following: ContiguousEvents, accounts: set[str]) -> Fold:
         fold = await transaction.fold(accounts)
-        fold.play(following.events)
+        fold.apply(following.events)
         if following.head > transaction.position:
             await transaction.write(fold, following.head)
         self._events.inc(len(following.events))

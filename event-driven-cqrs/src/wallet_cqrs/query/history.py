@@ -103,16 +103,16 @@ class History:
             positions = row["first_position"], row["last_position"]
             events = await connection.fetch(statements.TIMELINE, *positions)
         transfer = Transfer(
-            transaction_id,
-            row["kind"],
-            row["from_account"],
-            row["to_account"],
-            row["amount_micros"],
-            row["currency"],
-            row["reason"],
-            row["last_position"],
-            row["at"],
-            [Step(event["type"], event["at"]) for event in events],
+            transaction_id=transaction_id,
+            kind=row["kind"],
+            from_account=row["from_account"],
+            to_account=row["to_account"],
+            amount_micros=row["amount_micros"],
+            currency=row["currency"],
+            reason=row["reason"],
+            position=row["last_position"],
+            at=row["at"],
+            steps=[Step(event["type"], event["at"]) for event in events],
         )
         return transfer, row["head"]
 

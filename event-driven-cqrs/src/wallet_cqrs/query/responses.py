@@ -1,8 +1,12 @@
-"""Maps stored transfers and postings to the contract's responses."""
+"""Maps stored transfers and postings, and the errors of reads, to the contract's responses."""
+
+from msgspec import UNSET
 
 from wallet_cqrs.query.history import Transfer
 from wallet_cqrs.read_model import Posting
-from wallet_kernel.contract.problems import problem_uri
+from wallet_kernel.batcher import QueueFull
+from wallet_kernel.bulkhead import BulkheadFull
+from wallet_kernel.contract.problems import Problem, problem_uri
 from wallet_kernel.contract.responses import (
     StatementItem,
     TimelineEntry,
@@ -10,32 +14,43 @@ from wallet_kernel.contract.responses import (
     money,
     timestamp,
 )
+from wallet_kernel.database import DATABASE_ERRORS
+
+READ_ERRORS = (QueueFull, BulkheadFull, *DATABASE_ERRORS)
+"""The errors that `read_problem` maps."""
+
+
+def read_problem(error: Exception) -> Problem:
+    """Returns the problem for a read whose queue is full, or whose database is unavailable."""
+    if isinstance(error, QueueFull | BulkheadFull):
+        return Problem("overloaded", "Too many reads are waiting; send the request again later.")
+    return Problem("shard-unavailable", "The wallet's database is unavailable; try again later.")
 
 
 def transfer_view(transfer: Transfer) -> TransferView:
     """Returns a transfer and its events as the contract shows them."""
     return TransferView(
-        transfer.transaction_id,
-        "refused" if transfer.reason else "success",
-        transfer.from_account,
-        transfer.to_account,
-        money(transfer.amount_micros),
-        transfer.currency,
-        _timeline(transfer),
-        **({"reason": problem_uri(transfer.reason)} if transfer.reason else {}),
+        transactionId=transfer.transaction_id,
+        status="refused" if transfer.reason else "success",
+        fromAccount=transfer.from_account,
+        toAccount=transfer.to_account,
+        amount=money(transfer.amount_micros),
+        currency=transfer.currency,
+        timeline=_timeline(transfer),
+        reason=problem_uri(transfer.reason) if transfer.reason else UNSET,
     )
 
 
 def statement_item(posting: Posting) -> StatementItem:
     """Returns a posting as an item of a statement."""
     return StatementItem(
-        posting.transaction_id,
-        posting.kind,
-        money(posting.amount_micros),
-        money(posting.balance_micros),
-        posting.version,
-        posting.counterparty,
-        timestamp(posting.at),
+        transactionId=posting.transaction_id,
+        kind=posting.kind,
+        amount=money(posting.amount_micros),
+        balance=money(posting.balance_micros),
+        version=posting.version,
+        counterparty=posting.counterparty,
+        at=timestamp(posting.at),
     )
 
 

@@ -6,10 +6,8 @@ from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.balance_reader import BalanceReader
 from wallet_cqrs.query.history import FutureMoment, History
 from wallet_cqrs.query.read_shard import ReadShard
-from wallet_cqrs.query.responses import statement_item, transfer_view
+from wallet_cqrs.query.responses import READ_ERRORS, read_problem, statement_item, transfer_view
 from wallet_cqrs.read_model import wallet_view
-from wallet_kernel.batcher import QueueFull
-from wallet_kernel.bulkhead import BulkheadFull
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.problems import Problem, invalid_request, refused
 from wallet_kernel.contract.requests import Requests
@@ -19,7 +17,6 @@ from wallet_kernel.contract.responses import (
     transfer_document,
     wallet_response,
 )
-from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.http import Handler, Request, Response
 from wallet_kernel.refusals import Refusal
 
@@ -42,9 +39,9 @@ class PublicRoutes:
     def handlers(self) -> dict[str, Handler]:
         """Returns the handlers by operation name."""
         return {
-            "balance": map_errors(self.balance),
-            "statement": map_errors(self.statement),
-            "lookUpTransfer": map_errors(self.look_up_transfer),
+            "balance": _map_errors(self.balance),
+            "statement": _map_errors(self.statement),
+            "lookUpTransfer": _map_errors(self.look_up_transfer),
         }
 
     async def balance(self, request: Request) -> Response:
@@ -94,17 +91,13 @@ class PublicRoutes:
         return at_position(wallet_response(wallet_view(wallet)), position)
 
 
-def map_errors(handler: Handler) -> Handler:
+def _map_errors(handler: Handler) -> Handler:
     """Wraps a handler: maps full queues and database errors to problems."""
 
     async def mapped(request: Request) -> Response:
         try:
             return await handler(request)
-        except (QueueFull, BulkheadFull) as full:
-            raise Problem("overloaded", "Too many reads are waiting; send the request again later.") from full
-        except DATABASE_ERRORS as error:
-            raise Problem(
-                "shard-unavailable", "The wallet's database is unavailable; try again later."
-            ) from error
+        except READ_ERRORS as error:
+            raise read_problem(error) from error
 
     return mapped

@@ -14,13 +14,13 @@ from starlette.routing import Route
 
 from wallet_cqrs.balance_cache import Entry
 from wallet_cqrs.query.balance_reader import BalanceReader
-from wallet_cqrs.query.routes import map_errors
+from wallet_cqrs.query.responses import READ_ERRORS, read_problem
 from wallet_cqrs.query.streams import Announcements, Heartbeats, Listener
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.openapi import problems
 from wallet_kernel.contract.problems import Problem, refused
 from wallet_kernel.database import DATABASE_ERRORS
-from wallet_kernel.http import Receive, Request, Response, Scope, Send, send_response
+from wallet_kernel.http import Receive, Request, Scope, Send, send_response
 from wallet_kernel.refusals import Refusal
 
 PATH = "/wallets/{accountId}/balance/stream"
@@ -124,17 +124,13 @@ class BalanceStreams:
 
     async def _begin(self, request: Request) -> tuple[str, Entry]:
         account_id, min_position = requests.path_account(request), requests.min_position(request)
-        found: list[Entry] = []
-
-        async def find(_: Request) -> Response:
+        try:
             entry = await self._balances.balance(account_id, min_position)
-            if entry is None:
-                raise refused(Refusal.WALLET_NOT_FOUND, account_id)
-            found.append(entry)
-            return Response(200, b"")
-
-        await map_errors(find)(request)
-        return account_id, found[0]
+        except READ_ERRORS as error:
+            raise read_problem(error) from error
+        if entry is None:
+            raise refused(Refusal.WALLET_NOT_FOUND, account_id)
+        return account_id, entry
 
     async def _events(self, account_id: str, first: Entry) -> AsyncIterator[bytes]:
         yield _event(first)

@@ -32,7 +32,7 @@ class Listener:
         self.must_look = True
         self.is_due = False
 
-    def hear(self, entry: Entry) -> None:
+    def receive(self, entry: Entry) -> None:
         """Stores an entry, unless a newer one of the same epoch is stored."""
         if self._newest is None or entry.replaces(self._newest) or entry.version == self._newest.version:
             self._newest = entry
@@ -154,4 +154,4 @@ class Announcements:
             if kind == "subscribe":
                 listener.subscribed()
             elif kind == "message" and (entry := found_entry(data)):
-                listener.hear(entry)
+                listener.receive(entry)

@@ -80,7 +80,7 @@ class TwinModels:
         mine = [event for event in events if partition_of(event.stream_id, partitions) == self._number]
         async with self._fresh.transaction() as transaction:
             fold = await transaction.fold({event.stream_id for event in mine})
-            fold.play(mine)
+            fold.apply(mine)
             await transaction.write(fold, reached)
 
     async def require_swappable(self, log: EventLog) -> None:

@@ -139,5 +139,5 @@ async def project(shard: DatabaseUrls, made: list[EventBatch]) -> None:
                 following = follow(transaction.checkpoint, [batch])
                 assert isinstance(following, ContiguousEvents)
                 fold = await transaction.fold({event.stream_id for event in following.events})
-                fold.play(following.events)
+                fold.apply(following.events)
                 await transaction.write(fold, following.head)
