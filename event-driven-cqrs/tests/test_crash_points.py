@@ -360,7 +360,7 @@ MILLION = 1_000_000
 
 
 async def test_a_wallet_with_a_million_events_loads_in_milliseconds(event_store: DatabaseUrls) -> None:
-    """A new replica loads a wallet from its newest snapshot and the events after it."""
+    """A replica loads a wallet from its newest snapshot and the events after it, faster than it could scan the log."""
     await query(event_store.owner, _MILLION_EVENTS, MILLION)
     async with replica(event_store.service) as warm:
         assert await warm.wallets(["nobody"]) == {"nobody": initial_state("nobody")}  # plans the statements
@@ -369,14 +369,20 @@ async def test_a_wallet_with_a_million_events_loads_in_milliseconds(event_store:
             begin = asyncio.get_running_loop().time()
             wallet = await warm.wallet("hot")
             durations.append(asyncio.get_running_loop().time() - begin)
+    scans = []
+    for _ in range(3):
+        begin = asyncio.get_running_loop().time()
+        await query(event_store.service, "SELECT sum(length(data)) FROM events")
+        scans.append(asyncio.get_running_loop().time() - begin)
     async with replica(event_store.service) as cold:
         begin = asyncio.get_running_loop().time()
         paid = await cold.perform(transfer("hot", "bob", 1))
         first_s = asyncio.get_running_loop().time() - begin
-    print(f"load {min(durations) * 1000:.1f} ms, first command of a cold replica {first_s * 1000:.1f} ms")  # noqa: T201
+    load_ms, scan_ms = min(durations) * 1000, min(scans) * 1000
+    print(f"load {load_ms:.1f} ms, scan {scan_ms:.1f} ms, first command {first_s * 1000:.1f} ms")  # noqa: T201
     assert (wallet.version, wallet.balance_micros) == (MILLION, MILLION - 1)
     assert isinstance(paid, Decided)
-    assert min(durations) < 0.05
+    assert load_ms < scan_ms / 2
 
 
 _MILLION_EVENTS = """
@@ -426,7 +432,7 @@ async def test_a_killed_command_service_loses_nothing_it_acknowledged(
         "wallet_cqrs.command", tmp_path / "second.log", event_store_url=event_store.service
     ) as second:
         await second.until_ready()
-        async with httpx.AsyncClient(base_url=second.public_url, timeout=10) as api:
+        async with httpx.AsyncClient(base_url=second.public_url, timeout=60) as api:
             answers = await asyncio.gather(*[send(api, names, number) for number in range(300)])
     replayed = {answer["transactionId"]: answer["position"] for answer in answers if answer is not None}
     assert len(replayed) == 300
