@@ -139,7 +139,9 @@ def test_the_future_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
     """``?at=`` in the future is a 422."""
     account = open_wallet(5)
     for ahead in (timedelta(minutes=5), timedelta(days=3650)):
-        assert_problem(api.balance(account, at=(datetime.now(UTC) + ahead).isoformat()), "invalid-request")
+        refusal = api.balance(account, at=(datetime.now(UTC) + ahead).isoformat())
+        assert_problem(refusal, "invalid-request")
+        assert refusal.document["detail"] == "at is in the future."
     assert_problem(api.balance(account, at="9999-12-31T23:59:59Z"), "invalid-request")
 
 
