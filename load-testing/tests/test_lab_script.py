@@ -134,7 +134,7 @@ def unprepared_checkout(root: Path) -> Path:
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     (root / "requirements.lock").write_text(f"backend==1.0 --hash=sha256:{digest}\n")
     (root / "lab").write_bytes((ROOT / "lab").read_bytes())
-    for member in ("kernel", "monitoring", "saga", "event-driven-cqrs", "load-testing"):
+    for member in ("kernel", "monitoring", "saga", "event-driven-cqrs", "baselines", "load-testing"):
         (root / member / "src").mkdir(parents=True)
         (root / member / "pyproject.toml").write_text(MEMBER.format(member))
     package = root / "load-testing/src/wallet_lab"
