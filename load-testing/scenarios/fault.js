@@ -9,6 +9,7 @@ import { pairOf, prepareBank, prepareWallets, uniform } from '../lib/wallets.js'
 
 const RATE = 300;
 const BANK_SHARE = 0.2;
+const BANK_CLIENTS = 100;
 
 const count = number('WALLETS', 1000);
 const draw = uniform(count);
@@ -17,7 +18,7 @@ const main = arriving(RATE, 400);
 export const fault = {
   load: {
     fault: main,
-    beside: { ...main, rate: Math.ceil(BANK_SHARE * main.rate), exec: 'beside' },
+    beside: { ...main, rate: Math.ceil(BANK_SHARE * main.rate), preAllocatedVUs: BANK_CLIENTS, exec: 'beside' },
   },
   prepare() {
     prepareWallets(count);

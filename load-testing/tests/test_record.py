@@ -152,6 +152,7 @@ def test_an_unkeyed_call_is_never_resent(tmp_path: Path) -> None:
         ([transfer(), transfer()], 1, "k6 sent 1 requests and recorded 2, so the record is not complete"),
         (["Request Failed"], None, "contains no calls. Run k6 with -e CALLS=1"),
         ([transfer(status="half a li")], 1, "is not a record of calls"),
+        (["\t".join(transfer().split("\t")[:3])], 1, "is not a record of calls"),
     ],
 )
 def test_an_incomplete_record_is_an_error(

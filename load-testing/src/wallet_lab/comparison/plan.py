@@ -21,6 +21,7 @@ WHAT_THEY_ARE = {
     "uniform-1k": "50 clients, 1000 wallets at random",
     "zipf": "50 clients, 10 000 wallets, few of them get most",
     "refusals": "50 clients, a share to wallets that are missing, frozen or empty",
+    "bank": "20 clients, all calls of the contract, 20 wallets",
     "mixed": "50 clients, nine reads to a transfer",
     "reads": "50 clients read balances",
     "normal": "50 clients that pause half a second, one pair of wallets",

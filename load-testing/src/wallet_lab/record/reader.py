@@ -1,5 +1,7 @@
 """Reads the record of calls that k6 has written: as the relation `calls`, and as transfers for figures."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -37,18 +39,29 @@ def read_record(
     Raises:
         LabError: the record is not complete or not readable, so nothing can be concluded from it.
     """
-    try:
+    with _named(file):
         database.execute(_MACROS)
         database.execute(_READ, {"file": str(file)})
         _check_complete(database, file, requests)
         return [Call(*row) for row in database.execute(_TRANSFERS).fetchall()]
-    except duckdb.Error as error:
-        raise LabError(f"{file} is not a record of calls: {error}") from None
 
 
 def add_calls(database: duckdb.DuckDBPyConnection, load: str) -> None:
-    """Add the record that was read to the relation `calls`. `load` names the run of k6 in it."""
-    database.execute(_ADD, {"load": load})
+    """Add the record that was read to the relation `calls`. `load` names the run of k6 in it.
+
+    Raises:
+        LabError: a line of the record is damaged.
+    """
+    with _named(load):
+        database.execute(_ADD, {"load": load})
+
+
+@contextmanager
+def _named(record: object) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise LabError(f"{record} is not a record of calls: {error}") from None
 
 
 def _check_complete(database: duckdb.DuckDBPyConnection, file: Path, requests: int | None) -> None:

@@ -1,6 +1,7 @@
 """The scenarios as plain data: the settings for k6, the wallets, and the calls that are counted."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Literal
 
 from wallet_lab.errors import LabError
@@ -11,11 +12,23 @@ HOT_PAIR = ("hot-payer", "hot-sink")
 WALLET_PREFIX = "load-"
 """The prefix of the other wallets' names; a number from 0 follows."""
 
+BANK_WALLETS = 20
+"""The number of wallets for which a bank's clients compete: `bank-0`, …"""
+
+BANK_SHARE = 0.2
+"""A bank's actions per transfer in the load during a fault (scenarios/fault.js)."""
+
+BANK_CLIENTS = 100
+"""The most clients of the bank in the load during a fault."""
+
 CLIENTS_FOR_ARRIVALS = 100
 """The least number of clients for a fixed arrival rate. k6 drops an arrival if no client is free."""
 
 BY_THE_CLOCK = ("open", "consistency")
 """The scripts with an adjustable arrival rate."""
+
+WITH_A_BANK = ("bank", "fault")
+"""The scripts with a bank's clients."""
 
 SWEEP_PER_S = (250, 500, 1000, 1500, 2000, 2500, 3000, 4000)
 
@@ -56,16 +69,19 @@ class Scenario:
     @property
     def clients_max(self) -> int:
         """The largest number of concurrent clients; consistency has one, plus those of its background load."""
+        if self.script == "fault":
+            return self.clients + BANK_CLIENTS
         if self.script != "consistency":
             return self.clients
         return 1 if self.rate_per_s is None else 1 + self.clients
 
     @property
     def arrivals(self) -> float | None:
-        """The number of transfers that arrive at a fixed rate; None if clients wait for responses."""
+        """The number of iterations that begin at a fixed rate; None if clients wait for responses."""
         if self.script == "consistency" or not (self.rates_per_s or self.rate_per_s):
             return None
-        return sum(self.rates_per_s or (self.rate_per_s or 0.0,)) * self.duration_s
+        each_s = sum(self.rates_per_s or (self.rate_per_s or 0.0,))
+        return (each_s + (ceil(BANK_SHARE * each_s) if self.script == "fault" else 0)) * self.duration_s
 
     @property
     def rate_max_per_s(self) -> float:
@@ -81,7 +97,9 @@ class Scenario:
     @property
     def accounts(self) -> list[str]:
         """The wallets that must be open: the hot pair, and those that the script draws from."""
-        return [*HOT_PAIR, *(f"{WALLET_PREFIX}{number}" for number in range(self.wallets))]
+        drawn = [f"{WALLET_PREFIX}{number}" for number in range(self.wallets)]
+        bank = [f"bank-{number}" for number in range(BANK_WALLETS)] if self.script in WITH_A_BANK else []
+        return [*HOT_PAIR, *drawn, *bank]
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -97,6 +115,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario(name="reads", script="reads", wallets=1000, counted="reads"),
         Scenario(name="mixed", script="mixed", wallets=1000, counted="calls"),
         Scenario(name="refusals", script="refusals", wallets=1000),
+        Scenario(name="bank", script="bank", clients=20),
         Scenario(
             name="sweep", script="sweep", clients=500, duration_s=5.0, wallets=1000, rates_per_s=SWEEP_PER_S
         ),

@@ -1,0 +1,44 @@
+"""Services that lie, on real stacks: the checker finds each lie, and the run has no figures."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab_support.builds import SOURCES, Change, stack_with
+
+from wallet_lab.workload.run import run_scenario
+from wallet_lab.workload.scenarios import find
+
+pytestmark = pytest.mark.slow
+
+BUILDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("wrong_builds.toml").read_text())
+LOAD_S = 3.0
+
+
+def builds() -> Iterator[tuple[str, str, list[Change]]]:
+    """Yield each wrong build for each architecture that can have it, with its changes."""
+    for name, build in BUILDS.items():
+        for architecture in SOURCES:
+            if changes := build.get("both") or build.get(architecture):
+                yield name, architecture, changes
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "changes"), builds(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_service_that_lies_is_found(
+    name: str, architecture: str, changes: list[Change], tmp_path: Path
+) -> None:
+    """If a service lies, a bank's load of three seconds fails the audit by the lie's rule and has no figures."""
+    with stack_with(changes, architecture, tmp_path) as stack:
+        run = run_scenario(stack, find("bank").lasting(LOAD_S), warm_up_s=0)
+    assert run.verdict == "failed", run.why
+    assert run.outcomes.success > 0, "no transfer succeeded, so the load proves nothing"
+    assert (run.acked_per_s, run.completed_per_s, run.latency_ms) == (None, None, None)
+    assert run.audit is not None
+    (found,) = [check for check in run.audit.checks if check.name == BUILDS[name]["rule"]]
+    assert not found.passed, run.audit
+    assert all(re.search(r"\b(call \d|wallet )", sentence) for sentence in found.violations), found.violations
