@@ -11,6 +11,8 @@ import psutil
 import pytest
 
 from wallet_lab.architectures.saga.adapter import ARCHITECTURE
+from wallet_lab.checker.audit import audit_evidence, violations
+from wallet_lab.checker.evidence import opened
 from wallet_lab.comparison.findings import Findings
 from wallet_lab.comparison.plan import Kind, PlannedRun, Session
 from wallet_lab.comparison.runner import run_sessions
@@ -30,7 +32,13 @@ def planned(kind: Kind, scenario: Scenario) -> PlannedRun:
 
 
 @pytest.fixture(scope="module")
-def findings() -> Findings:
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for the evidence of the session."""
+    return tmp_path_factory.mktemp("evidence")
+
+
+@pytest.fixture(scope="module")
+def findings(evidence: Path) -> Findings:
     """The findings of one session: a load, a load that k6 does not know, and a fault."""
     unheard_of = Scenario(name="unheard-of", script="unheard-of")
     killed = PlannedRun(
@@ -44,7 +52,11 @@ def findings() -> Findings:
     session = Session("saga", 1, steps, start_s=8)
     found = Findings()
     run_sessions(
-        [session], found, lambda _session, _planned: None, lambda name: fresh_stack(name, Backend.NATIVE)
+        [session],
+        found,
+        lambda _session, _planned: None,
+        lambda name: fresh_stack(name, Backend.NATIVE),
+        evidence,
     )
     return found
 
@@ -77,6 +89,16 @@ def test_a_fault_becomes_a_recovery_with_nothing_lost(findings: Findings) -> Non
     assert recovery.audit
     assert recovery.audit.passed
     assert any(second.at_s < -2 for second in recovery.timeline)
+
+
+@pytest.mark.usefixtures("findings")
+def test_the_evidence_of_each_run_can_be_checked_again(evidence: Path) -> None:
+    """Each audited run keeps its evidence in a folder of its own, which passes the same rules without a stack."""
+    assert {folder.name for folder in evidence.iterdir()} == {"saga-hot-pair-1", "saga-kill-worker-1"}
+    for folder in evidence.iterdir():
+        assert violations(audit_evidence(folder)) == []
+        with opened(folder) as database:
+            assert database.execute("SELECT count(*) > 100 FROM calls").fetchall() == [(True,)]
 
 
 def test_ctrl_c_stops_everything_and_writes_what_there_is(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`./lab chaos`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -32,6 +33,7 @@ def chaos(
     ],
     rate: Annotated[float, typer.Option(min=1, help="Transfers that arrive per second.")] = RATE_PER_S,
     after: Annotated[float, typer.Option(min=3, help="Seconds of load after the fault.")] = AFTER_S,
+    keep: Annotated[Path | None, typer.Option(help="Folder for the evidence, as Parquet files.")] = None,
     on: BackendOption = Backend.NATIVE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -41,7 +43,7 @@ def chaos(
         raise LabError("only containers can be disconnected from the network: add --on docker")
     try:
         with interruptible(), stack_in_use(architecture, on) as stack:
-            recovery = run_fault(stack, chosen, load(rate, after))
+            recovery = run_fault(stack, chosen, load(rate, after), keep=keep)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if as_json:

@@ -24,9 +24,9 @@ from wallet_lab.workload.verdict import first_violation, passed
 def run_fault(
     stack: RunningStack, fault: Fault, scenario: Scenario, *, repeat: int = 1, keep: Path | None = None
 ) -> Recovery:
-    """Start the load, inject the fault, wait for quiescence, audit. `keep` gets the evidence.
+    """Start the load, inject the fault, wait for quiescence, audit.
 
-    If the fault could not be injected, the recovery has the verdict not-run and a reason.
+    If the fault could not be injected, the recovery has the verdict not-run and a reason. `keep` gets the evidence.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="wallet-chaos-") as folder:
@@ -44,7 +44,8 @@ def _run(
         put = run_k6(scenario, stack.base_url, run=run, folder=folder)
         stack.wait_ready()
         settled_s = asyncio.run(wait_for_quiescence(stack))
-    calls = record_of(put, evidence.database)
+    # Only transfers that nothing but the fault prevents: not those of the bank's clients.
+    calls = [call for call in record_of(put, evidence.database) if call.part == scenario.script]
     if injection.fault_ms is None:
         raise LabError("the load ended before the fault")
     audited = audit(stack, evidence, [put], settled_s, keep=keep)

@@ -46,7 +46,9 @@ def bench(
         typer.Option(min=1, help="Arrivals per second, for scenarios with a fixed arrival rate."),
     ] = None,
     on: BackendOption = Backend.NATIVE,
-    out: Annotated[Path | None, typer.Option(help="File for the results, as JSON.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for the results, as JSON; the evidence is beside it.")
+    ] = None,
 ) -> None:
     """Measure a scenario and audit the books after every run. Exits with 0 only if all audits passed."""
     ledger = find(architecture).ledger
@@ -62,7 +64,7 @@ def bench(
     try:
         with interruptible(), stack_in_use(architecture, on) as stack:
             for repeat in range(1, repeats + 1):
-                _measure(stack, chosen, repeat, results)
+                _measure(stack, chosen, repeat, results, _kept(out, chosen, repeat))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     finally:
@@ -96,17 +98,24 @@ def _changed(scenario: Scenario, duration: float | None, clients: int | None, ra
     )
 
 
-def _measure(stack: RunningStack, scenario: Scenario, repeat: int, results: Results) -> None:
+def _kept(out: Path | None, scenario: Scenario, repeat: int) -> Path | None:
+    """Return the folder for the evidence of a run: beside the results."""
+    return out and out.with_name(f"{out.stem}-evidence") / f"{scenario.name}-{repeat}"
+
+
+def _measure(
+    stack: RunningStack, scenario: Scenario, repeat: int, results: Results, keep: Path | None
+) -> None:
     if scenario.rates_per_s:
-        runs = run_sweep(stack, scenario, repeat=repeat)
+        runs = run_sweep(stack, scenario, repeat=repeat, keep=keep)
     elif scenario.script == "consistency":
-        run, delay = measure_delay(stack, scenario, repeat=repeat)
+        run, delay = measure_delay(stack, scenario, repeat=repeat, keep=keep)
         runs = [run]
         if delay is not None:
             results.consistency_delay_ms.append(delay)
             console.print(f"visible after p50 {delay.p50:.1f} · p95 {delay.p95:.1f} · p99 {delay.p99:.1f} ms")
     else:
-        runs = [run_scenario(stack, scenario, repeat=repeat)]
+        runs = [run_scenario(stack, scenario, repeat=repeat, keep=keep)]
     results.runs.extend(runs)
     for run in runs:
         console.print(describe_run(run), markup=False)
