@@ -94,7 +94,7 @@ def test_a_fault_becomes_a_recovery_with_nothing_lost(findings: Findings) -> Non
 @pytest.mark.usefixtures("findings")
 def test_the_evidence_of_each_run_can_be_checked_again(evidence: Path) -> None:
     """Each audited run keeps its evidence in a folder of its own, which passes the same rules without a stack."""
-    assert {folder.name for folder in evidence.iterdir()} == {"saga-hot-pair-1", "saga-kill-worker-1"}
+    assert {folder.name for folder in evidence.iterdir()} == {"saga-1-hot-pair", "saga-1-kill-worker-100"}
     for folder in evidence.iterdir():
         assert violations(audit_evidence(folder)) == []
         with opened(folder) as database:
