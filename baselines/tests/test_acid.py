@@ -10,6 +10,7 @@ from baselines_support.commands import opening, transfer
 
 from wallet_baselines.acid.wallets import AcidWallets
 from wallet_baselines.acid_batched.wallets import BatchedWallets
+from wallet_baselines.records import MoveMoney
 from wallet_baselines.settings import AcidBatchedSettings, AcidSettings
 from wallet_baselines.store import BEGIN, ONE_SHARD, load, write
 from wallet_kernel.contract.responses import WalletView
@@ -18,6 +19,13 @@ from wallet_lab.testing import DatabaseUrls, PostgresServer
 
 pytestmark = pytest.mark.anyio
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
+
+SLOW_COMMIT = """
+CREATE FUNCTION take_a_second() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON transfers DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION take_a_second();
+"""
+"""Makes the COMMIT of each transfer take a second."""
 
 
 @pytest.fixture(params=[AcidWallets, BatchedWallets])
@@ -41,6 +49,17 @@ async def balances(wallets: AcidWallets) -> list[int]:
     """Returns the balances of `a` and `b`."""
     found = [await wallets.balance(name) for name in "ab"]
     return [wallet.balance_micros for wallet in found if wallet]
+
+
+async def outcome_of(wallets: AcidWallets, command: MoveMoney) -> str:
+    """Returns the outcome as a client gets it."""
+    try:
+        await wallets.move(command)
+    except CommitUnknown:
+        return "unknown"
+    except TimeoutError:
+        return "nothing done"
+    return "done"
 
 
 async def test_opposing_transfers_all_succeed(wallets: AcidWallets) -> None:
@@ -84,6 +103,34 @@ async def test_unconfirmed_commit_is_unknown(wallets: AcidWallets, postgres: Pos
         async with wallets.transaction([]):
             await asyncio.to_thread(postgres.end_sessions)
     assert (await wallets.move(transfer("a", "b", 1))).transfer.reason is None
+
+
+async def test_connection_lost_after_the_commit_changes_no_outcome(
+    wallets: AcidWallets, postgres: PostgresServer
+) -> None:
+    """If the database is lost after COMMIT was confirmed, the caller still gets the outcome."""
+    async with wallets.connection() as connection:
+        await connection.execute("SELECT 1")
+        await asyncio.to_thread(postgres.end_sessions)
+
+
+async def test_deadline_during_the_commit_leaves_the_outcome_unknown(
+    settings: AcidSettings, database: DatabaseUrls
+) -> None:
+    """If the deadline passes while COMMIT runs, the outcome is unknown. A later lookup is final."""
+    owner = await asyncpg.connect(database.owner)
+    await owner.execute(SLOW_COMMIT)
+    try:
+        chosen = settings.model_copy(update={"deadline_s": 0.3})
+        async with AcidWallets(settings.url, ONE_SHARD, chosen) as hasty:
+            command = opening("a", 100)
+            assert await outcome_of(hasty, command) == "unknown"
+        async with AcidWallets(settings.url, ONE_SHARD, settings) as patient:
+            found = await patient.transfer(command.transaction_id)
+            assert (found is None) == (await patient.balance("a") is None)
+    finally:
+        await owner.execute("DROP FUNCTION take_a_second CASCADE")
+        await owner.close()
 
 
 async def test_lookup_waits_for_an_open_transaction(

@@ -13,7 +13,7 @@ PAGE = (ROOT / "docs" / "guarantees.md").read_text()
 ROWS = [
     [cell.strip(" `") for cell in line.strip("|").split("|")]
     for line in PAGE.splitlines()
-    if re.match(r"\| (saga|cqrs|both) \|", line)
+    if re.match(r"\| (saga|cqrs|both|acid|acid-batched|two-phase) \|", line)
 ]
 MUTATIONS = {
     name: columns

@@ -15,7 +15,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SOURCES = ("kernel/src", "saga/src", "event-driven-cqrs/src")
+SOURCES = ("kernel/src", "saga/src", "event-driven-cqrs/src", "baselines/src")
 LAB = ("load-testing/src", "kernel/containers")
 """Copied only if the safeguard is in the code that starts the services."""
 TIMEOUT_S = 240

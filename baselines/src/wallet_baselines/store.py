@@ -15,7 +15,15 @@ from wallet_baselines.records import Entry, Outcome, Transfer
 from wallet_baselines.settings import BaselineSettings
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.contract.responses import WalletView
-from wallet_kernel.database import RELEASES_LOCKS, CommitUnknown, columns, commit, open_pool, session
+from wallet_kernel.database import (
+    DATABASE_ERRORS,
+    RELEASES_LOCKS,
+    CommitUnknown,
+    columns,
+    commit,
+    open_pool,
+    session,
+)
 from wallet_kernel.runtime.metrics import TRANSACTION, watch_pool
 from wallet_kernel.runtime.readiness import ReadyCheck
 from wallet_kernel.statements import read_statement
@@ -103,9 +111,10 @@ class Store:
                 yield connection
             except BaseException:
                 with suppress(asyncpg.InterfaceError):  # it was lost, and the pool has dropped it already
-                    connection.terminate()
+                    connection.terminate()  # without waiting, because a second error would hide the first
                 raise
-            finally:
+            # The work is done. If the connection is lost or the deadline passes now, the outcome must not change.
+            with suppress(CancelledError, *DATABASE_ERRORS):
                 await self._pools[kind].release(connection)
 
     @asynccontextmanager
