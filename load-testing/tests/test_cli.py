@@ -311,13 +311,35 @@ def test_an_interrupt_while_the_lab_is_being_loaded_is_no_traceback(tmp_path: Pa
     assert (loading.returncode, errors) == (130, "")
 
 
+def test_every_check_runs_and_a_failure_shows_at_the_end(tmp_path: Path) -> None:
+    """If a check fails, the others still run, each output is printed whole, and the exit code is 1."""
+    program = """
+import sys
+from wallet_lab import checks
+checks.RULES = [checks.Check("broken", ("sh", "-c", "echo one; sleep 0.2; echo two; exit 3"))]
+checks.tests = lambda fast: [checks.Check(f"sound-{n}", ("echo", f"said by {n}")) for n in range(4)]
+sys.exit(checks.run_all(fast=True))
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert finished.returncode == 1
+    assert "one\ntwo\n" in finished.stdout
+    assert all(f"said by {n}\n" in finished.stdout for n in range(4))
+    assert [line.split()[:2] for line in finished.stdout.splitlines()[-5:]] == [
+        ["broken", "failed"],
+        *([f"sound-{n}", "passed"] for n in range(4)),
+    ]
+
+
 def test_an_interrupted_test_run_begins_no_other_check(tmp_path: Path) -> None:
     """If Ctrl-C arrives, checks that have not started do not run."""
     begun = tmp_path / "begun"
     program = f"""
 from wallet_lab import checks
-checks.tests = lambda fast: [checks.Check("watched", ("sh", "-c", "kill -INT $PPID; exec sleep 5"))]
-checks.RULES = (checks.Check("first", ("sleep", "1")), checks.Check("second", ("touch", {str(begun)!r})))
+checks.AT_ONCE = 1
+checks.RULES = (checks.Check("first", ("sh", "-c", "kill -INT $PPID; exec sleep 1")),)
+checks.tests = lambda fast: [checks.Check("second", ("touch", {str(begun)!r}))]
 checks.run_all(fast=True)
 """
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)

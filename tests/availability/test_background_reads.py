@@ -22,7 +22,7 @@ MEASURED_S = 2.0
 SHARE_MIN = 0.25
 """Share of the throughput without readers. Without bulkheads, transfers kept less than 0.1."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

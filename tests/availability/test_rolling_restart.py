@@ -14,7 +14,7 @@ from tests.blackbox.stack import REPLICATED, Stack, of_kind
 
 CLIENTS = 40
 READY_WITHIN_S = 60.0
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(params=sorted(REPLICATED))

@@ -1,11 +1,13 @@
-"""`./lab test`: every check that a change must pass, the fastest first."""
+"""`./lab test`: every check that a change must pass, several at once."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+import tomllib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,18 +47,32 @@ RULES = (
 )
 
 
+AT_ONCE = 3
+"""Checks that run at the same time. Most tests wait for servers about half of the time."""
+
+ALONE = Check("pytest, alone", ("pytest", "-m", "alone"))
+"""The tests that measure the whole machine."""
+
+
 def tests(*, fast: bool) -> list[Check]:
-    """Return the test runs; `fast` leaves out the tests marked slow."""
-    slow_filter = ("-m", "not slow") if fast else ()
+    """Return the test runs that may share the machine, the longest first; `fast` leaves out the tests marked slow."""
+    chosen = ("-m", "not slow and not alone" if fast else "not alone")
     # The same test files, against the other architecture.
-    other = ("pytest", "tests/conformance", "tests/invariants", "--arch", "cqrs", *slow_filter)
-    # Each mutation is a process that mostly waits, so three run at once. All of them are slow.
-    mutations = () if fast else (Check("mutations", ("pytest", MUTATIONS, "-n", "3")),)
-    return [
-        Check("pytest", ("pytest", "--ignore", MUTATIONS, *slow_filter)),
-        Check("pytest, cqrs", other),
-        *mutations,
+    other = ("pytest", "tests/conformance", "tests/invariants", "--arch", "cqrs", *chosen)
+    # All mutations are slow.
+    mutations = () if fast else (Check("mutations", ("pytest", MUTATIONS, "-n", "2")),)
+    members = [
+        Check(f"pytest, {folder}", ("pytest", folder, "--ignore", MUTATIONS, *chosen))
+        for folder in reversed(_folders())
     ]
+    return [*mutations, members[0], Check("pytest, cqrs", other), *members[1:]]
+
+
+def _folders() -> list[str]:
+    """Return the folders of tests, as pytest's configuration lists them."""
+    configuration = tomllib.loads((checkout() / "pyproject.toml").read_text())
+    folders: list[str] = configuration["tool"]["pytest"]["ini_options"]["testpaths"]
+    return folders
 
 
 def on_docker() -> list[Check]:
@@ -74,44 +90,45 @@ def on_docker() -> list[Check]:
 def run_all(*, fast: bool, docker: bool = False) -> int:
     """Run every check, even after a failure, and print a summary; returns the exit code."""
     if docker:
-        verdicts = [_run(check) for check in on_docker()]
+        verdicts = [_watch(check) for check in on_docker()]
     else:
-        verdicts = (
-            _run_beside_each_other() if fast else [_run(check) for check in (*RULES, *tests(fast=False))]
-        )
+        alone = [] if fast else [_watch(ALONE)]
+        verdicts = [*alone, *_run_beside_each_other([*RULES, *tests(fast=fast)])]
     for verdict in verdicts:
         word = "[green]passed[/green]" if verdict.passed else "[red]failed[/red]"
-        _console.print(f"{verdict.check.name:<14} {word} in {verdict.seconds:.1f} s")
+        _console.print(f"{verdict.check.name:<31} {word} in {verdict.seconds:.1f} s")
     return 0 if all(verdict.passed for verdict in verdicts) else 1
 
 
-def _run_beside_each_other() -> list[Verdict]:
-    """Run one check in the foreground and the others in the background. Not for slow tests: they measure time."""
-    watched, *others = tests(fast=True)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        running = [beside.submit(_run, check, watched=False) for check in (*others, *RULES)]
+def _run_beside_each_other(checks: Sequence[Check]) -> list[Verdict]:
+    """Run a few checks at a time in this order, and print the output of each at its end."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as beside:
+        running = [beside.submit(_run, check, subprocess.PIPE) for check in checks]
         try:
-            verdicts = [_run(watched), *(one.result() for one in running)]
+            for ended in as_completed(running):
+                _console.rule(ended.result().check.name)
+                print(ended.result().output, end="", flush=True)  # noqa: T201 -- the tool's own output, unchanged
         except KeyboardInterrupt:
             beside.shutdown(cancel_futures=True)
             raise
-    for verdict in verdicts[1:]:
-        _console.rule(verdict.check.name)
-        print(verdict.output, end="")  # noqa: T201 -- the tool's own output, unchanged
-    return verdicts
+    return [one.result() for one in running]
 
 
-def _run(check: Check, *, watched: bool = True) -> Verdict:
-    if watched:
-        _console.rule(check.name)
+def _watch(check: Check) -> Verdict:
+    """Run a check while its output is shown."""
+    _console.rule(check.name)
+    return _run(check, None)
+
+
+def _run(check: Check, output: int | None) -> Verdict:
     started_s = time.monotonic()
     finished = subprocess.run(
         check.argv,
         cwd=checkout(),
         env=_environment(),
         stdin=subprocess.DEVNULL,
-        stdout=None if watched else subprocess.PIPE,
-        stderr=None if watched else subprocess.STDOUT,
+        stdout=output,
+        stderr=output and subprocess.STDOUT,
         text=True,
         preexec_fn=die_with(os.getpid(), signal.SIGTERM),
         check=False,
