@@ -6,12 +6,12 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lab_support.honest_history import Architecture, History, Row, failures
+from lab_support.honest_history import Architecture, History, Row, failures, is_found, judged
 from lab_support.lies import LIES, Lie
 from lab_support.wrong_books import Change, changes, planted
 from lab_support.wrong_builds import WRONG_BUILDS, LostRefund
 
-from wallet_lab.checker.check import rules
+from wallet_lab.checker.check import ACKNOWLEDGED, rules
 from wallet_lab.stack.home import checkout
 
 ARCHITECTURES: tuple[Architecture, ...] = ("saga", "cqrs")
@@ -90,7 +90,7 @@ def test_checker_finds_a_lie_in_the_books(lie: Lie, architecture: Architecture) 
     history = History(SEED, architecture).simulated()
     history.now_us += 10_000_000
     lie(history)
-    assert failures(history.evidence())
+    assert is_found(history.evidence())
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -99,7 +99,7 @@ def test_checker_finds_a_wrong_build(build: type[History], architecture: Archite
     """A build with a defect that only clients can notice is found."""
     if build is LostRefund and architecture == "cqrs":
         return  # it has no refunds
-    assert failures(build(SEED, architecture, calls=150).simulated().evidence())
+    assert is_found(build(SEED, architecture, calls=150).simulated().evidence())
 
 
 @SLOWLY
@@ -123,6 +123,20 @@ def test_checker_finds_every_change_of_every_column(change: Change, architecture
     _assert_found(SEED, architecture, change)
 
 
+def test_violation_comes_with_the_operations_around_it() -> None:
+    """A violation names the wallet and the call, and the check lists calls and postings around it."""
+    relations = History(SEED, "saga").simulated().evidence()
+    call = next(row for row in relations["calls"] if row["operation"] == "transfer" and row["status"] == 201)
+    relations["transfers"] = [
+        row for row in relations["transfers"] if row["transaction_id"] != call["transaction_id"]
+    ]
+    found = next(one for one in judged(relations) if one.name == ACKNOWLEDGED)
+    assert found.violations[0].startswith(f"call {call['call_id']} (transfer of")
+    assert f"from {call['account']} to {call['counterparty']}" in found.violations[0]
+    assert any(f"call {call['call_id']} (" in words for words in found.around)
+    assert any(call["transaction_id"] in words and "version" in words for words in found.around)
+
+
 def test_guarantees_list_every_rule() -> None:
     """docs/guarantees.md has the table of all rules, with the kind of lie that each one finds."""
     page = (checkout() / "docs" / "guarantees.md").read_text()
@@ -138,4 +152,4 @@ def _assert_found(seed: int, architecture: Architecture, change: Change) -> None
         return  # the architecture does not have this column
     wrong, row = found
     reason, applies = CANNOT_MATTER.get(change.name, ("", lambda _: False))
-    assert failures(wrong) or (reason and applies(row)), f"{change.name} of {row} was not found"
+    assert is_found(wrong) or (reason and applies(row)), f"{change.name} of {row} was not found"

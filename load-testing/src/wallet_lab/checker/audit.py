@@ -9,7 +9,7 @@ import asyncpg
 import duckdb
 from redis.exceptions import RedisError
 
-from wallet_lab.checker.check import check
+from wallet_lab.checker.check import checks
 from wallet_lab.checker.evidence import insert, opened, save
 from wallet_lab.checker.extraction import now_us
 from wallet_lab.checker.schema import BASELINE, RUN
@@ -72,7 +72,7 @@ async def audit(
     insert(evidence.database, RUN, [_run(stack, evidence, settled_s)])
     if keep is not None:
         save(evidence.database, keep)
-    return check(evidence.database)
+    return list(checks(evidence.database))
 
 
 def _run(stack: RunningStack, evidence: Evidence, settled_s: float | None) -> tuple[object, ...]:
@@ -93,9 +93,9 @@ async def audit_books(stack: RunningStack) -> list[Check]:
 def audit_evidence(folder: Path) -> list[Check]:
     """Check evidence that was kept. Raises duckdb.Error if it is damaged."""
     with opened(folder) as database:
-        return check(database)
+        return list(checks(database))
 
 
-def violations(checks: Iterable[Check]) -> list[str]:
+def violations(found: Iterable[Check]) -> list[str]:
     """Return one sentence per violation that the failed checks found."""
-    return [f"{one.name}: {sentence}" for one in checks for sentence in one.violations]
+    return [f"{one.name}: {sentence}" for one in found for sentence in one.violations]

@@ -1,6 +1,7 @@
 """Runs every rule on the relations of a run. Each rule is a file of `rules/`, over the tables of `model/`."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -44,10 +45,11 @@ def _rule(file: str, text: str) -> Rule:
     return Rule(file, heading["name"], heading["lie"], text)
 
 
-def check(database: duckdb.DuckDBPyConnection) -> list[Check]:
-    """Build the model from the relations and apply every rule; returns one check a rule."""
+def checks(database: duckdb.DuckDBPyConnection) -> Iterator[Check]:
+    """Build the model from the relations and apply every rule; yields one check a rule."""
     _build_model(database)
-    return [_apply(database, rule) for rule in rules()]
+    for rule in rules():
+        yield _apply(database, rule)
 
 
 def _build_model(database: duckdb.DuckDBPyConnection) -> None:
@@ -95,4 +97,13 @@ def _apply(database: duckdb.DuckDBPyConnection, rule: Rule) -> Check:
         passed=not found,
         found=found[0][4] if found else 0,
         violations=[sentence for sentence, *_ in found],
+        around=_around(database, *found[0][1:4]) if found else [],
     )
+
+
+def _around(
+    database: duckdb.DuckDBPyConnection, account: str | None, transaction: str | None, call: int | None
+) -> list[str]:
+    sql = (files("wallet_lab.checker") / "model" / "around.sql").read_text()
+    given = {"account": account, "transaction": transaction, "call": call}
+    return [words for (words,) in database.execute(sql, given).fetchall()]

@@ -112,3 +112,5 @@ def _print(check: Check) -> None:
     console.print(f"[red]failed[/red]  {check.name}: found {check.found}")
     for sentence in check.violations:
         console.print(f"        {sentence}", markup=False)
+    for operation in check.around:
+        console.print(f"            {operation}", markup=False, style="dim")

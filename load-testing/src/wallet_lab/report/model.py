@@ -57,6 +57,8 @@ class Check(Struct, kw_only=True, frozen=True):
     passed: bool
     found: int = 0
     violations: list[str] = field(default_factory=list)
+    around: list[str] = field(default_factory=list)
+    """The calls and postings around the first violation, in the order of their times."""
 
 
 class Audit(Struct, kw_only=True, frozen=True):

@@ -6,7 +6,7 @@ one call after another. Every write can be lost, answered late, answered without
 
 import heapq
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, Literal
 from uuid import UUID
 
-from wallet_lab.checker.check import check, slot_of
+from wallet_lab.checker.check import checks, slot_of
 from wallet_lab.checker.evidence import insert, opened
 from wallet_lab.checker.schema import RELATIONS
 from wallet_lab.report.model import Check
@@ -890,15 +890,22 @@ def _moment(us: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def judged(relations: Relations) -> list[Check]:
-    """Check these relations; returns one check a rule."""
-    database = opened()
-    for relation in RELATIONS:
-        names = [column.name for column in relation.columns]
-        insert(database, relation, [[row.get(name) for name in names] for row in relations[relation.name]])
-    return check(database)
+def judged(relations: Relations) -> Iterator[Check]:
+    """Check these relations; yields one check a rule."""
+    with opened() as database:
+        for relation in RELATIONS:
+            names = [column.name for column in relation.columns]
+            insert(
+                database, relation, [[row.get(name) for name in names] for row in relations[relation.name]]
+            )
+        yield from checks(database)
 
 
 def failures(relations: Relations) -> dict[str, list[str]]:
     """Check these relations; returns the sentences of the rules that fail."""
     return {one.name: one.violations for one in judged(relations) if not one.passed}
+
+
+def is_found(relations: Relations) -> bool:
+    """Whether any rule fails. Stops at the first one."""
+    return any(not one.passed for one in judged(relations))
