@@ -21,8 +21,6 @@ from typer.testing import CliRunner
 from wallet_lab.architectures.cqrs.topology import EVENT_STORE
 from wallet_lab.checker import extraction
 from wallet_lab.checker.audit import Evidence, audit, audit_books, violations
-from wallet_lab.checker.evidence import opened
-from wallet_lab.checker.schema import BASELINE, CALLS, RELATIONS
 from wallet_lab.cli import app
 from wallet_lab.errors import LabError
 from wallet_lab.record.reader import read_record
@@ -337,11 +335,9 @@ class Undo(Exception):
 
 def clients_record(folder: Path) -> Evidence:
     """The calls and the baseline of kept evidence, without what was read from the databases."""
-    database = opened(folder)
-    began_us = database.execute("SELECT began_us FROM run").fetchall()[0][0]
-    for relation in set(RELATIONS) - {CALLS, BASELINE}:
-        database.execute(f"DELETE FROM {relation.name}")
-    return Evidence(database, began_us)
+    evidence = Evidence.empty()
+    evidence.add_clients(folder)
+    return evidence
 
 
 async def found(stack: RunningStack, plant: Plant, folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:

@@ -68,6 +68,15 @@ def test_a_transfer_is_read_as_it_was_sent_and_answered(tmp_path: Path) -> None:
     assert shown(row, "replayed", "may_be_resent", "problem", "body") == (False, False, None, None)
 
 
+def test_each_run_in_one_file_has_its_own_clock(tmp_path: Path) -> None:
+    """If a second run is appended to a file, its calls have the times of its own clock, and none is read twice."""
+    _, rows = read(tmp_path, transfer(), "clock\t1764000100000.25", transfer(key="s-bank-1-0"))
+    assert [shown(row, "key", "sent_us") for row in rows] == [
+        ("r-bank-1-0", 1764000000011750),
+        ("s-bank-1-0", 1764000100011750),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "micros"),
     [

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from wallet_lab.checker.check import checks
 from wallet_lab.checker.evidence import insert, opened, save
 from wallet_lab.checker.extraction import now_us
-from wallet_lab.checker.schema import BASELINE, RUN
+from wallet_lab.checker.schema import BASELINE, CALLS, RUN
 from wallet_lab.report.model import Check
 from wallet_lab.stack.running import RunningStack
 
@@ -36,6 +36,13 @@ class Evidence:
     def empty(cls) -> "Evidence":
         """Return evidence without any row."""
         return cls(opened())
+
+    def add_clients(self, folder: Path) -> None:
+        """Add the calls and the baseline of evidence that was kept. Raises duckdb.Error if it is damaged."""
+        with opened(folder) as kept:
+            for relation in (CALLS, BASELINE):
+                insert(self.database, relation, kept.execute(f"FROM {relation.name}").fetchall())
+            (self.began_us,) = kept.execute("SELECT min(began_us) FROM run").fetchall()[0]
 
     async def begin(self, stack: RunningStack) -> None:
         """Keep the wallets of a quiescent stack as the baseline. Call it before the first call of the run."""

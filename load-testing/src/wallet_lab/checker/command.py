@@ -34,7 +34,7 @@ def audit(
     ] = None,
     calls: Annotated[
         Path | None,
-        typer.Option(help="A record of k6 (CALLS=1): the audit compares the books with all its calls."),
+        typer.Option(help="What clients sent: a record of k6 (CALLS=1), or a folder of evidence."),
     ] = None,
     evidence: Annotated[
         Path | None, typer.Option(help="Check this folder of evidence instead of a running stack.")
@@ -82,6 +82,9 @@ def _of_stack(architecture: str | None, on: Backend, calls: Path | None, keep: P
 
 
 def _add_calls(evidence: Evidence, calls: Path) -> None:
+    if calls.is_dir():
+        evidence.add_clients(calls)
+        return
     read_record(evidence.database, calls)
     try:
         add_calls(evidence.database, calls.stem)

@@ -23,7 +23,6 @@ def opened(folder: Path | None = None) -> duckdb.DuckDBPyConnection:
     """
     database = duckdb.connect()
     database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-    database.execute("SET preserve_insertion_order = false")
     database.execute("SET enable_progress_bar = false")  # it would be part of the command's output
     for relation in RELATIONS:
         database.execute(relation.ddl)

@@ -5,12 +5,14 @@ WITH lines AS (
     SELECT row_number() OVER () AS number, string_split(line, chr(9)) AS field
     FROM read_csv($file, columns = {line: 'VARCHAR'}, delim = chr(1), quote = '', escape = '', header = false,
                   auto_detect = false, new_line = '\n', max_line_size = 16777216)
-), clock AS (
-    SELECT CAST(field[2] AS DECIMAL(20, 6)) * 1000 AS start_us
-    FROM lines WHERE field[1] = 'clock'
+), timed AS (
+    -- A file can have several runs, one after the other. Each begins with the line of its clock.
+    SELECT *, last_value(CASE WHEN field[1] = 'clock' THEN CAST(field[2] AS DECIMAL(20, 6)) * 1000 END IGNORE NULLS)
+        OVER (ORDER BY number) AS start_us
+    FROM lines WHERE field[1] IN ('clock', 'call')
 ), calls AS (
-    SELECT number, field, array_to_string(field[15:], chr(9)) AS body
-    FROM lines WHERE field[1] = 'call'
+    SELECT number, field, start_us, array_to_string(field[15:], chr(9)) AS body
+    FROM timed WHERE field[1] = 'call' AND start_us IS NOT NULL
 )
 SELECT
     number,
@@ -37,4 +39,4 @@ SELECT
         "lastUpdated": "VARCHAR"
     }') END AS answered,
     body
-FROM calls CROSS JOIN clock;
+FROM calls;

@@ -1,13 +1,12 @@
 -- Every call that asks to move money, with its meaning. Calls with one key of one wallet are one intent.
 CREATE TABLE asked AS
 SELECT call_id, sent_us, answered_us, outcome, transaction_id, key, account AS owner, replayed, problem,
-       coalesce(concat('key ', key, ' of ', account), concat('call ', call_id)) AS intent,
+       coalesce('key ' || key || ' of ' || account, 'call ' || call_id) AS intent,
        CASE operation WHEN 'open' THEN 'opening' WHEN 'withdraw' THEN 'withdrawal' ELSE operation END AS kind,
        CASE WHEN operation IN ('transfer', 'withdraw') THEN account ELSE '@external' END AS payer,
        CASE operation WHEN 'transfer' THEN counterparty WHEN 'withdraw' THEN '@external' ELSE account END AS payee,
        coalesce(amount_micros, 0) AS amount_micros, currency
 FROM answers WHERE operation IN ('open', 'transfer', 'deposit', 'withdraw');
-UPDATE asked SET intent = concat('call ', call_id) WHERE key IS NULL;
 
 -- Unknown calls without key and id are resolved by their meaning: the n-th such call and the n-th unclaimed transfer. The
 -- call of a transfer is this one or a later one, so the time that the call was sent is a lower bound.

@@ -8,7 +8,7 @@ SELECT e.payee AS account, coalesce(c.transaction_id, e.transaction_id) AS trans
        concat('the barrier has for transfer ', coalesce(c.transaction_id, e.transaction_id), ' ',
            CASE WHEN c.transaction_id IS NULL THEN 'nothing' ELSE concat(coalesce(c.reason, 'credited'), ' at ', c.at_us, ' us on shard ', c.shard) END,
            ', but its transfer ', CASE WHEN e.transaction_id IS NULL THEN 'does not exist or has no credit step' ELSE concat('must have ',
-               coalesce(e.reason, 'credited'), ' on shard ', s.owner, ' from ', e.started_us, coalesce(concat(' to ', e.ended_us), ''), ' us') END) AS sentence
+               coalesce(e.reason, 'credited'), ' on shard ', s.owner, ' from ', e.started_us, coalesce(' to ' || e.ended_us, ''), ' us') END) AS sentence
 FROM expected e FULL JOIN (SELECT * FROM credits c WHERE NOT EXISTS (
     SELECT 1 FROM transfers t WHERE t.transaction_id = c.transaction_id AND t.state = 'pending')) c ON c.transaction_id = e.transaction_id
 LEFT JOIN homes s ON s.account = e.payee, has_barrier

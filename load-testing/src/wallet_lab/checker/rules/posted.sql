@@ -17,7 +17,7 @@ WITH expected AS (
     GROUP BY ALL
 )
 SELECT c.account, c.transaction_id, l.call_id, concat('transaction ', coalesce(c.transaction_id, 'without id'),
-       coalesce(concat(', sent by call ', l.call_id), ', which no call sent'), ', must have ', c.owed, ' but has ', c.found,
+       coalesce(', sent by call ' || l.call_id, ', which no call sent'), ', must have ', c.owed, ' but has ', c.found,
        ' postings of kind ', c.kind, ' with ', c.amount_micros, ' micros on ', c.account, ', counterparty ', c.counterparty) AS sentence
 FROM counted c LEFT JOIN claims l ON l.transaction_id = c.transaction_id
 LEFT JOIN transfers t ON t.transaction_id = c.transaction_id
