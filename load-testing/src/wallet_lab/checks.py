@@ -39,6 +39,11 @@ class Verdict:
 
 
 MUTATIONS = "tests/mutations"
+OF_BASELINES = (
+    "tests/conformance/test_idempotency.py",
+    "tests/invariants/test_crashes.py::test_killing_everything_loses_nothing",
+)
+"""What the baselines solve in their own way. `two-phase` also runs the code of the other baselines."""
 RULES = (
     Check("ruff check", ("ruff", "check")),
     Check("ruff format", ("ruff", "format", "--check")),
@@ -65,7 +70,8 @@ def tests(*, fast: bool) -> list[Check]:
         Check(f"pytest, {folder}", ("pytest", folder, "--ignore", MUTATIONS, *chosen))
         for folder in reversed(_folders())
     ]
-    return [*mutations, members[0], Check("pytest, cqrs", other), *members[1:]]
+    baseline = () if fast else (Check("pytest, two-phase", ("pytest", *OF_BASELINES, "--arch", "two-phase")),)
+    return [*mutations, members[0], Check("pytest, cqrs", other), *baseline, *members[1:]]
 
 
 def _folders() -> list[str]:
