@@ -199,19 +199,43 @@ async def test_unconfirmed_commit_is_pending_until_recovery(
     assert await balances(wallets, payer, payee) == [9, 1]
 
 
-async def test_healthy_shard_works_while_the_other_has_a_wallet_in_doubt(wallets: TwoPhaseWallets) -> None:
-    """A transfer within one shard succeeds while another wallet of that shard is locked by an in-doubt transfer."""
-    [(payer, payee), (other, _)] = await open_pairs(wallets, 2)
-    own = names(TWO.shard_of(payee), 4)[3]
-    await wallets.move(opening(own))
-    assert TWO.shard_of(other) == TWO.shard_of(payee)
-    command: MoveMoney = transfer(payer, payee, 1)
+async def prepare_only(wallets: TwoPhaseWallets, command: MoveMoney) -> None:
+    """Prepares a transfer on both shards, as a coordinator that then dies."""
     async with wallets.shards[0].connection() as first, wallets.shards[1].connection() as second:
         sides = {wallets.shards[0]: first, wallets.shards[1]: second}
         batch = await wallets._lock(sides, command)
         moved = batch.move(command)
         for shard, connection in sides.items():
             await wallets._prepare(shard, connection, batch, moved)
+
+
+async def test_recovery_resolves_what_it_can_while_a_shard_is_down(
+    wallets: TwoPhaseWallets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction whose payer's shard is out of reach stays in doubt, and does not delay the others."""
+    pairs = await open_pairs(wallets, 2)
+    own, down = (transfer(*pair, 1) for pair in sorted(pairs, key=lambda pair: TWO.shard_of(pair[0])))
+
+    async def out_of_reach(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(wallets.shards[1], "settled_decision", out_of_reach)
+    for command in (down, own):
+        await prepare_only(wallets, command)
+    async with asyncio.timeout(20):
+        while [await shard.in_doubt(0) for shard in wallets.shards] != [[down.transaction_id]] * 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    monkeypatch.undo()
+    await settled(wallets)
+
+
+async def test_healthy_shard_works_while_the_other_has_a_wallet_in_doubt(wallets: TwoPhaseWallets) -> None:
+    """A transfer within one shard succeeds while another wallet of that shard is locked by an in-doubt transfer."""
+    [(payer, payee), (other, _)] = await open_pairs(wallets, 2)
+    own = names(TWO.shard_of(payee), 4)[3]
+    await wallets.move(opening(own))
+    assert TWO.shard_of(other) == TWO.shard_of(payee)
+    await prepare_only(wallets, transfer(payer, payee, 1))
     async with asyncio.timeout(5):
         local = await wallets.move(transfer(other, own, 1))
     assert local.transfer.reason is None
