@@ -492,17 +492,25 @@ def test_a_wrong_word_is_explained(lab: Callable[..., Any], arguments: tuple[str
     assert said in str(lab(*arguments).exception)
 
 
-def test_an_audit_of_a_stack_whose_database_shuts_down_is_a_sentence(
-    saga: NativeStack, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "number",
+    # After SIGTERM, Postgres runs until its clients leave, but accepts no new ones.
+    [signal.SIGTERM, signal.SIGSTOP],
+    ids=["shutting down", "paused"],
+)
+def test_an_audit_of_a_stack_whose_database_does_not_answer_is_a_sentence(
+    saga: NativeStack, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    """If Postgres is shutting down, `audit` reports that it does not answer, without a traceback."""
+    """If Postgres is shutting down or paused, `audit` names it soon, without a traceback."""
     monkeypatch.setenv("WALLET_LAB_HOME", str(saga.home))
-    saga.kill("postgres-0", signal.SIGTERM)  # it runs until its clients leave, but accepts no new ones
+    saga.kill("postgres-0", number)
     try:
         refused = CliRunner().invoke(app, ["audit", "saga"])
     finally:
+        saga.kill("postgres-0", signal.SIGCONT)
         pid = saga.kill("postgres-0", signal.SIGINT)
         saga.wait_restarted("postgres-0", pid)
         saga.wait_ready(timeout_s=120)
     assert isinstance(refused.exception, LabError)
-    assert "saga cannot be audited, because a database or the cache does not answer" in str(refused.exception)
+    said = "saga cannot be audited, because of components that do not answer: postgres-0"
+    assert str(refused.exception) == said

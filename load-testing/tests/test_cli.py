@@ -212,6 +212,33 @@ def test_what_cannot_be_done_is_said_in_a_sentence(lab: Lab, arguments: tuple[st
     assert "Traceback" not in finished.stderr
 
 
+@pytest.mark.parametrize("text", ["", '{"schema": 1, "ru', '{"schema": 1}'], ids=["empty", "cut off", "old"])
+def test_a_damaged_report_is_said_in_a_sentence(lab: Lab, tmp_path: Path, text: str) -> None:
+    """If report.json is truncated or of another version, the error is one sentence."""
+    (tmp_path / "report.json").write_text(text)
+    finished = lab("report", str(tmp_path))
+    assert finished.returncode == 1
+    assert f"{tmp_path} has no report.json of this version: " in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("bench", "saga", "--duration", "inf"),
+        ("bench", "saga", "--duration", "nan"),
+        ("bench", "saga", "--scenario", "steady", "--rate", "inf"),
+        ("chaos", "saga", "--fault", "kill-worker", "--rate", "inf"),
+        ("chaos", "saga", "--fault", "kill-worker", "--after", "nan"),
+    ],
+)
+def test_a_number_without_end_is_refused(lab: Lab, arguments: tuple[str, ...]) -> None:
+    """An infinite duration or rate, or NaN, is refused before a stack starts."""
+    finished = lab(*arguments)
+    assert finished.returncode == 2
+    assert f"{arguments[-1]} is not " in finished.stderr
+
+
 @pytest.mark.parametrize("place", ["/proc/lab", "/dev/null"])
 def test_a_home_that_cannot_be_is_said_in_a_sentence(place: str) -> None:
     """If the lab's home cannot be created, or the path is not a folder, the error is one sentence."""

@@ -25,6 +25,8 @@ _STARTS = {
 }
 
 console = Console(highlight=False, soft_wrap=True)
+_BOOKS = ("postgres", "redis")
+"""The kinds of components that an audit reads."""
 
 
 def audit(
@@ -69,6 +71,7 @@ def _of_stack(architecture: str | None, on: Backend, calls: Path | None, keep: P
     if architecture is None:
         raise LabError(f"name the architecture ({listed(with_ledger())}), or a folder with --evidence.")
     stack = _stack(architecture, on)
+    _require_books(stack)
     evidence = Evidence.empty()
     if calls is not None:
         _add_calls(evidence, calls)
@@ -76,7 +79,7 @@ def _of_stack(architecture: str | None, on: Backend, calls: Path | None, keep: P
         return asyncio.run(_settled_audit(stack, evidence, keep))
     except NOT_ANSWERED as error:
         raise LabError(
-            f"{architecture} cannot be audited, because a database or the cache does not answer ({error}); "
+            f"{architecture} cannot be audited, because a database or the cache does not answer ({error!r}); "
             f"'./lab status {architecture}' shows which"
         ) from None
 
@@ -97,6 +100,15 @@ def _stack(architecture: str, on: Backend) -> RunningStack:
     if stack is None:
         raise LabError(f"{architecture} is not up. Start it with {_STARTS[on].format(architecture)}.")
     return stack
+
+
+def _require_books(stack: RunningStack) -> None:
+    """Raise LabError with the names of the databases and caches that do not answer."""
+    silent = [part.name for part in stack.components if part.kind in _BOOKS and not part.healthy]
+    if silent:
+        raise LabError(
+            f"{stack.architecture} cannot be audited, because of components that do not answer: {', '.join(silent)}"
+        )
 
 
 async def _settled_audit(stack: RunningStack, evidence: Evidence, keep: Path | None) -> Audit:

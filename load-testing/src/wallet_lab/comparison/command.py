@@ -7,7 +7,6 @@ from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
-from msgspec import ValidationError
 from rich.console import Console
 
 from wallet_lab import architectures
@@ -96,7 +95,7 @@ def report(
 
     try:
         found = read_report(folder / "report.json")
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
         raise LabError(f"{folder} has no report.json of this version: {error}") from None
     _prepare(folder)
     _write(found, folder)

@@ -16,6 +16,7 @@ from wallet_lab.report.model import Recovery
 from wallet_lab.report.wording import MOMENTS, NOTHING
 from wallet_lab.signals import INTERRUPTED, interruptible
 from wallet_lab.stack.backend import Backend, BackendOption, stack_in_use
+from wallet_lab.workload.command import finite
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -31,8 +32,12 @@ def chaos(
         str,
         typer.Option(help="A fault, such as kill-worker or pause-redis. An unknown name prints the list."),
     ],
-    rate: Annotated[float, typer.Option(min=1, help="Transfers that arrive per second.")] = RATE_PER_S,
-    after: Annotated[float, typer.Option(min=3, help="Seconds of load after the fault.")] = AFTER_S,
+    rate: Annotated[
+        float, typer.Option(min=1, callback=finite, help="Transfers that arrive per second.")
+    ] = RATE_PER_S,
+    after: Annotated[
+        float, typer.Option(min=3, callback=finite, help="Seconds of load after the fault.")
+    ] = AFTER_S,
     keep: Annotated[Path | None, typer.Option(help="Folder for the evidence, as Parquet files.")] = None,
     on: BackendOption = Backend.NATIVE,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

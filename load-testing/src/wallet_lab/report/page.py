@@ -40,7 +40,7 @@ def read_report(path: Path) -> Report:
     """Read a report.json.
 
     Raises:
-        msgspec.ValidationError: the file is no report, or has another schema than this version writes.
+        ValueError: the file is truncated or no report, or has another schema than this version writes.
     """
     return msgspec.json.decode(path.read_bytes(), type=Report)
 

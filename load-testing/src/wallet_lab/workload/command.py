@@ -1,5 +1,6 @@
 """`./lab bench`."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,13 @@ class Results(msgspec.Struct):
     consistency_delay_ms: list[Delay]
 
 
+def finite(value: float | None) -> float | None:
+    """Return an option's number. Refuse an infinite one, which the option's minimum admits."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
+
+
 def bench(
     architecture: Annotated[
         str,
@@ -38,12 +46,15 @@ def bench(
     ] = "hot-pair",
     repeats: Annotated[int, typer.Option(min=1, help="Number of repeats.")] = 1,
     duration: Annotated[
-        float | None, typer.Option(min=1, help="Seconds of load; in a sweep, seconds per step.")
+        float | None,
+        typer.Option(min=1, callback=finite, help="Seconds of load; in a sweep, seconds per step."),
     ] = None,
     clients: Annotated[int | None, typer.Option(min=1, help="Concurrent clients.")] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=1, help="Arrivals per second, for scenarios with a fixed arrival rate."),
+        typer.Option(
+            min=1, callback=finite, help="Arrivals per second, for scenarios with a fixed arrival rate."
+        ),
     ] = None,
     on: BackendOption = Backend.NATIVE,
     out: Annotated[
