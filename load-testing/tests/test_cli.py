@@ -236,7 +236,7 @@ def test_a_number_without_end_is_refused(lab: Lab, arguments: tuple[str, ...]) -
     """An infinite duration or rate, or NaN, is refused before a stack starts."""
     finished = lab(*arguments)
     assert finished.returncode == 2
-    assert f"{arguments[-1]} is not " in finished.stderr
+    assert f"Invalid value for '{arguments[-2]}': " in finished.stderr
 
 
 @pytest.mark.parametrize("place", ["/proc/lab", "/dev/null"])
