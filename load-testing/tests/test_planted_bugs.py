@@ -14,7 +14,7 @@ from wallet_lab.workload.scenarios import Scenario, find
 pytestmark = pytest.mark.slow
 
 BUGS: dict[str, list[Change]] = tomllib.loads(Path(__file__).with_name("planted_bugs.toml").read_text())
-WRONG_BALANCES = {"every balance is what its clients were told"}
+WRONG_BALANCES = {"every stored wallet is the fold of its postings"}
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,13 @@ def frozen_without_a_request(history: History) -> None:
     history.change_status(wallet, "frozen", "frozen")
 
 
+def frozen_and_unfrozen_unseen(history: History) -> None:
+    """Freeze and unfreeze a wallet long after the requests of its clients."""
+    wallet = _active(history)
+    history.change_status(wallet, "frozen", "frozen")
+    history.change_status(wallet, "active", "unfrozen")
+
+
 def other_payee_and_currency(history: History) -> None:
     """Change payee and currency of a completed transfer."""
     transfer = _completed(history, "transfer")
@@ -155,6 +162,7 @@ LIES: tuple[Lie, ...] = (
     applied_again_under_a_new_id,
     deposit_deleted,
     frozen_without_a_request,
+    frozen_and_unfrozen_unseen,
     other_payee_and_currency,
     money_from_outside,
     debit_after_frozen,

@@ -16,3 +16,13 @@ JOIN said s ON s.call_id = a.call_id
 WHERE a.operation IN ('freeze', 'unfreeze', 'close') AND a.outcome = 'success'
   AND b.status_after IS DISTINCT FROM
       CASE a.operation WHEN 'freeze' THEN 'frozen' WHEN 'unfreeze' THEN 'active' ELSE 'closed' END
+UNION ALL
+SELECT b.account, NULL, NULL, concat('version ', b.version, ' of wallet ', b.account, ' is of kind ', b.kind, ' at ', b.at_us,
+       ' us, but no such request was under way then')
+FROM book b, run r
+WHERE b.in_run AND b.kind IN ('frozen', 'unfrozen', 'closed') AND (SELECT count(*) FROM calls) > 0 AND NOT EXISTS (
+    SELECT 1 FROM answers a
+    WHERE a.account = b.account AND a.outcome IN ('success', 'unknown')
+      AND a.operation = CASE b.kind WHEN 'frozen' THEN 'freeze' WHEN 'unfrozen' THEN 'unfreeze' ELSE 'close' END
+      AND b.at_us >= a.sent_us - r.clock_skew_us
+      AND b.at_us <= CASE a.outcome WHEN 'success' THEN a.answered_us ELSE r.taken_us END + r.clock_skew_us)
