@@ -27,7 +27,9 @@ def builds() -> Iterator[tuple[str, str, list[Change]]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "architecture", "changes"), builds(), ids=lambda value: value if isinstance(value, str) else ""
+    ("name", "architecture", "changes"),
+    list(builds()),
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_service_that_lies_is_found(
     name: str, architecture: str, changes: list[Change], tmp_path: Path

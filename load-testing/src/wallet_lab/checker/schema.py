@@ -104,7 +104,7 @@ CALLS = Relation(
         _text("problem", "the last word of the problem's type, such as insufficient-funds", nullable=True),
         _flag(
             "may_be_resent",
-            "connections broke during the load, so the HTTP library may have sent the call twice",
+            "the connection may have broken, so that the HTTP library sent the call with its key a second time",
         ),
         _flag("replayed", "the answer has Idempotent-Replayed: true"),
         _text("transaction_id", "from the answer, problems included", nullable=True),
