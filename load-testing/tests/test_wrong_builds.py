@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from lab_support.builds import SOURCES, Change, stack_with
 
+from wallet_lab.stack.home import checkout
 from wallet_lab.workload.run import run_scenario
 from wallet_lab.workload.scenarios import find
-
-pytestmark = pytest.mark.slow
 
 BUILDS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("wrong_builds.toml").read_text())
 LOAD_S = 3.0
@@ -26,6 +25,17 @@ def builds() -> Iterator[tuple[str, str, list[Change]]]:
                 yield name, architecture, changes
 
 
+def test_every_wrong_build_fits_the_code() -> None:
+    """The snippet that a wrong build replaces occurs exactly once, so a change of the services shows here at once."""
+    for name, _, changes in builds():
+        for change in changes:
+            found = (checkout() / change["file"]).read_text().count(change["replace"])
+            assert found == 1, (
+                f"{name}: the snippet occurs {found} times in {change['file']}:\n{change['replace']}"
+            )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "architecture", "changes"),
     list(builds()),
