@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from wallet_lab import architectures
 from wallet_lab.architectures.adapter import ComposeFile
@@ -51,9 +52,9 @@ class DockerStack(RunningStack):
         self._project.compose("stop")
 
     def _require_reach(self) -> None:
-        address = self._part("redis").url.removeprefix("redis://").split(":")[0]
+        database = self._part(_compose_file(self.architecture).secrets_holder)
         try:
-            socket.create_connection((address, _PORTS["redis"]), 5).close()
+            socket.create_connection((urlsplit(database.url).hostname, database.port), 5).close()
         except OSError as error:
             raise LabError(
                 f"the containers cannot be reached from here ({error}): Docker must run on this machine itself"
@@ -72,7 +73,10 @@ class DockerStack(RunningStack):
         return sorted((part for part in found if part), key=lambda part: part.name)
 
     def _part(self, name: str) -> ComponentStatus:
-        return next(part for part in self.components if part.name == name)
+        for part in self.components:
+            if part.name == name:
+                return part
+        raise LabError(f"{self.architecture} on Docker has no {name}")
 
     def _container(self, name: str) -> Container:
         for container in self._project.containers():
