@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from lab_support.synthetic import LOST, synthetic_report
 
-from wallet_lab.report.conclusions import delay_verdicts, judge, load_verdicts, recovery_verdicts
+from wallet_lab.report.conclusions import delay_conclusions, judge, load_conclusions, recovery_conclusions
 from wallet_lab.report.headlines import headlines
 from wallet_lab.report.model import Report
 from wallet_lab.report.selection import LATENCY, THROUGHPUT, by_repeat, runs_of, settled
@@ -72,7 +72,7 @@ def test_one_architecture_alone_is_not_ahead() -> None:
 def test_one_failed_audit_withholds_all_repeats() -> None:
     """If one repeat failed its audit, all repeats of that architecture are withheld."""
     report = synthetic_report()
-    verdicts = load_verdicts(report)["zipf"]
+    verdicts = load_conclusions(report)["zipf"]
     assert {verdict.missing for verdict in verdicts.values()} == {f"cqrs withheld: {LOST}"}
     assert all(verdict.ahead is None for verdict in verdicts.values())
     assert settled(report, "cqrs", "zipf", THROUGHPUT) is None
@@ -91,11 +91,11 @@ def test_a_given_rate_is_no_throughput_and_a_sweep_counts_its_best() -> None:
 def test_delays_and_recoveries_are_compared_where_both_have_them() -> None:
     """Delays are compared by load, and recoveries by the role that the fault hits."""
     report = synthetic_report()
-    assert {load: verdict.ahead for load, verdict in delay_verdicts(report).items()} == {
+    assert {load: verdict.ahead for load, verdict in delay_conclusions(report).items()} == {
         "idle": "saga",
         "open": "saga",
     }
-    assert list(recovery_verdicts(report)) == ["the service that writes", "the database that takes writes"]
+    assert list(recovery_conclusions(report)) == ["the service that writes", "the database that takes writes"]
 
 
 def test_the_headlines_are_computed() -> None:

@@ -62,8 +62,8 @@ def _judge_zero(estimates: Mapping[str, Estimate], first: str, second: str, bett
     return Conclusion(estimates, high if better == "more" else low, None, sure)
 
 
-def load_verdicts(report: Report) -> dict[str, dict[str, Conclusion]]:
-    """Return verdicts by scenario, then by the measure's name."""
+def load_conclusions(report: Report) -> dict[str, dict[str, Conclusion]]:
+    """Return conclusions by scenario, then by the measure's name."""
     found = {}
     for scenario in scenarios(report):
         runs = {name: runs_of(report, name, scenario) for name in architectures(report)}
@@ -85,8 +85,8 @@ AT_ONCE_MS = 1.0
 """Shorter delays count as 0, because a ratio to a near-zero delay would be large and meaningless."""
 
 
-def delay_verdicts(report: Report) -> dict[str, Conclusion]:
-    """Return verdicts by background load, on the median time from a write's response until a reader sees the write."""
+def delay_conclusions(report: Report) -> dict[str, Conclusion]:
+    """Return conclusions by background load, on the median time from a write's response until a read shows it."""
     found = {}
     for load in dict.fromkeys(delay.load for delay in report.consistency_delay_ms):
         values = {
@@ -105,17 +105,17 @@ COMPARED_MOMENTS = ("first_success_s", "converged_s")
 """The compared moments of a recovery."""
 
 
-def recovery_verdicts(report: Report) -> dict[str, dict[str, Conclusion]]:
-    """Return verdicts by the fault's role, then by the moment, for roles that faults hit in both architectures."""
+def recovery_conclusions(report: Report) -> dict[str, dict[str, Conclusion]]:
+    """Return conclusions by the fault's role, then by the moment, for roles that faults hit in both architectures."""
     found = {}
     for hit in dict.fromkeys(recovery.hits for recovery in report.recovery if recovery.hits):
         hits = [recovery for recovery in report.recovery if recovery.hits == hit]
         if len({recovery.architecture for recovery in hits}) > 1:
-            found[hit] = {name: _recovery_verdict(report, hits, name) for name in COMPARED_MOMENTS}
+            found[hit] = {name: _recovery_conclusion(report, hits, name) for name in COMPARED_MOMENTS}
     return found
 
 
-def _recovery_verdict(report: Report, hits: list[Recovery], field: str) -> Conclusion:
+def _recovery_conclusion(report: Report, hits: list[Recovery], field: str) -> Conclusion:
     why = "; ".join(f"{r.architecture} withheld: {r.why}" for r in hits if r.verdict == "failed")
     if why:
         return Conclusion({}, missing=why)

@@ -1,6 +1,11 @@
 """The main results as sentences, computed from the report."""
 
-from wallet_lab.report.conclusions import Conclusion, delay_verdicts, load_verdicts, recovery_verdicts
+from wallet_lab.report.conclusions import (
+    Conclusion,
+    delay_conclusions,
+    load_conclusions,
+    recovery_conclusions,
+)
 from wallet_lab.report.model import Report
 from wallet_lab.report.selection import CPU, DISK, LATENCY, THROUGHPUT, architectures, audited
 from wallet_lab.report.wording import number, times
@@ -15,15 +20,15 @@ _TOPICS = {
 
 def headlines(report: Report) -> list[str]:
     """Return one sentence per topic; a topic without measurements has none."""
-    loads = load_verdicts(report)
-    recoveries = {hit: row["first_success_s"] for hit, row in recovery_verdicts(report).items()}
+    loads = load_conclusions(report)
+    recoveries = {hit: row["first_success_s"] for hit, row in recovery_conclusions(report).items()}
     sentences = [
         _audits(report),
         *(
             _tally(report, topic, "scenario", {place: row[name] for place, row in loads.items()})
             for name, topic in _TOPICS.items()
         ),
-        _tally(report, "Consistency delay (median)", "load", delay_verdicts(report)),
+        _tally(report, "Consistency delay (median)", "load", delay_conclusions(report)),
         _tally(report, "First success after a fault", "fault", recoveries),
         _ceiling(report),
     ]
@@ -40,22 +45,22 @@ def _audits(report: Report) -> str:
     return f"All {len(found)} audits passed: no run lost, created or duplicated money."
 
 
-def _tally(report: Report, topic: str, unit: str, verdicts: dict[str, Conclusion]) -> str:
-    compared = {name: verdict for name, verdict in verdicts.items() if len(verdict.estimates) > 1}
+def _tally(report: Report, topic: str, unit: str, conclusions: dict[str, Conclusion]) -> str:
+    compared = {name: conclusion for name, conclusion in conclusions.items() if len(conclusion.estimates) > 1}
     if not compared:
         return ""
     parts = [_ahead(name, compared) for name in architectures(report)]
-    undecided = sum(verdict.ahead is None for verdict in compared.values())
+    undecided = sum(conclusion.ahead is None for conclusion in compared.values())
     parts.append(f"no clear difference in {undecided}" if undecided else "")
     many = f"{len(compared)} {unit}s" if len(compared) > 1 else f"one {unit}"
     return f"{topic}, {many}: {'; '.join(part for part in parts if part)}."
 
 
-def _ahead(name: str, verdicts: dict[str, Conclusion]) -> str:
-    won = {place: verdict for place, verdict in verdicts.items() if verdict.ahead == name}
+def _ahead(name: str, conclusions: dict[str, Conclusion]) -> str:
+    won = {place: conclusion for place, conclusion in conclusions.items() if conclusion.ahead == name}
     if not won:
         return ""
-    known = [(verdict.ratio.median, place) for place, verdict in won.items() if verdict.ratio]
+    known = [(conclusion.ratio.median, place) for place, conclusion in won.items() if conclusion.ratio]
     most = f" (most in {max(known)[1]}: {times(won[max(known)[1]].ratio)})" if known else ""
     return f"{name} is ahead in {len(won)}{most}"
 

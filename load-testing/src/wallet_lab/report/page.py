@@ -13,7 +13,12 @@ from msgspec.json import encode
 from wallet_lab.report import wording
 from wallet_lab.report.charts import FIGURES, Exhibit, summary
 from wallet_lab.report.charts.style import STYLES, styled
-from wallet_lab.report.conclusions import COMPARED_MOMENTS, delay_verdicts, load_verdicts, recovery_verdicts
+from wallet_lab.report.conclusions import (
+    COMPARED_MOMENTS,
+    delay_conclusions,
+    load_conclusions,
+    recovery_conclusions,
+)
 from wallet_lab.report.headlines import headlines
 from wallet_lab.report.model import Report
 from wallet_lab.report.runs_table import runs_table
@@ -74,9 +79,9 @@ def _render(report: Report, exhibits: Sequence[Exhibit], pictures: Mapping[str, 
         architectures=architectures(report),
         headlines=headlines(report),
         measures=MEASURES,
-        loads=load_verdicts(report),
-        delays=delay_verdicts(report),
-        recoveries=recovery_verdicts(report),
+        loads=load_conclusions(report),
+        delays=delay_conclusions(report),
+        recoveries=recovery_conclusions(report),
         compared_moments=COMPARED_MOMENTS,
         exhibits=exhibits,
         pictures={name: _inline(svg) for name, svg in pictures.items()},

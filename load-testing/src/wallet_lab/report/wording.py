@@ -53,17 +53,17 @@ def times(ratio: Estimate | None) -> str:
     return f"{ratio.median:.2f}×{interval}"
 
 
-def mark(verdict: Conclusion) -> str:
+def mark(conclusion: Conclusion) -> str:
     """Return dots that show the certainty."""
-    return _MARKS[verdict.certainty]
+    return _MARKS[conclusion.certainty]
 
 
-def verdict_in_words(verdict: Conclusion) -> str:
-    """Return the text of one cell in the verdict table."""
-    if verdict.missing:
-        return verdict.missing
-    if len(verdict.estimates) < 2:
+def conclusion_in_words(conclusion: Conclusion) -> str:
+    """Return the text of one cell in the table of conclusions."""
+    if conclusion.missing:
+        return conclusion.missing
+    if len(conclusion.estimates) < 2:
         return NOTHING
-    if verdict.ahead is None:
+    if conclusion.ahead is None:
         return "no clear difference"
-    return f"{verdict.ahead} {times(verdict.ratio)}".rstrip()
+    return f"{conclusion.ahead} {times(conclusion.ratio)}".rstrip()
