@@ -438,11 +438,12 @@ def lab(saga: NativeStack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
 def test_the_commands_measure_and_audit_what_is_up(
     lab: Callable[..., Any], saga: RunningStack, tmp_path: Path
 ) -> None:
-    """`bench` writes its measurements and leaves the stack up; `audit` reports the result of each check."""
+    """`bench` writes its measurements and evidence and leaves the stack up; `audit` reports the result of each check."""
     out = tmp_path / "results.json"
     measured = lab("bench", "saga", "--scenario", "uniform-1k", "--duration", "1", "--out", str(out))
     assert (measured.exit_code, "acknowledged/s" in measured.output) == (0, True), measured.output
     assert [run.verdict for run in msgspec.json.decode(out.read_bytes(), type=Results).runs] == ["passed"]
+    assert (tmp_path / "results-evidence" / "uniform-1k-1" / "calls.parquet").exists()
     audited = lab("audit", "saga")
     assert audited.exit_code == 0
     assert "money is conserved" in audited.output
