@@ -438,7 +438,7 @@ def lab(saga: NativeStack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
 def test_the_commands_measure_and_audit_what_is_up(
     lab: Callable[..., Any], saga: RunningStack, tmp_path: Path
 ) -> None:
-    """`bench` writes its measurements and evidence and leaves the stack up; `audit` reports the result of each check."""
+    """`bench` writes figures and evidence and leaves the stack up; `audit` reports the result of each check."""
     out = tmp_path / "results.json"
     measured = lab("bench", "saga", "--scenario", "uniform-1k", "--duration", "1", "--out", str(out))
     assert (measured.exit_code, "acknowledged/s" in measured.output) == (0, True), measured.output
