@@ -62,8 +62,11 @@ ALONE = Check("pytest, alone", ("pytest", "-m", "alone"))
 def tests(*, fast: bool) -> list[Check]:
     """Return the test runs that may share the machine, the longest first; `fast` leaves out the tests marked slow."""
     chosen = ("-m", "not slow and not alone" if fast else "not alone")
-    # The same test files, against the other architecture.
-    other = ("pytest", "tests/conformance", "tests/invariants", "--arch", "cqrs", *chosen)
+    # The folders run against the first architecture of the registry, and these files against the others as well.
+    others = [
+        Check(f"pytest, {name}", ("pytest", "tests/conformance", "tests/invariants", "--arch", name, *chosen))
+        for name in architectures.on_docker()[1:]
+    ]
     # All mutations are slow.
     mutations = () if fast else (Check("mutations", ("pytest", MUTATIONS, "-n", "2")),)
     members = [
@@ -71,7 +74,7 @@ def tests(*, fast: bool) -> list[Check]:
         for folder in reversed(_folders())
     ]
     baseline = () if fast else (Check("pytest, two-phase", ("pytest", *OF_BASELINES, "--arch", "two-phase")),)
-    return [*mutations, members[0], Check("pytest, cqrs", other), *baseline, *members[1:]]
+    return [*mutations, members[0], *others, *baseline, *members[1:]]
 
 
 def _folders() -> list[str]:
