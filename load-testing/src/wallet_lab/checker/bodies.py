@@ -24,6 +24,7 @@ STATEMENT_ITEMS = Relation(
     "The items of these pages.",
     (
         Column("call_id", "BIGINT", ""),
+        Column("number", "BIGINT", "place on the page, from 1"),
         Column("transaction_id", "VARCHAR", ""),
         Column("kind", "VARCHAR", ""),
         Column("amount_micros", "BIGINT", ""),
@@ -84,7 +85,7 @@ def statements(bodies: Iterable[tuple[int, str]]) -> tuple[list[Row], list[Row]]
     for call_id, body in bodies:
         try:
             page = _pages.decode(body)
-            items += [_item(call_id, item) for item in page.items]
+            items += [_item(call_id, number, item) for number, item in enumerate(page.items, start=1)]
         except (DecodeError, ValueError, ArithmeticError):
             continue
         pages.append((call_id, page.next_cursor))
@@ -110,9 +111,10 @@ def lookups(bodies: Iterable[tuple[int, str]]) -> Iterator[Row]:
             continue
 
 
-def _item(call_id: int, item: _Item) -> Row:
+def _item(call_id: int, number: int, item: _Item) -> Row:
     return (
         call_id,
+        number,
         item.transaction_id,
         item.kind,
         micros(item.amount),

@@ -17,11 +17,13 @@ from wallet_lab.stack.running import RunningStack
 _BY_NAME = {relation.name: relation for relation in RELATIONS}
 _SETTINGS = {"application_name": "wallet-checker", "work_mem": "64MB", "jit": "off"}
 
-# Times as microseconds, exactly. A time that is no number (infinity) becomes the largest one, which no rule accepts.
+NO_TIME_US = 9_000_000_000_000_000_000
+"""A time that is no number (infinity) becomes this one. No rule accepts it, and the rules can add to it."""
+# Times as microseconds, exactly.
 _FUNCTIONS = """
 CREATE FUNCTION pg_temp.us(moment timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN moment IS NULL THEN NULL WHEN isfinite(moment) THEN (extract(epoch FROM moment) * 1000000)::bigint
-                ELSE 9223372036854775807 END
+                ELSE {no_time} END
 $$;
 CREATE FUNCTION pg_temp.shard() RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT {shard}::bigint $$;
 CREATE FUNCTION pg_temp.name() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '{name}'::text $$;
@@ -75,7 +77,7 @@ async def copy_database(
     """
     shard = "NULL" if database.shard is None else str(database.shard)
     async with _connected(database.url) as connection, connection.transaction(isolation="repeatable_read"):
-        await connection.execute(_FUNCTIONS.format(shard=shard, name=database.name))
+        await connection.execute(_FUNCTIONS.format(shard=shard, name=database.name, no_time=NO_TIME_US))
         for name, sql in queries.items():
             await _copy(evidence, connection, name, sql)
 

@@ -36,7 +36,8 @@ LEFT JOIN resolved_by_meaning m ON m.call_id = a.call_id;
 CREATE TABLE claims AS
 SELECT t.transaction_id, min(r.intent) AS intent, count(DISTINCT r.intent) AS intents, min(r.call_id) AS call_id,
        min(r.sent_us) AS earliest_us,
-       min(r.answered_us) FILTER (WHERE r.outcome IN ('success', 'refused')) AS latest_us
+       min(r.answered_us) FILTER (WHERE r.outcome IN ('success', 'refused')) AS latest_us,
+       min(r.answered_us) FILTER (WHERE r.outcome IN ('success', 'refused', 'pending')) AS recorded_us
 FROM transfers t JOIN resolved r ON r.resolved_id = t.transaction_id
 WHERE r.outcome NOT IN ('invalid', 'rejected')
   AND (r.kind, r.payer, r.payee, r.amount_micros, r.currency) = (t.kind, t.payer, t.payee, t.amount_micros, t.currency)

@@ -2,7 +2,7 @@
 -- lie: a success without its document, a problem with another status, or an answer about another wallet
 SELECT a.account, a.transaction_id, a.call_id, concat(s.words, ', which the contract does not allow') AS sentence
 FROM answers a JOIN said s ON s.call_id = a.call_id
-WHERE NOT CASE
+WHERE NOT coalesce(CASE
     WHEN a.status = 0 THEN a.problem IS NULL
     WHEN a.operation = 'transfer' AND a.status = 201 THEN a.state = 'success' AND a.transaction_id IS NOT NULL
     WHEN a.operation = 'transfer' AND a.status = 202 THEN a.state = 'pending' AND a.transaction_id IS NOT NULL
@@ -20,7 +20,7 @@ WHERE NOT CASE
         WHEN 'insufficient-funds' THEN 409 WHEN 'balance-limit' THEN 409 WHEN 'overloaded' THEN 503
         WHEN 'draining' THEN 503 WHEN 'shard-unavailable' THEN 503 WHEN 'outcome-unknown' THEN 503
         WHEN 'position-not-reached' THEN 503 END, false)
-END
+END, false) -- a missing value is not allowed either
 UNION ALL
 -- A problem that this operation cannot have.
 SELECT a.account, NULL, a.call_id, concat(s.words, ', which is no problem of this operation')
@@ -31,4 +31,5 @@ WHERE (a.problem = 'transfer-not-found' AND a.operation <> 'lookup')
    OR (a.problem IN ('insufficient-funds') AND a.operation NOT IN ('transfer', 'withdraw'))
    OR (a.problem = 'balance-limit' AND a.operation NOT IN ('transfer', 'deposit'))
    OR (a.problem IN ('wallet-frozen', 'wallet-closed', 'currency-mismatch') AND a.operation IN ('balance', 'balance_at', 'statement', 'lookup', 'open', 'close'))
+   OR (a.problem = 'wallet-frozen' AND a.operation IN ('freeze', 'unfreeze'))
    OR (a.problem = 'idempotency-key-reused' AND a.key IS NULL)

@@ -23,7 +23,7 @@ SELECT e.account, NULL AS transaction_id, NULL AS call_id, concat('wallet ', e.a
            ELSE concat(e.started + coalesce(m.low, 0), ' to ', e.started + coalesce(m.high, 0)) END) AS sentence
 FROM ends e LEFT JOIN moved m USING (account)
 WHERE NOT e.balance BETWEEN e.started + coalesce(m.low, 0) AND e.started + coalesce(m.high, 0)
-  AND (SELECT count(*) FROM calls) > 0
+  AND (EXISTS (SELECT 1 FROM calls) OR EXISTS (SELECT 1 FROM baseline))
 UNION ALL
 SELECT m.account, NULL, NULL, concat('wallet ', m.account, ' does not exist, but clients were told of ', m.low, ' to ', m.high, ' micros')
 FROM moved m LEFT JOIN ends e USING (account) WHERE e.account IS NULL AND (m.low > 0 OR m.high < 0)

@@ -8,6 +8,9 @@ SELECT NULL, NULL, NULL, concat('the log has ', count(p.position), ' events up t
 FROM positions h LEFT JOIN postings p ON p.position IS NOT NULL WHERE h.name = 'head' GROUP BY h.position
 HAVING count(p.position) <> h.position OR coalesce(max(p.position), 0) <> h.position
 UNION ALL
+SELECT NULL, NULL, NULL, concat('the log has ', count(*), ' events, but no head') FROM postings WHERE position IS NOT NULL
+HAVING count(*) > 0 AND NOT EXISTS (SELECT 1 FROM positions WHERE name = 'head')
+UNION ALL
 SELECT account, transaction_id, NULL, concat('version ', version, ' of wallet ', account, ' has position ', position, ', after version ', version - 1, ' at ', earlier)
 FROM (SELECT *, lag(position) OVER (PARTITION BY account ORDER BY version) AS earlier FROM postings) WHERE position < earlier
 UNION ALL

@@ -13,9 +13,9 @@ WHERE (l.transaction_id, l.payer, l.payee, l.amount_micros, l.currency)
         WHEN 'pending' THEN l.reason IS NULL AND NOT coalesce(c.latest_us < a.sent_us, false)
         ELSE false END
 UNION ALL
-SELECT a.account, c.transaction_id, a.call_id, concat(s.words, ', but the transfer was answered at ', c.latest_us, ' us, before the call was sent')
+SELECT a.account, c.transaction_id, a.call_id, concat(s.words, ', but the transfer was answered at ', c.recorded_us, ' us, before the call was sent')
 FROM answers a JOIN said s USING (call_id) JOIN claims c ON c.transaction_id = a.transaction_id_asked
-WHERE a.operation = 'lookup' AND a.problem = 'transfer-not-found' AND c.latest_us < a.sent_us
+WHERE a.operation = 'lookup' AND a.problem = 'transfer-not-found' AND c.recorded_us < a.sent_us
 UNION ALL
 SELECT a.account, a.transaction_id_asked, a.call_id, concat(s.words, ' with a body that is not a transfer')
 FROM answers a JOIN said s USING (call_id)

@@ -10,4 +10,4 @@ LEFT JOIN (SELECT transaction_id, bool_or(in_run) AS in_run FROM book GROUP BY t
 LEFT JOIN said s ON s.call_id = c.call_id
 WHERE (c.transaction_id IS NULL OR c.intents > 1)
   AND coalesce(b.in_run, t.started_us >= (SELECT began_us FROM run))
-  AND (SELECT count(*) FROM calls) > 0
+  AND (EXISTS (SELECT 1 FROM calls) OR EXISTS (SELECT 1 FROM baseline))

@@ -7,5 +7,5 @@ SELECT a.account, NULL AS transaction_id, a.call_id, concat(s.words, ' with vers
                        ', changed at ', b.at_us, ' us') END) AS sentence
 FROM answers a LEFT JOIN book b ON b.account = a.account AND b.version = a.version JOIN said s ON s.call_id = a.call_id
 WHERE a.outcome = 'success' AND a.operation IN ('open', 'freeze', 'unfreeze', 'close', 'balance', 'balance_at')
-  AND (a.answered_account, a.balance_micros, a.wallet_status, a.wallet_currency, a.updated_us)
-      IS DISTINCT FROM (b.account, b.balance, b.status_after, b.wallet_currency, b.at_us)
+  AND (b.account IS NULL OR (a.answered_account, a.balance_micros, a.wallet_status, a.wallet_currency, a.updated_us)
+      IS DISTINCT FROM (b.account, b.balance, b.status_after, b.wallet_currency, b.at_us))

@@ -6,7 +6,7 @@ WITH entries AS (
 SELECT e.account, NULL AS transaction_id, NULL AS call_id, concat('wallet ', e.account, ' has ', e.entries, ' entries of kind ', e.kind,
        ', but clients sent ', coalesce(k.calls, 0), ' such requests') AS sentence
 FROM entries e LEFT JOIN status_calls k USING (account, kind)
-WHERE e.entries > coalesce(k.calls, 0) AND (SELECT count(*) FROM calls) > 0
+WHERE e.entries > coalesce(k.calls, 0) AND (EXISTS (SELECT 1 FROM calls) OR EXISTS (SELECT 1 FROM baseline))
 UNION ALL
 SELECT a.account, NULL, a.call_id, concat(s.words, ', but ', CASE
     WHEN b.account IS NULL THEN concat('the wallet has no version ', a.version)
@@ -20,7 +20,7 @@ UNION ALL
 SELECT b.account, NULL, NULL, concat('version ', b.version, ' of wallet ', b.account, ' is of kind ', b.kind, ' at ', b.at_us,
        ' us, but no such request was under way then')
 FROM book b, run r
-WHERE b.in_run AND b.kind IN ('frozen', 'unfrozen', 'closed') AND (SELECT count(*) FROM calls) > 0 AND NOT EXISTS (
+WHERE b.in_run AND b.kind IN ('frozen', 'unfrozen', 'closed') AND (EXISTS (SELECT 1 FROM calls) OR EXISTS (SELECT 1 FROM baseline)) AND NOT EXISTS (
     SELECT 1 FROM answers a
     WHERE a.account = b.account AND a.outcome IN ('success', 'unknown')
       AND a.operation = CASE b.kind WHEN 'frozen' THEN 'freeze' WHEN 'unfrozen' THEN 'unfreeze' ELSE 'close' END

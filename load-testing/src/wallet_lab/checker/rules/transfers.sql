@@ -10,7 +10,7 @@ WHERE (t.state IN ('refused', 'refunded')) <> (t.reason IS NOT NULL)
    OR t.owner <> CASE WHEN t.kind IN ('transfer', 'withdrawal') THEN t.payer ELSE t.payee END
    OR (t.key IS NULL) <> (t.fingerprint IS NULL)
    OR (t.kind IN ('opening', 'deposit')) <> (t.payer = '@external') OR (t.kind = 'withdrawal') <> (t.payee = '@external')
-   OR t.amount_micros < 0 OR (t.amount_micros = 0 AND t.kind <> 'opening')
+   OR t.payer = t.payee OR t.amount_micros < 0 OR (t.amount_micros = 0 AND t.kind <> 'opening')
    OR (t.state IN ('completed', 'refunded', 'pending') AND p.currency <> t.currency)
    OR (t.state = 'completed' AND q.currency <> t.currency)
    OR (t.state = 'completed' AND t.ended_us IS NULL AND t.first_position IS NULL)

@@ -28,3 +28,6 @@ HAVING count(w.account) > 1 OR (h.is_complete AND count(w.account) = 0)
 UNION ALL
 SELECT account, NULL, NULL, concat(holder, ' has ', count(*), ' rows of version ', version, ' of wallet ', account)
 FROM wallets GROUP BY account, holder, version HAVING count(*) > 1
+UNION ALL
+SELECT NULL, NULL, NULL, concat('nothing stores all of the ', count(*), ' wallets') FROM accounts
+HAVING count(*) > 0 AND NOT EXISTS (SELECT 1 FROM holders WHERE is_complete)
