@@ -77,6 +77,17 @@ def _payer_is_payee(relations: Relations) -> None:
     transfer["payee"] = transfer["payer"]
 
 
+def _replay_unmarked(relations: Relations) -> None:
+    answered = {
+        call["transaction_id"]
+        for call in relations["calls"]
+        if call["transaction_id"] and not call["replayed"]
+    }
+    next(call for call in relations["calls"] if call["replayed"] and call["transaction_id"] in answered)[
+        "replayed"
+    ] = False
+
+
 def _without_calls(relations: Relations) -> None:
     relations["calls"] = []
 
@@ -95,6 +106,8 @@ def _without_calls(relations: Relations) -> None:
         (SAGA, _accepted_but_not_found, "every looked-up transfer is that of the books"),
         (SAGA, _time_that_is_no_number, "times are those of the run"),
         (SAGA, _payer_is_payee, "every stored transfer is whole"),
+        (SAGA, _replay_unmarked, "a key answers with its first request"),
+        (CQRS, _replay_unmarked, "a key answers with its first request"),
         (SAGA, _without_calls, "every transfer in the books was sent once"),
     ],
 )

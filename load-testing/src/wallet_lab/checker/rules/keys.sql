@@ -1,5 +1,5 @@
 -- rule: a key answers with its first request
--- lie: a repeated request that is done again, gets another answer, or is not refused although its body differs
+-- lie: a repeated request that is done again, gets another answer or no mark, or is not refused although its body differs
 SELECT r.owner AS account, t.transaction_id, r.call_id, concat(s.words, ', but its key came first with ', t.transaction_id, ', a ', t.kind, ' of ',
        t.amount_micros, ' micros ', t.currency, ' to ', t.payee) AS sentence
 FROM resolved r JOIN transfers t ON t.owner = r.owner AND t.key = r.key JOIN said s ON s.call_id = r.call_id
@@ -15,3 +15,9 @@ SELECT r.owner, r.resolved_id, r.call_id, concat(s.words, ' as a replay, but no 
 FROM resolved r JOIN said s ON s.call_id = r.call_id JOIN answers a ON a.call_id = r.call_id
 WHERE r.replayed AND NOT a.may_be_resent AND (r.key IS NULL OR NOT EXISTS (
     SELECT 1 FROM asked o WHERE o.intent = r.intent AND o.call_id <> r.call_id AND o.sent_us <= r.answered_us))
+UNION ALL -- only the call that made the decision is answered without Idempotent-Replayed
+SELECT min(r.owner), r.transaction_id, max(r.call_id), concat(count(*), ' calls with one key were answered with ', r.transaction_id,
+       ' as if each was the first, such as ', max_by(s.words, s.call_id))
+FROM resolved r JOIN said s USING (call_id)
+WHERE r.key IS NOT NULL AND NOT r.replayed AND r.outcome IN ('success', 'pending', 'refused') AND r.transaction_id IS NOT NULL
+GROUP BY r.intent, r.transaction_id HAVING count(*) > 1
