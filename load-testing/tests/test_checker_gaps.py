@@ -138,6 +138,22 @@ def test_checker_finds_a_missing_relation(
     assert rule in failures(relations)
 
 
+@pytest.mark.parametrize("architecture", [SAGA, CQRS])
+def test_checker_passes_a_lost_opening_of_an_existing_wallet(architecture: Architecture) -> None:
+    """Without a baseline, an opening without an answer does not make an old wallet one of the run."""
+    relations = History(SEED, architecture).simulated().evidence() | {"baseline": []}
+    opening = _call(relations, operation="transfer") | {
+        "call_id": len(relations["calls"]) + 1,
+        "client": "another",
+        "operation": "open",
+        "account": "w1",
+        **dict.fromkeys(("counterparty", "key", "transaction_id", "state", "position", "problem")),
+        "currency": "USD",
+        "status": 0,
+    }
+    assert failures(relations | {"calls": [*relations["calls"], opening]}) == {}
+
+
 def _call(relations: Relations, **columns: object) -> Row:
     return next(
         call for call in relations["calls"] if all(call[name] == value for name, value in columns.items())

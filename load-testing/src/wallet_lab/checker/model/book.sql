@@ -5,17 +5,19 @@ FROM postings p LEFT JOIN transfers t ON t.transaction_id = p.transaction_id AND
 GROUP BY p.account;
 
 -- The version of each wallet when the record of calls began. Without a baseline, it follows from the database's times,
--- except for a wallet that a call of the record opened.
+-- except for a wallet that a call of the record opened. A call without an answer may have asked for an existing wallet.
 CREATE TABLE starts AS
 SELECT a.account, CASE
     WHEN (SELECT count(*) FROM baseline) > 0 THEN coalesce(b.version, 0)
-    WHEN o.account IS NOT NULL THEN 0
+    WHEN o.is_certain OR f.at_us >= (SELECT began_us - clock_skew_us FROM run) THEN 0
     ELSE coalesce(h.version, 0)
 END AS version
 FROM accounts a
 LEFT JOIN baseline b USING (account)
-LEFT JOIN (SELECT DISTINCT account FROM answers WHERE operation = 'open' AND outcome IN ('success', 'unknown')) o
-    USING (account)
+LEFT JOIN (SELECT account, bool_or(outcome = 'success') AS is_certain FROM answers
+           WHERE operation = 'open' AND outcome IN ('success', 'unknown') GROUP BY account) o USING (account)
+LEFT JOIN (SELECT account, min(at_us) AS at_us FROM postings GROUP BY account) f
+    ON f.account = a.account AND o.account IS NOT NULL
 LEFT JOIN (SELECT account, max(version) AS version FROM postings WHERE at_us < (SELECT began_us FROM run) GROUP BY account) h
     USING (account);
 
