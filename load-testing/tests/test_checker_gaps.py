@@ -46,6 +46,13 @@ def _page_before_its_position(relations: Relations) -> None:
     _edit_page(relations, lambda items: items[1:])["min_position"] = len(relations["postings"])
 
 
+def _page_of_nobody(relations: Relations) -> None:
+    hidden = dict.fromkeys(("body", "position")) | {"status": 404, "problem": "wallet-not-found"}
+    _call(relations, operation="statement", status=200).update(
+        hidden, min_position=len(relations["postings"])
+    )
+
+
 def _accepted_but_not_found(relations: Relations) -> None:
     transfer = _call(relations, operation="transfer", status=201)
     transfer.update(status=202, state="pending")
@@ -103,6 +110,7 @@ def _without_calls(relations: Relations) -> None:
         (SAGA, _items_repeated, "every statement lists the postings of the books"),
         (CQRS, _items_reversed, "every statement lists the postings of the books"),
         (CQRS, _page_before_its_position, "every statement lists the postings of the books"),
+        (CQRS, _page_of_nobody, "every statement lists the postings of the books"),
         (SAGA, _accepted_but_not_found, "every looked-up transfer is that of the books"),
         (SAGA, _time_that_is_no_number, "times are those of the run"),
         (SAGA, _payer_is_payee, "every stored transfer is whole"),

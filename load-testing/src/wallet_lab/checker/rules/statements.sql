@@ -44,6 +44,10 @@ SELECT a.account, NULL, a.call_id, concat(s.words, ', but version ', w.low, ' ex
 FROM answers a JOIN said s USING (call_id) JOIN windows w USING (call_id), run r
 WHERE a.operation = 'statement' AND a.problem = 'wallet-not-found' AND r.reads = 'fresh' AND w.low > 0
 UNION ALL
+SELECT a.account, NULL, a.call_id, concat(s.words, ', but the wallet was opened at position ', b.position, ' and the client asked for ', a.min_position)
+FROM answers a JOIN said s USING (call_id) JOIN book b ON b.account = a.account AND b.version = 1
+WHERE a.operation = 'statement' AND a.problem = 'wallet-not-found' AND b.position <= a.min_position
+UNION ALL
 SELECT a.account, NULL, a.call_id, concat(s.words, ' with a body that is not a statement')
 FROM answers a JOIN said s USING (call_id)
 WHERE a.operation = 'statement' AND a.outcome = 'success' AND NOT EXISTS (SELECT 1 FROM statement_pages p WHERE p.call_id = a.call_id)
