@@ -62,19 +62,20 @@ ALONE = Check("pytest, alone", ("pytest", "-m", "alone"))
 def tests(*, fast: bool) -> list[Check]:
     """Return the test runs that may share the machine, the longest first; `fast` leaves out the tests marked slow."""
     chosen = ("-m", "not slow and not alone" if fast else "not alone")
-    # The folders run against the first architecture of the registry, and these files against the others as well.
+    # The folders run against the first architecture of the registry, and these two against the others as well.
     others = [
-        Check(f"pytest, {name}", ("pytest", "tests/conformance", "tests/invariants", "--arch", name, *chosen))
+        Check(f"pytest, {folder} on {name}", ("pytest", folder, "--arch", name, *chosen))
         for name in architectures.on_docker()[1:]
+        for folder in ("tests/conformance", "tests/invariants")
     ]
     # All mutations are slow.
     mutations = () if fast else (Check("mutations", ("pytest", MUTATIONS, "-n", "2")),)
     members = [
         Check(f"pytest, {folder}", ("pytest", folder, "--ignore", MUTATIONS, *chosen))
-        for folder in reversed(_folders())
+        for folder in _folders()
     ]
     baseline = () if fast else (Check("pytest, two-phase", ("pytest", *OF_BASELINES, "--arch", "two-phase")),)
-    return [*mutations, members[0], *others, *baseline, *members[1:]]
+    return [*mutations, *members[:3], *others, *baseline, *members[3:]]
 
 
 def _folders() -> list[str]:
@@ -105,7 +106,7 @@ def run_all(*, fast: bool, docker: bool = False) -> int:
         verdicts = [*alone, *_run_beside_each_other([*RULES, *tests(fast=fast)])]
     for verdict in verdicts:
         word = "[green]passed[/green]" if verdict.passed else "[red]failed[/red]"
-        _console.print(f"{verdict.check.name:<31} {word} in {verdict.seconds:.1f} s")
+        _console.print(f"{verdict.check.name:<34} {word} in {verdict.seconds:.1f} s")
     return 0 if all(verdict.passed for verdict in verdicts) else 1
 
 
