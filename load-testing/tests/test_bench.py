@@ -290,7 +290,7 @@ CQRS_PLANTS = [
     ),
     Plant(
         f"{OPEN_LOG}UPDATE events SET at = at + interval '900 years' WHERE transaction_id = {ONE_TRANSFER}",
-        {TIMES, WALLETS, LISTED},
+        {TIMES, LISTED},
         EVENT_STORE,
     ),
     Plant(

@@ -44,8 +44,9 @@ FILES = [
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user's folder, set as the current directory, with the lab's home in it. The databases' user can enter it."""
-    with temporary_home(None) as place:
-        place.chmod(0o755)
+    with temporary_home(None) as temporary:
+        place = temporary / "user"
+        place.mkdir(mode=0o755)
         (place / "mine").write_text("the user's")
         monkeypatch.chdir(place)
         yield place
