@@ -75,7 +75,8 @@ function write(run, operation, path, body) {
 }
 
 function transferOf(run, from = anyWallet(run), to = anyWallet(run)) {
-  const payee = from === to ? `${run}-missing` : to;
+  // A wallet cannot pay to itself, and the payer can be the missing one.
+  const payee = [to, `${run}-missing`, BANK_WALLETS[0]].find((account) => account !== from);
   const body = `{"fromAccount":"${from}","toAccount":"${payee}","amount":${written(amount())},"currency":"${currency()}"}`;
   return write(run, 'transfer', '/wallets/balanceTransfer', body);
 }
