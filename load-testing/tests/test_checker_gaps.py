@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lab_support.honest_history import Architecture, History, Relations, Row, failures
 
+from wallet_lab.checker.evidence import insert, opened, save
 from wallet_lab.checker.extraction import NO_TIME_US
+from wallet_lab.checker.schema import SYSTEM_ACCOUNTS
 
 SEED = 7
 SAGA: Architecture = "saga"
@@ -160,6 +163,16 @@ def test_checker_passes_a_lost_opening_of_an_existing_wallet(architecture: Archi
         "status": 0,
     }
     assert failures(relations | {"calls": [*relations["calls"], opening]}) == {}
+
+
+def test_kept_evidence_is_exact(tmp_path: Path) -> None:
+    """Sums of system accounts beyond 2^64 are the same in evidence that was kept."""
+    row = ("books", 0, "@external", "USD", -(2**66) - 1)
+    with opened() as database:
+        insert(database, SYSTEM_ACCOUNTS, [row])
+        save(database, tmp_path)
+    with opened(tmp_path) as kept:
+        assert kept.execute("FROM system_accounts").fetchall() == [row]
 
 
 def _call(relations: Relations, **columns: object) -> Row:

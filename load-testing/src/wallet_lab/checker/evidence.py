@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from wallet_lab.checker.schema import RELATIONS, Relation
+from wallet_lab.checker.schema import RELATIONS, Column, Relation
 
 NULL = r"\N"
 """NULL in CSV files between Postgres or Python and DuckDB. No text of a relation has this value."""
@@ -40,7 +40,15 @@ def save(database: duckdb.DuckDBPyConnection, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for relation in RELATIONS:
         target = str(_file(folder, relation)).replace("'", "''")
-        database.execute(f"COPY {relation.name} TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        columns = ", ".join(map(_stored, relation.columns))
+        database.execute(
+            f"COPY (SELECT {columns} FROM {relation.name}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 -- names of the schema
+        )
+
+
+def _stored(column: Column) -> str:
+    """Return a column as Parquet keeps it exactly. DuckDB would write HUGEINT as a binary float."""
+    return f"{column.name}::DECIMAL(38, 0) AS {column.name}" if column.type == "HUGEINT" else column.name
 
 
 def insert(database: duckdb.DuckDBPyConnection, relation: Relation, rows: Iterable[Sequence[object]]) -> None:
