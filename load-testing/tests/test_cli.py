@@ -170,7 +170,7 @@ def test_two_ups_at_once_make_one_stack(home: StackHome, lab: Lab) -> None:
         launch(home, "up", "saga", "--shards", "1") as two,
     ):
         outputs = [process.communicate(timeout=60)[0] for process in (one, two)]
-    assert [one.returncode, two.returncode] == [0, 0]
+    assert [one.returncode, two.returncode] == [0, 0], outputs
     base_url = status_of(lab)["base_url"]
     assert all(base_url in output for output in outputs)
 

@@ -1,5 +1,6 @@
 """If any file of the lab is empty, truncated, invalid or missing, no command deletes files of the user."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -358,3 +360,31 @@ def until(condition: Callable[[], bool]) -> None:
     """Wait until the condition is true. The test's own timeout ends the wait."""
     while not condition():
         time.sleep(0.05)
+
+
+def test_claim_waits_for_another_command_that_marks_the_folder(tmp_path: Path) -> None:
+    """If another command is marking a folder, `claim` waits, and then takes the folder as the lab's."""
+    handle = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with ThreadPoolExecutor(max_workers=1) as other:
+            claimed = other.submit(claim, tmp_path)
+            with pytest.raises(TimeoutError):
+                claimed.result(timeout=0.2)
+            (tmp_path / MARKER).write_text(json.dumps({"identity": 32 * "a"}))
+            (tmp_path / "logs").mkdir()
+            fcntl.flock(handle, fcntl.LOCK_UN)
+            claimed.result(timeout=60)
+    finally:
+        os.close(handle)
+    assert identity_of(tmp_path) == 32 * "a"
+
+
+@pytest.mark.parametrize("file", [None, f"{MARKER}.123"])
+def test_a_folder_that_another_command_has_just_made_has_no_shards(tmp_path: Path, file: str | None) -> None:
+    """If another command has made a stack's folder and not marked it yet, `up` takes the default number of shards."""
+    home = StackHome(tmp_path, "saga")
+    home.root.mkdir()
+    if file is not None:
+        (home.root / file).touch()
+    assert decide_shards(home, None) == 2

@@ -4,12 +4,15 @@ A marker holds an identity. If the databases' account cannot enter a stack's fol
 of the stack's data elsewhere. No file holds a path, so a damaged file can never direct a deletion to another folder.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import pwd
 import re
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from wallet_lab.errors import LabError
@@ -23,15 +26,29 @@ _IDENTITY = re.compile(r"[0-9a-f]{32}")
 def claim(folder: Path) -> None:
     """Mark an empty folder as the lab's; a folder that is already marked stays as it is.
 
+    If two commands claim a folder at once, one of them marks it, and both get the same identity.
+
     Raises:
         LabError: the folder has other content, is a symbolic link, or belongs to another user.
     """
     require_real(folder)
-    if (folder / MARKER).exists():
-        identity_of(folder)
-        return
-    _require_empty(folder)
-    _mark(folder, secrets.token_hex(16), folder)
+    with _locked(folder):
+        if (folder / MARKER).exists():
+            identity_of(folder)
+            return
+        if not _is_empty(folder):
+            raise LabError(_explain_lost_marker(folder))
+        _mark(folder, secrets.token_hex(16), folder)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _mark(folder: Path, identity: str, stack: Path) -> None:
@@ -56,10 +73,14 @@ def _name(uid: int) -> str:
         return str(uid)
 
 
-def _require_empty(folder: Path) -> None:
-    # A second lab may be writing its marker under a temporary name.
-    if any(not entry.name.startswith(MARKER) for entry in folder.iterdir()):
-        raise LabError(_explain_lost_marker(folder))
+def is_new(folder: Path) -> bool:
+    """Whether a folder does not exist, or has no marker and no content. Another command may be about to mark it."""
+    return not folder.exists() or (not (folder / MARKER).exists() and _is_empty(folder))
+
+
+def _is_empty(folder: Path) -> bool:
+    # Another command may be writing its marker under a temporary name.
+    return all(entry.name.startswith(MARKER) for entry in folder.iterdir())
 
 
 def identity_of(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from wallet_lab import architectures
 from wallet_lab.errors import LabError
+from wallet_lab.stack.folder_markers import is_new
 from wallet_lab.stack.home import StackHome
 
 DEFAULT_SHARDS = 2
@@ -47,7 +48,7 @@ def _recorded(home: StackHome) -> int | None:
 
 def _databases(home: StackHome) -> set[int]:
     """Return the numbers of the shards that have a database."""
-    if not home.root.exists():
+    if is_new(home.root):
         return set()
     data = home.data()
     ledger = architectures.find(home.architecture).ledger
