@@ -210,7 +210,7 @@ TIMES = "times are those of the run"
 OWED = "every transfer in the books was sent once"
 BARRIER = "the credit barrier agrees with every transfer"
 ACKNOWLEDGED = "every acknowledged transfer is in the books once"
-EXPECTED = "every balance is what its clients were told"
+EXPECTED = "every balance follows from the answers of its clients"
 
 SOME = "(SELECT account_id FROM wallets WHERE status = 'active' AND balance_micros > 0 ORDER BY 1 LIMIT 1)"
 COMPLETED = "(SELECT transfer_id FROM transfers WHERE kind = 'transfer' AND state = 'completed' LIMIT 1)"

@@ -1,4 +1,4 @@
-"""Requests without an outcome: what is known about them at their deadline."""
+"""Records whether a request that has no outcome at its deadline may have been done."""
 
 from dataclasses import dataclass
 from uuid import UUID

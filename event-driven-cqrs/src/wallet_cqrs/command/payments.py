@@ -37,7 +37,7 @@ BACKOFF_MAX_S = 0.5
 
 @dataclass(slots=True)
 class LoadingAttempt(Attempt):
-    """Also tells whether the wallets of the command were not in memory yet."""
+    """Also records whether the wallets of the command were not in memory yet."""
 
     is_loading: bool = False
 

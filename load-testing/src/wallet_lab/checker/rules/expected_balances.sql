@@ -1,4 +1,4 @@
--- rule: every balance is what its clients were told
+-- rule: every balance follows from the answers of its clients
 -- lie: any sum that differs from the opening balance and the acknowledged amounts, whatever the books say about the reason
 -- Rebuilt from the calls alone. A call that is not certain widens the interval.
 WITH effects AS (
@@ -25,5 +25,5 @@ FROM ends e LEFT JOIN moved m USING (account)
 WHERE NOT e.balance BETWEEN e.started + coalesce(m.low, 0) AND e.started + coalesce(m.high, 0)
   AND (EXISTS (SELECT 1 FROM calls) OR EXISTS (SELECT 1 FROM baseline))
 UNION ALL
-SELECT m.account, NULL, NULL, concat('wallet ', m.account, ' does not exist, but clients were told of ', m.low, ' to ', m.high, ' micros')
+SELECT m.account, NULL, NULL, concat('wallet ', m.account, ' does not exist, but the answers of its clients sum to ', m.low, ' to ', m.high, ' micros')
 FROM moved m LEFT JOIN ends e USING (account) WHERE e.account IS NULL AND (m.low > 0 OR m.high < 0)

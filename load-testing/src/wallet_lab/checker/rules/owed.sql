@@ -1,5 +1,5 @@
 -- rule: every transfer in the books was sent once
--- lie: a transfer or deposit that nobody sent; a transfer that is applied twice, or under a second id
+-- lie: a transfer or deposit that no client sent; a transfer that is applied twice, or under a second id
 SELECT t.owner AS account, t.transaction_id, c.call_id, concat('the books have a ', t.kind, ' ', t.transaction_id, ' of ',
        t.amount_micros, ' micros from ', t.payer, ' to ', t.payee, ', ', t.state, ', but ',
        CASE WHEN c.transaction_id IS NULL THEN 'no client sent it' ELSE concat(c.intents, ' different requests got it, such as ', s.words) END)
