@@ -1,7 +1,8 @@
 """A program for test_server.py: a service with one slow operation, run as services are.
 
-Usage: small_service.py PORT GATE [shared] [impatient]. POST /wallets/balanceTransfer answers once the file GATE exists;
-POST /wallets answers its body. With `impatient`, clients have 0.3 s for a request's head.
+Usage: small_service.py PORT GATE [shared] [impatient] [brief]. POST /wallets/balanceTransfer answers once the file GATE
+exists; POST /wallets answers its body. With `impatient`, clients have 0.3 s for a request's head. With `brief`, idle
+connections close after 2 s.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.http import Request, Response
-from wallet_kernel.runtime import connection
+from wallet_kernel.runtime import connection, server
 from wallet_kernel.runtime.apps import public_app
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.logs import configure_logs
@@ -53,4 +54,6 @@ if __name__ == "__main__":
     configure_logs("small", "info")
     if "impatient" in sys.argv:
         connection.HEAD_TIMEOUT_S = 0.3
+    if "brief" in sys.argv:
+        server.KEEP_ALIVE_S = 2
     run(service(int(sys.argv[1]), Path(sys.argv[2]), shared="shared" in sys.argv))

@@ -45,7 +45,7 @@ async def test_every_operation_reaches_its_handler(exchange: Exchange, name: str
     assert reply.body == str(parameters).encode()
 
 
-async def test_unknown_operation_is_a_mistake_of_the_service() -> None:
+async def test_service_does_not_start_with_an_unknown_operation() -> None:
     """A handler for an operation outside the contract stops the service at its start."""
     with pytest.raises(KeyError, match="balanec"):
         mount({"balanec": handler})
@@ -72,7 +72,7 @@ async def test_hot_operations_are_matched_first() -> None:
         "/internal",
     ],
 )
-async def test_unknown_route_is_a_problem(exchange: Exchange, path: str) -> None:
+async def test_unknown_route_gets_not_found_problem(exchange: Exchange, path: str) -> None:
     """Unknown routes get 404 not-found with the requested path, and so does /metrics on the public port."""
     reply = await exchange(public(), "GET", path)
     assert (reply.status, reply.document["type"]) == (404, "/problems/not-found")
@@ -94,7 +94,7 @@ async def test_unknown_route_is_a_problem(exchange: Exchange, path: str) -> None
         ("GET", "/wallets/balance", "DELETE, PUT"),
     ],
 )
-async def test_wrong_method_says_which_are_right(
+async def test_wrong_method_gets_405_with_the_allowed_methods(
     exchange: Exchange, method: str, path: str, allow: str
 ) -> None:
     """A wrong method gets 405, and Allow lists every method of the path."""
@@ -106,7 +106,7 @@ async def test_wrong_method_says_which_are_right(
 
 
 @pytest.mark.parametrize("host", ["[", "a b", "", "::", "example.com:99999999"])
-async def test_odd_host_header_changes_nothing(exchange: Exchange, host: str) -> None:
+async def test_malformed_host_header_causes_no_error(exchange: Exchange, host: str) -> None:
     """A malformed Host header does not cause a 500."""
     reply = await exchange(public(), "GET", "/nope", headers={"host": host})
     assert (reply.status, reply.document["instance"]) == (404, "/nope")
@@ -119,7 +119,7 @@ async def test_documentation_is_public(exchange: Exchange) -> None:
 
 
 @pytest.mark.parametrize("app", [public(), own()], ids=["public", "own"])
-async def test_health_is_on_both_ports(exchange: Exchange, app: App) -> None:
+async def test_health_is_served_on_both_ports(exchange: Exchange, app: App) -> None:
     """Health requests need no key or secret."""
     assert (await exchange(app, "GET", "/livez")).document == {"status": "alive"}
     assert (await exchange(app, "GET", "/readyz")).document == {"status": "ready"}
@@ -130,8 +130,10 @@ async def test_health_is_on_both_ports(exchange: Exchange, app: App) -> None:
     [(public, ["database"]), (own, {"database": "NotReady: not migrated"})],
     ids=["public", "own"],
 )
-async def test_not_ready_says_why(exchange: Exchange, make: Callable[..., App], expected: object) -> None:
-    """An unready service answers 503 with Retry-After; only the internal port shows reasons; /livez answers 200."""
+async def test_unready_service_gives_the_reason(
+    exchange: Exchange, make: Callable[..., App], expected: object
+) -> None:
+    """An unready service answers 503 and closes the connection. Only the internal port shows the reasons."""
 
     async def database() -> None:
         raise NotReady("not migrated")
@@ -139,11 +141,12 @@ async def test_not_ready_says_why(exchange: Exchange, make: Callable[..., App], 
     app = make(lifecycle=Lifecycle(10, {"database": database}))
     reply = await exchange(app, "GET", "/readyz")
     assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+    assert reply.headers.get("connection") == "close"
     assert reply.document == {"status": "not ready", "obstacles": expected}
     assert (await exchange(app, "GET", "/livez")).status == 200
 
 
-async def test_without_keys_everyone_may_call(exchange: Exchange) -> None:
+async def test_every_client_may_call_if_no_keys_are_set(exchange: Exchange) -> None:
     """Without API keys in the settings, every client may request."""
     assert (await exchange(public(), "GET", "/wallets/user1/balance")).status == 200
 
@@ -151,7 +154,9 @@ async def test_without_keys_everyone_may_call(exchange: Exchange) -> None:
 @pytest.mark.parametrize(
     "given", [None, "", "Bearer", "Bearer ", "Bearer two", "one", "Basic one", "Bearer one,two!"]
 )
-async def test_with_keys_others_are_refused(exchange: Exchange, given: str | None) -> None:
+async def test_request_without_a_valid_key_is_refused_if_keys_are_set(
+    exchange: Exchange, given: str | None
+) -> None:
     """A request without a valid key gets 401 with a challenge, even on unknown routes, so it reveals nothing."""
     headers = {} if given is None else {"Authorization": given}
     for path in ("/wallets/user1/balance", "/nope"):
@@ -180,7 +185,7 @@ async def test_internal_routes_need_the_service_secret(exchange: Exchange) -> No
     assert (await exchange(own(), "GET", "/wallets/user1/balance", headers=right)).status == 200
 
 
-async def test_internal_posts_are_served_directly_and_still_guarded(exchange: Exchange) -> None:
+async def test_direct_internal_posts_need_the_secret_and_count_against_the_bound(exchange: Exchange) -> None:
     """Requests that bypass the framework need the same secret, count against the same bound, and must be POSTs."""
 
     async def done(_: Request) -> Response:
@@ -194,7 +199,7 @@ async def test_internal_posts_are_served_directly_and_still_guarded(exchange: Ex
     assert (await exchange(app, "POST", path + "/x", headers=secret)).status == 404
 
 
-async def test_metrics_are_on_the_own_port(exchange: Exchange) -> None:
+async def test_metrics_are_served_on_the_internal_port(exchange: Exchange) -> None:
     """The internal port serves the service's metrics and its build."""
     reply = await exchange(own(), "GET", "/metrics")
     assert reply.status == 200
@@ -202,7 +207,7 @@ async def test_metrics_are_on_the_own_port(exchange: Exchange) -> None:
     assert b"wallet_build_info{" in reply.body
 
 
-async def test_own_port_has_no_documentation(exchange: Exchange) -> None:
+async def test_internal_port_has_no_documentation(exchange: Exchange) -> None:
     """The internal port has no documentation."""
     for path in ("/docs", "/openapi.json", "/redoc"):
         assert (await exchange(own(), "GET", path, headers={SECRET_HEADER: SECRET})).status == 404

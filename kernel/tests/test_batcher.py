@@ -55,8 +55,8 @@ async def turns(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def test_lone_item_goes_at_once() -> None:
-    """An idle batcher runs a single item at once, without a timer."""
+async def test_lone_item_runs_without_delay() -> None:
+    """An idle batcher runs a single item immediately, without a timer."""
     store = Store()
     future = batcher_of(store.run).submit(1)
     await turns(1)
@@ -65,7 +65,7 @@ async def test_lone_item_goes_at_once() -> None:
     assert await future == 10
 
 
-async def test_what_queues_during_a_batch_goes_as_the_next_one() -> None:
+async def test_items_that_arrive_during_a_batch_form_the_next_one() -> None:
     """Items that arrive while a batch is in flight form the next batch, in order of arrival."""
     store = Store()
     batcher = batcher_of(store.run)
@@ -79,13 +79,29 @@ async def test_what_queues_during_a_batch_goes_as_the_next_one() -> None:
     assert store.batches == [[1], [2, 3, 4]]
 
 
-async def test_burst_of_one_turn_is_one_batch() -> None:
+async def test_items_of_one_loop_turn_form_one_batch() -> None:
     """Items submitted within one turn of the loop form one batch, without waiting."""
     store = Store()
     store.gate.set()
     batcher = batcher_of(store.run, in_flight_max=4)
     await asyncio.gather(*[batcher.submit(item) for item in range(50)])
     assert store.batches == [list(range(50))]
+
+
+async def test_caller_submits_its_next_item_before_the_next_batch() -> None:
+    """A caller that has got its result can submit another item for the next batch, although other items wait."""
+    store = Store()
+    batcher = batcher_of(store.run)
+
+    async def submit_twice(item: int) -> None:
+        await batcher.submit(await batcher.submit(item))
+
+    first = asyncio.create_task(submit_twice(1))
+    await turns()
+    waiting = batcher.submit(2)
+    store.gate.set()
+    await asyncio.gather(first, waiting)
+    assert store.batches == [[1], [2, 10]]
 
 
 async def test_batch_is_bounded() -> None:
@@ -112,7 +128,7 @@ async def test_full_queue_refuses_and_does_nothing() -> None:
     assert await batcher.submit(4) == 40
 
 
-async def test_one_items_exception_is_its_own() -> None:
+async def test_exception_of_one_item_reaches_only_its_caller() -> None:
     """If a result is an exception, only that item's caller gets it."""
 
     async def run(items: Sequence[int]) -> list[int | BaseException]:
@@ -142,7 +158,7 @@ async def test_exception_of_the_batch_reaches_every_caller() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, 2, 4])
-async def test_wrong_number_of_results_is_everyones_error(wrong: int) -> None:
+async def test_wrong_number_of_results_is_an_error_for_every_caller(wrong: int) -> None:
     """If run returns the wrong number of results, every caller gets an error."""
 
     async def run(_: Sequence[int]) -> Sequence[int]:
@@ -150,12 +166,10 @@ async def test_wrong_number_of_results_is_everyones_error(wrong: int) -> None:
 
     batcher = batcher_of(run)
     outcomes = await asyncio.gather(*[batcher.submit(item) for item in (1, 2, 3)], return_exceptions=True)
-    assert [str(outcome) for outcome in outcomes] == [
-        f"a batch of 3 items came back with {wrong} results"
-    ] * 3
+    assert [str(outcome) for outcome in outcomes] == [f"a batch of 3 items has {wrong} results"] * 3
 
 
-async def test_withdrawn_item_does_not_run() -> None:
+async def test_cancelled_item_does_not_run() -> None:
     """An item that is cancelled in the queue is not run, even if no other item waits."""
     store = Store()
     batcher = batcher_of(store.run)
@@ -185,7 +199,7 @@ async def test_future_says_whether_its_item_was_taken() -> None:
     assert not waiting.is_taken
 
 
-async def test_cancelled_batch_leaves_no_caller_waiting() -> None:
+async def test_cancelled_batch_raises_to_every_caller() -> None:
     """If run is cancelled, its callers get an unknown outcome, and the batcher continues."""
     inner: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -199,7 +213,7 @@ async def test_cancelled_batch_leaves_no_caller_waiting() -> None:
     await turns()
     waiting = batcher.submit(2)
     inner.cancel()
-    with pytest.raises(RuntimeError, match="whether it took effect is not known"):
+    with pytest.raises(RuntimeError, match="its effect is unknown"):
         async with asyncio.timeout(60):
             await lost
     async with asyncio.timeout(60):
@@ -222,14 +236,76 @@ async def test_drain_waits_for_everything_submitted() -> None:
     assert all(future.done() for future in futures)
 
 
-async def test_drain_of_an_idle_batcher_returns() -> None:
-    """Drain of an idle batcher returns at once, and the batcher can be used afterwards."""
+async def test_drain_returns_if_the_batcher_is_idle() -> None:
+    """Drain of an idle batcher returns immediately, and the batcher can be used afterwards."""
     store = Store()
     store.gate.set()
     batcher = batcher_of(store.run)
     async with asyncio.timeout(60):
         await batcher.drain()
     assert await batcher.submit(1) == 10
+
+
+async def test_item_that_may_wait_joins_the_next_batch() -> None:
+    """An item that may wait starts no batch. It runs in the next one, in order of arrival."""
+    store = Store()
+    store.gate.set()
+    batcher = batcher_of(store.run)
+    waiting = batcher.submit_later(1)
+    await turns()
+    assert store.batches == []
+    assert await batcher.submit(2) == 20
+    assert waiting.result() == 10
+    assert store.batches == [[1, 2]]
+
+
+async def test_item_that_may_wait_runs_alone_after_a_short_time() -> None:
+    """If no other item arrives, an item that may wait runs alone after LATER_S, also a second time."""
+    store = Store()
+    store.gate.set()
+    batcher = batcher_of(store.run)
+    for item in (1, 2):
+        done, _ = await asyncio.wait([batcher.submit_later(item)], timeout=10)
+        assert done
+    assert store.batches == [[1], [2]]
+
+
+async def test_items_that_may_wait_run_if_they_fill_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full batch of items that may wait runs immediately."""
+    monkeypatch.setattr("wallet_kernel.batcher.LATER_S", 3600)
+    store = Store()
+    store.gate.set()
+    batcher = batcher_of(store.run, batch_max=3)
+    waiting = [batcher.submit_later(item) for item in range(4)]
+    await turns()
+    assert store.batches == [[0, 1, 2], [3]]
+    assert await asyncio.gather(*waiting) == [0, 10, 20, 30]
+
+
+async def test_items_that_may_wait_run_if_the_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Items that may wait do not keep the queue full; another one is refused as any other item."""
+    monkeypatch.setattr("wallet_kernel.batcher.LATER_S", 3600)
+    store = Store()
+    store.gate.set()
+    batcher = batcher_of(store.run, queue_max=2)
+    waiting = [batcher.submit_later(item) for item in (1, 2)]
+    with pytest.raises(QueueFull):
+        batcher.submit_later(3)
+    await turns()
+    assert batcher.room == 2
+    assert await asyncio.gather(*waiting) == [10, 20]
+
+
+async def test_drain_runs_items_that_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drain runs the items that may wait immediately, so that none is lost when a service stops."""
+    monkeypatch.setattr("wallet_kernel.batcher.LATER_S", 3600)
+    store = Store()
+    store.gate.set()
+    batcher = batcher_of(store.run)
+    waiting = batcher.submit_later(1)
+    await batcher.drain()
+    assert waiting.done()
+    assert store.batches == [[1]]
 
 
 @pytest.mark.parametrize("in_flight_max", [1, 3])
@@ -247,7 +323,7 @@ async def test_batches_in_flight_are_bounded(in_flight_max: int) -> None:
     assert store.running_max == in_flight_max
 
 
-async def test_batcher_counts_what_it_does() -> None:
+async def test_batcher_exports_batch_sizes_and_queue_depth() -> None:
     """The size of every batch and the depth of the queue are metrics with the batcher's name."""
     store = Store()
     batcher = batcher_of(store.run)
@@ -263,14 +339,14 @@ async def test_batcher_counts_what_it_does() -> None:
 
 
 @given(
-    arrivals=st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    arrivals=st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=40),
     batch_max=st.integers(1, 5),
     in_flight_max=st.integers(1, 3),
 )
 def test_any_arrival_pattern_runs_every_item_once_in_order(
-    arrivals: list[int], batch_max: int, in_flight_max: int
+    arrivals: list[tuple[int, bool]], batch_max: int, in_flight_max: int
 ) -> None:
-    """In every arrival pattern each item is run once, in order, and gets its own result."""
+    """In every arrival pattern each item is run once, in order, and gets its own result. Some items may wait."""
 
     async def scenario() -> None:
         batches: list[list[int]] = []
@@ -282,9 +358,10 @@ def test_any_arrival_pattern_runs_every_item_once_in_order(
 
         batcher = batcher_of(run, batch_max=batch_max, in_flight_max=in_flight_max)
         futures = []
-        for item, pause in enumerate(arrivals):
-            futures.append(batcher.submit(item))
+        for item, (pause, may_wait) in enumerate(arrivals):
+            futures.append(batcher.submit_later(item) if may_wait else batcher.submit(item))
             await turns(pause)
+        await batcher.drain()
         assert await asyncio.gather(*futures) == [item * 10 for item in range(len(arrivals))]
         assert [item for batch in batches for item in batch] == list(range(len(arrivals)))
         assert max(map(len, batches)) <= batch_max
@@ -321,6 +398,6 @@ async def test_failed_preparation_is_raised_to_every_caller() -> None:
 
     batcher: Batcher[int, int] = Batcher("test", store.run, batch_max=1, queue_max=9, prepare=prepare)
     bad, good = batcher.submit_all([1, 2])
-    with pytest.raises(RuntimeError, match="nothing of it was run"):
+    with pytest.raises(RuntimeError, match="no item was run"):
         await bad
     assert await good == 20

@@ -26,13 +26,13 @@ class Attempts:
 
 
 @pytest.mark.parametrize("at_fault", [set(), {0}, {999}, {17, 18, 500}])
-async def test_items_at_fault_fail_alone(at_fault: set[int]) -> None:
+async def test_faulty_items_fail_and_the_others_succeed(at_fault: set[int]) -> None:
     """Good items get their results, in the order of the items."""
     results = await bisected(range(1000), Attempts(at_fault), -1)
     assert results == [-1 if item in at_fault else 2 * item for item in range(1000)]
 
 
-async def test_batch_whose_items_are_all_at_fault_costs_a_bounded_number_of_transactions() -> None:
+async def test_batch_of_faulty_items_costs_a_bounded_number_of_transactions() -> None:
     """A systematic error does not multiply the transactions by the size of the batch."""
     attempts = Attempts(set(range(1000)))
     assert await bisected(range(1000), attempts, -1) == [-1] * 1000
@@ -51,6 +51,6 @@ async def test_batch_whose_items_are_all_at_fault_costs_a_bounded_number_of_tran
         (TypeError, False),
     ],
 )
-def test_only_errors_about_values_are_of_a_row(error: type[Exception], *, expected: bool) -> None:
+def test_only_errors_about_values_count_as_errors_of_a_row(error: type[Exception], *, expected: bool) -> None:
     """An error that every batch would cause is not the error of a row."""
     assert is_of_a_row(error("")) is expected

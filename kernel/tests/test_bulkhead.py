@@ -31,7 +31,7 @@ class Dependency:
 
 
 async def test_bulkhead_refuses_at_once_when_full() -> None:
-    """A call beyond the bound fails at once, and the metric counts it."""
+    """A call beyond the bound fails immediately, and the metric counts it."""
     dependency = Dependency(Bulkhead("full", running_max=2, waiting_max=1, deadline_s=20))
     admitted = [asyncio.create_task(dependency.call()) for _ in range(3)]
     await asyncio.sleep(0)
@@ -66,7 +66,7 @@ async def test_bulkhead_frees_its_places_at_the_deadline() -> None:
     await dependency.call()
 
 
-async def test_cancelled_call_leaves_its_place() -> None:
+async def test_cancelled_call_frees_its_place() -> None:
     """A call that is cancelled while it runs or waits frees its place."""
     dependency = Dependency(Bulkhead("cancelled", running_max=1, waiting_max=1, deadline_s=20))
     calls = [asyncio.create_task(dependency.call()) for _ in range(2)]

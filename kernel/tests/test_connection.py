@@ -1,4 +1,4 @@
-"""A response is sent in one piece; a stream sends each part at once."""
+"""A response is sent in one piece; a stream sends each part immediately."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ class Recording(asyncio.Transport):
         return "close" in self.recorded
 
 
-async def test_head_and_body_leave_together() -> None:
+async def test_head_and_body_are_sent_together() -> None:
     """A response needs one system call."""
     below = Recording()
     joined = JoinedWrites(below, asyncio.get_running_loop())
@@ -49,7 +49,7 @@ async def test_a_stream_sends_each_part_at_once() -> None:
     assert below.recorded == [b"head", b"event"]
 
 
-async def test_closing_loses_nothing() -> None:
+async def test_response_is_sent_before_the_connection_closes() -> None:
     """A response with `Connection: close` is sent before the close in the same turn."""
     below = Recording()
     joined = JoinedWrites(below, asyncio.get_running_loop())
@@ -59,7 +59,7 @@ async def test_closing_loses_nothing() -> None:
     assert below.recorded == [b"last words", "close"]
 
 
-async def test_who_left_in_the_same_turn_is_told_nothing() -> None:
+async def test_nothing_is_written_after_the_connection_closed_in_the_same_turn() -> None:
     """After the connection closed in the same turn, nothing is written, because the transport would raise."""
     below = Recording()
     joined = JoinedWrites(below, asyncio.get_running_loop())

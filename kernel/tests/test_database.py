@@ -1,5 +1,6 @@
 """Connections to a database's primary, tested on two servers: one refuses writes, one accepts them."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 
@@ -10,9 +11,12 @@ from wallet_kernel.database import (
     CommitUnknown,
     PrimaryConnection,
     ReadOnlyDatabase,
+    autocommit,
     commit,
     connect,
     open_pool,
+    read_statement,
+    reading,
     require_writable,
     servers,
     session,
@@ -49,7 +53,7 @@ async def port_of(connection: asyncpg.Connection) -> int:
     return int(await connection.fetchval("SELECT inet_server_port()"))
 
 
-def test_an_address_lists_its_servers() -> None:
+def test_address_with_several_servers_is_split() -> None:
     """Each server gets the user, the password, the database and the options of the address."""
     assert servers("postgresql://me:a%2Cb@one:5432,[::1]:5433/books?sslmode=disable") == [
         "postgresql://me:a%2Cb@one:5432/books?sslmode=disable",
@@ -58,7 +62,7 @@ def test_an_address_lists_its_servers() -> None:
     assert servers("postgresql://one/books") == ["postgresql://one/books"]
 
 
-async def test_connect_passes_a_server_that_refuses_writes(
+async def test_connect_skips_a_server_that_refuses_writes(
     pair: tuple[PostgresServer, PostgresServer], demoted: str
 ) -> None:
     """`connect` uses the first server of an address that accepts writes."""
@@ -67,7 +71,7 @@ async def test_connect_passes_a_server_that_refuses_writes(
     await connection.close()
 
 
-async def test_connect_passes_a_server_that_does_not_answer(
+async def test_connect_skips_a_server_that_does_not_answer(
     pair: tuple[PostgresServer, PostgresServer],
 ) -> None:
     """An unresponsive server costs only its share of the timeout."""
@@ -105,7 +109,9 @@ async def test_connection_follows_the_primary_after_a_read_only_error(
     pair[0].set_read_only(is_read_only=False)
 
 
-async def test_connection_survives_an_error_of_its_user(pair: tuple[PostgresServer, PostgresServer]) -> None:
+async def test_connection_is_used_again_after_a_failed_transaction(
+    pair: tuple[PostgresServer, PostgresServer],
+) -> None:
     """A failed transaction is rolled back, and the next user gets the same connection."""
     writer = PrimaryConnection(pair[0].owner_url, {}, statement_timeout_s=5.0)
     with pytest.raises(asyncpg.UndefinedTableError):
@@ -150,6 +156,35 @@ async def test_pool_follows_the_primary_after_a_read_only_error(
     pair[0].set_read_only(is_read_only=False)
 
 
+async def test_released_connection_runs_no_statement(pair: tuple[PostgresServer, PostgresServer]) -> None:
+    """Each use of a pool costs only its own statements, because the session is not reset."""
+    logged: list[str] = []
+
+    async def record(connection: asyncpg.Connection) -> None:
+        connection.add_query_logger(lambda entry: logged.append(entry.query))
+
+    async with open_pool(
+        pair[1].owner_url, {}, connections_max=1, statement_timeout_s=5.0, prepare=record
+    ) as pool:
+        for query in ("SELECT 1", "SELECT 2"):
+            async with reading(pool) as connection:
+                await connection.fetchval(query)
+        await asyncio.sleep(0)
+    assert logged == ["SELECT 1", "SELECT 2"]
+
+
+async def test_pool_rolls_back_a_transaction_that_its_user_left_open(
+    pair: tuple[PostgresServer, PostgresServer],
+) -> None:
+    """A transaction that a user of the pool left open is rolled back, although the session is not reset."""
+    async with open_pool(pair[1].owner_url, {}, connections_max=1, statement_timeout_s=5.0) as pool:
+        async with reading(pool) as connection:
+            await connection.execute("BEGIN; CREATE TABLE left_open ()")
+        async with reading(pool) as connection:
+            assert not connection.is_in_transaction()
+            assert await connection.fetchval("SELECT to_regclass('left_open')") is None
+
+
 async def test_readiness_asks_whether_the_database_takes_writes(
     pair: tuple[PostgresServer, PostgresServer],
 ) -> None:
@@ -176,6 +211,19 @@ async def test_commit_without_a_confirmation_is_unknown(pair: tuple[PostgresServ
         await commit(connection)
 
 
+async def test_statement_without_an_answer_may_be_committed(
+    pair: tuple[PostgresServer, PostgresServer],
+) -> None:
+    """A statement whose error the server reports is rolled back. After the end of the session, that is unknown."""
+    connection = await asyncpg.connect(pair[1].owner_url)
+    assert await autocommit(connection.fetchval("SELECT 1")) == 1
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await autocommit(connection.fetchval("SELECT 1 / 0"))
+    with pytest.raises((CommitUnknown, asyncpg.PostgresError)) as ended:
+        await autocommit(connection.fetchval("SELECT pg_terminate_backend(pg_backend_pid())"))
+    assert isinstance(ended.value, CommitUnknown)
+
+
 async def test_session_settings_take_effect(pair: tuple[PostgresServer, PostgresServer]) -> None:
     """The settings of a session hold for its connection."""
     settings = session("wallet-test", statement_timeout_s=2.5, idle_in_transaction_session_timeout="2s")
@@ -184,3 +232,14 @@ async def test_session_settings_take_effect(pair: tuple[PostgresServer, Postgres
     await connection.close()
     assert shown | {"statement_timeout": "2500"} == settings
     assert shown["statement_timeout"] == "2500ms"
+
+
+def test_statement_is_the_text_of_its_file() -> None:
+    """A statement is the text of the file with its name in the package's folder `sql`."""
+    assert read_statement("wallet_kernel.runtime", "totals").startswith("-- Sums a shard's books")
+
+
+def test_statement_without_a_file_is_an_error() -> None:
+    """A statement without a file raises FileNotFoundError."""
+    with pytest.raises(FileNotFoundError):
+        read_statement("wallet_kernel.runtime", "nothing")

@@ -23,21 +23,21 @@ async def echo(request: Request) -> Response:
     return Response(200, request.body, ((b"x-extra", b"1"),), b"text/plain")
 
 
-async def test_answer_is_sent_as_it_is(exchange: Exchange) -> None:
+async def test_response_is_sent_unchanged(exchange: Exchange) -> None:
     """The client gets the status, headers, length and type of the answer."""
     reply = await exchange(Endpoint("test", echo, takes_body=True), "POST", "/", b"hel", b"lo")
     assert (reply.status, reply.body) == (200, b"hello")
     assert reply.headers == {"content-type": "text/plain", "content-length": "5", "x-extra": "1"}
 
 
-async def test_body_is_not_read_where_none_is_taken(exchange: Exchange) -> None:
+async def test_get_does_not_read_a_body(exchange: Exchange) -> None:
     """A GET's handler is called without reading a body."""
     reply = await exchange(Endpoint("test", echo, takes_body=False), "GET", "/", b"ignored")
     assert reply.body == b""
 
 
 @pytest.mark.parametrize("size", [0, 1, 8])
-async def test_body_up_to_the_bound_is_taken(exchange: Exchange, size: int) -> None:
+async def test_body_of_exactly_the_bound_is_accepted(exchange: Exchange, size: int) -> None:
     """A body of exactly the bound is accepted, in one chunk or many."""
     endpoint = Endpoint("test", echo, takes_body=True, body_bytes_max=8)
     whole = await exchange(endpoint, "POST", "/", b"x" * size, headers={"content-length": str(size)})
@@ -51,7 +51,7 @@ async def test_body_up_to_the_bound_is_taken(exchange: Exchange, size: int) -> N
     [{"content-length": "9", "expect": "100-continue"}, {"content-length": str(17 * 1024 * 1024)}],
     ids=["asks first", "huge"],
 )
-async def test_announced_body_is_refused_unread(
+async def test_announced_large_body_is_refused_before_it_is_read(
     make_call: Callable[..., Request], headers: dict[str, str]
 ) -> None:
     """A client that sends Expect, or announces a far too large body, is refused before the body is read."""
@@ -80,7 +80,7 @@ async def test_body_above_the_bound_is_refused(exchange: Exchange, headers: dict
     assert reply.headers["connection"] == "close"
 
 
-async def test_endless_body_is_not_read_for_ever(make_call: Callable[..., Request]) -> None:
+async def test_endless_body_is_refused_after_the_bound(make_call: Callable[..., Request]) -> None:
     """An endless body is refused after a bounded number of bytes."""
     received = 0
 
@@ -96,7 +96,7 @@ async def test_endless_body_is_not_read_for_ever(make_call: Callable[..., Reques
     assert received <= 17 * 1024 * 1024
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(
+async def test_missing_body_times_out(
     make_call: Callable[..., Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A missing or very slow body times out, because it counts as a request in flight."""
@@ -118,7 +118,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     assert json.loads(sent[1]["body"])["type"] == "/problems/request-timeout"
 
 
-async def test_client_that_left_is_not_answered(exchange: Exchange) -> None:
+async def test_disconnected_client_gets_no_answer(exchange: Exchange) -> None:
     """If the connection closes in the middle of a body, the handler does not run and no answer is sent."""
     handled: list[Request] = []
 
@@ -132,11 +132,11 @@ async def test_client_that_left_is_not_answered(exchange: Exchange) -> None:
     assert (reply.status, handled) == (0, [])
 
 
-async def test_problem_becomes_its_document(exchange: Exchange) -> None:
+async def test_problem_is_answered_with_its_document(exchange: Exchange) -> None:
     """If a handler raises a problem, the client gets its document, with the requested path."""
 
     async def handler(_: Request) -> Response:
-        raise Problem("wallet-not-found", "There is no wallet user9.")
+        raise Problem("wallet-not-found", "The wallet user9 does not exist.")
 
     reply = await exchange(Endpoint("test", handler, takes_body=False), "GET", "/wallets/user9/balance")
     assert reply.status == 404
@@ -144,7 +144,7 @@ async def test_problem_becomes_its_document(exchange: Exchange) -> None:
     assert reply.document["instance"] == "/wallets/user9/balance"
 
 
-async def test_bug_is_logged_and_tells_the_client_nothing(
+async def test_bug_is_logged_and_its_details_are_hidden_from_the_client(
     exchange: Exchange, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Any other exception is a 500 problem without details, and a log entry with a traceback."""
@@ -210,6 +210,8 @@ async def test_requests_are_counted_and_timed(exchange: Exchange) -> None:
         ("a=%ff", {"a": "\ufffd"}),
     ],
 )
-async def test_query(make_call: Callable[..., Request], query: str, values: dict[str, str]) -> None:
+async def test_query_parameters_are_decoded(
+    make_call: Callable[..., Request], query: str, values: dict[str, str]
+) -> None:
     """Parameters are decoded; the last of repeated ones counts, and empty ones are kept."""
     assert make_call(query=query).query == values

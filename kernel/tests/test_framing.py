@@ -90,7 +90,7 @@ def statuses(replies: list[Reply]) -> list[int]:
 @pytest.mark.parametrize("split", [split_whole, split_in_two, split_in_pieces])
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("offer", OFFERS, ids=["h2c", "websocket", "tls"])
-def test_an_offer_to_upgrade_is_ignored(
+def test_upgrade_offer_is_ignored(
     port: int, offer: bytes, is_chunked: bool, split: Callable[[tuple[bytes, bytes]], list[bytes]]
 ) -> None:
     """The body of a request with an upgrade offer remains a body, however it is framed and split."""
@@ -102,7 +102,7 @@ def test_an_offer_to_upgrade_is_ignored(
     assert (replies[0].body, replies[0].headers["x-echo"]) == (INNER, "outer")
 
 
-def test_offers_to_upgrade_in_a_pipeline_are_ignored(port: int) -> None:
+def test_upgrade_offers_in_a_pipeline_are_ignored(port: int) -> None:
     """Pipelined requests, some with an upgrade offer, are answered in order."""
     plain = head("POST", "/wallets", 1) + b"a"
     offering = head("POST", "/wallets", 1, OFFERS[0]) + b"b"
@@ -112,7 +112,7 @@ def test_offers_to_upgrade_in_a_pipeline_are_ignored(port: int) -> None:
 
 
 @pytest.mark.parametrize("header", TWO_MEANINGS, ids=repr)
-def test_a_head_with_two_meanings_is_refused(port: int, header: bytes) -> None:
+def test_ambiguous_head_is_refused(port: int, header: bytes) -> None:
     """A request with an ambiguous end gets one 400, and the bytes after its head are not parsed."""
     body = b"0\r\n\r\n" + INNER
     header = header.replace(b"LENGTH", b"%d" % len(body))
@@ -145,7 +145,7 @@ def test_other_protocols_are_refused(port: int, start: bytes) -> None:
 
 
 @pytest.mark.parametrize("target", [b"a:80", b"/wallets"])
-def test_a_tunnel_is_refused(port: int, target: bytes) -> None:
+def test_connect_request_is_refused(port: int, target: bytes) -> None:
     """CONNECT gets one 501, and the bytes after it are not parsed."""
     start = b"CONNECT " + target + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
     assert statuses(exchange(port, [start, INNER])) == [501]
@@ -155,7 +155,9 @@ def test_a_tunnel_is_refused(port: int, target: bytes) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/nope"), ("GET", "/wallets/user1/balance"), ("PUT", "/wallets")]
 )
-def test_an_answer_before_the_body_is_the_last_one(port: int, method: str, path: str, framing: str) -> None:
+def test_connection_closes_if_the_answer_precedes_the_body(
+    port: int, method: str, path: str, framing: str
+) -> None:
     """If the answer is sent before the body has arrived, the body is dropped and the connection closes."""
     start, body = {
         "length": (head(method, path, len(INNER)), INNER),
@@ -167,7 +169,7 @@ def test_an_answer_before_the_body_is_the_last_one(port: int, method: str, path:
     assert replies[0].headers["connection"] == "close"
 
 
-def test_a_body_that_has_come_keeps_the_connection(port: int) -> None:
+def test_connection_stays_open_if_the_body_has_arrived(port: int) -> None:
     """If the body arrived before the answer was sent, the next request is served, even if the body was not read."""
     assert statuses(exchange(port, [head("POST", "/nope", len(INNER)) + INNER])) == [404, 200]
 
@@ -180,7 +182,7 @@ def test_trailers_are_not_headers(port: int) -> None:
     assert statuses(replies) == [201, 200]
 
 
-def test_endless_trailers_are_not_collected(port: int) -> None:
+def test_endless_trailers_are_refused_after_the_bound(port: int) -> None:
     """Trailers count against the bound of a head."""
     with Client(port) as client:
         client.send(head("POST", "/wallets", None, b"Transfer-Encoding: chunked") + b"0\r\nX: ")
@@ -191,7 +193,7 @@ def test_endless_trailers_are_not_collected(port: int) -> None:
 @pytest.mark.parametrize(
     "garbage", [b"\0\0\0", head("POST", "/wallets", None, TWO_MEANINGS[0])], ids=["bytes", "head"]
 )
-def test_what_follows_is_refused_after_the_answer(port: int, gate: Path, garbage: bytes) -> None:
+def test_bytes_after_a_request_are_refused_after_its_answer(port: int, gate: Path, garbage: bytes) -> None:
     """A request gets its own answer, even if the bytes after it are not HTTP."""
     gate.unlink(missing_ok=True)
     with Client(port) as client:
@@ -209,7 +211,7 @@ def test_a_pipeline_is_bounded(port: int, gate: Path) -> None:
         assert statuses(client.replies()) == [201] * 17 + [503]
 
 
-def test_a_head_that_does_not_come_times_out(tmp_path: Path) -> None:
+def test_incomplete_head_times_out(tmp_path: Path) -> None:
     """An idle connection closes, and an incomplete head gets 408; the timeout does not apply to a running request."""
     with service(tmp_path / "gate", "impatient") as port:
         with Client(port) as idle, Client(port) as half, Client(port) as blank, Client(port) as second:
@@ -226,3 +228,15 @@ def test_a_head_that_does_not_come_times_out(tmp_path: Path) -> None:
             (tmp_path / "gate").touch()
             slow.send(head("GET", "/livez", None, b"Connection: close"))
             assert statuses(slow.replies()) == [201, 200]
+
+
+def test_idle_connection_closes_after_its_last_response(tmp_path: Path) -> None:
+    """A connection closes when it was idle for the whole keep-alive time; each request begins this time again."""
+    request = head("GET", "/livez", None)
+    with service(tmp_path / "gate", "brief") as port, Client(port) as client:
+        begin = time.monotonic()
+        for _ in range(3):
+            client.send(request)
+            time.sleep(1.2)
+        assert statuses(client.replies()) == [200] * 3
+        assert 4.0 < time.monotonic() - begin < PATIENCE_S

@@ -16,7 +16,7 @@ async def seconds_of_turns(pace: Pace, count: int) -> float:
     return asyncio.get_running_loop().time() - begun
 
 
-async def test_readiness_is_paced_when_many_ask() -> None:
+async def test_readiness_requests_are_delayed_when_there_are_many() -> None:
     """Readiness requests without a pause are delayed, so that they cannot use up the event loop's time."""
     assert await seconds_of_turns(Pace(per_s=100, delay_max_s=20), 21) >= 0.19
 

@@ -44,13 +44,13 @@ def server_answering(answer: bytes) -> Iterator[int]:
     ],
     ids=["ready", "empty-body", "standby", "not-ready", "no-json", "no-object", "no-answer", "no-http"],
 )
-def test_service_is_healthy_if_it_is_ready_or_stands_by(answer: bytes, *, healthy: bool) -> None:
+def test_service_is_healthy_if_it_is_ready_or_a_standby(answer: bytes, *, healthy: bool) -> None:
     """A standby is healthy because it can take over; a draining service or another server is not healthy."""
     with server_answering(answer) as port:
         assert is_healthy(port) is healthy
 
 
-def test_nobody_there_is_not_ready() -> None:
+def test_healthcheck_fails_if_no_server_listens() -> None:
     """If no server listens, the program exits with a failure status."""
     with server_answering(b"") as port:
         pass

@@ -11,13 +11,13 @@ FIELDS = st.lists(
 )
 
 
-def test_no_header_is_no_key() -> None:
+def test_request_without_the_header_has_no_key() -> None:
     """Without the header there is no key."""
     assert parse_key(None) is None
 
 
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255))
-def test_visible_ascii_is_a_key(key: str) -> None:
+def test_key_of_visible_ascii_is_accepted(key: str) -> None:
     """A key is 1 to 255 visible ASCII characters and is returned unchanged."""
     assert parse_key(key.encode()) == key
 
@@ -25,7 +25,7 @@ def test_visible_ascii_is_a_key(key: str) -> None:
 @pytest.mark.parametrize(
     "header", [b"", b"a" * 256, b"a b", b"a\tb", b"a\x7f", b"caf\xc3\xa9", b"\x00", b"a\n"]
 )
-def test_anything_else_is_refused(header: bytes) -> None:
+def test_other_keys_are_refused(header: bytes) -> None:
     """An empty, overlong or invisible key is refused with a message that defines a key."""
     with pytest.raises(InvalidKey, match="1 to 255 visible ASCII"):
         parse_key(header)
@@ -41,7 +41,7 @@ def test_fingerprints_are_equal_exactly_for_equal_meaning(
     assert fingerprint("k", "transfer", *one) != fingerprint("k", "deposit", *one)
 
 
-def test_fields_keep_their_borders() -> None:
+def test_fingerprint_changes_if_a_character_moves_between_fields() -> None:
     """Moving a character from one field to the next changes the fingerprint."""
     assert fingerprint("k", "transfer", "ab", "c") != fingerprint("k", "transfer", "a", "bc")
     assert fingerprint("k", "transfer", "user1", "user2") != fingerprint("k", "transfer", "user2", "user1")

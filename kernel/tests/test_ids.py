@@ -25,7 +25,7 @@ def test_id_is_a_version_8_uuid() -> None:
         assert (issued.version, issued.variant) == (8, RFC_4122)
 
 
-def test_ids_of_one_moment_differ() -> None:
+def test_ids_of_one_millisecond_differ() -> None:
     """A burst of ids within one millisecond has no duplicates."""
     assert len({new_transaction_id("user1") for _ in range(20_000)}) == 20_000
 
@@ -52,7 +52,7 @@ def test_only_the_random_bits_vary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.uuids())
-def test_foreign_uuid_leads_to_some_slot(foreign: UUID) -> None:
+def test_foreign_uuid_has_a_valid_slot(foreign: UUID) -> None:
     """A UUID from another system has a valid slot."""
     assert 0 <= slot_of_transaction(foreign) < SLOTS
 

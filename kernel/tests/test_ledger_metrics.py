@@ -71,7 +71,7 @@ async def test_books_are_checked_again_after_an_outage() -> None:
     assert metric("wallet_books_checked_seconds", shard="3") >= began_s
 
 
-async def test_other_looks_are_taken_although_one_fails() -> None:
+async def test_other_checks_run_although_one_fails() -> None:
     """A failed check does not prevent the other checks."""
     taken = asyncio.Event()
 
@@ -94,23 +94,23 @@ async def test_every_wallet_is_compared_in_rounds() -> None:
     for look in range(9):
         if look == 3:
             books.wrong = ""
-        await watch.look()
+        await watch.check()
         found.append(metric("wallet_books_unexplained_wallets", shard="5"))
     assert found == [1, 1, 2, 2, 2, 0, 0, 0, 0]
 
 
-async def test_the_pause_between_sums_grows_with_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pause_between_sums_grows_with_their_duration(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums take at most their share of the time, regardless of the number of wallets."""
     books = FakeBooks()
     books.looks, books.sum_s = 2, 0.05
     watch = LedgerWatch(6, books)
     for _ in range(5):
-        await watch.look()
+        await watch.check()
     assert books.sums == 1
     monkeypatch.setattr(ledger_metrics, "SUMMING_SHARE", 1e9)
     watch = LedgerWatch(6, books)
     for _ in range(5):
-        await watch.look()
+        await watch.check()
     assert books.sums == 6
 
 

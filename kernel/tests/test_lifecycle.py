@@ -47,7 +47,7 @@ async def test_drain_waits_for_the_requests_in_flight(exchange: Exchange) -> Non
     assert (await accepted).status == 200
 
 
-async def test_draining_service_serves_the_requests_that_come(exchange: Exchange) -> None:
+async def test_draining_service_serves_requests_on_open_connections(exchange: Exchange) -> None:
     """A draining service still answers requests on open connections."""
     lifecycle, slow = Lifecycle(10), Slow()
     slow.gate.set()
@@ -56,7 +56,7 @@ async def test_draining_service_serves_the_requests_that_come(exchange: Exchange
 
 
 @pytest.mark.parametrize("path", sorted(OPEN_PATHS))
-async def test_health_is_answered_whatever_happens(exchange: Exchange, path: str) -> None:
+async def test_health_is_served_during_drain_and_overload(exchange: Exchange, path: str) -> None:
     """Health and metrics are served during a drain and beyond the bound."""
     lifecycle, slow = Lifecycle(1), Slow()
     occupied = await begin(exchange, lifecycle.guard(slow))

@@ -30,7 +30,7 @@ def line(message: str, *args: object, **extra: object) -> dict[str, object]:
     return decoded
 
 
-def test_event_with_keys() -> None:
+def test_entry_has_its_event_and_keys() -> None:
     """An entry has time with zone, level, service, logger, event, and its keys; empty keys are left out."""
     event = line("step %s", "done", shard=1, transaction=UUID(int=7))
     assert datetime.fromisoformat(str(event.pop("at"))).tzinfo is not None
@@ -45,7 +45,7 @@ def test_event_with_keys() -> None:
 
 
 @pytest.mark.usefixtures("in_a_request")
-def test_request_and_transfer_are_named() -> None:
+def test_entries_of_a_request_have_its_ids() -> None:
     """Every entry of a request has its ids automatically."""
     event = line("debited")
     assert (event["request_id"], event["transfer_id"]) == (
@@ -54,7 +54,7 @@ def test_request_and_transfer_are_named() -> None:
     )
 
 
-def test_exception_is_in_the_same_line() -> None:
+def test_traceback_is_in_the_line_of_its_entry() -> None:
     """A traceback is a member of its entry."""
     try:
         int("broken")

@@ -84,13 +84,13 @@ def test_format_is_exact_and_canonical(micros: int) -> None:
         (1_000_000, "1"),
     ],
 )
-def test_format_of_the_contracts_examples(micros: int, text: str) -> None:
+def test_examples_of_the_contract_are_formatted_as_there(micros: int, text: str) -> None:
     """The contract's example amounts are formatted as in the contract."""
     assert format_micros(micros) == text
 
 
 @given(micros=st.integers(1, AMOUNT_MAX_MICROS), shift=st.integers(-400, 400))
-def test_shifted_exponent_means_the_same(micros: int, shift: int) -> None:
+def test_exponents_are_accepted_if_the_value_is_exact(micros: int, shift: int) -> None:
     """Exponents and trailing zeros are accepted if the exact value has at most 6 decimal places."""
     digits = str(micros)
     text = (
@@ -101,12 +101,12 @@ def test_shifted_exponent_means_the_same(micros: int, shift: int) -> None:
     assert parse_amount(text.encode()) == micros
 
 
-def test_no_float_on_the_way() -> None:
+def test_amounts_never_pass_through_a_float() -> None:
     """Neighbouring amounts that share one binary float stay different: 2^53 micros and the next."""
     assert parse_amount(b"9007199254.740993") == 9007199254740993
     assert parse_amount(b'"9007199254.740992"') == 9007199254740992
     assert float("9223372036854.775807") == float("9223372036854.775808"), (
-        "the premise: floats cannot tell these apart"
+        "the premise: as floats, these are equal"
     )
     assert parse_amount(b"9223372036854.775807") == AMOUNT_MAX_MICROS
     with pytest.raises(InvalidAmount, match=r"above 9223372036854\.775807"):
@@ -114,7 +114,7 @@ def test_no_float_on_the_way() -> None:
 
 
 @pytest.mark.parametrize("zero", ["0", "0.0", "-0", "0e99999999999", '"0"', '"0.000000000"'])
-def test_zero_opens_a_wallet_but_does_not_move(zero: str) -> None:
+def test_zero_is_a_valid_balance_but_not_a_valid_amount(zero: str) -> None:
     """Zero, in any spelling, is a valid balance but not a valid amount."""
     assert parse_balance(zero.encode()) == 0
     with pytest.raises(InvalidAmount, match="greater than 0"):
@@ -155,13 +155,13 @@ def test_zero_opens_a_wallet_but_does_not_move(zero: str) -> None:
         ("", "decimal number"),
     ],
 )
-def test_refusals_say_why(raw: str, reason: str) -> None:
+def test_refusal_of_an_amount_has_a_reason(raw: str, reason: str) -> None:
     """An inexact or out-of-range amount is refused with a reason."""
     with pytest.raises(InvalidAmount, match=reason):
         parse_amount(raw.encode())
 
 
-def test_string_escapes_are_json() -> None:
+def test_escapes_in_a_string_are_decoded() -> None:
     """Escapes in a JSON string are decoded: an escaped digit is that digit."""
     assert parse_amount(rb'"\u0031.5"') == 1_500_000
 
@@ -181,7 +181,7 @@ def test_string_escapes_are_json() -> None:
     ],
     ids=lambda raw: f"{raw[:6].decode()}… of {len(raw)} bytes",
 )
-def test_no_number_is_expensive(raw: bytes) -> None:
+def test_largest_number_is_parsed_in_milliseconds(raw: bytes) -> None:
     """The most expensive number that fits a body costs milliseconds, because its power of ten is not computed."""
     start = time.process_time()
     with contextlib.suppress(InvalidAmount):
@@ -196,14 +196,14 @@ def test_long_digits_cancelled_by_their_exponent_are_exact() -> None:
 
 
 @given(st.binary(max_size=40))
-def test_anything_else_is_refused_and_nothing_else_is_raised(raw: bytes) -> None:
+def test_random_bytes_raise_only_invalid_amount(raw: bytes) -> None:
     """Any bytes give micros in range or InvalidAmount, never another error."""
     with contextlib.suppress(InvalidAmount):
         assert 0 <= parse_balance(raw) <= AMOUNT_MAX_MICROS
 
 
 @given(NUMBERS)
-def test_raw_member_is_what_stood_in_the_body(text: str) -> None:
+def test_decoder_passes_the_digits_unchanged(text: str) -> None:
     """The decoder (msgspec) passes the digits of the request unchanged."""
     body = msgspec.json.decode(b'{"amount": %s }' % text.encode(), type=dict[str, msgspec.Raw])
     assert bytes(body["amount"]).decode() == text

@@ -62,10 +62,10 @@ def test_every_operation_is_described() -> None:
 
 def test_every_problem_type_is_described() -> None:
     """Every problem type that an operation can answer with is described."""
-    told = {name for operation in OPERATIONS for name in problem_names(operation, positions=True)}
-    assert told == PROBLEM_TYPES.keys() - NEVER_OF_AN_OPERATION
+    described = {name for operation in OPERATIONS for name in problem_names(operation, positions=True)}
+    assert described == PROBLEM_TYPES.keys() - NEVER_OF_AN_OPERATION
     saga = {name for operation in OPERATIONS for name in problem_names(operation)}
-    assert told - saga == {"position-not-reached"}
+    assert described - saga == {"position-not-reached"}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -125,7 +125,7 @@ def test_problem_of_another_operation_does_not_fit() -> None:
         ),
     ],
 )
-def test_answers_are_as_described(schema: str, answer: Response) -> None:
+def test_answers_match_their_schemas(schema: str, answer: Response) -> None:
     """Every answer of the kernel matches its schema and has no other members."""
     document = body_of(answer)
     assert fits(schema, document)
@@ -143,7 +143,7 @@ def test_answers_are_as_described(schema: str, answer: Response) -> None:
         ("Transfer", TransferView),
     ],
 )
-def test_members_are_those_of_the_structs(schema: str, parsed: type[msgspec.Struct]) -> None:
+def test_schema_has_the_members_of_the_structs(schema: str, parsed: type[msgspec.Struct]) -> None:
     """Schema and parser have the same members, the same required ones, and the same order."""
     published = DOCUMENT["components"]["schemas"][schema]
     fields = msgspec.structs.fields(parsed)
@@ -251,7 +251,7 @@ def test_every_post_takes_an_idempotency_key() -> None:
     assert keyed == {name for name, operation in OPERATIONS.items() if operation.method == "POST"}
 
 
-def test_positions_are_of_cqrs_only() -> None:
+def test_only_cqrs_has_positions() -> None:
     """In cqrs every successful write returns a position, and every read can wait for one; the saga has no positions."""
     assert "position" not in json.dumps(DOCUMENT["components"]["schemas"])
     for name, (method, _) in OPERATIONS.items():

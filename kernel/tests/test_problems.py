@@ -12,7 +12,7 @@ TRANSACTION = UUID("0199a0d4-7a00-8abc-8def-0123456789ab")
 
 
 @pytest.mark.parametrize("name", PROBLEM_TYPES)
-def test_every_type_makes_a_document(name: str) -> None:
+def test_every_type_has_a_complete_document(name: str) -> None:
     """Every type makes an RFC 9457 document: type, title, status, detail, instance; the status equals the answer's."""
     answer = Problem(name, "What happened.").response("/wallets/user1")
     document = json.loads(answer.body)
@@ -35,7 +35,7 @@ def test_problem_of_a_decided_transfer_names_it() -> None:
 
 
 @pytest.mark.parametrize("refusal", Refusal)
-def test_every_refusal_is_a_problem_of_the_clients(refusal: Refusal) -> None:
+def test_every_refusal_has_a_4xx_status(refusal: Refusal) -> None:
     """A refusal is a decision about the request (4xx), never a failure of the service (5xx)."""
     assert 400 <= refused(refusal, "No.").response("/").status < 500
 

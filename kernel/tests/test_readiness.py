@@ -34,7 +34,7 @@ def always_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "FRESH_S", 0.0)
 
 
-async def test_ready_means_every_need_is_met(always_stale: None) -> None:
+async def test_service_is_ready_only_if_every_check_passes(always_stale: None) -> None:
     """Each failing check is listed with its reason, and its metric is 0."""
     database, cache = Dependency(), Dependency()
     ready = Readiness({"database": database.check, "cache": cache.check})
@@ -45,7 +45,7 @@ async def test_ready_means_every_need_is_met(always_stale: None) -> None:
     assert REGISTRY.get_sample_value("wallet_dependency_up", {"dependency": "cache"}) == 1
 
 
-async def test_one_of_several_is_enough_to_be_ready(always_stale: None) -> None:
+async def test_one_working_shard_of_several_is_enough_to_be_ready(always_stale: None) -> None:
     """A dead shard degrades the service; only if all shards are dead, it is unready."""
     shards = [Dependency(), Dependency(works=False)]
     ready = Readiness({}, {f"shard-{number}": shard.check for number, shard in enumerate(shards)})
@@ -54,7 +54,7 @@ async def test_one_of_several_is_enough_to_be_ready(always_stale: None) -> None:
     assert (await ready.state()).obstacles.keys() == {"shard-0", "shard-1"}
 
 
-async def test_replica_is_a_standby_if_nothing_else_is_missing(always_stale: None) -> None:
+async def test_replica_is_a_standby_if_all_other_checks_pass(always_stale: None) -> None:
     """A replica is a standby only if each obstacle is that another replica is active."""
 
     async def check() -> None:
@@ -78,7 +78,7 @@ async def test_a_check_that_degrades_leaves_the_service_ready(always_stale: None
     assert REGISTRY.get_sample_value("wallet_dependency_up", {"dependency": "partition"}) == 0
 
 
-async def test_checks_run_once_for_all_who_ask_within_a_moment() -> None:
+async def test_concurrent_requests_share_one_check() -> None:
     """Two hundred requests, concurrent and sequential, cost one check."""
     database = Dependency()
     ready = Readiness({"database": database.check})
@@ -88,7 +88,7 @@ async def test_checks_run_once_for_all_who_ask_within_a_moment() -> None:
     assert database.checks == 1
 
 
-async def test_check_goes_on_when_the_client_that_began_it_leaves() -> None:
+async def test_check_continues_when_its_first_client_disconnects() -> None:
     """If the client that started a check disconnects, the other clients still get its result."""
     database = Dependency()
     database.answers.clear()
@@ -102,7 +102,9 @@ async def test_check_goes_on_when_the_client_that_began_it_leaves() -> None:
     assert database.checks == 1
 
 
-async def test_silent_dependency_fails_its_check_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_check_of_an_unresponsive_dependency_fails_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """An unresponsive dependency does not block readiness requests."""
     monkeypatch.setattr(readiness, "CHECK_DEADLINE_S", 0.05)
     database = Dependency()

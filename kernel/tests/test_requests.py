@@ -45,21 +45,21 @@ def body(good: Mapping[str, object], **changes: object) -> bytes:
     return json.dumps(members).encode()
 
 
-def test_transfer(make_call: MakeCall) -> None:
+def test_transfer_is_parsed(make_call: MakeCall) -> None:
     """The contract's example is parsed, with the amount in exact micros."""
     assert REQUESTS.transfer(make_call(body(TRANSFER))) == TransferRequest(
         "user1", "user2", 10_234_000, "USD"
     )
 
 
-def test_wallet(make_call: MakeCall) -> None:
+def test_wallet_opens_with_zero_without_a_balance(make_call: MakeCall) -> None:
     """A wallet opens with 0 unless the body has a balance."""
     assert REQUESTS.wallet(make_call(body(WALLET))) == WalletRequest("user1", "USD", 5_000_000)
     assert REQUESTS.wallet(make_call(body(WALLET, balance=None))) == WalletRequest("user1", "USD", 0)
     assert REQUESTS.wallet(make_call(body(WALLET, balance=0))) == WalletRequest("user1", "USD", 0)
 
 
-def test_cash(make_call: MakeCall) -> None:
+def test_deposit_takes_the_wallet_from_the_path(make_call: MakeCall) -> None:
     """Deposits and withdrawals take the wallet from the path."""
     call = make_call(body(CASH), params={"accountId": "user1"})
     assert REQUESTS.cash(call) == CashRequest("user1", 5_000_000, "EUR")
@@ -89,13 +89,13 @@ def test_bad_money_is_invalid(
 
 
 @pytest.mark.parametrize("zero", [0, "0.00", -0.0])
-def test_nothing_is_not_an_amount(make_call: MakeCall, zero: object) -> None:
+def test_amount_of_zero_is_invalid(make_call: MakeCall, zero: object) -> None:
     """A transfer of 0 is a 422."""
     assert refusal(REQUESTS.transfer, make_call(body(TRANSFER, amount=zero))).name == "invalid-request"
 
 
 @pytest.mark.parametrize("account", BAD_ACCOUNTS)
-def test_bad_account_is_invalid_wherever_it_stands(make_call: MakeCall, account: str) -> None:
+def test_bad_account_name_is_invalid_in_every_member(make_call: MakeCall, account: str) -> None:
     """An account name outside the pattern is a 422 in every member; so are names that begin with @."""
     calls = [
         (REQUESTS.transfer, make_call(body(TRANSFER, fromAccount=account))),
@@ -108,7 +108,7 @@ def test_bad_account_is_invalid_wherever_it_stands(make_call: MakeCall, account:
 
 
 @given(st.from_regex(requests.ACCOUNT_PATTERN[:-1], fullmatch=True))
-def test_every_name_of_the_pattern_is_taken(account: str) -> None:
+def test_every_name_of_the_pattern_is_accepted(account: str) -> None:
     """Every name that matches the published pattern is accepted unchanged."""
     assert requests.account_id(account, "accountId") == account
 
@@ -149,7 +149,7 @@ def test_unknown_currency_is_invalid(
 
 
 @by_parser
-def test_shape_is_checked(
+def test_unknown_missing_and_mistyped_members_are_invalid(
     make_call: MakeCall, parse: Callable[[Request], object], good: Mapping[str, object]
 ) -> None:
     """Unknown members, missing members and wrong types are a 422 that names the member."""
@@ -176,7 +176,7 @@ def test_shape_is_checked(
     ],
     ids=lambda raw: repr(raw[:12]),
 )
-def test_what_is_no_json_object_is_invalid(
+def test_body_other_than_a_json_object_is_invalid(
     make_call: MakeCall, parse: Callable[[Request], object], good: Mapping[str, object], raw: bytes
 ) -> None:
     """A malformed body is a 422 and never another error."""
@@ -204,7 +204,7 @@ def test_another_content_type_is_unsupported(
     good: Mapping[str, object],
     content_type: str | None,
 ) -> None:
-    """A body without a JSON content type is a 415, whatever its content."""
+    """A body without a JSON content type is a 415, even if the body is valid."""
     headers = {} if content_type is None else {"content-type": content_type}
     call = make_call(body(good), params={"accountId": "user1"}, headers=headers)
     assert refusal(parse, call).name == "unsupported-media-type"
@@ -236,7 +236,7 @@ def test_query_currency(make_call: MakeCall) -> None:
 
 
 def test_transaction_id(make_call: MakeCall) -> None:
-    """Only the spelling of our own answers finds a transfer; any other is a 404, not a 422."""
+    """Only the spelling of the service's answers finds a transfer; any other is a 404, not a 422."""
     text = "0199a0d4-7a00-8abc-8def-0123456789ab"
     assert requests.transaction_id(make_call(params={"transactionId": text})) == UUID(text)
     for bad in (
@@ -367,7 +367,7 @@ def test_a_position_is_a_whole_number(text: str) -> None:
     assert raised.value.name == "invalid-request"
 
 
-def test_without_a_position_any_answer_will_do() -> None:
+def test_read_without_a_position_accepts_any_answer() -> None:
     """A read without a position does not wait."""
     assert requests.min_position(Request({"query_string": b""})) == 0
     assert requests.min_position(Request({"query_string": b"min_position=42"})) == 42

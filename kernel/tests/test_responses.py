@@ -109,7 +109,7 @@ def test_timestamps_are_utc_with_microseconds(moment: datetime, text: str) -> No
     assert requests.moment(Request({"query_string": f"at={text}".encode(), "headers": []})) == moment
 
 
-def test_a_document_tells_the_position_it_reflects() -> None:
+def test_document_has_the_position_that_it_reflects() -> None:
     """`position` is added to the document; status and headers do not change."""
     plain = responses.transfer_succeeded(TRANSACTION, replayed=True)
     answer = responses.at_position(plain, 42)

@@ -17,7 +17,7 @@ def metric(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-async def test_a_blocked_event_loop_shows() -> None:
+async def test_metric_shows_a_blocked_event_loop() -> None:
     """Work that blocks the event loop makes its lag about as long."""
     before_s = metric("wallet_event_loop_lag_seconds_sum")
     async with loop_lag_watched():
@@ -71,7 +71,7 @@ class FakePool:
         return 4
 
 
-def test_a_pool_tells_how_busy_it_is() -> None:
+def test_pool_exports_its_connections_in_use() -> None:
     """The connections in use are the open ones minus the idle ones, at the time of each scrape."""
     pool = FakePool(open=3, idle=1)
     watch_pool("tested", pool)

@@ -203,7 +203,7 @@ def test_stuck_request_does_not_prevent_the_exit(start: Start) -> None:
     assert (status, json.loads(body)["type"]) == (503, "/problems/outcome-unknown")
 
 
-def test_taken_port_is_one_clear_line(start: Start, free_port: int) -> None:
+def test_taken_port_is_logged_in_one_line(start: Start, free_port: int) -> None:
     """If the port is in use, the service logs one line with the port, closes its resources and exits with status 1."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", free_port))
@@ -233,7 +233,7 @@ def test_shared_port_is_not_taken_from_others(start: Start, free_port: int) -> N
     assert second.exit_status() == 1
 
 
-def test_wire_is_as_the_contract_says(start: Start) -> None:
+def test_headers_on_the_wire_follow_the_contract(start: Start) -> None:
     """The server sends no name, trims space around header values, and answers HEAD without a body."""
     process = start()
     status, headers, body = process.request("GET", "/wallets/user1/balance", **{"X-Echo": " abc \t"})
@@ -243,7 +243,7 @@ def test_wire_is_as_the_contract_says(start: Start) -> None:
 
 
 @pytest.mark.parametrize("size", [70_000, 3_000_000])
-def test_large_body_gets_its_answer(start: Start, size: int) -> None:
+def test_client_of_a_large_body_receives_the_answer(start: Start, size: int) -> None:
     """A client that sends a far too large body still receives the 413, not a connection reset."""
     process = start()
     message = b"POST /wallets/balanceTransfer HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
@@ -256,7 +256,7 @@ def test_large_body_gets_its_answer(start: Start, size: int) -> None:
 @pytest.mark.parametrize(
     "head", [b"GET /%s", b"GET /wallets/user1/balance HTTP/1.1\r\nX-Long: %s"], ids=["path", "header"]
 )
-def test_a_head_without_end_is_not_collected(start: Start, head: bytes) -> None:
+def test_endless_head_is_refused_after_the_bound(start: Start, head: bytes) -> None:
     """An endless head is refused after a bounded number of bytes, and other clients are served."""
     process = start()
     with socket.create_connection(("127.0.0.1", process.port), PATIENCE_S) as client:
@@ -267,7 +267,7 @@ def test_a_head_without_end_is_not_collected(start: Start, head: bytes) -> None:
     assert process.request("GET", "/wallets/user1/balance")[0] == 200
 
 
-def test_a_long_head_that_ends_is_taken(start: Start) -> None:
+def test_long_head_below_the_bound_is_accepted(start: Start) -> None:
     """The bound is far above the heads of usual clients, and applies to each request separately."""
     process = start()
     connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=PATIENCE_S)

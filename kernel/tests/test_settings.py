@@ -32,7 +32,7 @@ def test_defaults_are_for_one_machine() -> None:
 
 
 @pytest.mark.parametrize("missing", ["WALLET_PORT", "WALLET_SERVICE_SECRET"])
-def test_what_has_no_default_is_needed(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+def test_setting_without_a_default_is_required(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     """Without a port or secret, a service does not start, and the error names the setting."""
     monkeypatch.delenv(missing)
     with pytest.raises(ValidationError, match=missing.removeprefix("WALLET_").lower()):
@@ -90,7 +90,7 @@ def test_every_setting_is_described() -> None:
     assert all(field.description for field in ServiceSettings.model_fields.values())
 
 
-def test_a_password_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_password_is_read_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`{file:/path}` in a value is replaced by the content of that file, also in a list."""
     (tmp_path / "word").write_text("from a file\n")
     monkeypatch.setenv("WALLET_SERVICE_SECRET", f"secret {{file:{tmp_path}/word}}")
@@ -100,7 +100,7 @@ def test_a_password_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert settings.api_keys == ("first", "from a file")
 
 
-def test_a_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_password_file_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the file is missing, the error names the setting and the file."""
     monkeypatch.setenv("WALLET_SERVICE_SECRET", "{file:/not/there}")
     with pytest.raises(ValidationError, match=r"service_secret\n.*/not/there: No such file"):

@@ -53,7 +53,7 @@ def test_shards_share_numbered_accounts_evenly(shards: int, prefix: str) -> None
 
 
 @pytest.mark.parametrize("prefix", ["user", "wallet-", "acct:2026:"])
-def test_neighbours_part_like_strangers(prefix: str) -> None:
+def test_half_of_neighbouring_accounts_are_on_different_shards(prefix: str) -> None:
     """With two shards, about half of all neighbouring numbered accounts are on different shards."""
     sides = [slot_of(f"{prefix}{n}") * 2 // SLOTS for n in range(1, 1002)]
     parted = sum(left != right for left, right in pairwise(sides))
@@ -69,7 +69,7 @@ def test_every_slot_is_used_evenly() -> None:
 
 
 @given(st.integers(), st.integers(2, 64))
-def test_random_names_do_not_gather(seed: int, length: int) -> None:
+def test_random_names_are_evenly_distributed(seed: int, length: int) -> None:
     """Random names of any length are evenly distributed over two shards."""
     random = Random(seed)
     names = {"".join(random.choices(ascii_letters + digits + "._:@-", k=length)) for _ in range(1000)}

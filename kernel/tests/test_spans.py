@@ -16,7 +16,7 @@ if sys.argv[1]:
 """
 
 
-def test_a_collector_that_is_away_does_not_hold_up_the_end_of_a_service() -> None:
+def test_unreachable_collector_does_not_delay_the_exit() -> None:
     """Unsent spans are dropped before the exporter's own timeout of ten seconds per message."""
     with socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

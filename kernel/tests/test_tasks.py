@@ -10,7 +10,7 @@ from wallet_kernel.tasks import background, cancel_and_wait
 pytestmark = pytest.mark.anyio
 
 
-async def test_task_ends_although_its_cancellation_got_lost() -> None:
+async def test_task_ends_although_it_swallowed_a_cancellation() -> None:
     """A task that swallows a cancellation is cancelled again."""
 
     async def loses_the_first() -> None:
@@ -25,7 +25,7 @@ async def test_task_ends_although_its_cancellation_got_lost() -> None:
     assert task.cancelled()
 
 
-async def test_what_a_task_raised_is_raised() -> None:
+async def test_exception_of_a_task_is_raised() -> None:
     """The exception of a failed task is raised."""
 
     async def failing() -> None:

@@ -31,7 +31,7 @@ def test_fingerprints_differ_where_one_slot_has_another_owner() -> None:
     assert len({even.fingerprint, moved.fingerprint, Topology.even(3).fingerprint}) == 3
 
 
-def test_foreign_names_the_first_account_of_another_shard() -> None:
+def test_foreign_returns_the_first_account_of_another_shard() -> None:
     """`foreign` returns the first account of another shard, or None if this shard owns all of them."""
     own, other = (next(n for n in map(str, range(99)) if Topology.even(2).shard_of(n) == s) for s in (0, 1))
     assert Placement.even(0, 2).foreign([own, own]) is None
@@ -39,7 +39,7 @@ def test_foreign_names_the_first_account_of_another_shard() -> None:
 
 
 @pytest.mark.parametrize("shard", [-1, 2])
-def test_a_placement_is_one_of_the_shards(shard: int) -> None:
+def test_placement_of_a_missing_shard_is_refused(shard: int) -> None:
     """A shard that does not exist is refused, and the error names the valid numbers."""
     with pytest.raises(ValueError, match=f"shard {shard} does not exist: the shards are 0 to 1"):
         Placement.even(shard, 2)

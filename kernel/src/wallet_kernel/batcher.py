@@ -1,6 +1,7 @@
 """Natural batching (group commit): items that arrive while a batch is in flight form the next batch.
 
-An idle batcher runs a single item at once, without a timer. The queue, the batches and their number are bounded.
+An idle batcher runs a single item immediately, without a timer. Only an item whose result no client waits for may wait
+for other items. The queue, the batches and their number are bounded.
 """
 
 import asyncio
@@ -21,6 +22,10 @@ BATCH_SIZE = Histogram(
 )
 QUEUE_DEPTH = Gauge("wallet_queue_depth", "Items waiting for the next batch.", ["batcher"])
 QUEUE_MAX = Gauge("wallet_queue_max", "Items that may wait for the next batch.", ["batcher"])
+
+LATER_S = 0.05
+"""How long an item of `submit_later` may wait for a batch with other items. A client that sends one request after the
+other sends the next one earlier."""
 
 
 class QueueFull(Exception):
@@ -59,6 +64,8 @@ class Batcher(Generic[Item, Result]):
         self._queue_max = queue_max
         self._idle = in_flight_max
         self._queue: deque[tuple[Item, Pending[Result]]] = deque()
+        self._is_due = False
+        self._alarm: asyncio.TimerHandle | None = None
         self._workers: set[asyncio.Task[None]] = set()
         self._size = BATCH_SIZE.labels(name)
         QUEUE_DEPTH.labels(name).set_function(lambda: len(self._queue))
@@ -71,23 +78,56 @@ class Batcher(Generic[Item, Result]):
 
     def submit(self, item: Item) -> Pending[Result]:
         """Queues an item. Raises QueueFull if the queue is full; then the batcher accepted nothing."""
-        return self.submit_all((item,))[0]
+        future = self._enqueue(item)
+        self._begin()
+        return future
 
     def submit_all(self, items: Sequence[Item]) -> list[Pending[Result]]:
         """Queues all of these items. Raises QueueFull if they do not all fit; then the batcher accepted nothing."""
         if len(items) > self.room:
             raise QueueFull(QueueFull.__doc__)
-        loop = asyncio.get_running_loop()
-        futures: list[Pending[Result]] = [Pending(loop=loop) for _ in items]
-        self._queue.extend(zip(items, futures, strict=True))
-        if self._idle and items:
-            self._start_worker()
+        futures = [self._enqueue(item) for item in items]
+        if items:
+            self._begin()
         return futures
+
+    def submit_later(self, item: Item) -> Pending[Result]:
+        """Queues an item for the next batch. Raises QueueFull as `submit` does.
+
+        A batch begins for such items alone if they fill it, or if one of them has waited for `LATER_S` seconds. The
+        order of arrival holds for them too: an item that is submitted afterwards is never run before them.
+        """
+        future = self._enqueue(item)
+        if len(self._queue) >= min(self._batch_max, self._queue_max):
+            self._begin()
+        elif self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(LATER_S, self._overdue)
+        return future
 
     async def drain(self) -> None:
         """Waits until the batcher has run every item submitted so far."""
+        if self._queue:
+            self._begin()
         while self._workers:
             await asyncio.gather(*self._workers)
+
+    def _enqueue(self, item: Item) -> Pending[Result]:
+        if len(self._queue) >= self._queue_max:
+            raise QueueFull(QueueFull.__doc__)
+        future: Pending[Result] = Pending(loop=asyncio.get_running_loop())
+        self._queue.append((item, future))
+        return future
+
+    def _overdue(self) -> None:
+        self._alarm = None
+        if self._queue:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Makes the queued items due. Starts a worker for them unless enough workers run."""
+        self._is_due = True
+        if self._idle:
+            self._start_worker()
 
     def _start_worker(self) -> None:
         self._idle -= 1
@@ -97,15 +137,19 @@ class Batcher(Generic[Item, Result]):
 
     async def _work(self) -> None:
         try:
-            while self._queue:
+            while self._is_due:
                 if batch := await self._taken(self._next_batch()):
                     await self._run_batch(batch)
+                # Callers that have got their result may submit their next item for the next batch.
+                await asyncio.sleep(0)
         finally:
             self._idle += 1
 
     def _next_batch(self) -> list[tuple[Item, Pending[Result]]]:
         count = min(len(self._queue), self._batch_max)
-        return _waiting([self._queue.popleft() for _ in range(count)])
+        batch = [self._queue.popleft() for _ in range(count)]
+        self._is_due = bool(self._queue)
+        return _waiting(batch)
 
     async def _taken(self, batch: list[tuple[Item, Pending[Result]]]) -> list[tuple[Item, Pending[Result]]]:
         """Prepares a batch and takes those of its items that still wait."""
@@ -113,7 +157,7 @@ class Batcher(Generic[Item, Result]):
             try:
                 await self._prepare([item for item, _ in batch])
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- every caller gets it
-                lost = RuntimeError("the batch could not be prepared; nothing of it was run")
+                lost = RuntimeError("the batch could not be prepared; no item was run")
                 lost.__cause__ = error
                 for _, future in batch:
                     _settle(future, lost)
@@ -128,10 +172,10 @@ class Batcher(Generic[Item, Result]):
         try:
             results = await self._run([item for item, _ in batch])
             if len(results) != len(batch):
-                raise RuntimeError(f"a batch of {len(batch)} items came back with {len(results)} results")
+                raise RuntimeError(f"a batch of {len(batch)} items has {len(results)} results")
         except asyncio.CancelledError as error:
             # Without an answer, callers would wait without end if the worker, or an await inside `run`, is cancelled.
-            lost = RuntimeError("the batch was cancelled while it ran; whether it took effect is not known")
+            lost = RuntimeError("the batch was cancelled while it ran; its effect is unknown")
             lost.__cause__ = error
             results = [lost] * len(batch)
         except Exception as error:  # noqa: BLE001 - every caller of the batch gets the error

@@ -6,10 +6,14 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import Counter, Gauge
 
+from wallet_kernel.deadlines import Deadlines
+
 ADMITTED = Gauge(
     "wallet_bulkhead_admitted", "Calls that a bulkhead admitted: running or waiting.", ["bulkhead"]
 )
-ADMITTED_MAX = Gauge("wallet_bulkhead_admitted_max", "Calls that a bulkhead admits at once.", ["bulkhead"])
+ADMITTED_MAX = Gauge(
+    "wallet_bulkhead_admitted_max", "Calls that a bulkhead admits at the same time.", ["bulkhead"]
+)
 REFUSED = Counter(
     "wallet_bulkhead_refused", "Calls that a bulkhead refused because it was full.", ["bulkhead"]
 )
@@ -20,7 +24,7 @@ class BulkheadFull(Exception):
 
 
 class Bulkhead:
-    """Runs at most `running_max` calls of one kind at once. Up to `waiting_max` more calls wait in order of arrival.
+    """Bounds the running calls of one kind to `running_max`. Up to `waiting_max` more calls wait in order of arrival.
 
     A call must end within `deadline_s` seconds of its admission.
     """
@@ -29,7 +33,7 @@ class Bulkhead:
         self._places = asyncio.Semaphore(running_max)
         self._admitted = 0
         self._admitted_max = running_max + waiting_max
-        self._deadline_s = deadline_s
+        self._deadlines = Deadlines(deadline_s)
         self._refused = REFUSED.labels(name)
         ADMITTED.labels(name).set_function(lambda: self._admitted)
         ADMITTED_MAX.labels(name).set(self._admitted_max)
@@ -38,7 +42,7 @@ class Bulkhead:
     async def place(self) -> AsyncIterator[None]:
         """Holds one place while the body of the `async with` runs.
 
-        Raises BulkheadFull at once if no more calls may wait. At the deadline it cancels the body and raises
+        Raises BulkheadFull immediately if no more calls may wait. At the deadline it cancels the body and raises
         TimeoutError.
         """
         if self._admitted >= self._admitted_max:
@@ -46,7 +50,7 @@ class Bulkhead:
             raise BulkheadFull(BulkheadFull.__doc__)
         self._admitted += 1
         try:
-            async with asyncio.timeout(self._deadline_s), self._places:
+            async with self._deadlines.begin(), self._places:
                 yield
         finally:
             self._admitted -= 1

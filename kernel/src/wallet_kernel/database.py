@@ -1,10 +1,11 @@
-"""asyncpg for both architectures: connections to the primary, the errors of an outage, and rows as columns."""
+"""asyncpg for both architectures: connections to the primary, errors of an outage, statement files, rows as columns."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
+from importlib.resources import files
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -25,6 +26,8 @@ DATABASE_ERRORS = (
 
 Prepare = Callable[[asyncpg.Connection], Awaitable[None]]
 
+Result = TypeVar("Result")
+
 
 def session(application: str, *, statement_timeout_s: float, **settings: str) -> dict[str, str]:
     """Returns the settings of sessions whose every statement reads few rows through a unique index.
@@ -44,6 +47,11 @@ def session(application: str, *, statement_timeout_s: float, **settings: str) ->
     }
 
 
+def read_statement(package: str, name: str) -> str:
+    """Returns the statement in the file `sql/<name>.sql` of this package."""
+    return (files(package) / "sql" / f"{name}.sql").read_text()
+
+
 RELEASES_LOCKS = {
     "tcp_keepalives_idle": "3",
     "tcp_keepalives_interval": "1",
@@ -54,7 +62,7 @@ RELEASES_LOCKS = {
 
 
 class CommitUnknown(Exception):
-    """COMMIT was sent, but the database did not confirm it. The transaction may have been committed."""
+    """A commit was sent, but the database did not confirm it. The transaction may have been committed."""
 
 
 class ReadOnlyDatabase(Exception):
@@ -113,6 +121,10 @@ def open_pool(
     The pool opens connections when they are needed. `session` holds the settings of each session. A pool that only
     reads passes the `target_session_attrs` `primary`. `prepare` runs on every new connection before its first use; if
     it raises, the connection is closed.
+
+    A released connection keeps the state of its session, which saves a round trip. So no user of a pool may change a
+    session: no LISTEN, no SET without LOCAL, no advisory lock of a session, no cursor WITH HOLD. If a user left a
+    transaction open, the pool rolls it back.
     """
     return asyncpg.create_pool(
         url,
@@ -120,15 +132,20 @@ def open_pool(
         max_size=connections_max,
         connect=connect,
         init=prepare,
+        reset=_keep_session,
         command_timeout=statement_timeout_s,
         server_settings=dict(session),
         target_session_attrs=target_session_attrs,
     )
 
 
+async def _keep_session(_: asyncpg.Connection) -> None:
+    """Replaces asyncpg's reset of a released session, which runs four statements. asyncpg has ended any transaction."""
+
+
 @asynccontextmanager
 async def reading(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
-    """Yields a connection of the pool for reads. If the read times out or is cancelled, closes the connection at once.
+    """Yields a connection of the pool for reads. If the read times out or is cancelled, drops the connection.
 
     Without that, the reader would wait until the server confirms the cancellation, and an unresponsive server never
     does.
@@ -160,15 +177,34 @@ async def require_writable(connection: asyncpg.Connection) -> None:
         raise ReadOnlyDatabase(ReadOnlyDatabase.__doc__)
 
 
-async def commit(connection: asyncpg.Connection, statement: str = "COMMIT") -> None:
-    """Commits the transaction. Raises CommitUnknown after any error, because COMMIT was sent.
-
-    `statement` may begin with other statements, to save a round trip.
-    """
+async def commit(connection: asyncpg.Connection) -> None:
+    """Commits the transaction. Raises CommitUnknown after any error, because COMMIT was sent."""
     try:
-        await connection.execute(statement)
+        await connection.execute("COMMIT")
     except Exception as error:  # after COMMIT was sent, every error leaves the outcome unknown
         raise CommitUnknown(repr(error)) from error
+
+
+async def autocommit(statement: Awaitable[Result]) -> Result:
+    """Awaits a statement that runs outside a transaction and so commits itself. Returns its result.
+
+    If the server reports an error, it has rolled the statement back, and its asyncpg.PostgresError is raised. After any
+    other error the statement may have been committed, because it was sent: raises CommitUnknown.
+    """
+    try:
+        return await statement
+    except Exception as error:
+        if _is_rolled_back(error):
+            raise
+        raise CommitUnknown(f"no answer to the statement: {error!r}") from error
+
+
+def _is_rolled_back(error: Exception) -> bool:
+    """Whether the server itself reported an error of the statement. Only such an error has the severity ERROR.
+
+    A server that ends the session reports FATAL, perhaps after the commit. The driver's own errors have no severity.
+    """
+    return isinstance(error, asyncpg.PostgresError) and error.severity_en == "ERROR"
 
 
 class PrimaryConnection:

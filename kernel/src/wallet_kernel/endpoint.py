@@ -1,6 +1,5 @@
 """An ASGI endpoint around a handler: reads a bounded body, sends the response, and maps errors to problems."""
 
-import asyncio
 import logging
 from asyncio import CancelledError
 from functools import lru_cache, partial
@@ -9,7 +8,8 @@ from time import perf_counter
 from prometheus_client import Counter, Histogram
 
 from wallet_kernel.contract.problems import Problem
-from wallet_kernel.http import Handler, Receive, Request, Response, Scope, Send, send_response
+from wallet_kernel.deadlines import Deadlines
+from wallet_kernel.http import CLOSE, Handler, Receive, Request, Response, Scope, Send, send_response
 from wallet_kernel.runtime.logs import request_id
 
 BODY_BYTES_MAX = 64 * 1024
@@ -69,6 +69,7 @@ class Endpoint:
         self._count = lru_cache(partial(REQUESTS.labels, name))
         self._takes_body = takes_body
         self._body_bytes_max = body_bytes_max
+        self._body_deadlines = Deadlines(BODY_TIMEOUT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request (ASGI)."""
@@ -87,7 +88,7 @@ class Endpoint:
         request_id.set(given.decode("latin-1")[:64] if given else None)
         try:
             if self._takes_body:
-                request.body = await _read_body(request, receive, self._body_bytes_max)
+                request.body = await self._body(request, receive)
             return await self._handler(request)
         except Problem as problem:
             return problem.response(request.path)
@@ -95,19 +96,20 @@ class Endpoint:
             raise
         except Exception:  # noqa: BLE001 - clients must get a problem document even after a bug
             _log.exception("request failed", extra={"path": request.path})
-            return Problem("internal-error", "The service failed; its log says why.").response(request.path)
+            return Problem("internal-error", "The service failed. Its log has the cause.").response(
+                request.path
+            )
 
-
-async def _read_body(request: Request, receive: Receive, bytes_max: int) -> bytes:
-    if _refused_unread(request, bytes_max):
-        raise _too_large(bytes_max)
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            return await _received(receive, bytes_max)
-    except TimeoutError:
-        raise Problem(
-            "request-timeout", f"The body did not arrive within {BODY_TIMEOUT_S:g} s.", headers=_CLOSE
-        ) from None
+    async def _body(self, request: Request, receive: Receive) -> bytes:
+        if _refused_unread(request, self._body_bytes_max):
+            raise _too_large(self._body_bytes_max)
+        try:
+            async with self._body_deadlines.begin():
+                return await _received(receive, self._body_bytes_max)
+        except TimeoutError:
+            raise Problem(
+                "request-timeout", f"The body did not arrive within {BODY_TIMEOUT_S:g} s.", headers=CLOSE
+            ) from None
 
 
 async def _received(receive: Receive, bytes_max: int) -> bytes:
@@ -131,7 +133,4 @@ def _refused_unread(request: Request, bytes_max: int) -> bool:
 
 
 def _too_large(bytes_max: int) -> Problem:
-    return Problem("body-too-large", f"A body may have at most {bytes_max} bytes.", headers=_CLOSE)
-
-
-_CLOSE = ((b"connection", b"close"),)
+    return Problem("body-too-large", f"A body may have at most {bytes_max} bytes.", headers=CLOSE)

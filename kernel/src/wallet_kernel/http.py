@@ -16,6 +16,10 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = b"application/json"
 
+CLOSE: Headers = ((b"connection", b"close"),)
+"""Closes the connection after the response. The client's next request uses a new connection, perhaps to another replica
+of the service."""
+
 
 @dataclass(slots=True)
 class Response:

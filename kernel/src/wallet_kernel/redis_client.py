@@ -11,9 +11,13 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
-CACHE_ERRORS = (RedisError, OSError, TimeoutError)
-"""The errors that a call raises if Redis fails or does not answer in time."""
+CACHE_ERRORS = (RedisError, OSError, TimeoutError, RuntimeError)
+"""The errors that a call raises if Redis fails or does not answer in time.
+
+The event loop (uvloop) raises RuntimeError if the connection was reset while no call used it.
+"""
 
 PAUSE_S = 0.5
 """Seconds without calls to Redis after a call failed."""
@@ -24,8 +28,13 @@ Found = TypeVar("Found")
 
 
 def open_cache(url: str) -> "Redis":
-    """Returns a Redis client that does not retry, because callers have another source for the data."""
-    return Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+    """Returns a Redis client that does not retry, because callers have another source for the data.
+
+    With maintenance notifications, the client would not check whether Redis has closed a connection. Then the first
+    call on each connection would fail after a restart of Redis.
+    """
+    notifications = MaintNotificationsConfig(enabled=False)
+    return Redis.from_url(url, retry=Retry(NoBackoff(), 0), maint_notifications_config=notifications)
 
 
 class Breaker:
@@ -52,7 +61,7 @@ class Breaker:
             async with asyncio.timeout(self._timeout_s):
                 return await work()
         except CACHE_ERRORS as error:
-            _log.warning("redis does not answer; going on without it", extra={"cause": repr(error)})
+            _log.warning("redis does not answer; working without it", extra={"cause": repr(error)})
             if self._failures is not None:
                 self._failures.inc()
             self._open_until = time.monotonic() + PAUSE_S

@@ -14,7 +14,7 @@ from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.topology import OtherTopology, Placement, Topology
 
 WALLETS_MAX = 10_000
-"""The number of accounts that are compared at once if a database with wallets gets its topology."""
+"""The number of accounts that are compared at the same time if a database with wallets gets its topology."""
 
 
 async def verify(

@@ -162,7 +162,7 @@ def account_id(text: str, member: str) -> str:
 
 
 def transaction_id(request: Request) -> UUID:
-    """Returns the transactionId of the path. Raises a 404 problem unless it is spelled exactly as in our answers."""
+    """Returns the transactionId of the path. Raises a 404 problem unless it is spelled exactly as in an answer."""
     text = request.params["transactionId"]
     if _TRANSACTION_ID.fullmatch(text) is None:
         raise Problem("transfer-not-found", "No transfer has this id. Ids are UUIDs in lower case.")

@@ -106,7 +106,9 @@ def _no_route(app: fastapi.FastAPI, request: fastapi.Request) -> fastapi.Respons
     if allow and request.method == "OPTIONS":
         return fastapi.Response(status_code=204, headers={"allow": allow})
     if allow:
-        problem = Problem("method-not-allowed", f"It takes {allow}.", headers=((b"allow", allow.encode()),))
+        problem = Problem(
+            "method-not-allowed", f"Allowed methods: {allow}.", headers=((b"allow", allow.encode()),)
+        )
     else:
         problem = Problem("not-found", "The public routes are listed in /openapi.json.")
     return _response(problem.response(request.scope["path"]))
@@ -143,7 +145,7 @@ def _cut_off_with_a_problem(app: App) -> App:
     return answering
 
 
-_NOT_READ = Problem("draining", "This replica has stopped; send the request again.")
+_NOT_READ = Problem("draining", "This replica has stopped. Send the request again.")
 _NOT_KNOWN = Problem(
     "outcome-unknown",
     "This replica stopped before the outcome was known; send the request again with its Idempotency-Key.",

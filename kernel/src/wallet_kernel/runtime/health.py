@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.json import encode
 
-from wallet_kernel.http import App, Receive, Response, Scope, Send, send_response
+from wallet_kernel.http import CLOSE, App, Receive, Response, Scope, Send, send_response
 from wallet_kernel.runtime.healthcheck import STANDBY
 from wallet_kernel.runtime.lifecycle import Lifecycle
 
@@ -51,7 +51,7 @@ def health(lifecycle: Lifecycle, *, public: bool) -> Health:
             status = STANDBY if state.is_standby else "not ready"
             obstacles = sorted(state.obstacles) if public else state.obstacles
             return Response(
-                503, encode({"status": status, "obstacles": obstacles}), ((b"retry-after", b"1"),)
+                503, encode({"status": status, "obstacles": obstacles}), (*CLOSE, (b"retry-after", b"1"))
             )
         if state.degraded and not public:
             return Response(200, encode({"status": "ready", "degraded": state.degraded}))

@@ -17,7 +17,7 @@ from typing import NamedTuple, NoReturn, Protocol
 
 from prometheus_client import Gauge
 
-from wallet_kernel.statements import read_statement
+from wallet_kernel.database import read_statement
 from wallet_kernel.tasks import background
 
 IMBALANCE = Gauge(
@@ -99,22 +99,22 @@ class Ledger(Protocol):
         """Returns the sums of the books, in one snapshot. Reads every wallet."""
 
 
-Look = Callable[[], Awaitable[None]]
+LedgerCheck = Callable[[], Awaitable[None]]
 """Checks one thing and sets its metrics."""
 
 
 def ledger_watched(
-    shard: int, ledger: Ledger, interval_s: float, *looks: Look
+    shard: int, ledger: Ledger, interval_s: float, *checks: LedgerCheck
 ) -> AbstractAsyncContextManager[None]:
-    """Checks the shard's books every `interval_s` seconds while the body runs, and calls the other looks too."""
-    return background(_watch((*looks, LedgerWatch(shard, ledger).look), interval_s))
+    """Checks the shard's books every `interval_s` seconds while the body runs, and runs the other checks."""
+    return background(_watch((*checks, LedgerWatch(shard, ledger).check), interval_s))
 
 
-async def _watch(looks: Sequence[Look], interval_s: float) -> NoReturn:
+async def _watch(checks: Sequence[LedgerCheck], interval_s: float) -> NoReturn:
     while True:
-        for look in looks:
+        for check in checks:
             try:
-                await look()
+                await check()
             except Exception as error:  # noqa: BLE001 -- the watch must survive every outage; a metric shows its age
                 _log.warning("books not checked", extra={"cause": repr(error)})
         await asyncio.sleep(interval_s)
@@ -131,7 +131,7 @@ class LedgerWatch:
         self._unexplained = self._unexplained_before = 0
         self._next_sum_s = 0.0
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Compares the next slice of wallets, reads the money in transit, and sums the books if a sum is due."""
         await self._compare_slice()
         for currency, micros in await self._ledger.in_transit():
@@ -146,7 +146,7 @@ class LedgerWatch:
         self._after = compared.last or ""
         if compared.unexplained:
             found = {"shard": self._shard, "wallets": compared.unexplained, "examples": compared.examples}
-            _log.error("balances are not what the postings say", extra=found)
+            _log.error("balances differ from their postings", extra=found)
         UNEXPLAINED.labels(self._shard).set(max(self._unexplained, self._unexplained_before))
         if compared.wallets < SLICE_MAX:
             self._end_round()

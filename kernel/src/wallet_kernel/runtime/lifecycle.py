@@ -14,7 +14,7 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 """The paths that need no secret and are served in every state of the service."""
 
 IN_FLIGHT = Gauge("wallet_requests_in_flight", "Requests being served.")
-IN_FLIGHT_MAX = Gauge("wallet_requests_in_flight_max", "Requests that may be served at once.")
+IN_FLIGHT_MAX = Gauge("wallet_requests_in_flight_max", "Requests that may be served at the same time.")
 
 _log = logging.getLogger(__name__)
 

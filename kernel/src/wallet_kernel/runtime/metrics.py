@@ -17,9 +17,13 @@ from wallet_kernel.tasks import background
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # omits a creation time per counter, which no dashboard uses
 
-TRANSFERS = Counter("wallet_transfers", "Transfers by outcome: success, pending, or why not.", ["outcome"])
+TRANSFERS = Counter(
+    "wallet_transfers", "Transfers by outcome: success, pending, or the name of the problem.", ["outcome"]
+)
 RETRIES = Counter("wallet_retries", "Steps or commands sent again because their outcome was unknown.")
-CACHE_READS = Counter("wallet_cache_reads", "Balance reads by whether the cache had them.", ["result"])
+CACHE_READS = Counter(
+    "wallet_cache_reads", "Balance reads that the cache had (hit) or lacked (miss).", ["result"]
+)
 CACHE_FAILURES = Counter("wallet_cache_failures", "Balance writes that Redis did not answer.")
 TRANSACTION = Histogram(
     "wallet_database_seconds",
@@ -28,7 +32,7 @@ TRANSACTION = Histogram(
 )
 VISIBLE = Histogram(
     "wallet_visible_seconds",
-    "How long a transfer was half visible: from its first durable effect until readers see all of it.",
+    "Time from a transfer's first durable effect until readers see all its effects.",
     buckets=(*LATENCY_BUCKETS_S, 10, 30, 60),
 )
 LOOP_LAG = Histogram(

@@ -7,14 +7,14 @@ from typing import NamedTuple
 from prometheus_client import Gauge
 
 FRESH_S = 0.5
-"""How long a result is cached: each check runs at most twice a second, whatever the number of requests."""
+"""How long a result is cached: each check runs at most twice a second, also under many requests."""
 
 CHECK_DEADLINE_S = 1.5
 """Time limit of a check. It is below the timeout of readiness clients (2 s)."""
 
 DEPENDENCY_UP = Gauge(
     "wallet_dependency_up",
-    "Whether the last check of something that the service needs passed.",
+    "1 if the last readiness check of this dependency passed, else 0.",
     ["dependency"],
 )
 
@@ -92,7 +92,7 @@ class Readiness:
 
     async def _look(self) -> dict[str, _Failure]:
         if looking := self._begin():
-            await asyncio.shield(looking)  # the checks go on if the caller that started them is cancelled
+            await asyncio.shield(looking)  # the checks continue if the caller that started them is cancelled
         return self._failing
 
     def _begin(self) -> asyncio.Task[None] | None:

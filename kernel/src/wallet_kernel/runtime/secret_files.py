@@ -1,7 +1,7 @@
 """Passwords that containers share through files: a one-shot container creates them, and settings include them.
 
-`python -m wallet_kernel.runtime.secret_files FILE...` writes a random word into each FILE that does not exist. If the
-environment has a word for the file (`WALLET_SECRET_REDIS` for a file named `redis`), it writes that word.
+`python -m wallet_kernel.runtime.secret_files FILE...` writes a random password into each FILE that does not exist. If
+the environment has a password for the file (`WALLET_SECRET_REDIS` for a file named `redis`), it writes that password.
 """
 
 import os
@@ -10,8 +10,8 @@ import secrets
 import sys
 from pathlib import Path
 
-# These words are safe in URLs, SQL and configuration files, and long enough for a service secret.
-_WORD = re.compile(r"[A-Za-z0-9_-]{16,}")
+# These passwords are safe in URLs, SQL and configuration files, and long enough for a service secret.
+_PASSWORD = re.compile(r"[A-Za-z0-9_-]{16,}")
 _FILE = re.compile(r"\{file:([^}]+)\}")
 
 
@@ -32,20 +32,20 @@ def _read(path: Path) -> str:
 
 
 def provide(path: Path, given: str) -> None:
-    """Writes `given` into the file. If `given` is empty and the file does not exist, writes a random word.
+    """Writes `given` into the file. If `given` is empty and the file does not exist, writes a random password.
 
     Raises:
         ValueError: `given` has less than 16 characters, or others than letters, digits, `_` and `-`.
     """
     if not given and path.exists():
         return
-    word = given or secrets.token_hex(16)
-    if not _WORD.fullmatch(word):
+    password = given or secrets.token_hex(16)
+    if not _PASSWORD.fullmatch(password):
         raise ValueError(f"the secret '{path.name}' needs at least 16 letters, digits, '_' or '-'")
     path.parent.mkdir(parents=True, exist_ok=True)
     # Writes under another name first, because an interrupted write would leave half a password.
     draft = path.with_suffix(".new")
-    draft.write_text(word)
+    draft.write_text(password)
     # Every user may read the file, because containers run as different users. The volume limits who sees it.
     draft.chmod(0o444)
     draft.replace(path)

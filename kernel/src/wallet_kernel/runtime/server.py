@@ -13,10 +13,12 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import uvicorn
 import uvloop
 
+from wallet_kernel.deadlines import Deadlines
 from wallet_kernel.http import App
 from wallet_kernel.runtime.connection import Connection
 from wallet_kernel.runtime.lifecycle import Lifecycle
@@ -44,7 +46,7 @@ DRAIN_KEEP_ALIVE_S = 5
 class Listener:
     """An app on a port. With `shared`, replicas on one machine may listen on the same port (SO_REUSEPORT).
 
-    A drain keeps idle connections open for `idle_s` seconds, because a request may be on its way.
+    A drain keeps idle connections open for `idle_s` seconds, because a request may be in transit.
     """
 
     app: App
@@ -148,7 +150,7 @@ class _Server(uvicorn.Server):
 def _config(listener: Listener) -> uvicorn.Config:
     return uvicorn.Config(
         listener.app,
-        http=Connection,
+        http=partial(Connection, idle=Deadlines(KEEP_ALIVE_S)),  # type: ignore[arg-type] # uvicorn only calls it
         ws="none",
         lifespan="off",
         log_config=None,
@@ -156,7 +158,6 @@ def _config(listener: Listener) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         backlog=4096,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=5,
     )
 

@@ -58,7 +58,7 @@ class ServiceSettings(Settings):
     drain_timeout_s: float = Field(
         20.0, gt=0, description="Time limit for a stopping service to finish accepted requests."
     )
-    in_flight_max: int = Field(4096, gt=0, description="Requests served at once; above that, 503.")
+    in_flight_max: int = Field(4096, gt=0, description="Requests served at the same time; above that, 503.")
     traces_url: str = Field(
         "", description="The OTLP over HTTP address that receives spans; if it is empty, nothing is traced."
     )

@@ -50,8 +50,8 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
 async def stop_listening(listening: socket.socket) -> None:
     """Closes the port after the event loop has accepted every connection that clients have made.
 
-    Closing it at once would reset the connections in the accept queue. Meanwhile the kernel drops new handshakes. Their
-    clients retry after a second, and then reach another replica or get an error.
+    Without this, the close would reset the connections in the accept queue. Meanwhile the kernel drops new handshakes.
+    Their clients retry after a second, and then reach another replica or get an error.
     """
     _drop_new_handshakes(listening)
     await asyncio.sleep(HANDSHAKE_S)
