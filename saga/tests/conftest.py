@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
+import asyncpg
 import pytest
 from redis.asyncio import Redis
 from saga_support.scene import ONE_SHARD
 
-from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack, running_postgres, running_stack
+from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningStack, migrated_postgres, running_stack
 from wallet_saga.worker.batch_writer import BatchWriter
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.store import Store
@@ -27,29 +28,24 @@ def two_shards() -> Iterator[RunningStack]:
 
 
 @pytest.fixture(scope="session")
-def unmigrated() -> Iterator[PostgresServer]:
-    """A provisioned cluster without migrations."""
-    with running_postgres() as server:
+def postgres() -> Iterator[PostgresServer]:
+    """The cluster with a migrated template."""
+    with migrated_postgres("wallet_saga.migrations") as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def empty_database(unmigrated: PostgresServer) -> DatabaseUrls:
-    """A database without a schema."""
-    return unmigrated.copy_database()
-
-
-@pytest.fixture(scope="session")
-def postgres(unmigrated: PostgresServer, empty_database: DatabaseUrls) -> PostgresServer:
-    """The cluster with a migrated template. `empty_database` was copied before the migration."""
-    unmigrated.migrate("wallet_saga.migrations")
-    return unmigrated
 
 
 @pytest.fixture
 def database(postgres: PostgresServer) -> DatabaseUrls:
     """A shard's database for one test, with the schema and without rows."""
     return postgres.copy_database()
+
+
+@pytest.fixture
+async def owner(database: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
+    """A connection as the database's owner."""
+    connection = await asyncpg.connect(database.owner)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture

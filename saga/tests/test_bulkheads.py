@@ -45,7 +45,7 @@ def silent() -> Iterator[str]:
 
 
 async def test_lookup_is_refused_at_once_when_too_many_wait(silent: str) -> None:
-    """If a worker does not answer, excess lookups are refused at once, and a statement still gets a place."""
+    """If a worker does not answer, excess lookups are refused immediately, and a statement still gets a place."""
     async with open_session("a secret for tests only") as session:
         shard = ShardClient(
             "worker-0", session, silent, ONE_SHARD, timeout_s=20.0, batch_max=10, queue_max=10
@@ -101,7 +101,7 @@ async def hanging_lookups(database: DatabaseUrls, monkeypatch: pytest.MonkeyPatc
     await other.close()
 
 
-async def test_hanging_lookups_leave_the_others_their_connections(
+async def test_hanging_lookups_leave_connections_for_other_reads(
     writer: BatchWriter, store: Store, hanging_lookups: None
 ) -> None:
     """While lookups hang in the database, the worker answers statements, past balances and claims."""

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -18,18 +18,18 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from saga_support.scene import ONE_SHARD
 
-from wallet_kernel.cache import open_cache
 from wallet_kernel.database import CommitUnknown
+from wallet_kernel.redis_client import open_cache
 from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
-from wallet_saga.balance_cache import cache_key
-from wallet_saga.domain.batch import Batch, BatchKeys
-from wallet_saga.domain.commands import Deposit, Done, OpenWallet, ReadWallet, Unknown, WalletState
+from wallet_saga.balance_cache import Entry, cache_key, entry_of
+from wallet_saga.domain.batch import BatchKeys
+from wallet_saga.domain.commands import Deposit, Done, OpenWallet, ReadWallet, Replayed, Unknown, WalletState
 from wallet_saga.messages import Lookup
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.worker.batch_writer import BatchWriter
 from wallet_saga.worker.cache import CLOCK_SKEW_MAX_S, BalanceCache, Lease
 from wallet_saga.worker.routes import InternalRoutes
-from wallet_saga.worker.store import Store
+from wallet_saga.worker.store import Applied, Decide, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +37,7 @@ LEASE_S = 1.0
 TIMEOUT_S = 0.3
 SLACK_S = 20.0
 """The delay that the tests allow on a busy machine."""
+LONG_OVER = Lease(0.0, 0.0)
 
 
 def state(version: int, name: str = "a") -> WalletState:
@@ -52,7 +53,7 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def redis(server: RedisServer) -> AsyncIterator["Redis"]:
-    """A client that reads what the worker wrote."""
+    """A client that reads the worker's entries."""
     async with client(server) as opened:
         yield opened
 
@@ -114,13 +115,15 @@ def lease(seconds: float) -> Lease:
 # Redis answers.
 
 
-async def test_a_step_is_shown_when_its_answer_goes_out(cache: BalanceCache, redis: "Redis") -> None:
+async def test_balance_is_in_redis_before_its_step_is_answered(cache: BalanceCache, redis: "Redis") -> None:
     """When `show` returns, the new value is in Redis, for all wallets of the batch."""
     await cache.show([state(7, "a"), state(9, "b")], cache.lease())
     assert (await shown_version(redis, "a"), await shown_version(redis, "b")) == (7, 9)
 
 
-async def test_a_late_write_of_an_older_version_replaces_nothing(cache: BalanceCache, redis: "Redis") -> None:
+async def test_late_write_of_an_older_version_replaces_no_newer_one(
+    cache: BalanceCache, redis: "Redis"
+) -> None:
     """A late write of an older version does not replace a newer version."""
     await cache.show([state(2)], cache.lease())
     await cache.show([state(1)], cache.lease())
@@ -134,20 +137,20 @@ async def test_versions_are_compared_as_numbers(cache: BalanceCache, redis: "Red
     assert await shown_version(redis) == 10
 
 
-async def test_the_same_version_renews_its_lease(cache: BalanceCache, redis: "Redis") -> None:
+async def test_write_of_the_same_version_renews_its_lease(cache: BalanceCache, redis: "Redis") -> None:
     """Showing the same version again renews its lease, so that a cache miss of an unchanged wallet fills the cache."""
     await cache.show([state(1)], lease(0.2 * LEASE_S))
     await cache.show([state(1)], cache.lease())
     assert await redis.pttl(cache_key("a")) > 300 * LEASE_S
 
 
-async def test_a_write_after_its_lease_is_dead_on_arrival(cache: BalanceCache, redis: "Redis") -> None:
+async def test_write_after_its_lease_stores_no_entry(cache: BalanceCache, redis: "Redis") -> None:
     """If a write reaches Redis after its lease, Redis stores no entry, because the expiry is in the past."""
     await cache.show([state(1)], lease(-0.01))
     assert await shown_version(redis) is None
 
 
-async def test_a_write_after_its_lease_replaces_nothing_newer(cache: BalanceCache, redis: "Redis") -> None:
+async def test_write_after_its_lease_replaces_no_newer_entry(cache: BalanceCache, redis: "Redis") -> None:
     """If a write of an older version reaches Redis after its lease, the newer entry remains."""
     await cache.show([state(2)], cache.lease())
     await cache.show([state(1)], lease(-0.01))
@@ -155,7 +158,7 @@ async def test_a_write_after_its_lease_replaces_nothing_newer(cache: BalanceCach
 
 
 @pytest.mark.slow
-async def test_an_entry_ends_with_its_lease(cache: BalanceCache, redis: "Redis") -> None:
+async def test_entry_expires_with_its_lease(cache: BalanceCache, redis: "Redis") -> None:
     """An entry expires when its lease ends."""
     granted = cache.lease()
     await cache.show([state(1)], granted)
@@ -165,7 +168,7 @@ async def test_an_entry_ends_with_its_lease(cache: BalanceCache, redis: "Redis")
 
 
 @pytest.mark.slow
-async def test_a_lease_begins_before_the_database_is_read(
+async def test_lease_begins_before_the_database_is_read(
     store: Store, database: DatabaseUrls, cache: BalanceCache, redis: "Redis"
 ) -> None:
     """A lease begins before the database is read, so an entry of a transaction longer than a lease is not shown."""
@@ -181,14 +184,101 @@ async def test_a_lease_begins_before_the_database_is_read(
     assert await shown_version(redis) is None
 
 
-async def test_an_empty_batch_waits_for_nothing(server: RedisServer) -> None:
+async def test_batch_without_balances_does_not_wait(server: RedisServer) -> None:
     """A batch without wallets to show (completions) does not wait for Redis or a lease."""
     cache = BalanceCache(client(server), lease_s=60, timeout_s=TIMEOUT_S)
     async with asyncio.timeout(SLACK_S):
         await cache.show([], cache.lease())
 
 
-async def test_flushed_redis_is_filled_again(cache: BalanceCache, redis: "Redis") -> None:
+async def test_posting_without_a_live_lease_makes_no_call_to_redis(
+    cache: BalanceCache, redis: "Redis"
+) -> None:
+    """If no client has read a wallet within the last lease, its changes are not written to Redis."""
+    cache._inherited = LONG_OVER
+    await cache.show([state(1, "read")], cache.lease())
+    before = await writes_to(redis)
+    await cache.show([], cache.lease(), [state(1, "a"), state(1, "b")])
+    assert await writes_to(redis) == before
+    assert await shown_version(redis) is None
+
+
+async def writes_to(redis: "Redis") -> int:
+    """Returns the number of the worker's writes that Redis has executed."""
+    counts: Any = await redis.info("commandstats")
+    return sum(counts[name]["calls"] for name in ("cmdstat_evalsha", "cmdstat_eval") if name in counts)
+
+
+async def test_posting_on_a_leased_wallet_is_shown_and_does_not_renew_the_lease(
+    cache: BalanceCache, redis: "Redis"
+) -> None:
+    """While an entry may be in Redis, a posting replaces it. The entry still ends with the lease of the last read."""
+    cache._inherited = LONG_OVER
+    granted = cache.lease()
+    await cache.show([state(1)], granted)
+    await asyncio.sleep(LEASE_S / 10)
+    await cache.show([], cache.lease(), [state(2)])
+    left_ms = (granted.expires_s - time.time()) * 1000
+    assert await shown_version(redis) == 2
+    assert await redis.pttl(cache_key("a")) <= left_ms
+
+
+async def test_new_writer_shows_every_posting_during_the_leases_of_its_predecessor(
+    cache: BalanceCache, redis: "Redis"
+) -> None:
+    """A new writer does not know the leases of its predecessor, so it replaces every entry until they are over."""
+    await cache.show([state(1)], cache.lease())
+    successor = BalanceCache(redis, LEASE_S, TIMEOUT_S)
+    successor._up = True
+    await successor.show([], successor.lease(), [state(2)])
+    assert await shown_version(redis) == 2
+
+
+async def test_lease_is_live_while_one_of_the_clocks_has_not_reached_its_end(
+    cache: BalanceCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the clock is set back, the entry lives longer. So the worker still replaces it after the lease's duration."""
+    cache._inherited = LONG_OVER
+    granted = lease(-2 * CLOCK_SKEW_MAX_S)
+    assert granted.is_over
+    written = list[object]()
+
+    async def write(entries: object) -> None:
+        written.append(entries)
+
+    monkeypatch.setattr(cache._writer, "write", write)
+    real = time.time
+    monkeypatch.setattr("wallet_saga.worker.cache.time", lambda: real() - 600)
+    await cache.show([state(1)], granted)
+    await cache.show([], cache.lease(), [state(2)])
+    assert len(written) == 2
+
+
+async def test_remembered_leases_are_bounded_if_the_clock_is_set_back(
+    cache: BalanceCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leases that do not end because the clock was set back are not remembered one by one, and still count as live."""
+    monkeypatch.setattr("wallet_saga.worker.cache.LEASES_MAX", 10)
+    cache._inherited = LONG_OVER
+    await cache.show([state(1)], cache.lease())
+    written = list[Entry]()
+
+    async def write(entries: Sequence[Entry]) -> None:
+        written.extend(entries)
+
+    monkeypatch.setattr(cache._writer, "write", write)
+    real = time.time
+    monkeypatch.setattr("wallet_saga.worker.cache.time", lambda: real() - 600)
+    for number in range(50):
+        await cache.show([state(1, f"another {number}")], cache.lease())
+        assert len(cache._leases) <= 10
+    await cache.show([], cache.lease(), [state(2)])
+    assert written[-1].key == cache_key("a")
+
+
+async def test_worker_writes_entries_again_after_redis_was_emptied(
+    cache: BalanceCache, redis: "Redis"
+) -> None:
     """After Redis was emptied, the worker loads its script again and writes entries again."""
     await cache.show([state(1)], cache.lease())
     await redis.flushall()
@@ -201,7 +291,7 @@ async def test_flushed_redis_is_filled_again(cache: BalanceCache, redis: "Redis"
 
 
 @pytest.mark.slow
-async def test_a_dead_redis_costs_one_lease_once(server: RedisServer, cache: BalanceCache) -> None:
+async def test_dead_redis_costs_one_lease_once(server: RedisServer, cache: BalanceCache) -> None:
     """If Redis dies, the first batch waits until the last lease has expired; later batches do not wait."""
     await cache.show([state(1)], cache.lease())
     server.kill()
@@ -211,7 +301,7 @@ async def test_a_dead_redis_costs_one_lease_once(server: RedisServer, cache: Bal
 
 
 @pytest.mark.slow
-async def test_a_redis_that_hangs_costs_one_lease_and_one_timeout(
+async def test_hanging_redis_costs_one_lease_and_one_timeout(
     server: RedisServer, cache: BalanceCache
 ) -> None:
     """If Redis hangs, the first batch waits for one timeout and one lease; later batches do not wait."""
@@ -291,7 +381,7 @@ async def test_entries_of_worker_whose_clock_is_ahead_are_refused(
 
 
 @pytest.mark.slow
-async def test_a_write_that_hung_shows_nothing_afterwards(
+async def test_write_of_a_paused_redis_is_not_shown_after_its_lease(
     server: RedisServer, cache: BalanceCache, redis: "Redis"
 ) -> None:
     """If a paused Redis performs a write after the lease has ended, the entry is not shown."""
@@ -316,7 +406,7 @@ async def test_redis_is_used_again_when_it_is_back(
 
 
 @pytest.mark.slow
-async def test_a_new_worker_sits_out_its_predecessors_leases(server: RedisServer) -> None:
+async def test_new_worker_without_redis_waits_for_the_leases_of_its_predecessor(server: RedisServer) -> None:
     """Without Redis, a new worker's first batch waits one lease, because its predecessor may have granted leases."""
     with paused(server):
         cache = BalanceCache(client(server), LEASE_S, TIMEOUT_S)
@@ -327,11 +417,41 @@ async def test_a_new_worker_sits_out_its_predecessors_leases(server: RedisServer
     await cache.close()
 
 
+@pytest.mark.slow
+async def test_first_entry_of_a_new_writer_outlives_the_leases_of_its_predecessor(
+    server: RedisServer, database: DatabaseUrls, store: Store, redis: "Redis"
+) -> None:
+    """If a new writer needs long to connect, a late write of its predecessor still replaces no newer balance."""
+    async with (
+        running_cache(server, TakesOverSlowly.LEASE_S) as cache,
+        TakesOverSlowly(database.service, timedelta(minutes=1), ONE_SHARD) as slow,
+    ):
+        await BatchWriter(store, cache, 1000, 20_000).perform([OpenWallet(uuid4(), "a", 1, "USD")])
+        await store._writer.close()
+        assert await BatchWriter(slow, cache, 1000, 20_000).perform([Deposit(uuid4(), "a", 1, "USD")]) == [
+            Done()
+        ]
+        await cache._writer.write([entry_of(state(1), slow.lease_of_predecessor.expires_s)])
+    assert await shown_version(redis) == 2
+
+
+class TakesOverSlowly(Store):
+    """A store that needs longer than a lease to connect. Until then, its predecessor reads the database."""
+
+    LEASE_S = 3.0
+    lease_of_predecessor = LONG_OVER
+
+    async def _take_over(self, connection: asyncpg.Connection) -> None:
+        await asyncio.sleep(1.1 * self.LEASE_S)
+        self.lease_of_predecessor = lease(self.LEASE_S)
+        await super()._take_over(connection)
+
+
 # Lookups and the cache: a client may look up a transfer and then read a balance.
 
 
 @pytest.mark.slow
-async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
+async def test_lookup_is_not_ahead_of_the_cache(
     store: Store, cache: BalanceCache, redis: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If a lookup shows a transfer as done, every later balance read shows it, too.
@@ -345,7 +465,7 @@ async def test_a_look_at_the_log_is_not_ahead_of_the_cache(
     step = Deposit(uuid4(), "a", 1, "USD", None, None)
     monkeypatch.setattr(cache._writer, "write", _is_lost)
     answer = asyncio.create_task(writer.perform([step]))
-    while await store.transfer(step.transaction_id) is None:  # noqa: ASYNC110 -- the database has no event for us
+    while await store.transfer(step.transaction_id) is None:  # noqa: ASYNC110 -- the database sends no event for it
         await asyncio.sleep(0.01)
     assert await shown_version(redis) == 1, "The cache was not behind, so the test proves nothing."
     assert await InternalRoutes(ONE_SHARD, writer, store).transfer(Lookup(step.transaction_id)) is not None
@@ -358,18 +478,50 @@ async def _is_lost(*_: object, **__: object) -> None:
 
 
 @pytest.mark.slow
-async def test_an_unknown_outcome_shows_nothing_older_either(
+async def test_old_balance_is_not_shown_after_a_lookup_of_an_unknown_outcome(
     database: DatabaseUrls, cache: BalanceCache, redis: "Redis"
 ) -> None:
-    """After an Unknown outcome the old balance is no longer shown, because a lookup may find the committed step."""
+    """If a lookup finds a step whose outcome was Unknown, the old balance is no longer shown."""
     step = Deposit(uuid4(), "a", 1, "USD", None, None)
+    async with losing_replies(database, cache) as (store, writer):
+        await cache.wait_for_inherited_leases()
+        await writer.perform([ReadWallet("a")])
+        store.is_losing = True
+        assert await writer.perform([step]) == [Unknown()]
+        assert await shown_version(redis) == 1, "The cache was not behind, so the test proves nothing."
+        store.is_losing = False
+        assert (
+            await InternalRoutes(ONE_SHARD, writer, store).transfer(Lookup(step.transaction_id)) is not None
+        )
+    assert await shown_version(redis) is None
+
+
+async def test_unknown_outcome_does_not_delay_the_next_batch(
+    server: RedisServer, database: DatabaseUrls, redis: "Redis"
+) -> None:
+    """An Unknown outcome is answered at once. When the step is sent again, its answer follows the new balance."""
+    step = Deposit(uuid4(), "a", 1, "USD", None, None)
+    async with running_cache(server, lease_s=12) as cache, losing_replies(database, cache) as (store, writer):
+        store.is_losing = True
+        unknown = asyncio.create_task(writer.perform([step]))
+        await asyncio.wait([unknown], timeout=8)
+        assert unknown.done(), "The answer waited for the leases."
+        store.is_losing = False
+        [outcome] = await writer.perform([step])
+    assert await unknown == [Unknown()]
+    assert isinstance(outcome, Replayed)
+    assert await shown_version(redis) == 2
+
+
+@contextlib.asynccontextmanager
+async def losing_replies(
+    database: DatabaseUrls, cache: BalanceCache
+) -> AsyncIterator[tuple["LosesReplies", BatchWriter]]:
+    """A store and a writer of it. The shard has the wallet `a`."""
     async with LosesReplies(database.service, timedelta(minutes=1), ONE_SHARD) as store:
         writer = BatchWriter(store, cache, 1000, 20_000)
         await writer.perform([OpenWallet(uuid4(), "a", 1, "USD", None, None)])
-        store.is_losing = True
-        assert await writer.perform([step]) == [Unknown()]
-        assert await store.transfer(step.transaction_id) is not None
-    assert await shown_version(redis) is None
+        yield store, writer
 
 
 class LosesReplies(Store):
@@ -377,16 +529,15 @@ class LosesReplies(Store):
 
     is_losing = False
 
-    @contextlib.asynccontextmanager
-    async def transaction(self, keys: BatchKeys) -> AsyncIterator[Batch]:
-        async with super().transaction(keys) as batch:
-            yield batch
+    async def apply(self, keys: BatchKeys, decide: Decide) -> Applied:
+        applied = await super().apply(keys, decide)
         if self.is_losing:
             raise CommitUnknown("the reply was lost")
+        return applied
 
 
 @pytest.mark.slow
-async def test_a_new_worker_tells_nothing_while_its_predecessor_shows(
+async def test_new_worker_answers_lookups_only_after_the_leases_of_its_predecessor(
     store: Store, server: RedisServer
 ) -> None:
     """A new worker answers a lookup only after the leases of its predecessor have expired."""
@@ -463,7 +614,7 @@ async def test_no_read_after_an_acknowledgement_is_stale(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While Redis is killed, paused and emptied, no read shows a version older than the last acknowledged one."""
-    monkeypatch.setattr("wallet_kernel.cache.PAUSE_S", 0.05)
+    monkeypatch.setattr("wallet_kernel.redis_client.PAUSE_S", 0.05)
     writer = BatchWriter(store, cache, 1000, 20_000)
     await writer.perform([OpenWallet(uuid4(), "a", 0, "USD", None, None)])
     until_s = time.monotonic() + 8

@@ -20,8 +20,8 @@ async def scene(two_shards: RunningStack) -> AsyncIterator[Scene]:
         yield scene
 
 
-async def test_an_acknowledged_transfer_does_not_keep_its_payer_open(scene: Scene) -> None:
-    """If an orchestrator dies before it sends CompleteTransfer, another one can close the payer at once."""
+async def test_payer_of_an_acknowledged_transfer_can_be_closed(scene: Scene) -> None:
+    """If an orchestrator dies before it sends CompleteTransfer, another one can close the payer immediately."""
     assert await scene.send(scene.debit()) == Done()
     assert await scene.send(scene.credit()) == Done()
     closed = await scene.api.delete(f"/wallets/{scene.payer}")
@@ -30,7 +30,7 @@ async def test_an_acknowledged_transfer_does_not_keep_its_payer_open(scene: Scen
     assert await scene.balances() == (0, 100)
 
 
-async def test_an_undecided_transfer_is_decided_before_its_payer_is_closed(scene: Scene) -> None:
+async def test_close_decides_an_open_transfer_first(scene: Scene) -> None:
     """If an orchestrator dies after the debit, a close request drives the transfer to its end and closes the payer."""
     assert await scene.send(scene.debit()) == Done()
     closed = await scene.api.delete(f"/wallets/{scene.payer}")
@@ -38,7 +38,7 @@ async def test_an_undecided_transfer_is_decided_before_its_payer_is_closed(scene
     assert await scene.balances() == (0, 100)
 
 
-async def test_a_refund_finds_its_payer_open(scene: Scene) -> None:
+async def test_close_refunds_a_refused_transfer_and_is_refused(scene: Scene) -> None:
     """If the credit is refused, a close request refunds the payer and gets wallet-not-empty."""
     await scene.freeze(scene.payee)
     assert await scene.send(scene.debit()) == Done()

@@ -52,21 +52,21 @@ async def scene(stack: RunningStack) -> AsyncIterator[Scene]:
         yield scene
 
 
-async def test_died_before_the_debit(scene: Scene) -> None:
+async def test_nothing_happens_if_the_orchestrator_dies_before_the_debit(scene: Scene) -> None:
     """If the orchestrator dies before the debit, nothing is logged and no money moves."""
     assert await scene.ended() is None
     assert (await scene.api.get(f"/transfers/{scene.transaction_id}")).status_code == 404
     assert await scene.balances() == (100, 0)
 
 
-async def test_died_after_the_debit(scene: Scene) -> None:
+async def test_recovery_completes_the_saga_if_the_orchestrator_dies_after_the_debit(scene: Scene) -> None:
     """If the orchestrator dies after the debit, recovery credits the payee and completes the saga."""
     assert await scene.send(scene.debit()) == Done()
     assert await scene.ended() == "completed"
     assert await scene.balances() == (90, 10)
 
 
-async def test_died_after_the_credit(scene: Scene) -> None:
+async def test_recovery_credits_once_if_the_orchestrator_dies_after_the_credit(scene: Scene) -> None:
     """If the orchestrator dies after the credit, recovery repeats it, and the barrier keeps it to one credit."""
     await scene.send(scene.debit())
     assert await scene.send(scene.credit()) == Done()
@@ -74,7 +74,7 @@ async def test_died_after_the_credit(scene: Scene) -> None:
     assert await scene.balances() == (90, 10)
 
 
-async def test_died_after_the_credit_was_refused(scene: Scene) -> None:
+async def test_recovery_refunds_if_the_orchestrator_dies_after_a_refused_credit(scene: Scene) -> None:
     """If the credit was refused, recovery gets that refusal from the barrier and refunds, also after a thaw."""
     await scene.freeze(scene.payee)
     await scene.send(scene.debit())
@@ -85,7 +85,7 @@ async def test_died_after_the_credit_was_refused(scene: Scene) -> None:
     assert (await scene.document())["reason"] == "/problems/wallet-frozen"
 
 
-async def test_died_after_the_refund(scene: Scene) -> None:
+async def test_recovery_does_nothing_if_the_orchestrator_dies_after_the_refund(scene: Scene) -> None:
     """After the refund the saga has ended: recovery does not claim it, and a repeated refund moves no money."""
     await scene.freeze(scene.payee)
     for step in (scene.debit(), scene.credit(), scene.refund(), scene.refund()):
@@ -123,7 +123,7 @@ async def test_late_steps_after_completion_change_nothing(scene: Scene) -> None:
     assert await scene.balances() == (90, 10)
 
 
-async def test_a_saga_in_flight_shows_as_pending_then_as_what_it_became(scene: Scene) -> None:
+async def test_lookup_shows_pending_until_the_saga_is_decided(scene: Scene) -> None:
     """A transfer is pending until it is decided, and its timeline shows only steps that are durable."""
     await scene.freeze(scene.payee)
     await scene.send(scene.debit())
@@ -133,7 +133,7 @@ async def test_a_saga_in_flight_shows_as_pending_then_as_what_it_became(scene: S
     assert [entry["step"] for entry in document["timeline"]] == ["debit", "credit refused", "refund"]
 
 
-async def test_two_orchestrators_on_one_saga(scene: Scene) -> None:
+async def test_two_orchestrators_on_one_saga_have_one_effect(scene: Scene) -> None:
     """If two orchestrators drive the same saga at the same time, it has one effect and both get the same outcome."""
     saga = Saga(scene.transaction_id, scene.payer, scene.payee, TEN, "USD")
     drives = [Coordinator(scene.shards).decide(Drive(saga, Attempt())) for _ in range(10)]
@@ -154,7 +154,7 @@ async def test_two_orchestrators_compensate_once(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("is_silent", [True, False], ids=["silent worker", "stuck writer"])
-async def test_sagas_that_cannot_end_do_not_hold_up_the_others(
+async def test_sagas_of_a_stuck_shard_do_not_delay_the_others(
     stack: RunningStack, scene: Scene, *, is_silent: bool
 ) -> None:
     """While 1,500 sagas wait for a stuck payee's shard, recovery ends a saga whose payee is on another shard."""
@@ -176,7 +176,7 @@ async def test_sagas_that_cannot_end_do_not_hold_up_the_others(
         assert await scene.ended() == "completed"
     scene.transaction_id = stuck[-1].transaction_id
     async with asyncio.timeout(30):
-        while await scene.state() != "completed":  # noqa: ASYNC110 -- the database has no event for us
+        while await scene.state() != "completed":  # noqa: ASYNC110 -- the database sends no event for it
             await asyncio.sleep(0.1)
 
 
@@ -226,7 +226,7 @@ class LosesReplies:
 
 
 @pytest.mark.parametrize("lossy_shard", [0, 1], ids=["debit", "credit"])
-async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
+async def test_step_is_sent_again_after_a_lost_reply(
     stack: RunningStack, scene: Scene, lossy_shard: int
 ) -> None:
     """If a worker's reply is lost, the coordinator sends the step again, and the step has one effect."""
@@ -261,9 +261,7 @@ async def test_a_lost_reply_is_unknown_and_the_step_is_sent_again(
     assert await scene.balances() == (90, 10)
 
 
-async def test_a_worker_takes_nothing_that_is_meant_for_another_shard(
-    stack: RunningStack, scene: Scene
-) -> None:
+async def test_worker_rejects_steps_of_another_shard(stack: RunningStack, scene: Scene) -> None:
     """If restarted containers swap addresses, the wrong worker performs no steps and answers 421."""
     urls = worker_urls(stack)
     name = account_on(0)
@@ -281,7 +279,7 @@ async def test_a_worker_takes_nothing_that_is_meant_for_another_shard(
         assert isinstance(await there.submit(ReadWallet(account_on(1))), Refused)
 
 
-async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(stack: RunningStack) -> None:
+async def test_unresponsive_worker_does_not_delay_steps_to_other_workers(stack: RunningStack) -> None:
     """While 100 queries wait for a worker that does not answer, another worker still gets its steps."""
     [url, *_] = worker_urls(stack)
     with socket() as silence:
@@ -312,8 +310,8 @@ async def test_a_worker_that_keeps_silent_does_not_take_the_way_to_the_others(st
     assert isinstance(outcome, Refused)
 
 
-async def test_a_database_out_of_reach_is_certainly_not_done(stack: RunningStack, scene: Scene) -> None:
-    """If the database is out of reach before COMMIT, the client gets shard-unavailable and nothing is done."""
+async def test_unreachable_database_is_answered_as_not_done(stack: RunningStack, scene: Scene) -> None:
+    """If the database is unreachable before COMMIT, the client gets shard-unavailable and nothing is done."""
     body = {"fromAccount": scene.payer, "toAccount": scene.payee, "amount": 10, "currency": "USD"}
     with stack.outage("postgres-0"):
         answer = await scene.api.post("/wallets/balanceTransfer", json=body, timeout=10)
@@ -322,9 +320,7 @@ async def test_a_database_out_of_reach_is_certainly_not_done(stack: RunningStack
     assert await scene.balances() == (100, 0)
 
 
-async def test_a_worker_does_not_take_another_shards_database_for_its_own(
-    stack: RunningStack, scene: Scene
-) -> None:
+async def test_worker_cannot_use_the_database_of_another_shard(stack: RunningStack, scene: Scene) -> None:
     """If databases swap addresses, the other database refuses the connection, and nothing is read or written."""
     ports = {part.name: part.port for part in stack.components}
     before = await _rows(stack, 1)
@@ -370,7 +366,7 @@ async def _rows(stack: RunningStack, shard: int) -> list[int]:
 
 
 @pytest.mark.parametrize("keyed", [False, True], ids=["bare", "keyed"])
-async def test_an_unknown_transfer_is_not_told_as_not_found_while_it_may_still_come(
+async def test_lookup_waits_for_a_queued_debit_before_404(
     stack: RunningStack, scene: Scene, keyed: bool
 ) -> None:
     """A lookup does not return 404 while the transfer's debit is still queued at the shard."""
@@ -410,12 +406,12 @@ async def held_up(url: str) -> AsyncIterator[tuple[asyncpg.Connection, asyncpg.C
 
 async def _wait_behind_the_worker(connection: asyncpg.Connection) -> None:
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    while await connection.fetchval(waiting) == 0:  # noqa: ASYNC110 -- the database has no event for us
+    while await connection.fetchval(waiting) == 0:  # noqa: ASYNC110 -- the database sends no event for it
         await asyncio.sleep(0.02)
     await connection.execute("SELECT pg_advisory_lock(1)")
 
 
-async def test_what_was_given_up_in_the_queue_is_not_sent(stack: RunningStack, scene: Scene) -> None:
+async def test_step_cancelled_in_the_queue_is_not_sent(stack: RunningStack, scene: Scene) -> None:
     """A cancelled step that is still in the orchestrator's queue is not sent, because its client may send it again."""
     writer_elsewhere = await asyncpg.connect(stack.service_database_urls[0])
     [url, *_] = worker_urls(stack)
@@ -434,8 +430,8 @@ async def test_what_was_given_up_in_the_queue_is_not_sent(stack: RunningStack, s
     assert await scene.balances() == (100, 0)
 
 
-async def test_a_timeout_is_never_a_refusal(scene: Scene) -> None:
-    """While the payee's shard is out of reach, the saga is not compensated; it stays open until the shard answers."""
+async def test_saga_is_not_compensated_after_a_timeout(scene: Scene) -> None:
+    """While the payee's shard is unreachable, the saga is not compensated; it stays open until the shard answers."""
     await scene.send(scene.debit())
     drive = Drive(
         Saga(scene.transaction_id, scene.payer, scene.payee, TEN, "USD", state=State.DEBITED), Attempt()

@@ -7,7 +7,7 @@ import pytest
 
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
-from wallet_saga.domain.batch import Batch
+from wallet_saga.domain.batch import UNDATED, Batch
 from wallet_saga.domain.commands import (
     ChangeStatus,
     CloseWallet,
@@ -24,6 +24,7 @@ from wallet_saga.domain.commands import (
     RefundTransfer,
     Refused,
     Replayed,
+    TransferRecord,
     WalletState,
     Withdraw,
 )
@@ -40,7 +41,7 @@ def wallet(
 
 
 def given(*wallets: WalletState) -> Batch:
-    return Batch.of(NOW, timedelta(seconds=5), wallets, [], [])
+    return Batch.of(NOW, wallets)
 
 
 def when(batch: Batch, *steps: Command) -> list[Outcome]:
@@ -90,7 +91,7 @@ _UNFIT = [
 @pytest.mark.parametrize(
     ("wallets", "reason"), [*_UNFIT, ((wallet(balance=29),), Refusal.INSUFFICIENT_FUNDS)]
 )
-def test_a_refused_debit_is_logged_and_changes_nothing_else(
+def test_refused_debit_is_logged_and_moves_no_money(
     wallets: tuple[WalletState, ...], reason: Refusal
 ) -> None:
     """A refused debit is logged with its reason; balances, versions and the ledger do not change."""
@@ -102,7 +103,7 @@ def test_a_refused_debit_is_logged_and_changes_nothing_else(
 
 
 @pytest.mark.parametrize(("wallets", "reason"), _UNFIT)
-def test_checks_come_in_one_order(wallets: tuple[WalletState, ...], reason: Refusal) -> None:
+def test_reasons_are_checked_in_a_fixed_order(wallets: tuple[WalletState, ...], reason: Refusal) -> None:
     """Unknown, closed, frozen and currency are checked before funds, so the reason is the same for any amount."""
     assert when(given(*wallets), debit(10**9)) == [Refused(reason)]
 
@@ -117,14 +118,14 @@ def test_the_last_cent_can_be_spent_but_not_twice() -> None:
     assert holds(batch, "w") == (0, 30, 2)
 
 
-def test_a_refusal_does_not_stop_a_smaller_debit_behind_it() -> None:
+def test_smaller_debit_succeeds_after_a_refused_one() -> None:
     """If a debit is refused, a smaller debit after it in the batch can still succeed."""
     batch = given(wallet(balance=30))
     outcomes = when(batch, debit(31), debit(30, uuid4()))
     assert outcomes == [Refused(Refusal.INSUFFICIENT_FUNDS), Done()]
 
 
-def test_a_duplicate_debit_answers_the_first_and_takes_nothing() -> None:
+def test_duplicate_debit_gets_the_first_outcome_and_moves_no_money() -> None:
     """A duplicate debit gets the first transfer from the log and takes nothing, also within one batch."""
     batch = given(wallet())
     first, second = when(batch, debit(), debit())
@@ -134,7 +135,7 @@ def test_a_duplicate_debit_answers_the_first_and_takes_nothing() -> None:
     assert holds(batch, "w") == (70, 30, 2)
 
 
-def test_the_same_key_is_the_same_transfer() -> None:
+def test_same_key_replays_the_first_transfer() -> None:
     """The same key with another id replays the first transfer; with another request it is refused and not logged."""
     batch = given(wallet())
     other = uuid4()
@@ -147,7 +148,7 @@ def test_the_same_key_is_the_same_transfer() -> None:
     assert holds(batch, "w") == (70, 30, 2)
 
 
-def test_a_refusal_is_replayed_by_its_key_even_when_it_would_now_succeed() -> None:
+def test_same_key_replays_a_refusal_although_funds_are_now_sufficient() -> None:
     """A retry with the key of a refused debit gets the refusal again, also if the debit would now succeed."""
     batch = given(wallet(balance=0))
     deposited = Deposit(uuid4(), "w", 100, "USD", None, None)
@@ -157,7 +158,7 @@ def test_a_refusal_is_replayed_by_its_key_even_when_it_would_now_succeed() -> No
     assert outcomes[2].transfer.reason == Refusal.INSUFFICIENT_FUNDS
 
 
-def test_credit_gives_the_money_once() -> None:
+def test_duplicate_credit_moves_no_money() -> None:
     """The barrier lets the first credit pass; duplicates get the same outcome and move no money."""
     batch = given(wallet())
     assert when(batch, credit(), credit(), credit()) == [Done()] * 3
@@ -177,13 +178,13 @@ def test_a_refused_credit_stays_refused(wallets: tuple[WalletState, ...], reason
     assert holds(batch, "w") == (100, 0, 1)
 
 
-def test_a_credit_leaves_room_for_what_is_in_flight() -> None:
+def test_credit_leaves_room_for_refunds_below_the_limit() -> None:
     """Money in flight counts against the payee's balance limit, so that a refund always fits."""
     batch = given(wallet(balance=AMOUNT_MAX_MICROS - 40, in_flight=30))
     assert when(batch, credit(11), credit(10, uuid4())) == [Refused(Refusal.BALANCE_LIMIT), Done()]
 
 
-def test_complete_ends_the_saga_once() -> None:
+def test_duplicate_complete_changes_nothing() -> None:
     """Complete ends the money in flight without changing the balance, and a duplicate changes nothing."""
     batch = given(wallet())
     when(batch, debit(), CompleteTransfer(ID, "w"))
@@ -193,7 +194,7 @@ def test_complete_ends_the_saga_once() -> None:
     assert holds(batch, "w") == (70, 0, 2)
 
 
-def test_refund_compensates_once_by_adding_back() -> None:
+def test_duplicate_refund_adds_nothing() -> None:
     """The refund adds the amount to the current balance, and a duplicate adds nothing."""
     batch = given(wallet())
     refund = RefundTransfer(ID, "w", Refusal.WALLET_FROZEN)
@@ -218,7 +219,7 @@ def test_a_frozen_payer_gets_its_refund() -> None:
     [RefundTransfer(ID, "w", Refusal.WALLET_FROZEN), CompleteTransfer(ID, "w")],
     ids=["refund", "complete"],
 )
-def test_an_ended_saga_is_not_ended_otherwise(late: Command) -> None:
+def test_ended_saga_is_neither_refunded_nor_completed(late: Command) -> None:
     """A refund after completion, or Complete after a refund, changes nothing."""
     first = (
         CompleteTransfer(ID, "w")
@@ -233,14 +234,14 @@ def test_an_ended_saga_is_not_ended_otherwise(late: Command) -> None:
 
 
 @pytest.mark.parametrize("step", [RefundTransfer(ID, "w", Refusal.WALLET_FROZEN), CompleteTransfer(ID, "w")])
-def test_a_refund_without_a_debit_gives_nothing(step: Command) -> None:
+def test_refund_without_a_debit_moves_no_money(step: Command) -> None:
     """A refund or a completion without a debit finds no open saga and changes nothing."""
     batch = given(wallet())
     assert when(batch, step) == [Done()]
     assert holds(batch, "w") == (100, 0, 1)
 
 
-def test_a_wallet_opens_with_a_posting_from_outside() -> None:
+def test_opening_balance_is_a_posting_from_the_external_account() -> None:
     """The opening balance is a posting from the external account and makes version 1."""
     batch = given()
     (outcome,) = when(batch, OpenWallet(ID, "new", 50, "EUR", None, None))
@@ -269,7 +270,7 @@ def test_deposit_and_withdrawal_move_against_the_external_account() -> None:
     assert {t.state for t in batch.new_transfers.values()} == {"completed"}
 
 
-def test_freezing_takes_a_version_and_again_changes_nothing() -> None:
+def test_freezing_adds_one_version_and_repeating_it_none() -> None:
     """A status change adds a ledger entry and a version; setting the current status again changes nothing."""
     batch = given(wallet())
     when(
@@ -288,7 +289,7 @@ def test_freezing_takes_a_version_and_again_changes_nothing() -> None:
     ],
     ids=["here", "both", "in flight"],
 )
-def test_a_wallet_with_money_here_or_in_flight_cannot_close(
+def test_wallet_with_a_balance_or_money_in_flight_cannot_close(
     balance: int, in_flight: int, outcome: Outcome
 ) -> None:
     """A wallet with a balance or with money in flight cannot close, because a refund needs an open wallet."""
@@ -297,7 +298,7 @@ def test_a_wallet_with_money_here_or_in_flight_cannot_close(
     assert not batch.changed
 
 
-def test_an_empty_wallet_closes_for_good() -> None:
+def test_empty_wallet_closes_and_never_opens_again() -> None:
     """An empty wallet, active or frozen, can close; closing again has the same outcome, and thawing is refused."""
     batch = given(wallet(balance=0, status="frozen"))
     first, again, thaw = when(batch, CloseWallet("w"), CloseWallet("w"), ChangeStatus("w", frozen=False))
@@ -317,3 +318,45 @@ def test_time_never_runs_backwards_within_a_wallet() -> None:
     batch = given(WalletState("w", "USD", "active", 100, 0, 1, later))
     when(batch, debit())
     assert batch.new_entries[0].at == later
+
+
+def test_changes_and_outcomes_get_the_time_at_which_they_were_written() -> None:
+    """The database dates a batch. Its rows and the outcomes that show them get this time; older rows keep theirs."""
+    old = TransferRecord(
+        uuid4(), "deposit", "completed", "@external", "w", 1, "USD", None, None, None, NOW, NOW
+    )
+    later = NOW + timedelta(hours=1)
+    batch = Batch.of(UNDATED, [wallet(), wallet("other")], [old])
+    steps: list[Command] = [
+        ReadWallet("w"),
+        debit(),
+        ReadWallet("w"),
+        debit(),
+        CompleteTransfer(ID, "w"),
+        Deposit(old.transaction_id, "w", 1, "USD"),
+        credit(transaction_id=uuid4()),
+        ReadWallet("other"),
+    ]
+    outcomes = when(batch, *steps)
+    batch.date(later, outcomes)
+    before, _, after, debited, _, again, _, other = outcomes
+    assert [shown.updated_at for shown in (before, after, other) if isinstance(shown, WalletState)] == [
+        NOW,
+        later,
+        NOW,
+    ]
+    assert isinstance(debited, Replayed)
+    assert isinstance(again, Replayed)
+    assert (debited.transfer.started_at, debited.transfer.ended_at) == (later, None)
+    assert (again.transfer.started_at, again.transfer.ended_at) == (NOW, NOW)
+    assert (batch.new_transfers[ID].started_at, batch.new_transfers[ID].ended_at) == (later, later)
+    assert [credit.at for credit in batch.new_credits] == [later]
+    assert (batch.wallets["w"].updated_at, batch.wallets["other"].updated_at) == (later, NOW)
+
+
+def test_completion_does_not_change_the_time_of_the_wallet() -> None:
+    """Complete adds no ledger entry, so the wallet keeps the time of its last entry."""
+    record = TransferRecord(ID, "transfer", "debited", "w", "payee", 30, "USD", None, None, None, NOW, None)
+    batch = Batch.of(UNDATED, [wallet(in_flight=30)], [record])
+    batch.date(NOW + timedelta(hours=1), when(batch, CompleteTransfer(ID, "w")))
+    assert batch.wallets["w"].updated_at == NOW

@@ -37,7 +37,7 @@ async def has_expired_for(database: asyncpg.Connection, scene: Scene, seconds: f
     return found
 
 
-async def test_orchestrator_leaves_sagas_that_it_cannot_end_to_the_others(
+async def test_orchestrator_leaves_sagas_of_an_unreachable_shard_to_the_others(
     two_shards: RunningStack, scene: Scene
 ) -> None:
     """After a saga that it could not end, an orchestrator leaves expired leases to others for two intervals."""
@@ -54,7 +54,7 @@ async def test_orchestrator_leaves_sagas_that_it_cannot_end_to_the_others(
                 await database.execute("UPDATE transfers SET lease_until = now() WHERE state = 'debited'")
                 end_s = asyncio.get_running_loop().time() + 10 * INTERVAL_S
                 while not await has_expired_for(database, scene, 1.4 * INTERVAL_S):
-                    assert asyncio.get_running_loop().time() < end_s, "It claimed the saga again at once."
+                    assert asyncio.get_running_loop().time() < end_s, "It claimed the saga again immediately."
                     await asyncio.sleep(0.05)
             assert await scene.ended() == "completed"
     await database.close()

@@ -1,4 +1,4 @@
-"""The orchestrator's public routes while a worker is out of reach or overloaded: responses and metrics."""
+"""The orchestrator's public routes while a worker is unreachable or overloaded: responses and metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -10,11 +10,11 @@ from prometheus_client import REGISTRY
 from saga_support.scene import ONE_SHARD
 
 from wallet_kernel.attempt import Attempt, NoOutcome
-from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.problems import Problem
 from wallet_kernel.contract.requests import CashRequest, Requests
 from wallet_kernel.http import Handler, Request
 from wallet_kernel.ids import new_transaction_id
+from wallet_kernel.redis_client import open_cache
 from wallet_saga.domain.commands import ReadWallet, TurnedAway
 from wallet_saga.domain.saga import Saga, State
 from wallet_saga.orchestrator.balance_reader import BalanceReader
@@ -79,7 +79,7 @@ async def handlers(
 
 
 @pytest.mark.parametrize(("listens", "problem"), [(False, "shard-unavailable"), (True, "outcome-unknown")])
-async def test_a_transfer_without_an_outcome_is_counted_as_what_it_is_told(
+async def test_transfer_without_an_outcome_is_counted_under_its_problem(
     port: socket, monkeypatch: pytest.MonkeyPatch, problem: str, *, listens: bool
 ) -> None:
     """The metric counts a transfer without an outcome under the problem of its response, because alerts use it."""
@@ -113,7 +113,7 @@ async def test_step_is_answered_as_not_done_only_if_it_was_not_sent(port: socket
 
 
 async def test_transfer_is_answered_overloaded_at_once_when_the_queue_is_full(port: socket) -> None:
-    """If a batch is running and the queue is full, the next transfer gets 503 `overloaded` at once."""
+    """If a batch is running and the queue is full, the next transfer gets 503 `overloaded` immediately."""
     port.listen()
     async with handlers(port, deadline_s=60, step_timeout_s=60, batch_max=1, queue_max=1) as public:
         waiting = []
@@ -132,7 +132,7 @@ async def test_transfer_is_answered_overloaded_at_once_when_the_queue_is_full(po
     assert b"retry-after" in dict(answer.headers)
 
 
-async def test_an_overloaded_worker_is_not_taken_for_one_out_of_reach() -> None:
+async def test_overloaded_worker_is_answered_as_overloaded_not_as_unavailable() -> None:
     """A worker's TurnedAway and its problem `overloaded` mean Overloaded; other 503s mean ShardUnavailable."""
     assert isinstance(_settled(TurnedAway()), Overloaded)
     for name, kind in (("overloaded", Overloaded), ("draining", ShardUnavailable)):
@@ -165,7 +165,7 @@ class Shard:
         return future
 
 
-async def test_a_step_that_may_be_done_is_not_told_as_overloaded() -> None:
+async def test_step_that_may_be_done_is_never_answered_as_overloaded() -> None:
     """After an unknown outcome, a full queue leads to a retry, because `overloaded` means that nothing was done."""
     shard = Shard(OutcomeUnknown("the reply was lost"), Overloaded("full"))
     coordinator = Coordinator(Shards(ONE_SHARD.topology, [shard]))  # type: ignore[list-item] # a fake shard

@@ -52,7 +52,7 @@ def record(state: TransferState, transaction_id: UUID = ID, reason: Refusal | No
     )
 
 
-def test_begins_with_the_debit_at_the_payer() -> None:
+def test_saga_begins_with_the_debit_at_the_payer() -> None:
     """A started saga sends the debit to the payer's shard, with all data that recovery needs."""
     expected = DebitWallet(ID, "payer", "payee", 10_234_000, "USD", "key", b"meaning")
     assert next_command(given(State.STARTED)) == ("payer", expected)
@@ -73,7 +73,7 @@ def test_the_credit_follows_the_debit() -> None:
     assert saga.state not in DECIDED
 
 
-def test_a_credit_decides_and_completion_follows() -> None:
+def test_credit_decides_the_saga_and_complete_follows() -> None:
     """The credit decides the saga, so the client can be answered; Complete follows at the payer's shard."""
     saga = evolve(given(State.DEBITED), Done())
     assert saga.state in DECIDED
@@ -129,14 +129,14 @@ def test_every_state_is_decided_or_has_a_next_step() -> None:
         ("refused", State.REFUSED),
     ],
 )
-def test_a_duplicate_request_takes_over_the_first_ones_saga(logged: TransferState, state: State) -> None:
+def test_replayed_debit_continues_the_first_saga(logged: TransferState, state: State) -> None:
     """If the debit is a replay, the saga continues the first transfer from its logged state."""
     reason = Refusal.WALLET_FROZEN if logged in ("refunded", "refused") else None
     saga = evolve(given(State.STARTED), Replayed(record(logged, OTHER_ID, reason)))
     assert saga == replace(given(state, reason), transaction_id=OTHER_ID, replayed=True)
 
 
-def test_a_debit_sent_again_is_not_a_replay_for_its_client() -> None:
+def test_debit_sent_again_by_its_orchestrator_is_no_replay() -> None:
     """If the orchestrator sends its own debit again after a lost reply, the client does not get a replay."""
     saga = evolve(given(State.STARTED), Replayed(record("debited")))
     assert (saga.state, saga.replayed) == (State.DEBITED, False)

@@ -35,7 +35,7 @@ async def looked_at(store: Store) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_books_balance_while_money_is_on_its_way(store: Store, writer: BatchWriter) -> None:
+async def test_books_balance_while_money_is_in_transit(store: Store, writer: BatchWriter) -> None:
     """While transfers to other shards are open, their money is in transit and the books balance."""
     await writer.perform([OpenWallet(uuid4(), "payer", TEN, "USD", None, None)])
     await writer.perform([DebitWallet(uuid4(), "payer", "elsewhere", 4, "USD", None, None)])
@@ -45,7 +45,7 @@ async def test_books_balance_while_money_is_on_its_way(store: Store, writer: Bat
     assert metric("wallet_books_in_transit_micros", **USD) == 4 - 1
 
 
-async def test_money_that_is_made_or_lost_shows(
+async def test_books_differ_by_a_micro_without_a_posting(
     store: Store, writer: BatchWriter, database: DatabaseUrls
 ) -> None:
     """If a wallet's balance grows by one micro without a posting, the books are unbalanced by one micro."""
@@ -57,7 +57,7 @@ async def test_money_that_is_made_or_lost_shows(
     assert metric("wallet_books_imbalance_micros", **USD) == 1
 
 
-async def test_a_balance_that_its_ledger_does_not_explain_shows(
+async def test_moved_money_without_postings_is_counted(
     store: Store, writer: BatchWriter, database: DatabaseUrls
 ) -> None:
     """If money moves between two wallets without postings, both count as wrong, although the books sum to 0."""
@@ -90,7 +90,7 @@ async def test_a_balance_that_its_ledger_does_not_explain_shows(
     ],
     ids=["posting beyond", "balance", "amount", "posting missing", "nothing of the money"],
 )
-async def test_comparison_finds_what_the_last_posting_does_not_explain(
+async def test_comparison_finds_a_balance_that_its_last_posting_does_not_explain(
     store: Store, writer: BatchWriter, database: DatabaseUrls, planted: str, rows: int
 ) -> None:
     """The comparison counts a wallet whose balance, last posting's balance or last posting's amount do not agree."""

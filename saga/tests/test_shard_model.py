@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -47,9 +48,11 @@ from wallet_saga.domain.commands import (
     WalletState,
     Withdraw,
 )
+from wallet_saga.worker import statements
 from wallet_saga.worker.batch_writer import BatchWriter
 from wallet_saga.worker.cache import BalanceCache
-from wallet_saga.worker.store import Store
+from wallet_saga.worker.known_rows import RecentRows
+from wallet_saga.worker.store import Store, _credit, _transfer
 
 pytestmark = pytest.mark.slow
 
@@ -307,6 +310,7 @@ class Bench:
         await self._compare_ledger(model, names)
         await self._compare_log(model)
         await self._compare_system(model, currencies)
+        await self._compare_memory(model)
 
     async def _compare_wallets(self, model: Model, names: list[str]) -> None:
         rows = await self.auditor.fetch("SELECT * FROM wallets WHERE account_id = ANY($1)", names)
@@ -350,6 +354,26 @@ class Bench:
             outside = sum(value for (_, other), value in found.items() if other == currency)
             assert held + outside == 0, f"{currency} does not sum to zero"
 
+    async def _compare_memory(self, model: Model) -> None:
+        """Compares the rows in the worker's memory with those in the database, times included."""
+        keys: list[list[Any]] = [list(model.wallets), list(model.log), [], [], list(model.barrier)]
+        row = await self.auditor.fetchrow(statements.LOAD, *keys)
+        wallets = {wallet[0]: WalletState(*wallet) for wallet in row["wallets"]}
+        transfers = {transfer[0]: _transfer(transfer) for transfer in row["transfers"]}
+        barrier = {credit[0]: _credit(credit) for credit in row["credits"]}
+        assert set(wallets) == set(model.wallets)
+        assert set(transfers) == set(model.log)
+        known = self.writer._store._known
+        tables: list[tuple[RecentRows[Any, Any], dict[Any, Any]]] = [
+            (known._wallets, wallets),
+            (known._transfers, transfers),
+            (known._credits, barrier),
+            (known._keys, {key: transfers[first] for key, first in model.keys.items()}),
+        ]
+        for rows, stored in tables:
+            remembered = set(stored) if rows._rows_max > FORGETFUL else set(stored) & set(rows._rows)
+            assert {key: rows._rows[key] for key in remembered} == {key: stored[key] for key in remembered}
+
 
 _WALLET = ["currency", "status", "balance_micros", "in_flight_micros", "version"]
 _LEDGER = """
@@ -359,9 +383,29 @@ FROM ledger WHERE account_id = ANY($1) ORDER BY account_id, version
 """
 
 
+FORGETFUL = 2
+"""Rows of each table in the memory of a worker that forgets almost all rows between two batches."""
+
+
 @pytest.fixture(scope="module")
 def bench(postgres: PostgresServer) -> Iterator[Bench]:
     """One worker for all examples. They share a database, because each has its own wallets and currencies."""
+    with running_bench(postgres) as bench:
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def forgetful(postgres: PostgresServer) -> Iterator[Bench]:
+    """The same with a worker that forgets almost all rows between two batches."""
+    with pytest.MonkeyPatch.context() as patch:
+        for limit in ("WALLETS_MAX", "TRANSFERS_MAX", "CREDITS_MAX"):
+            patch.setattr(f"wallet_saga.worker.known_rows.{limit}", FORGETFUL)
+        with running_bench(postgres) as bench:
+            yield bench
+
+
+@contextmanager
+def running_bench(postgres: PostgresServer) -> Iterator[Bench]:
     database = postgres.copy_database()
     with running_redis() as cache_server, asyncio.Runner() as runner:
         redis = Redis.from_url(cache_server.url)
@@ -456,10 +500,26 @@ def follow_up(debit: DebitWallet, what: str, reason: Refusal = Refusal.WALLET_FR
 
 @bounded
 @given(OPENINGS, st.lists(REQUESTS, min_size=1, max_size=12), BATCHES)
-def test_any_steps_in_any_order(
+def test_steps_in_any_order_follow_the_model(
     bench: Bench, openings: list[int], requests: list[Request], batches: list[list[tuple[str, int]]]
 ) -> None:
     """The shard behaves as the contract demands for any steps, in any order, with any repetitions."""
+    follow_the_model(bench, openings, requests, batches)
+
+
+@bounded
+@given(OPENINGS, st.lists(REQUESTS, min_size=1, max_size=12), BATCHES)
+def test_steps_follow_the_model_if_their_rows_are_not_in_memory(
+    forgetful: Bench, openings: list[int], requests: list[Request], batches: list[list[tuple[str, int]]]
+) -> None:
+    """The same with a worker that forgets its rows: the database rejects wrong assumptions about new rows."""
+    follow_the_model(forgetful, openings, requests, batches)
+
+
+def follow_the_model(
+    bench: Bench, openings: list[int], requests: list[Request], batches: list[list[tuple[str, int]]]
+) -> None:
+    """Sends the steps in these batches to the worker and to the model."""
     example, model = Example(), Model()
     made = [example.request(request) for request in requests for _ in ("first", "retried with a fresh id")]
     steps = [[example.step(made, action) for action in batch] for batch in batches]
@@ -468,7 +528,7 @@ def test_any_steps_in_any_order(
 
 @bounded
 @given(st.lists(REQUESTS, min_size=1, max_size=12), st.randoms(use_true_random=False))
-def test_money_in_transit_is_that_of_open_sagas(
+def test_money_in_transit_equals_the_amounts_of_open_sagas(
     bench: Bench, requests: list[Request], random: Random
 ) -> None:
     """In any interleaving of sagas, the money in transit equals the amounts of open sagas whose credit is not done."""
@@ -518,7 +578,7 @@ def _check_transit(model: Model, debits: Sequence[DebitWallet]) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 10, 100, 1000])
-def test_batches_of_every_size(bench: Bench, size: int) -> None:
+def test_batches_of_any_size_have_the_outcomes_of_single_steps(bench: Bench, size: int) -> None:
     """With hot wallets, opposing transfers and overdrafts, a batch of any size has the outcomes of single steps."""
     random = Random(uuid4().int if EXAMPLES else size)
     example, model = Example(), Model()

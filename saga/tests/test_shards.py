@@ -16,7 +16,7 @@ RING = [f"ring-{number}" for number in range(0, 400, 20)]
 
 
 @pytest.mark.parametrize(("shards", "orchestrators"), [(1, 1), (2, 2), (4, 2)])
-def test_money_goes_round_every_shard(shards: int, orchestrators: int) -> None:
+def test_transfers_around_all_shards_conserve_money(shards: int, orchestrators: int) -> None:
     """If every wallet pays the next one in a ring, all balances are unchanged and the books of all shards balance."""
     assert {slot_of(name) * shards // 1024 for name in RING} == set(range(shards)), (
         "The ring has no wallet on one of the shards."

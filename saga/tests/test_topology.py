@@ -90,9 +90,7 @@ async def test_an_orchestrator_sends_again_after_the_topologies_agree(scene: Sce
 
 
 @pytest.mark.slow
-async def test_a_worker_takes_no_wallet_that_another_shard_owns(
-    two_shards: RunningStack, scene: Scene
-) -> None:
+async def test_worker_opens_no_wallet_that_another_shard_owns(two_shards: RunningStack, scene: Scene) -> None:
     """If another shard owns the wallet, a worker answers 421, also under its own path, and does not open the wallet."""
     astray = scene.shards.of_account(scene.payer)
     stranger = account_on(1)
@@ -154,8 +152,7 @@ async def test_a_store_reads_and_writes_nothing_in_a_database_of_another_topolog
         with pytest.raises(OtherTopology):
             await store.ping()
         with pytest.raises(OtherTopology):
-            async with store.transaction(BatchKeys.of([ReadWallet("a")])):
-                pass
+            await store.apply(BatchKeys.of([ReadWallet("a")]), lambda _: [])
 
 
 @pytest.mark.slow

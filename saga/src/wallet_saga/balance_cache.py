@@ -11,34 +11,37 @@ from redis.asyncio import Redis
 from wallet_kernel.contract.responses import WalletView, wallet_body
 from wallet_saga.domain.commands import WalletState
 
-# KEYS: the entries. ARGV: their expiry (Unix ms), their longest lifetime (ms), then version and value of each entry.
+# KEYS: the entries. ARGV: their longest lifetime (ms), then expiry (Unix ms), version and value of each entry.
 # The script compares versions, so that a late write of an older value never replaces a newer one. It rejects the write
 # of a worker whose clock is ahead, because the entries would outlive their leases.
 _WRITE = """
-local now = redis.call('TIME')
-if ARGV[1] - (now[1] * 1000 + now[2] / 1000) > tonumber(ARGV[2]) then
-  return redis.error_reply('CLOCK the clock of the worker is ahead of the clock of Redis')
-end
+local time = redis.call('TIME')
+local latest = time[1] * 1000 + time[2] / 1000 + ARGV[1]
 for i, key in ipairs(KEYS) do
+  local expiry, version, value = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+  if tonumber(expiry) > latest then
+    return redis.error_reply('CLOCK the clock of the worker is ahead of the clock of Redis')
+  end
   local held = redis.call('GET', key)
-  local version = tonumber(ARGV[2 * i + 1])
-  if not held or tonumber(string.match(held, '^%d+')) <= version then
-    redis.call('SET', key, ARGV[2 * i + 2], 'PXAT', ARGV[1])
+  if not held or tonumber(string.match(held, '^%d+')) <= tonumber(version) then
+    redis.call('SET', key, value, 'PXAT', expiry)
   end
 end
 """
 
 
 class Entry(NamedTuple):
-    """A value for a key in Redis, and the version of its wallet."""
+    """A value for a key in Redis, the version of its wallet, and the Unix time at which the entry expires."""
 
     key: str
     version: int
     value: bytes
+    expires_s: float
 
 
-PROBE = Entry("probe:worker", 1, b"1 {}")
-"""An entry that workers write to find out whether Redis accepts writes. No wallet has this key."""
+def probe(expires_s: float) -> Entry:
+    """Returns an entry that workers write to find out whether Redis accepts writes. No wallet has its key."""
+    return Entry("probe:worker", 1, b"1 {}", expires_s)
 
 
 def wallet_view(wallet: WalletState) -> WalletView:
@@ -58,10 +61,10 @@ def cache_key(account_id: str) -> str:
     return f"wallet:{account_id}"
 
 
-def entry_of(wallet: WalletState) -> Entry:
+def entry_of(wallet: WalletState, expires_s: float) -> Entry:
     """Returns a wallet's entry."""
     body = wallet_body(wallet_view(wallet))
-    return Entry(cache_key(wallet.account_id), wallet.version, b"%d %s" % (wallet.version, body))
+    return Entry(cache_key(wallet.account_id), wallet.version, b"%d %s" % (wallet.version, body), expires_s)
 
 
 def cached_body(value: bytes) -> bytes:
@@ -76,9 +79,9 @@ class CacheWriter:
         self._write = redis.register_script(_WRITE)
         self._lifetime_max_ms = int(lifetime_max_s * 1000)
 
-    async def write(self, entries: Sequence[Entry], expires_s: float) -> None:
-        """Writes entries that expire at a Unix time. Keeps entries that have a newer version."""
-        arguments: list[bytes | int] = [int(expires_s * 1000), self._lifetime_max_ms]
-        for _, version, value in entries:
-            arguments += (version, value)
+    async def write(self, entries: Sequence[Entry]) -> None:
+        """Writes entries. Keeps entries that have a newer version."""
+        arguments: list[bytes | int] = [self._lifetime_max_ms]
+        for _, version, value, expires_s in entries:
+            arguments += (int(expires_s * 1000), version, value)
         await self._write(keys=[entry.key for entry in entries], args=arguments)

@@ -1,13 +1,13 @@
-"""One batch of commands: the rows that it needs, its copy of the shard's rows, and its changes.
+"""One batch of commands: the keys of its rows, its copy of these rows, and its changes.
 
-The store loads the rows of `BatchKeys`. `decisions.decide` then decides the commands one after the other on the batch.
-The store writes the changes in the same transaction.
+The store builds the batch from the rows of `BatchKeys`. `decisions.decide` then decides the commands one after the
+other on the batch. The store writes the changes as one statement, and the database dates them.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Literal, Self
 from uuid import UUID
 
@@ -23,7 +23,10 @@ from wallet_saga.domain.commands import (
     Deposit,
     Message,
     OpenWallet,
+    Outcome,
+    ReadWallet,
     RefundTransfer,
+    Replayed,
     TransferRecord,
     TransferState,
     WalletState,
@@ -34,7 +37,11 @@ from wallet_saga.domain.wallet import Wallet
 PostingKind = Literal["opening", "transfer", "refund", "deposit", "withdrawal"]
 StatusKind = Literal["frozen", "unfrozen", "closed"]
 
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of a change that the database has not dated yet. It is earlier than all times in the database."""
+
 _PAYMENTS = (DebitWallet, OpenWallet, Deposit, Withdraw)
+_ENDINGS = (CompleteTransfer, RefundTransfer)
 
 
 class CreditRecord(Message):
@@ -62,13 +69,16 @@ class LedgerEntry(Message):
 class BatchKeys:
     """The keys of the rows that a batch reads or changes.
 
-    `shown` are the accounts whose balance the cache must show after the batch. `transfers` are ids in the saga log,
-    `idempotency` are pairs of owner and idempotency key, and `credits` are transaction ids in the credit barrier.
+    `accounts` are the accounts of all wallets. Clients read those in `read`. The balances of those in `posted` may
+    change. `begun` and `ended` are ids in the saga log: of payments that begin, and of sagas that end. `idempotency`
+    are pairs of owner and idempotency key, and `credits` are transaction ids in the credit barrier.
     """
 
     accounts: set[str] = field(default_factory=set)
-    shown: set[str] = field(default_factory=set)
-    transfers: set[UUID] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
+    posted: set[str] = field(default_factory=set)
+    begun: set[UUID] = field(default_factory=set)
+    ended: set[UUID] = field(default_factory=set)
     idempotency: set[tuple[str, str]] = field(default_factory=set)
     credits: set[UUID] = field(default_factory=set)
 
@@ -78,34 +88,36 @@ class BatchKeys:
         keys = cls()
         for command in commands:
             keys._add(command)
-        keys.accounts |= keys.shown
+        keys.posted -= keys.read
         return keys
 
+    def __bool__(self) -> bool:
+        """Returns whether there is any key."""
+        return bool(self.accounts or self.begun or self.ended or self.idempotency or self.credits)
+
     def _add(self, command: Command) -> None:
+        if command.account_id is None:
+            return
+        self.accounts.add(command.account_id)
+        if isinstance(command, ReadWallet):
+            self.read.add(command.account_id)
+        elif not isinstance(command, CompleteTransfer):  # it changes no balance
+            self.posted.add(command.account_id)
         if isinstance(command, CreditWallet):
-            self.shown.add(command.account_id)
             self.credits.add(command.transaction_id)
-        elif isinstance(command, CompleteTransfer):  # it changes no balance
-            self.accounts.add(command.account_id)
-            self.transfers.add(command.transaction_id)
+        elif isinstance(command, _ENDINGS):
+            self.ended.add(command.transaction_id)
         elif isinstance(command, _PAYMENTS):
-            self.shown.add(command.account_id)
-            self.transfers.add(command.transaction_id)
+            self.begun.add(command.transaction_id)
             if command.key is not None:
                 self.idempotency.add((command.account_id, command.key))
-        elif isinstance(command, RefundTransfer):
-            self.shown.add(command.account_id)
-            self.transfers.add(command.transaction_id)
-        elif command.account_id is not None:
-            self.shown.add(command.account_id)
 
 
 @dataclass(slots=True)
 class Batch:
-    """The loaded rows, by key, and the rows that the batch adds or changes. `now` is the database's time."""
+    """The rows of the batch, by key, and the rows that it adds or changes. `now` is the time of its changes."""
 
     now: datetime
-    lease: timedelta
     wallets: dict[str, Wallet] = field(default_factory=dict)
     transfers: dict[UUID, TransferRecord] = field(default_factory=dict)
     keys: dict[tuple[str, str], UUID] = field(default_factory=dict)
@@ -120,13 +132,12 @@ class Batch:
     def of(
         cls,
         now: datetime,
-        lease: timedelta,
         wallets: Iterable[WalletState] = (),
         transfers: Iterable[TransferRecord] = (),
         barrier: Iterable[CreditRecord] = (),
     ) -> Self:
-        """Returns a batch with the loaded rows and no changes."""
-        batch = cls(now, lease)
+        """Returns a batch with copies of these rows and no changes."""
+        batch = cls(now)
         batch.wallets = {wallet.account_id: Wallet.of(wallet) for wallet in wallets}
         batch.credits = {credit.transaction_id: credit for credit in barrier}
         for transfer in transfers:
@@ -204,6 +215,33 @@ class Batch:
         """Changes the wallet's status. Adds a wallet version and a ledger entry with amount 0."""
         wallet.status = status
         self._enter(wallet, kind, 0, None, None)
+
+    def date(self, now: datetime, outcomes: Iterable[Outcome]) -> None:
+        """Sets the times of the changes, and of the outcomes that show them, to the time at which they were written."""
+        for outcome in outcomes:
+            self._date_outcome(outcome, now)
+        for transfer in (*self.new_transfers.values(), *self.ended_transfers.values()):
+            self._date_transfer(transfer, now)
+        for credit in self.new_credits:
+            credit.at = now
+        for wallet in self.wallets.values():
+            if wallet.has_new_version:
+                wallet.updated_at = max(now, wallet.updated_at)
+
+    def _date_outcome(self, outcome: Outcome, now: datetime) -> None:
+        if isinstance(outcome, Replayed):
+            self._date_transfer(outcome.transfer, now)
+        elif isinstance(outcome, WalletState) and self._is_new(outcome):
+            outcome.updated_at = max(now, outcome.updated_at)
+
+    def _is_new(self, state: WalletState) -> bool:
+        return state.version > self.wallets[state.account_id].loaded_version
+
+    def _date_transfer(self, transfer: TransferRecord, now: datetime) -> None:
+        if transfer.started_at == self.now:
+            transfer.started_at = now
+        if transfer.ended_at == self.now:
+            transfer.ended_at = now
 
     def _enter(
         self,

@@ -176,7 +176,7 @@ class WalletState(Message):
 
 
 class NotDone(Message):
-    """The command was certainly not done: the database was out of reach or rejected it, or it waited too long."""
+    """The command was certainly not done: the database was unreachable or rejected it, or it waited too long."""
 
 
 class TurnedAway(Message):

@@ -49,9 +49,14 @@ class Wallet:
         return self.in_flight_micros - (self.loaded.in_flight_micros if self.loaded else 0)
 
     @property
+    def has_new_version(self) -> bool:
+        """Whether the batch added a ledger entry to this wallet."""
+        return self.version != self.loaded_version
+
+    @property
     def changed(self) -> bool:
         """Whether the batch changed this wallet."""
-        return self.version != self.loaded_version or self.in_flight_delta != 0
+        return self.has_new_version or self.in_flight_delta != 0
 
     def state(self) -> WalletState:
         """Returns the current state of the wallet."""

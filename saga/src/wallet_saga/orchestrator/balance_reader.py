@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from wallet_kernel.batcher import Batcher, QueueFull
 from wallet_kernel.bulkhead import Bulkhead
-from wallet_kernel.cache import Breaker
+from wallet_kernel.redis_client import Breaker
 from wallet_kernel.runtime.metrics import CACHE_READS
 from wallet_saga.balance_cache import cache_key, cached_body
 

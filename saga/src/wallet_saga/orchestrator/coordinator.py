@@ -15,13 +15,7 @@ from wallet_kernel.runtime.traces import trace_step
 from wallet_saga.domain.commands import Outcome, TransferRecord, WalletCommand, command_name
 from wallet_saga.domain.saga import DECIDED, TRANSFER_SAGA, Saga, State, evolve, resumed
 from wallet_saga.messages import OpenSagas
-from wallet_saga.orchestrator.shard_client import (
-    OutcomeUnknown,
-    Overloaded,
-    ShardClient,
-    Shards,
-    ShardUnavailable,
-)
+from wallet_saga.orchestrator.shard_client import OutcomeUnknown, Overloaded, Shards, ShardUnavailable
 
 BACKOFF_FIRST_S = 0.02
 BACKOFF_MAX_S = 0.5
@@ -51,12 +45,12 @@ class Coordinator:
     async def decide(self, drive: Drive) -> Saga:
         """Drives a saga until it is decided. The caller sets the deadline.
 
-        If the credit is done, sends CompleteTransfer without waiting for its outcome.
+        If the credit is done, queues CompleteTransfer for the payer's shard and does not wait for it.
         """
         transaction_id.set(drive.saga.transaction_id)
         while drive.saga.state not in DECIDED:
             command = TRANSFER_SAGA[drive.saga.state].command(drive.saga)
-            drive.attempt = Attempt(may_be_done=drive.saga.state is not State.STARTED)
+            drive.attempt.may_be_done = drive.saga.state is not State.STARTED
             begin, begin_ns = perf_counter(), time_ns()
             outcome = await self.perform(command, drive.attempt)
             trace_step(command_name(type(command)), (drive.saga.transaction_id,), begin_ns)
@@ -70,13 +64,17 @@ class Coordinator:
     async def perform(self, command: WalletCommand, attempt: Attempt) -> Outcome:
         """Sends a command until it has an outcome, with backoff and jitter. The caller sets the deadline.
 
-        Raises Overloaded at once if a queue is full and no part of the request may have been done.
+        Raises Overloaded immediately if a queue is full and no part of the request may have been done.
         """
         shard = self._shards.of_account(command.account_id)
         backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
         while True:
             try:
-                return await _send_once(shard, command, attempt)
+                pending = shard.submit(command)
+                return await pending
+            except asyncio.CancelledError:  # at the deadline; a command that no batch has taken is dropped
+                attempt.may_be_done |= pending.is_taken
+                raise
             except Overloaded:
                 if not attempt.may_be_done:
                     raise
@@ -98,24 +96,14 @@ class Coordinator:
         await asyncio.gather(*(self.decide(Drive(resumed(saga), Attempt())) for saga in sagas))
 
     def _complete(self, saga: Saga) -> None:
-        """Submits CompleteTransfer without waiting for it. If it fails, recovery completes the saga."""
+        """Queues CompleteTransfer behind the other commands. If it fails, recovery completes the saga."""
         command = TRANSFER_SAGA[saga.state].command(saga)
         try:
-            future = self._shards.of_account(command.account_id).submit(command)
+            future = self._shards.of_account(command.account_id).submit_later(command)
         except ShardUnavailable as unavailable:
             _left_to_recovery(saga, unavailable)
         else:
             future.add_done_callback(lambda done: _left_to_recovery(saga, done.exception()))
-
-
-async def _send_once(shard: ShardClient, command: WalletCommand, attempt: Attempt) -> Outcome:
-    """Sends a command once and returns its outcome. Raises ShardUnavailable or OutcomeUnknown."""
-    future = shard.submit(command)
-    try:
-        return await future
-    except asyncio.CancelledError:  # at the deadline; a command that no batch has taken is dropped
-        attempt.may_be_done |= future.is_taken
-        raise
 
 
 def _left_to_recovery(saga: Saga, error: BaseException | None) -> None:

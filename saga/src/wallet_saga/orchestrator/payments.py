@@ -1,10 +1,12 @@
 """The write use cases. A transfer becomes a saga; a request that concerns one shard becomes a single command."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 from wallet_kernel.attempt import Attempt, NoOutcome
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
+from wallet_kernel.deadlines import Deadlines
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.refusals import Refusal
@@ -40,6 +42,7 @@ class Payments:
     def __init__(self, coordinator: Coordinator, deadline_s: float) -> None:
         self._coordinator = coordinator
         self._deadline_s = deadline_s
+        self._deadlines = Deadlines(deadline_s)
 
     async def transfer(self, request: TransferRequest, key: str | None) -> Saga:
         """Transfers money and returns the decided saga.
@@ -61,7 +64,7 @@ class Payments:
         drive = Drive(saga, Attempt())
         try:
             with TracedTransaction("transfer", saga.transaction_id):
-                async with asyncio.timeout(self._deadline_s):
+                async with self._deadlines.begin():
                     return await self._coordinator.decide(drive)
         except TimeoutError:
             raise Undecided(drive) from None
@@ -92,8 +95,8 @@ class Payments:
         If only money in flight keeps the wallet open, decides its transfers and tries again. An acknowledged transfer
         must not keep the wallet open, but its CompleteTransfer may still be queued in any orchestrator, or be lost.
         """
-        deadline, command = self._deadline(), CloseWallet(account_id)
-        while isinstance(outcome := await self._perform(command, deadline), InFlight):
+        command, deadline = CloseWallet(account_id), asyncio.get_running_loop().time() + self._deadline_s
+        while isinstance(outcome := await self._perform(command, asyncio.timeout_at(deadline)), InFlight):
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._coordinator.settle(account_id)
@@ -103,7 +106,7 @@ class Payments:
 
     async def perform(self, command: WalletCommand) -> Outcome:
         """Performs one command at its shard and returns its outcome. Raises NoOutcome at the deadline."""
-        return await self._perform(command, self._deadline())
+        return await self._perform(command, self._deadlines.begin())
 
     async def flush(self, shard: ShardClient) -> None:
         """Returns once the shard has decided every command that was sent to it earlier.
@@ -111,7 +114,7 @@ class Payments:
         Raises ShardUnavailable or OutcomeUnknown, also at the deadline.
         """
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with self._deadlines.begin():
                 await shard.submit(Flush())
         except TimeoutError:
             raise ShardUnavailable(f"{shard.name} has not decided the earlier steps in time") from None
@@ -120,18 +123,16 @@ class Payments:
         with TracedTransaction(name, command.transaction_id):
             return command.transaction_id, await self.perform(command)
 
-    async def _perform(self, command: WalletCommand, deadline: float) -> Outcome:
+    async def _perform(
+        self, command: WalletCommand, deadline: AbstractAsyncContextManager[object]
+    ) -> Outcome:
         attempt = Attempt()
         try:
-            async with asyncio.timeout_at(deadline):
+            async with deadline:
                 return await self._coordinator.perform(command, attempt)
         except TimeoutError:
             transaction_id = command.transaction_id if isinstance(command, Payment) else None
             raise NoOutcome(transaction_id, may_be_done=attempt.may_be_done) from None
-
-    def _deadline(self) -> float:
-        """Returns the deadline of a request that begins now, in seconds of the event loop's clock."""
-        return asyncio.get_running_loop().time() + self._deadline_s
 
     async def _cash(
         self, kind: type[Deposit] | type[Withdraw], name: str, request: CashRequest, key: str | None

@@ -76,7 +76,7 @@ def cash_response(account_id: str, transaction_id: UUID, outcome: Outcome) -> Re
 def opened_response(account_id: str, transaction_id: UUID, outcome: Outcome) -> Response:
     """Returns the response to the opening of a wallet. Raises Problem if it was refused.
 
-    A replay shows the wallet as it was opened.
+    A replay shows the wallet right after its opening.
     """
     first, reason, replayed = _logged(transaction_id, outcome)
     if reason is not None:

@@ -172,7 +172,7 @@ def map_errors(handler: Handler) -> Handler:
             ) from error
         except (ShardUnavailable, OutcomeUnknown) as error:
             raise Problem(
-                "shard-unavailable", "The wallet's database is out of reach. Send the request again."
+                "shard-unavailable", "The wallet's database is unavailable. Send the request again."
             ) from error
 
     return mapped

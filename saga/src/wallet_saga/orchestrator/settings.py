@@ -16,7 +16,7 @@ class OrchestratorSettings(PublicSettings):
         4.0, gt=0, description="How long a request may take before its client gets 202 or 503."
     )
     step_timeout_s: float = Field(2.0, gt=0, description="How long a worker may take for a batch of steps.")
-    batch_max: int = Field(500, gt=0, description="Steps sent to a worker at once at most.")
+    batch_max: int = Field(500, gt=0, description="Maximum number of steps in one call to a worker.")
     queue_max: int = Field(10_000, gt=0, description="Steps that may wait for a worker.")
     recovery_interval_s: float = Field(1.0, gt=0, description="How often recovery looks for abandoned sagas.")
     saga_lease_s: float = Field(

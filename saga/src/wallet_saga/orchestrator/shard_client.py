@@ -54,7 +54,7 @@ Found = TypeVar("Found")
 
 
 class ShardUnavailable(Exception):
-    """The shard's worker or its database is out of reach. Nothing was done."""
+    """The shard's worker or its database is unreachable. Nothing was done."""
 
 
 class Overloaded(ShardUnavailable):
@@ -105,12 +105,14 @@ class ShardClient:
 
         Raises Overloaded if the queue is full, and ShardUnavailable if the worker serves another topology.
         """
-        if self.disagreement:
-            raise ShardUnavailable(str(self.disagreement))
-        try:
-            return self._batcher.submit(command)
-        except QueueFull as full:
-            raise Overloaded(str(full)) from full
+        return self._queued(self._batcher.submit, command)
+
+    def submit_later(self, command: Command) -> Pending[Outcome]:
+        """Queues a command behind the others for a batch that has other commands, or that is sent after `LATER_S`.
+
+        Raises the exceptions of `submit`.
+        """
+        return self._queued(self._batcher.submit_later, command)
 
     async def ask(self, path: str, question: Message, decoder: Decoder[Found]) -> Found:
         """Sends a query of recovery or of a close request. Raises ShardUnavailable or OutcomeUnknown."""
@@ -119,7 +121,7 @@ class ShardClient:
     async def read(self, path: str, question: Message, decoder: Decoder[Found]) -> Found:
         """Sends a client's read within the bulkhead of its kind.
 
-        Raises BulkheadFull at once if too many reads wait, ShardUnavailable at the deadline, and what `ask` raises.
+        Raises BulkheadFull if too many reads wait, ShardUnavailable at the deadline, or the errors of `ask`.
         """
         try:
             async with self._reads[path].place():
@@ -141,6 +143,14 @@ class ShardClient:
     async def drain(self) -> None:
         """Waits for the submitted commands."""
         await self._batcher.drain()
+
+    def _queued(self, submit: Callable[[Command], Pending[Outcome]], command: Command) -> Pending[Outcome]:
+        if self.disagreement:
+            raise ShardUnavailable(str(self.disagreement))
+        try:
+            return submit(command)
+        except QueueFull as full:
+            raise Overloaded(str(full)) from full
 
     async def _send(self, commands: Sequence[Command]) -> Sequence[Outcome | Exception]:
         try:
@@ -165,7 +175,6 @@ class ShardClient:
         async with self._session.get(self._url + "/readyz", timeout=self._timeout) as response:
             if response.status != 200:
                 body = await response.read()
-                response.close()
                 raise (WrongWorker if is_standby(body) else ShardUnavailable)(f"not ready: {body!r}")
 
     async def _post(self, path: str, message: Message | Sequence[Command], decoder: Decoder[Found]) -> Found:
@@ -177,7 +186,6 @@ class ShardClient:
                 if response.status == 503:
                     raise _unavailable(body)
                 if response.status == 421:
-                    response.close()  # so that the next attempt can reach another worker
                     raise self._misdirected(_MISDIRECTED.decode(body))
                 if response.status != 200:
                     raise OutcomeUnknown(f"{self.name} answered {response.status}: {body[:200]!r}")
@@ -212,7 +220,7 @@ class Shards:
     async def verify_topology(self) -> None:
         """Compares topologies with all workers. Raises OtherTopology if a worker's topology differs.
 
-        A worker that is out of reach now is compared at its first response.
+        A worker that is unreachable now is compared at its first response.
         """
         for compared in await asyncio.gather(
             *(c.verify_topology() for c in self.clients), return_exceptions=True

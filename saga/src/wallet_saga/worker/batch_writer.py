@@ -5,6 +5,7 @@ import logging
 from collections import Counter as Tally
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from time import monotonic, time_ns
 from typing import NoReturn
 
@@ -27,7 +28,6 @@ from wallet_saga.domain.commands import (
     Outcome,
     TurnedAway,
     Unknown,
-    WalletState,
     command_name,
 )
 from wallet_saga.domain.decisions import decide
@@ -149,18 +149,20 @@ class BatchWriter:
 
     async def _attempt(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         begin_ns = time_ns()
-        lease = self._cache.lease()  # must begin before the database is read
         try:
+            await self._store.connect()
+            # Begins after a takeover, to end after the predecessor's leases, but before the database is read.
+            lease = self._cache.lease()
             with TRANSACTION.time():
-                outcomes, shown = await self._transact(commands)
+                applied = await self._store.apply(BatchKeys.of(commands), partial(self._decide, commands))
         except Standby as error:
             self._failed(error)
             return [NOT_DONE] * len(commands)
         except CommitUnknown as error:
             self._failed(error)
             _log.exception("a batch may not have been committed", extra={"steps": len(commands)})
-            # Because a lookup may find the batch if it was committed.
-            await self._cache.wait_for_lease_expiry()
+            # If the batch was committed, Redis may still show older balances: lookups must wait for these leases.
+            self._cache.inherit()
             return [UNKNOWN] * len(commands)
         except ItemAtFault:
             _log.exception("a batch was rolled back", extra={"steps": len(commands)})
@@ -177,37 +179,29 @@ class BatchWriter:
         self._outage.ended()
         self._obstacle, self._written_at = None, monotonic()
         ACTIVE.set(1)
-        await self._cache.show(shown, lease)
-        _count(commands, outcomes)
+        await self._cache.show(applied.read, lease, applied.posted)
+        _count(commands, applied.outcomes)
         transactions = (getattr(command, "transaction_id", None) for command in commands)
         trace_step("steps at the shard", transactions, begin_ns)
-        return outcomes
+        return applied.outcomes
 
     def _failed(self, error: Exception) -> None:
         is_standby = isinstance(error, Standby)
         self._obstacle = Standby(str(error)) if is_standby else NotReady(f"{type(error).__name__}: {error}")
         ACTIVE.set(0)
 
-    async def _transact(self, commands: Sequence[Command]) -> tuple[list[Outcome], list[WalletState]]:
-        keys = BatchKeys.of(commands)
-        async with self._store.transaction(keys) as batch:
-            self._inherit_from_predecessor()
-            outcomes = _decide_all(batch, commands)
-            shown = [batch.wallets[account].state() for account in keys.shown if account in batch.wallets]
-        return outcomes, shown
+    def _decide(self, commands: Sequence[Command], batch: Batch) -> list[Outcome]:
+        self._inherit_from_predecessor()
+        try:
+            return [decide(batch, command) for command in commands]
+        except Exception as error:
+            raise ItemAtFault(repr(error)) from error
 
     def _inherit_from_predecessor(self) -> None:
         """After a takeover, counts the predecessor's leases as granted now, because it may have written until then."""
         if self._takeovers != self._store.takeovers:
             self._takeovers = self._store.takeovers
             self._cache.inherit()
-
-
-def _decide_all(batch: Batch, commands: Sequence[Command]) -> list[Outcome]:
-    try:
-        return [decide(batch, command) for command in commands]
-    except Exception as error:
-        raise ItemAtFault(repr(error)) from error
 
 
 def _withdraw(futures: Sequence[Pending[Outcome]]) -> None:

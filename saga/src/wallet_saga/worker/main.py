@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from wallet_kernel.cache import open_cache
+from wallet_kernel.redis_client import open_cache
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.listeners import internal_listener
 from wallet_kernel.runtime.logs import configure_logs

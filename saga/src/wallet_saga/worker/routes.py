@@ -14,7 +14,7 @@ from wallet_kernel.bulkhead import Bulkhead, BulkheadFull
 from wallet_kernel.contract.problems import Problem, invalid_request
 from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.endpoint import Endpoint
-from wallet_kernel.http import Request, Response
+from wallet_kernel.http import CLOSE, Request, Response
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.readiness import Standby
 from wallet_kernel.topology import Placement
@@ -130,7 +130,7 @@ class InternalRoutes:
         return Postings(entries)
 
     async def balance_at(self, asked: BalanceAt) -> BalanceAtAnswer | Misdirected:
-        """Returns a wallet as it was at a past moment."""
+        """Returns the state of a wallet at a past moment."""
         if not self._placement.owns(asked.account_id):
             return await self.misdirected(Raw())
         now, wallet = await self._confirmed(self._store.balance_at(asked.account_id, asked.at))
@@ -187,7 +187,7 @@ def _within(
 
 
 def map_errors(use_case: Callable[[Asked], Awaitable[Found]]) -> Callable[[Asked], Awaitable[Found]]:
-    """Wraps the use case so that it raises `shard-unavailable` if the database is out of reach.
+    """Wraps the use case so that it raises `shard-unavailable` if the database is unreachable.
 
     Not for commands, because a 503 means that nothing was done. Each command has an outcome of its own instead.
     """
@@ -196,7 +196,7 @@ def map_errors(use_case: Callable[[Asked], Awaitable[Found]]) -> Callable[[Asked
         try:
             return await use_case(request)
         except (*DATABASE_ERRORS, NotConfirmed) as error:
-            _log.warning("database out of reach", extra={"cause": repr(error)})
+            _log.warning("database unavailable", extra={"cause": repr(error)})
             raise _out_of_reach() from error
 
     return mapped
@@ -213,18 +213,14 @@ def _route(path: str, use_case: Callable[[Asked], Awaitable[object]], decoder: D
         except QueueFull as full:
             raise Problem("overloaded", "Too many steps are waiting. Send the request again later.") from full
         if isinstance(answer, Misdirected):
-            return Response(421, encode(answer), _CLOSE, MSGPACK)
+            return Response(421, encode(answer), CLOSE, MSGPACK)
         return Response(200, encode(answer), content_type=MSGPACK)
 
     endpoint = Endpoint(path, handler, takes_body=True, body_bytes_max=MESSAGE_BYTES_MAX)
     return Route(path, endpoint, methods=["POST"])
 
 
-_CLOSE = ((b"connection", b"close"),)
-"""Closes the connection, so that the next request uses a new one, which may lead to the shard's other worker."""
-
-
 def _out_of_reach() -> Problem:
     return Problem(
-        "shard-unavailable", "The shard's database is out of reach. Send the request again.", headers=_CLOSE
+        "shard-unavailable", "The shard's database is unavailable. Send the request again.", headers=CLOSE
     )

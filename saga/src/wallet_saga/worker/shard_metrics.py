@@ -15,10 +15,10 @@ OLDEST = Gauge("wallet_saga_oldest_seconds", "Age of the oldest unfinished saga.
 def shard_watched(shard: int, store: Store, interval_s: float) -> AbstractAsyncContextManager[None]:
     """Checks the shard every `interval_s` seconds while the body of the `async with` runs."""
 
-    async def look_at_sagas() -> None:
+    async def count_unfinished_sagas() -> None:
         unfinished = await store.unfinished()
         UNFINISHED.set(unfinished.sagas)
         ABANDONED.set(unfinished.abandoned)
         OLDEST.set(unfinished.oldest_s)
 
-    return ledger_watched(shard, store, interval_s, look_at_sagas)
+    return ledger_watched(shard, store, interval_s, count_unfinished_sagas)

@@ -2,8 +2,8 @@
 
 from functools import partial
 
+from wallet_kernel.database import read_statement
 from wallet_kernel.runtime.ledger_metrics import compare_with
-from wallet_kernel.statements import read_statement
 
 _read = partial(read_statement, "wallet_saga.worker")
 
@@ -23,11 +23,8 @@ BEGIN_SUMMING = "BEGIN READ ONLY; SET LOCAL enable_seqscan = on; SET LOCAL state
 
 BECOME_WRITER = "SELECT pg_try_advisory_lock(2)"
 """Takes the writer's lock of the shard, and returns false if another session has it. The lock belongs to the session
-that writes and ends only with it. So if this session commits, no other worker has written since it took the lock."""
-
-BEGIN_BATCH = "BEGIN; SELECT pg_advisory_xact_lock(1)"
-"""Begins a batch and takes the batch lock before the first read. Reads of past balances and the bulk loading of a shard
-wait for this lock."""
+that writes and ends only with it. So if a statement of this session succeeds, no other worker has written since it took
+the lock."""
 
 NOW_BETWEEN_BATCHES = "SELECT statement_timestamp() FROM pg_advisory_xact_lock_shared(1)"
 """Returns the time after the current batch has ended, because the postings of that batch may have an earlier time.

@@ -1,8 +1,7 @@
 """The access to the shard's Postgres: one session that writes batches, and a small pool for all other statements."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -14,8 +13,8 @@ from wallet_kernel.database import (
     RELEASES_LOCKS,
     PrimaryConnection,
     ReadOnlyDatabase,
+    autocommit,
     columns,
-    commit,
     open_pool,
     session,
     writing,
@@ -27,8 +26,9 @@ from wallet_kernel.runtime.readiness import Standby
 from wallet_kernel.topology import Placement
 from wallet_kernel.topology_table import verify
 from wallet_saga.domain.batch import Batch, BatchKeys, CreditRecord, LedgerEntry
-from wallet_saga.domain.commands import TransferRecord, WalletState
+from wallet_saga.domain.commands import Outcome, TransferRecord, WalletState
 from wallet_saga.worker import statements
+from wallet_saga.worker.known_rows import KnownRows
 
 STATEMENT_TIMEOUT_S = 5.0
 
@@ -54,8 +54,12 @@ _SESSION = session(
 )
 
 
+Decide = Callable[[Batch], list[Outcome]]
+"""Decides the commands of a batch: changes the batch and returns the outcomes. It is pure, so it can run again."""
+
+
 class NotTheOnlyWriter(Exception):
-    """A wallet no longer had the loaded version, so another session has written. The batch was rolled back."""
+    """A row no longer had the known version or state, so another session has written. The batch was rolled back."""
 
 
 class Unfinished(NamedTuple):
@@ -66,14 +70,26 @@ class Unfinished(NamedTuple):
     oldest_s: float
 
 
+class Applied(NamedTuple):
+    """A committed batch: its outcomes, the wallets that clients read, and the others that it may have changed.
+
+    The wallets are as the database stores them after the batch.
+    """
+
+    outcomes: list[Outcome]
+    read: list[WalletState]
+    posted: list[WalletState]
+
+
 class Store:
     """The shard's database. Use it as an async context manager.
 
     Every new connection first compares the database's topology with the expected one. If they differ, it raises
-    OtherTopology, which callers handle as a database out of reach.
+    OtherTopology, which callers handle as an unreachable database.
 
     The first batch makes this worker the shard's writer, if no other worker is. It remains the writer until its session
-    ends. Postgres ends a session that is idle for `silence_max_s` seconds.
+    ends. Postgres ends a session that is idle for `silence_max_s` seconds. While the session lives, no other session
+    changes the rows of the shard. So the store keeps the rows of recent batches in memory.
     """
 
     def __init__(
@@ -81,6 +97,8 @@ class Store:
     ) -> None:
         self._lease = lease
         self._verify = partial(verify, expected=placement)
+        self._known = KnownRows()
+        self._expects_duplicates = False
         self.takeovers = 0
         """How often this worker has become the shard's writer."""
         self.is_standby = False
@@ -111,26 +129,53 @@ class Store:
         """Queries the database. Raises OtherTopology if it belongs to another shard or topology, or a driver error."""
         await self._readers.fetchval("SELECT 1")
 
-    @asynccontextmanager
-    async def transaction(self, keys: BatchKeys) -> AsyncIterator[Batch]:
-        """Runs one batch's transaction: loads its rows, and on exit writes and commits its changes.
+    async def connect(self) -> None:
+        """Opens the session that writes, unless it is open, and takes over the shard. Raises what `apply` raises."""
+        async with self._writer.use():
+            pass
 
-        Raises CommitUnknown if the batch may have been committed. After any other exception (Standby, an asyncpg error)
+    async def apply(self, keys: BatchKeys, decide: Decide) -> Applied:
+        """Decides a batch on the shard's rows and commits its changes.
+
+        If the database already has a row that the batch adds, `decide` runs again on a new batch with that row. Raises
+        CommitUnknown if the batch may have been committed. After any other exception (Standby, an asyncpg error),
         nothing was committed.
         """
         async with self._writer.use() as connection:
-            await connection.execute(statements.BEGIN_BATCH)
-            batch = await self._load(connection, keys)
-            yield batch
-            if batch.changed:
-                await _write(connection, batch)
-            await commit(connection)
+            try:
+                return await self._apply(connection, keys, decide)
+            except BaseException:
+                self._known.clear()
+                raise
+
+    async def _apply(self, connection: asyncpg.Connection, keys: BatchKeys, decide: Decide) -> Applied:
+        self._known.trim()
+        is_loaded = await self._load(connection, keys, everything=self._expects_duplicates)
+        try:
+            return await self._commit(connection, keys, decide, is_loaded=is_loaded)
+        except asyncpg.UniqueViolationError:  # the log or the barrier has a row that the batch adds
+            await self._load(connection, keys, everything=True)
+            return await self._commit(connection, keys, decide, is_loaded=True)
+
+    async def _commit(
+        self, connection: asyncpg.Connection, keys: BatchKeys, decide: Decide, *, is_loaded: bool
+    ) -> Applied:
+        batch = self._known.batch(keys)
+        outcomes = decide(batch)
+        if batch.changed:
+            batch.date(await self._write(connection, batch), outcomes)
+            self._known.keep(batch)
+        elif not is_loaded:
+            await self._query(connection, BatchKeys())  # proves that this session is still the writer's
+        return Applied(outcomes, self._known.wallets(keys.read), self._known.wallets(keys.posted))
 
     async def _take_over(self, connection: asyncpg.Connection) -> None:
+        self._known.clear()
         await self._verify(connection)
         self.is_standby = not await connection.fetchval(statements.BECOME_WRITER)
         if self.is_standby:
             raise Standby("Another worker is the writer of this shard.")
+        await self._readers.expire_connections()  # because they may lead to a former primary
         self.takeovers += 1
         _log.info("this worker is the shard's writer")
 
@@ -212,54 +257,67 @@ class Store:
                 await connection.execute("ROLLBACK")
         return [Totals(*row) for row in rows]
 
-    async def _load(self, connection: asyncpg.Connection, keys: BatchKeys) -> Batch:
+    async def _load(self, connection: asyncpg.Connection, keys: BatchKeys, *, everything: bool) -> bool:
+        """Loads the rows that the batch needs and that are not in memory. Returns whether any was missing.
+
+        Without `everything`, the batch counts as new: the database rejects it if the log or the barrier has its rows.
+        After such a duplicate, the next batch looks first. So a flood of duplicates costs two round trips a batch.
+        """
+        missing = self._known.missing(keys, everything=everything)
+        if not missing:
+            return False
+        found = await self._query(connection, missing)
+        self._expects_duplicates = everything and found
+        return True
+
+    async def _query(self, connection: asyncpg.Connection, keys: BatchKeys) -> bool:
+        """Loads these rows into memory. Returns whether the log or the barrier has any of them."""
         row = await connection.fetchrow(
             statements.LOAD,
             list(keys.accounts),
-            list(keys.transfers),
+            [*keys.begun, *keys.ended],
             [owner for owner, _ in keys.idempotency],
             [key for _, key in keys.idempotency],
             list(keys.credits),
         )
         if row["read_only"]:  # also for reads, because a demoted primary may be behind
             raise ReadOnlyDatabase(ReadOnlyDatabase.__doc__)
-        return Batch.of(
-            row["now"],
-            self._lease,
+        self._known.put(
             [WalletState(*wallet) for wallet in row["wallets"]],
             [_transfer(transfer) for transfer in row["transfers"]],
             [_credit(credit) for credit in row["credits"]],
         )
+        return bool(row["transfers"] or row["credits"])
 
+    async def _write(self, connection: asyncpg.Connection, batch: Batch) -> datetime:
+        """Commits the changes of a batch, and returns their time."""
+        try:
+            now: datetime = await autocommit(connection.fetchval(statements.WRITE, *self._columns(batch)))
+        except asyncpg.DivisionByZeroError as error:
+            raise NotTheOnlyWriter(NotTheOnlyWriter.__doc__) from error
+        return now
 
-async def _write(connection: asyncpg.Connection, batch: Batch) -> None:
-    changed = [wallet for wallet in batch.wallets.values() if wallet.loaded_version and wallet.changed]
-    opened = [wallet for wallet in batch.wallets.values() if not wallet.loaded_version]
-    moved = await connection.fetchval(
-        statements.WRITE,
-        *columns(
-            changed, "account_id status version updated_at loaded_version balance_delta in_flight_delta"
-        ),
-        *columns(opened, "account_id currency status balance_micros in_flight_micros version updated_at"),
-        *columns(
-            batch.new_entries,
-            "account_id version kind transaction_id amount_micros balance_micros counterparty at",
-        ),
-        *columns(
-            batch.new_transfers.values(),
-            "transaction_id kind state from_account to_account amount_micros currency key fingerprint reason"
-            " started_at ended_at",
-        ),
-        batch.now + batch.lease,
-        *columns(batch.ended_transfers.values(), "transaction_id state reason ended_at"),
-        *columns(batch.new_credits, "transaction_id reason at"),
-        [name for name, _ in batch.system_changes],
-        [currency for _, currency in batch.system_changes],
-        list(batch.system_changes.values()),
-    )
-    if moved != len(changed):
-        raise NotTheOnlyWriter(
-            f"{len(changed) - moved} of {len(changed)} wallets no longer had the loaded version"
+    def _columns(self, batch: Batch) -> tuple[object, ...]:
+        """Returns the changes of a batch as the arguments of the statement that writes them."""
+        changed = [wallet for wallet in batch.wallets.values() if wallet.loaded_version and wallet.changed]
+        opened = [wallet for wallet in batch.wallets.values() if not wallet.loaded_version]
+        return (
+            *columns(changed, "account_id status version loaded_version balance_delta in_flight_delta"),
+            *columns(opened, "account_id currency status balance_micros in_flight_micros version"),
+            *columns(
+                batch.new_entries,
+                "account_id version kind transaction_id amount_micros balance_micros counterparty at",
+            ),
+            *columns(
+                batch.new_transfers.values(),
+                "transaction_id kind state from_account to_account amount_micros currency key fingerprint reason",
+            ),
+            self._lease,
+            *columns(batch.ended_transfers.values(), "transaction_id state reason"),
+            *columns(batch.new_credits, "transaction_id reason"),
+            [name for name, _ in batch.system_changes],
+            [currency for _, currency in batch.system_changes],
+            list(batch.system_changes.values()),
         )
 
 

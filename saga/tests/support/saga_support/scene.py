@@ -27,6 +27,7 @@ from wallet_saga.domain.commands import (
 )
 from wallet_saga.messages import Lookup
 from wallet_saga.orchestrator.shard_client import ShardClient, Shards, open_session
+from wallet_saga.worker.store import Store
 
 TEN = 10_000_000
 RECORD = Decoder(TransferRecord | None)
@@ -106,6 +107,14 @@ def shard_client(
 def account_on(shard: int) -> str:
     """Returns an unused wallet name on this shard of two."""
     return next(name for n in _NUMBERS if slot_of(name := f"crash{n}") * 2 // 1024 == shard)
+
+
+def statements_of(store: Store) -> list[str]:
+    """Returns a list that collects the statements of the writer's session from now on."""
+    sent: list[str] = []
+    assert store._writer._connection is not None
+    store._writer._connection.add_query_logger(lambda record: sent.append(record.query))
+    return sent
 
 
 def worker_urls(stack: RunningStack) -> list[str]:

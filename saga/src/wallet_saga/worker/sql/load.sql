@@ -1,9 +1,9 @@
--- Loads all rows that a batch of steps needs, in one round trip. The caller holds the batch lock.
+-- Loads the rows of a batch that are not in the worker's memory, in one round trip. It waits while another session
+-- holds the batch lock, so bulk loading also stops the steps that only read.
 -- $1 accounts, $2 transfer ids in the saga log, $3/$4 owners and their idempotency keys,
 -- $5 transfer ids in the credit barrier.
 -- The columns are named, in the order of the records, so that a column that a later version adds has no effect here.
 SELECT
-    clock_timestamp() AS now,
     current_setting('transaction_read_only') = 'on' AS read_only,
     ARRAY(
         SELECT ROW(account_id, currency, status, balance_micros, in_flight_micros, version, updated_at)
@@ -26,3 +26,4 @@ SELECT
         FROM credits
         WHERE transfer_id = ANY($5::uuid[])
     ) AS credits
+FROM pg_advisory_xact_lock_shared(1)
