@@ -1,8 +1,9 @@
 """Servers for the tests of this member: one of each per session, with fresh databases for every test."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from cqrs_support.projecting import Bench, bench
 from cqrs_support.replicas import query
 
 from wallet_lab.blocking import run_blocking
@@ -11,7 +12,7 @@ from wallet_lab.testing import (
     PostgresServer,
     RabbitServer,
     RedisServer,
-    running_postgres,
+    migrated_postgres,
     running_rabbitmq,
     running_redis,
 )
@@ -20,8 +21,7 @@ from wallet_lab.testing import (
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A cluster whose database `wallet` is an empty event store."""
-    with running_postgres() as server:
-        server.migrate("wallet_cqrs.migrations", "events", shards=2)
+    with migrated_postgres("wallet_cqrs.migrations", "events", shards=2) as server:
         yield server
 
 
@@ -40,8 +40,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def read_postgres() -> Iterator[PostgresServer]:
     """A cluster whose database `wallet` is an empty read shard, the first of two."""
-    with running_postgres() as server:
-        server.migrate("wallet_cqrs.migrations", "read", shards=2)
+    with migrated_postgres("wallet_cqrs.migrations", "read", shards=2) as server:
         yield server
 
 
@@ -65,3 +64,12 @@ def rabbitmq() -> Iterator[RabbitServer]:
     """A RabbitMQ node. Tests purge its queues."""
     with running_rabbitmq() as server:
         yield server
+
+
+@pytest.fixture
+async def a_bench(
+    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], redis_server: RedisServer
+) -> AsyncIterator[Bench]:
+    """The projector of partition 0."""
+    async with bench(event_store, read_shards[0], redis_server) as made:
+        yield made

@@ -34,7 +34,7 @@ from wallet_cqrs.domain.decisions import Refused
 from wallet_cqrs.domain.submissions import Decided, Outcome, StatusChanged, Submission
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import EventBatch, partition_of
-from wallet_cqrs.projection.cache import Cache
+from wallet_cqrs.projection.cache import BalanceCache
 from wallet_cqrs.projection.projector import Projector
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.rebuild.models import TwinModels
@@ -91,9 +91,17 @@ class AnyHistory(RuleBasedStateMachine):
             await enter(replica(self._log.service, snapshot_every=3)) for _ in "12"
         ]
         self._events = EventLog(await enter(open_pool(self._log.service, "test")))
-        cache = Cache(await enter(Redis.from_url(self._redis.url)), 60, 1)
+        redis = await enter(Redis.from_url(self._redis.url))
         self._projectors = [
-            Projector(n, PARTITIONS, await enter(Store(shard.service)), self._events, cache, chunk_max=3)
+            Projector(
+                n,
+                PARTITIONS,
+                await enter(Store(shard.service)),
+                self._events,
+                BalanceCache(redis, 60, 1),
+                chunk_max=3,
+                wallets_max=3,
+            )
             for n, shard in enumerate(self._shards)
         ]
 
@@ -211,7 +219,7 @@ class AnyHistory(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-def test_any_history_ends_well(
+def test_random_histories_follow_the_model(
     postgres: PostgresServer, read_postgres: PostgresServer, redis_server: RedisServer
 ) -> None:
     """Any history conserves money, applies each command once, and leaves a correct read model."""

@@ -1,6 +1,6 @@
 from uuid import uuid4
 
-from cqrs_support.histories import Story
+from cqrs_support.histories import RandomLog
 
 from wallet_cqrs.balance_cache import entry_of
 from wallet_cqrs.domain.commands import OpenWallet
@@ -9,7 +9,7 @@ from wallet_cqrs.read_model import Checkpoint
 
 def test_same_wallet_in_another_epoch_replaces_nothing() -> None:
     """After a restart without loss, streams do not show a wallet again that has not changed."""
-    told = Story()
-    told.do(OpenWallet("alice", 5, "USD"))
-    shown = entry_of(told.wallet("alice"), Checkpoint(1, uuid4()))
-    assert not entry_of(told.wallet("alice"), Checkpoint(2, uuid4())).replaces(shown)
+    written = RandomLog()
+    written.do(OpenWallet("alice", 5, "USD"))
+    shown = entry_of(written.wallet("alice"), Checkpoint(1, uuid4()))
+    assert not entry_of(written.wallet("alice"), Checkpoint(2, uuid4())).replaces(shown)

@@ -12,17 +12,20 @@ from cqrs_support.replicas import (
     Item,
     Replica,
     assert_log_is_whole,
+    end_sessions,
     opening,
     query,
     replica,
+    set_back,
     submission,
     transfer,
+    waits_for_a_lock,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
-from wallet_cqrs.command.batch_writer import CAUGHT_UP
+from wallet_cqrs.command.appender import CAUGHT_UP
 from wallet_cqrs.command.event_store import EventStore
 from wallet_cqrs.command.payments import Payments
 from wallet_cqrs.command.wallet_cache import StreamEvent
@@ -61,7 +64,7 @@ async def test_a_transfer_is_two_events_and_one_decision(event_store: DatabaseUr
     await assert_log_is_whole(event_store.service)
 
 
-async def test_a_refusal_is_remembered_and_appends_nothing(event_store: DatabaseUrls) -> None:
+async def test_refusal_is_stored_and_appends_no_event(event_store: DatabaseUrls) -> None:
     """A refusal is stored with its reason, wallet and the log's head, and appends no event."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 10)])
@@ -76,7 +79,7 @@ async def test_a_refusal_is_remembered_and_appends_nothing(event_store: Database
 
 @pytest.mark.parametrize("same_batch", [True, False])
 @pytest.mark.parametrize("restart", [True, False])
-async def test_a_key_is_answered_with_its_first_decision(
+async def test_repeated_key_gets_the_first_decision_of_any_replica(
     event_store: DatabaseUrls, same_batch: bool, restart: bool
 ) -> None:
     """Any replica answers a repeated key with the first decision, success or refusal, in any batch."""
@@ -107,7 +110,7 @@ async def test_keys_belong_to_the_paying_wallet(event_store: DatabaseUrls) -> No
     assert reused == KeyReused()
 
 
-async def test_what_is_sent_again_is_not_done_again(event_store: DatabaseUrls) -> None:
+async def test_resent_command_gets_its_first_decision(event_store: DatabaseUrls) -> None:
     """A resent submission gets its first decision, from the log or from the same batch."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
@@ -118,7 +121,7 @@ async def test_what_is_sent_again_is_not_done_again(event_store: DatabaseUrls) -
     assert await assert_log_is_whole(event_store.service) == 4
 
 
-async def test_a_status_a_wallet_already_has_appends_nothing(event_store: DatabaseUrls) -> None:
+async def test_unchanged_status_appends_no_event(event_store: DatabaseUrls) -> None:
     """If the wallet already has the status, nothing is appended, and the outcome has the wallet and the head."""
     async with replica(event_store.service) as one:
         await one.perform(opening("alice"))
@@ -164,9 +167,9 @@ def renamed(command: Command, suffix: str) -> Command:
 
 
 def item(command: Command) -> Item:
-    """Returns the command as it is submitted."""
+    """Returns the command in the form in which it is submitted."""
     if isinstance(command, TransferMoney | OpenWallet | Deposit) or hasattr(command, "currency"):
-        return submission(command)  # type: ignore[arg-type] # what has a currency moves money
+        return submission(command)  # type: ignore[arg-type] # commands with a currency move money
     return command  # type: ignore[return-value] # and the rest are status commands
 
 
@@ -181,7 +184,7 @@ _runs = itertools.count()
     st.integers(1, 3),
     st.integers(1, 7),
 )
-def test_batches_do_what_the_model_does(
+def test_batches_follow_the_model(
     event_store: DatabaseUrls,
     drawn: list[tuple[Command, bool]],
     batch_max: int,
@@ -250,7 +253,7 @@ async def test_a_hot_wallet_is_decided_in_order_within_a_batch(
     assert await assert_log_is_whole(event_store.service) == 1002
 
 
-async def test_turn_waits_until_the_turn_before_has_ended(event_store: DatabaseUrls) -> None:
+async def test_append_waits_until_the_append_before_has_committed(event_store: DatabaseUrls) -> None:
     """Only one replica at a time holds the log's head, from before its first read until its commit."""
 
     async def take_a_turn(store: EventStore) -> None:
@@ -260,22 +263,14 @@ async def test_turn_waits_until_the_turn_before_has_ended(event_store: DatabaseU
     async with replica(event_store.service) as one, replica(event_store.service) as two:
         async with one.store.transaction():
             waiting = asyncio.create_task(take_a_turn(two.store))
-            while not waiting.done() and not await waits_for_a_lock(event_store):
+            while not waiting.done() and not await waits_for_a_lock(event_store.service):
                 pass
             assert not waiting.done()
         waiting.cancel()
 
 
-async def waits_for_a_lock(event_store: DatabaseUrls) -> bool:
-    """Returns whether a session of this database waits for a lock."""
-    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    return bool(await query(event_store.service, waiting))
-
-
 @pytest.mark.parametrize("count", [2, 3])
-async def test_replicas_share_a_hot_wallet_without_losing_anything(
-    event_store: DatabaseUrls, count: int
-) -> None:
+async def test_replicas_on_one_hot_wallet_lose_no_transfer(event_store: DatabaseUrls, count: int) -> None:
     """If replicas transfer between the same two wallets, all transfers succeed and none is lost."""
     each = 400
     async with AsyncExitStack() as stack:
@@ -311,7 +306,7 @@ async def test_racing_replicas_never_overdraw(event_store: DatabaseUrls) -> None
 
 
 async def test_the_same_key_at_two_replicas_is_one_transfer(event_store: DatabaseUrls) -> None:
-    """The same key at two replicas is one transfer, because keys are looked up under the lock."""
+    """The same key at two replicas is one transfer, because keys are unique and looked up under the lock."""
     async with replica(event_store.service) as one, replica(event_store.service) as two:
         await one.perform_all([opening("alice", 100), opening("bob")])
         for number in range(20):
@@ -323,11 +318,11 @@ async def test_the_same_key_at_two_replicas_is_one_transfer(event_store: Databas
     assert await assert_log_is_whole(event_store.service) == 2 + 2 * 20
 
 
-async def test_a_replica_that_was_left_far_behind_begins_anew(
+async def test_replica_far_behind_clears_its_cache(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replica far behind clears its cache instead of blocking others, and a retried command is done once."""
-    monkeypatch.setattr("wallet_cqrs.command.batch_writer.CATCH_UP_MAX", 10)
+    monkeypatch.setattr("wallet_cqrs.command.appender.CATCH_UP_MAX", 10)
     async with replica(event_store.service) as busy, replica(event_store.service) as idle:
         await idle.perform_all([opening("alice", 100), opening("bob")])
         await busy.perform_all([transfer("alice", "bob", 1) for _ in range(50)])
@@ -347,7 +342,7 @@ async def test_lagging_replica_catches_up_before_it_takes_the_lock(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others can append while a lagging replica catches up, and the replica decides on all their events."""
-    monkeypatch.setattr("wallet_cqrs.command.batch_writer.CATCH_UP_LOCKED_MAX", 10)
+    monkeypatch.setattr("wallet_cqrs.command.appender.CATCH_UP_LOCKED_MAX", 10)
     appended = EventStore.appended
     async with replica(event_store.service) as busy, replica(event_store.service) as idle:
 
@@ -381,13 +376,13 @@ async def test_outage_of_the_event_store_is_one_line_in_the_log(caplog: pytest.L
     assert not lines[0].exc_info
 
 
-async def test_a_log_that_was_set_back_is_not_appended_to_from_memory(event_store: DatabaseUrls) -> None:
+async def test_replica_drops_its_cache_if_the_log_was_set_back(event_store: DatabaseUrls) -> None:
     """If the log is set back without a new epoch, a replica decides on the log, not on its cache."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         await one.perform(transfer("alice", "bob", 40))
         await query(event_store.owner, "ALTER TABLE log_head DISABLE TRIGGER USER")
-        await set_back(event_store, 2)
+        await set_back(event_store.owner, 2)
         paid = transfer("alice", "bob", 100)
         assert await one.perform(paid) == NotDone()
         decided = await one.perform(paid)
@@ -397,14 +392,14 @@ async def test_a_log_that_was_set_back_is_not_appended_to_from_memory(event_stor
     assert await assert_log_is_whole(event_store.service) == 4
 
 
-async def test_a_replica_does_not_decide_from_a_log_that_was_set_back_and_grew_again(
+async def test_replica_drops_its_cache_if_the_log_was_set_back_and_grew_again(
     event_store: DatabaseUrls,
 ) -> None:
     """If the log was set back and grew again, a replica drops its wallets, because they have another epoch."""
     async with replica(event_store.service) as stale, replica(event_store.service) as other:
         await stale.perform_all([opening("alice", 100), opening("bob")])
         await stale.perform(transfer("alice", "bob", 90))
-        await set_back(event_store, 2)
+        await set_back(event_store.owner, 2)
         await other.perform_all([opening(f"other-{n}") for n in range(4)])
         back = transfer("bob", "alice", 50)
         assert await stale.perform(back) == NotDone()
@@ -414,20 +409,16 @@ async def test_a_replica_does_not_decide_from_a_log_that_was_set_back_and_grew_a
     assert await assert_log_is_whole(event_store.service) == 6
 
 
-async def test_wallets_are_dropped_with_the_connection_they_came_by(event_store: DatabaseUrls) -> None:
+async def test_replica_drops_its_cache_with_its_connection(event_store: DatabaseUrls) -> None:
     """A new connection clears the cache, because it may lead to a server with an older log."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         known = one.cache.origin
-        await query(
-            event_store.service,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wallet-command'"
-            " AND datname = current_database()",
-        )
-        paid = transfer("alice", "bob", 1)
-        while not isinstance(decided := await one.perform(paid), Decided):
-            assert decided == NotDone()
+        await end_sessions(event_store.service)
+        await one.until_disconnected()
+        decided = await one.perform(transfer("alice", "bob", 1))
         assert one.cache.origin != known
+    assert isinstance(decided, Decided)
     assert decided.reason is None
 
 
@@ -437,7 +428,7 @@ async def test_a_snapshot_of_a_lost_event_is_not_read(event_store: DatabaseUrls)
         await one.perform_all([opening("alice", 100), opening("bob")])
         await one.perform(transfer("alice", "bob", 90))
         await one.snapshots.drain()
-        await set_back(event_store, 2)
+        await set_back(event_store.owner, 2)
         assert (await one.wallet("bob")).balance_micros == 0
 
 
@@ -447,41 +438,28 @@ async def test_a_snapshot_of_a_lost_event_is_not_written(event_store: DatabaseUr
         await one.perform_all([opening("alice", 100), opening("bob")])
         await one.perform(transfer("alice", "bob", 90))
         late = await one.wallet("bob")
-        await set_back(event_store, 2)
+        await set_back(event_store.owner, 2)
         await one.store.add_snapshots([late, await one.wallet("alice")])
     rows = await query(event_store.service, "SELECT stream_id, version FROM snapshots")
     assert [tuple(row) for row in rows] == [("alice", 1)]
 
 
-async def set_back(event_store: DatabaseUrls, position: int) -> None:
-    """Restores the event store to this position, as from a backup."""
-    for sql in (
-        "ALTER TABLE events DISABLE TRIGGER events_are_immutable",
-        "ALTER TABLE decisions DISABLE TRIGGER decisions_are_immutable",
-        f"DELETE FROM events WHERE position > {position:d}",  # noqa: S608 -- a number of the test's own
-        f"DELETE FROM decisions WHERE last_position > {position:d}",  # noqa: S608
-        f"UPDATE log_head SET position = {position:d}",  # noqa: S608
-        "ALTER TABLE events ENABLE TRIGGER events_are_immutable",
-        "ALTER TABLE decisions ENABLE TRIGGER decisions_are_immutable",
-    ):
-        await query(event_store.owner, sql)
-
-
-async def test_a_command_the_store_cannot_take_fails_alone(event_store: DatabaseUrls) -> None:
+async def test_command_rejected_by_the_store_fails_alone(event_store: DatabaseUrls) -> None:
     """If the store rejects a command, bisection isolates it, and the rest of the batch is done."""
-    broken = replace(transfer("alice", "bob", 1), key="no text\0")
+    broken = replace(transfer("payer-0", "payee-0", 1), key="no text\0")
     async with replica(event_store.service) as one:
-        await one.perform_all([opening("alice", 100), opening("bob")])
-        items = [transfer("alice", "bob", 1) for _ in range(20)]
+        await one.perform_all([opening(f"payer-{n}", 5) for n in range(20)])
+        await one.perform_all([opening(f"payee-{n}") for n in range(20)])
+        items = [transfer(f"payer-{n}", f"payee-{n}", 1) for n in range(20)]
         outcomes = await one.perform_all([*items[:7], broken, *items[7:]])
-        wallet = await one.wallet("alice")
+        payees = await one.wallets([f"payee-{n}" for n in range(20)])
+    assert [number for number, outcome in enumerate(outcomes) if not isinstance(outcome, Decided)] == [7]
     assert outcomes[7] == NotDone()
-    assert sum(isinstance(outcome, Decided) for outcome in outcomes) == 20
-    assert wallet.balance_micros == 80
+    assert [wallet.balance_micros for wallet in payees.values()] == [1] * 20
     await assert_log_is_whole(event_store.service)
 
 
-async def test_a_stream_that_cannot_be_read_fails_alone(event_store: DatabaseUrls) -> None:
+async def test_damaged_event_fails_only_commands_of_its_wallet(event_store: DatabaseUrls) -> None:
     """A damaged event fails commands on its wallet with a logged error, and no others."""
     await query(
         event_store.owner,
@@ -493,6 +471,22 @@ async def test_a_stream_that_cannot_be_read_fails_alone(event_store: DatabaseUrl
         paid = await one.perform(transfer("alice", "bob", 5))
     assert [type(outcome) for outcome in outcomes] == [Decided, Decided, NotDone]
     assert isinstance(paid, Decided)
+
+
+async def test_damaged_snapshot_is_replaced_by_the_events(event_store: DatabaseUrls) -> None:
+    """If a snapshot is damaged, the wallet is loaded from all its events, and other commands are not affected."""
+    async with replica(event_store.service, snapshot_every=2) as one:
+        await one.perform_all([opening("alice", 5), opening("bob")])
+        await one.perform_all([transfer("alice", "bob", 1) for _ in range(2)])
+    await query(event_store.owner, "UPDATE snapshots SET state = 'damaged'")
+    items = [transfer("alice", "bob", 3), transfer("alice", "bob", 1), opening("carol", 5)]
+    async with replica(event_store.service) as other:
+        outcomes = await asyncio.gather(*map(other.perform, items), return_exceptions=True)
+    assert [getattr(outcome, "reason", outcome) for outcome in outcomes] == [
+        None,
+        Refusal.INSUFFICIENT_FUNDS,
+        None,
+    ]
 
 
 async def test_time_never_runs_backwards_within_a_wallet(event_store: DatabaseUrls) -> None:
@@ -512,7 +506,7 @@ async def test_time_never_runs_backwards_within_a_wallet(event_store: DatabaseUr
     assert outcome.wallet.updated_at == times[1]
 
 
-async def test_snapshots_are_every_nth_version_and_say_what_the_events_say(event_store: DatabaseUrls) -> None:
+async def test_every_nth_version_has_a_snapshot_that_equals_the_events(event_store: DatabaseUrls) -> None:
     """Every nth version has a snapshot, and a wallet loads equally with and without snapshots."""
     async with replica(event_store.service, snapshot_every=10) as one:
         await one.perform_all([opening("alice", 1000), opening("bob")])
@@ -529,7 +523,7 @@ async def test_snapshots_are_every_nth_version_and_say_what_the_events_say(event
     assert without.version == 96
 
 
-async def test_a_bounded_cache_forgets_wallets_and_loads_them_again(event_store: DatabaseUrls) -> None:
+async def test_bounded_cache_evicts_wallets_and_loads_them_again(event_store: DatabaseUrls) -> None:
     """A cache of three wallets gives correct decisions on fifty wallets."""
     chance = random.Random(7)
     names = [f"w{n}" for n in range(50)]
@@ -541,3 +535,14 @@ async def test_a_bounded_cache_forgets_wallets_and_loads_them_again(event_store:
         wallets = await one.wallets(names)
     assert sum(wallet.balance_micros for wallet in wallets.values()) == 5000
     await assert_log_is_whole(event_store.service)
+
+
+async def test_cache_is_bounded_while_the_store_appends_nothing(event_store: DatabaseUrls) -> None:
+    """While the store rejects every append, for example because its disk is full, loaded wallets are evicted, too."""
+    await query(
+        event_store.owner,
+        "CREATE TRIGGER disk_full BEFORE INSERT ON decisions FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+    )
+    async with replica(event_store.service, wallets_max=3) as one:
+        assert [await one.perform(opening(f"w{n}")) for n in range(20)] == [NotDone()] * 20
+        assert len(one.cache.wallets) <= 4

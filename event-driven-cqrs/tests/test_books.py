@@ -6,7 +6,7 @@ import sys
 
 import asyncpg
 import pytest
-from cqrs_support.histories import batches, project, story
+from cqrs_support.histories import batches, project, random_log
 
 from wallet_cqrs.projection.store import Store
 from wallet_kernel.runtime.ledger_metrics import Totals
@@ -33,10 +33,10 @@ async def as_owner(shard: DatabaseUrls, sql: str) -> list[asyncpg.Record]:
         await connection.close()
 
 
-async def test_books_balance_and_nothing_stays_in_transit(read_shards: list[DatabaseUrls]) -> None:
+async def test_books_balance_and_transit_accounts_sum_to_zero(read_shards: list[DatabaseUrls]) -> None:
     """After any commands, each shard sums to 0, and all @transit accounts at one position sum to 0."""
     for partition, shard in enumerate(read_shards):
-        await project(shard, batches(story().events, partition))
+        await project(shard, batches(random_log().events, partition))
     books = [book for shard in read_shards for book in await totals(shard)]
     assert len(books) >= 2
     assert [book.imbalance_micros for book in books] == [0] * len(books)
@@ -44,20 +44,20 @@ async def test_books_balance_and_nothing_stays_in_transit(read_shards: list[Data
     assert sum(book.in_transit_micros for book in books) == 0
 
 
-async def test_what_one_shard_has_and_another_has_not_is_in_transit(read_shards: list[DatabaseUrls]) -> None:
+async def test_transfer_known_to_one_shard_only_is_in_transit(read_shards: list[DatabaseUrls]) -> None:
     """If a partition lags, the difference is in transit, and each shard's ledger still balances."""
-    told = [batches(story().events, partition) for partition in (0, 1)]
-    half = len(told[1]) // 2
-    await project(read_shards[0], told[0])
-    await project(read_shards[1], told[1][:half])
+    written = [batches(random_log().events, partition) for partition in (0, 1)]
+    half = len(written[1]) // 2
+    await project(read_shards[0], written[0])
+    await project(read_shards[1], written[1][:half])
     books = [book for shard in read_shards for book in await totals(shard)]
     assert [book.imbalance_micros for book in books] == [0] * len(books)
     assert sum(book.in_transit_micros for book in books) != 0
 
 
-async def test_money_that_is_made_or_lost_shows(read_shards: list[DatabaseUrls]) -> None:
+async def test_books_differ_by_a_micro_without_a_posting(read_shards: list[DatabaseUrls]) -> None:
     """If a wallet's balance is one micro too low, the ledger's sum differs by one micro."""
-    await project(read_shards[0], batches(story().events, 0))
+    await project(read_shards[0], batches(random_log().events, 0))
     await as_owner(
         read_shards[0],
         "UPDATE read_model.wallets SET balance_micros = balance_micros - 1 WHERE account_id ="
@@ -66,9 +66,11 @@ async def test_money_that_is_made_or_lost_shows(read_shards: list[DatabaseUrls])
     assert sum(book.imbalance_micros for book in await totals(read_shards[0])) == -1
 
 
-async def test_a_balance_that_its_postings_do_not_explain_is_found(read_shards: list[DatabaseUrls]) -> None:
+async def test_check_finds_a_balance_that_its_postings_do_not_explain(
+    read_shards: list[DatabaseUrls],
+) -> None:
     """The check finds a wallet whose balance differs from its last posting."""
-    await project(read_shards[0], batches(story().events, 0))
+    await project(read_shards[0], batches(random_log().events, 0))
     async with Store(read_shards[0].service) as store:
         honest = await store.compare("", 1000)
         await as_owner(
@@ -81,10 +83,12 @@ async def test_a_balance_that_its_postings_do_not_explain_is_found(read_shards: 
     assert (honest.unexplained, planted.unexplained) == (0, 1)
 
 
-async def test_a_read_model_of_the_first_schema_gets_its_accounts(read_shards: list[DatabaseUrls]) -> None:
+async def test_migration_computes_the_system_accounts_of_an_old_read_model(
+    read_shards: list[DatabaseUrls],
+) -> None:
     """The migration computes the system accounts from the existing postings."""
     shard = read_shards[0]
-    await project(shard, batches(story().events, 0))
+    await project(shard, batches(random_log().events, 0))
     kept = await as_owner(shard, SYSTEM)
     await as_owner(shard, "DROP TABLE read_model.system_accounts")
     await as_owner(shard, "DROP TABLE public.topology")

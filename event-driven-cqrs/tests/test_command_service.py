@@ -34,7 +34,7 @@ async def open_wallet(api: httpx.AsyncClient, name: str, balance: str = "0") -> 
     return await api.post("/wallets", json={"accountId": name, "currency": "USD", "balance": balance})
 
 
-async def test_every_success_tells_its_position(api: httpx.AsyncClient) -> None:
+async def test_every_successful_write_returns_its_position(api: httpx.AsyncClient) -> None:
     """Every successful write returns its position, and positions increase."""
     amount = {"amount": "1.5", "currency": "USD"}
     answers = [

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import aio_pika
 import pytest
 from aio_pika.exceptions import AMQPError
-from cqrs_support.histories import Story, append, batches, story, wallet_rows
+from cqrs_support.histories import RandomLog, append, batches, random_log, wallet_rows
 from cqrs_support.replicas import query
 from cqrs_support.silencing import SilenceableWay
 from redis.asyncio import Redis
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from wallet_cqrs import broker, messages
 from wallet_cqrs.event_log import EventLog, open_pool
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EventBatch, partition_of, queue_name, routing_key
-from wallet_cqrs.projection.cache import Cache
+from wallet_cqrs.projection.cache import BalanceCache
 from wallet_cqrs.projection.consumer import BURIED, Consumer, NotConsuming
 from wallet_cqrs.projection.projector import PartitionStopped, Projector
 from wallet_cqrs.projection.store import Store
@@ -125,11 +125,11 @@ class Line:
 
         await eventually(there)
 
-    async def assert_holds_all(self, told: Story) -> None:
+    async def assert_holds_all(self, written: RandomLog) -> None:
         """Waits until the read model equals the fold of all events."""
-        await self.reached(told.events[-1].position)
+        await self.reached(written.events[-1].position)
         rows = await query(self.shard.service, "SELECT * FROM read_model.wallets ORDER BY 1")
-        assert [tuple(row) for row in rows] == wallet_rows(told, 0)
+        assert [tuple(row) for row in rows] == wallet_rows(written, 0)
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], within_s: float = WAIT_S) -> None:
@@ -157,42 +157,62 @@ async def line(
         pool = await opened.enter_async_context(open_pool(event_store.service, "test"))
         store = await opened.enter_async_context(Store(read_shards[0].service))
         redis = await opened.enter_async_context(Redis.from_url(redis_server.url))
-        projector = Projector(0, 2, store, EventLog(pool), Cache(redis, 60, 1), chunk_max=50)
+        cache = BalanceCache(redis, 60, 1)
+        projector = Projector(0, 2, store, EventLog(pool), cache, chunk_max=50, wallets_max=100)
         made = Line(projector, store, rabbitmq.url, read_shards[0])
         await made.forget()
         yield made
 
 
 @pytest.fixture
-async def told(event_store: DatabaseUrls) -> Story:
+async def written(event_store: DatabaseUrls) -> RandomLog:
     """A log that the event store contains."""
-    made = story()
+    made = random_log()
     await append(event_store.owner, made.events)
     return made
 
 
-async def test_messages_become_rows(line: Line, told: Story) -> None:
+async def test_messages_are_applied_to_the_read_model(line: Line, written: RandomLog) -> None:
     """The consumer applies all messages, and the queue is empty afterwards."""
-    await line.publish(bodies(batches(told.events, 0)))
+    await line.publish(bodies(batches(written.events, 0)))
     async with line.consuming():
-        await line.assert_holds_all(told)
+        await line.assert_holds_all(written)
         await line.consumer.check()
         await eventually(line.drained)
 
 
-async def test_a_message_lost_from_the_queue_is_made_good(line: Line, told: Story) -> None:
+async def test_message_is_acknowledged_after_redis_has_its_balances(
+    line: Line, written: RandomLog, redis_server: RedisServer
+) -> None:
+    """If the projection ends before Redis has the balances of a message, the broker delivers the message again."""
+    first = batches(written.events, 0)[0]
+    async with SilenceableWay(redis_server.url).open() as way, Redis.from_url(way.url) as redis:
+        way.silence(for_good=True)
+        line._projector._cache = BalanceCache(redis, 60, 60)
+        await line.publish(bodies([first]))
+        async with line.consuming():
+            await line.reached(first.head)
+            await asyncio.sleep(0.3)
+
+        async def returned() -> bool:
+            return await line.waiting() == 1
+
+        await eventually(returned, within_s=10)
+
+
+async def test_events_of_a_lost_message_are_read_from_the_event_store(line: Line, written: RandomLog) -> None:
     """If a message is lost from the queue, the projection reads its events from the event store."""
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     await line.publish(bodies(made[:5]))
     await line.forget()
     await line.publish(bodies(made[5:9]))
     async with line.consuming():
         await line.reached(made[8].head)
         await line.publish(bodies(made[-1:]))
-        await line.assert_holds_all(told)
+        await line.assert_holds_all(written)
 
 
-OTHERS_EVENT = next(event for event in story().events if partition_of(event.stream_id, 2) == 1)
+OTHERS_EVENT = next(event for event in random_log().events if partition_of(event.stream_id, 2) == 1)
 PLANT = """INSERT INTO read_model.postings (account_id, version, kind, transaction_id, amount_micros, balance_micros,
 counterparty, at) VALUES ($1, $2, 'deposit', gen_random_uuid(), 1, 1, 'planted', now())"""
 """Occupies the key of an event's posting."""
@@ -211,35 +231,37 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-async def test_a_foreign_message_is_buried_and_its_partition_goes_on(
-    line: Line, told: Story, kind: str
+async def test_foreign_message_is_buried_and_its_partition_continues(
+    line: Line, written: RandomLog, kind: str
 ) -> None:
     """A foreign message goes to the dead letters and is counted; all events are applied without an operator."""
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     before = buried()
     await line.publish([*bodies(made[:4]), FOREIGN[kind], *bodies(made[4:])])
     async with line.consuming():
-        await line.assert_holds_all(told)
+        await line.assert_holds_all(written)
         await eventually(line.drained)
         await line.consumer.check()
     assert await line.dead_letter() == FOREIGN[kind]
     assert buried() == before + 1
 
 
-async def test_events_of_a_garbled_message_are_read_from_the_event_store(line: Line, told: Story) -> None:
+async def test_events_of_a_garbled_message_are_read_from_the_event_store(
+    line: Line, written: RandomLog
+) -> None:
     """A damaged message goes to the dead letters, and the next heartbeat reveals the gap."""
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     lost = next(n for n, batch in enumerate(made) if n > 3 and batch.events)
-    head = told.events[-1].position
+    head = written.events[-1].position
     await line.publish([*bodies(made[:lost]), b"\xc1", messages.encode(EventBatch(head, head, []))])
     async with line.consuming():
-        await line.assert_holds_all(told)
+        await line.assert_holds_all(written)
         await line.consumer.check()
 
 
-async def test_an_event_that_cannot_be_applied_stops_its_partition(line: Line, told: Story) -> None:
+async def test_an_event_that_cannot_be_applied_stops_its_partition(line: Line, written: RandomLog) -> None:
     """If the event store has the same unusable event, the partition is stopped until an operator resumes it."""
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     bad = next(n for n, batch in enumerate(made) if n > 3 and batch.events)
     event = made[bad].events[0]
     await query(line.shard.owner, PLANT, event.stream_id, event.version)
@@ -256,15 +278,15 @@ async def test_an_event_that_cannot_be_applied_stops_its_partition(line: Line, t
         await query(line.shard.owner, "DELETE FROM read_model.postings WHERE counterparty = 'planted'")
         await line.store.resume()
         await line.publish(bodies(made[-1:]))
-        await line.assert_holds_all(told)
+        await line.assert_holds_all(written)
         await line.consumer.check()
 
 
 async def test_an_unknown_exception_is_named_and_retried(
-    line: Line, told: Story, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    line: Line, written: RandomLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If the projection has a bug, readiness and log name the exception, and the subscription stays."""
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     subscriptions = subscriptions_counted(monkeypatch)
 
     async def failing() -> bool:
@@ -276,7 +298,7 @@ async def test_an_unknown_exception_is_named_and_retried(
         async with line.consuming():
             await eventually(failing)
             patched.undo()
-            await line.assert_holds_all(told)
+            await line.assert_holds_all(written)
             await eventually(line.drained)
             await line.consumer.check()
     assert "broker away" not in caplog.messages
@@ -306,12 +328,12 @@ def subscriptions_counted(monkeypatch: pytest.MonkeyPatch) -> list[Consumer]:
 
 
 async def test_a_standby_stays_subscribed_and_ready(
-    line: Line, told: Story, monkeypatch: pytest.MonkeyPatch
+    line: Line, written: RandomLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A standby gets no messages, but stays subscribed and ready."""
     monkeypatch.setattr("wallet_cqrs.projection.consumer.SILENCE_MAX_S", 0.2)
     subscriptions = subscriptions_counted(monkeypatch)
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     standby = line.another(line.url)
 
     async def ready() -> bool:
@@ -326,12 +348,12 @@ async def test_a_standby_stays_subscribed_and_ready(
                 await standby.consumer.check()
             assert sorted(map(id, subscriptions)) == sorted(map(id, [line.consumer, standby.consumer]))
         await line.publish(bodies(made[10:]))
-        await line.assert_holds_all(told)
+        await line.assert_holds_all(written)
 
 
-async def test_a_stopped_partition_stays_so_after_a_restart(line: Line, told: Story) -> None:
+async def test_stopped_partition_stays_stopped_after_a_restart(line: Line, written: RandomLog) -> None:
     """A restart does not resume a stopped partition."""
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     await line.store.stop("poison")
     await line.publish(bodies(made))
     async with line.consuming():
@@ -339,7 +361,7 @@ async def test_a_stopped_partition_stays_so_after_a_restart(line: Line, told: St
     assert await line.store.progress() == (0, "poison")
 
 
-async def test_a_consumer_that_starts_with_a_diverged_model_names_it_before_any_message(line: Line) -> None:
+async def test_consumer_stops_a_diverged_partition_at_its_start(line: Line) -> None:
     """If the log lost events while the projection was down, the projection stops the partition at its start."""
     await query(line.shard.owner, "UPDATE read_model.checkpoint SET position = 7")
     async with line.consuming():
@@ -352,9 +374,11 @@ async def test_a_consumer_that_starts_with_a_diverged_model_names_it_before_any_
             await line.consumer.check()
 
 
-async def test_a_broker_that_dies_is_waited_for(line: Line, told: Story, rabbitmq: RabbitServer) -> None:
+async def test_consumer_applies_each_event_once_after_a_restart_of_the_broker(
+    line: Line, written: RandomLog, rabbitmq: RabbitServer
+) -> None:
     """After a restart of the broker, redelivered messages are applied once."""
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     await line.publish(bodies(made[: len(made) // 2]))
     async with line.consuming():
         await line.reached(made[2].head)
@@ -362,31 +386,33 @@ async def test_a_broker_that_dies_is_waited_for(line: Line, told: Story, rabbitm
         rabbitmq.start()
         await line.publish(bodies(made[len(made) // 2 :]))
         async with background(line.repeat(bodies(made[-1:]))):
-            await line.assert_holds_all(told)
+            await line.assert_holds_all(written)
         await eventually(line.ready)
 
 
-async def test_a_standby_takes_over_from_one_that_is_paused(
-    line: Line, told: Story, rabbitmq: RabbitServer, monkeypatch: pytest.MonkeyPatch
+async def test_standby_takes_over_from_a_paused_consumer(
+    line: Line, written: RandomLog, rabbitmq: RabbitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the active consumer is paused, the broker detects it and activates the standby."""
     monkeypatch.setattr(
         "wallet_cqrs.projection.consumer.SILENCE_MAX_S", WAIT_S * 10
     )  # because the paused consumer does not detect it
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     async with SilenceableWay(rabbitmq.url).open() as way, line.another(way.url).consuming():
         await line.publish(bodies(made[:3]))
         await line.reached(made[2].head)
         way.silence()
         async with line.consuming():
             await line.publish(bodies(made[3:]))
-            await line.assert_holds_all(told)
+            await line.assert_holds_all(written)
 
 
-async def test_a_deleted_queue_comes_back(line: Line, told: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_deleted_queue_is_declared_again(
+    line: Line, written: RandomLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If the queue is deleted, the consumer subscribes again and declares it."""
     monkeypatch.setattr("wallet_cqrs.projection.consumer.SILENCE_MAX_S", 0.5)
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     await line.publish(bodies(made[:3]))
     async with line.consuming():
         await line.reached(made[2].head)
@@ -394,14 +420,14 @@ async def test_a_deleted_queue_comes_back(line: Line, told: Story, monkeypatch: 
             await (await connection.channel()).queue_delete(queue_name(0))
         await asyncio.sleep(1)
         await line.publish(bodies(made[3:]))
-        await line.assert_holds_all(told)
+        await line.assert_holds_all(written)
 
 
-async def test_a_queue_that_died_with_its_broker_is_replaced(
-    line: Line, told: Story, rabbitmq: RabbitServer
+async def test_unresponsive_queue_is_replaced_after_a_crash_of_the_broker(
+    line: Line, written: RandomLog, rabbitmq: RabbitServer
 ) -> None:
     """If a quorum queue never answers after a crash, the consumer replaces it and reads the event store."""
-    made = batches(told.events, 0)
+    made = batches(written.events, 0)
     async with await aio_pika.connect(line.url) as connection:
         await (await connection.channel()).queue_delete(queue_name(0))
     await line.publish(bodies(made[:3]))
@@ -417,4 +443,4 @@ async def test_a_queue_that_died_with_its_broker_is_replaced(
 
         await eventually(consuming, 60)
         await line.publish(bodies(made[-1:]))
-        await line.assert_holds_all(told)
+        await line.assert_holds_all(written)

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -11,11 +11,21 @@ import asyncpg
 import httpx
 import pytest
 from cqrs_support.reading import history
-from cqrs_support.replicas import Replica, assert_log_is_whole, opening, query, replica, transfer
+from cqrs_support.replicas import (
+    Replica,
+    assert_log_is_whole,
+    locked_head,
+    opening,
+    query,
+    replica,
+    transfer,
+    waits_for_a_lock,
+)
 from cqrs_support.severing import Cut, SeverableWay
 from msgspec.structs import replace
 
 from wallet_cqrs.command.payments import Payments
+from wallet_cqrs.command.statements import APPEND, BEGIN_APPENDING
 from wallet_cqrs.domain.commands import FreezeWallet
 from wallet_cqrs.domain.submissions import Decided, NotDone, Outcome, Unknown
 from wallet_cqrs.domain.wallet import initial_state
@@ -24,7 +34,13 @@ from wallet_kernel.attempt import NoOutcome
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.database import DATABASE_ERRORS
-from wallet_lab.testing import DatabaseUrls, PostgresServer, RunningService, running_postgres, running_service
+from wallet_lab.testing import (
+    DatabaseUrls,
+    PostgresServer,
+    RunningService,
+    migrated_postgres,
+    running_service,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -32,8 +48,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[PostgresServer]:
     """A Postgres cluster that the tests of this module may kill."""
-    with running_postgres() as server:
-        server.migrate("wallet_cqrs.migrations", "events")
+    with migrated_postgres("wallet_cqrs.migrations", "events") as server:
         yield server
 
 
@@ -44,14 +59,17 @@ async def way_to(event_store: DatabaseUrls) -> AsyncIterator[SeverableWay]:
         yield way
 
 
+@pytest.mark.parametrize("locked", [False, True])
 @pytest.mark.parametrize(("cut", "done"), [("before-commit", False), ("after-commit", True)])
-async def test_a_commit_without_an_answer_is_unknown(event_store: DatabaseUrls, cut: Cut, done: bool) -> None:
-    """If COMMIT gets no answer, the outcome is unknown, and a retry does the command exactly once."""
+async def test_a_commit_without_an_answer_is_unknown(
+    event_store: DatabaseUrls, cut: Cut, done: bool, locked: bool
+) -> None:
+    """If a commit gets no answer, the outcome is unknown, and a retry does the command exactly once."""
     async with way_to(event_store) as way, replica(way.url) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         way.cut = cut
         paid = transfer("alice", "bob", 40, "key")
-        assert await one.perform(paid) == Unknown()
+        assert await one.perform(replace(paid, resent=locked)) == Unknown()
         assert way.was_cut.is_set()
         recorded = await query(
             event_store.service, "SELECT 1 FROM decisions WHERE transaction_id = $1", paid.transaction_id
@@ -66,57 +84,74 @@ async def test_a_commit_without_an_answer_is_unknown(event_store: DatabaseUrls, 
     assert await assert_log_is_whole(event_store.service) == 4
 
 
-@pytest.mark.parametrize(("at", "outcome"), [("BEGIN", NotDone()), ("UPDATE log_head", Unknown())])
-async def test_a_connection_that_breaks_off_inside_the_driver_is_lost(
-    event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, at: str, outcome: Outcome
-) -> None:
-    """If the driver loses the connection, the batch is not bisected: not done before COMMIT, unknown at COMMIT."""
-    executed = list[str]()
-    execute = asyncpg.Connection.execute
+Run = Callable[[], Awaitable[object]]
 
-    async def breaking_off(
-        connection: asyncpg.Connection, sql: str, *arguments: object, **options: object
-    ) -> str:
-        executed.append(sql)
-        if sql.startswith(at) and executed.count(sql) == 1:
+
+def intercept(patch: pytest.MonkeyPatch, interceptor: Callable[[str, Run], Awaitable[object]]) -> None:
+    """Passes every statement of `execute` and `fetchval` to the interceptor, with a function that runs it."""
+
+    def intercepted(run: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        async def method(
+            connection: asyncpg.Connection, sql: str, *values: object, **options: object
+        ) -> object:
+            return await interceptor(sql, lambda: run(connection, sql, *values, **options))
+
+        return method
+
+    for name in ("execute", "fetchval"):
+        patch.setattr(asyncpg.Connection, name, intercepted(getattr(asyncpg.Connection, name)))
+
+
+@pytest.mark.parametrize(
+    ("locked", "at", "outcome"),
+    [(False, APPEND, Unknown()), (True, BEGIN_APPENDING, NotDone()), (True, "COMMIT", Unknown())],
+    ids=["append", "begin", "commit"],
+)
+async def test_failure_of_the_driver_counts_as_a_lost_connection(
+    event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, locked: bool, at: str, outcome: Outcome
+) -> None:
+    """If the driver loses the connection, the batch is not bisected: not done before a commit, unknown at a commit."""
+    sent = list[str]()
+
+    async def breaking_off(sql: str, run: Run) -> object:
+        sent.append(sql)
+        if sql == at and sent.count(sql) == 1:
             raise asyncpg.InternalClientError("got result for unknown protocol state 3")
-        return str(await execute(connection, sql, *arguments, **options))
+        return await run()
 
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
-        monkeypatch.setattr(asyncpg.Connection, "execute", breaking_off)
-        paid = [transfer("alice", "bob", 1) for _ in range(2)]
+        intercept(monkeypatch, breaking_off)
+        paid = [replace(transfer("alice", "bob", 1), resent=locked) for _ in range(2)]
         assert list(await one.perform_all(paid)) == [outcome, outcome]
-        assert sum(sql.startswith("BEGIN") for sql in executed) == 1
+        assert sent.count(at) == 1
         again = await one.perform_all([replace(item, resent=True) for item in paid])
         assert all(isinstance(each, Decided) for each in again)
     assert await assert_log_is_whole(event_store.service) == 6
 
 
-async def test_an_error_nobody_knows_is_unknown_at_the_commit_too(
-    event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("locked", "at"), [(False, APPEND), (True, "COMMIT")], ids=["append", "commit"])
+async def test_unexpected_error_at_the_commit_leaves_the_outcome_unknown(
+    event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, locked: bool, at: str
 ) -> None:
-    """After any exception at COMMIT, such as uvloop's RuntimeError, the outcome is unknown."""
-    execute = asyncpg.Connection.execute
+    """After any exception at a commit, such as uvloop's RuntimeError, the outcome is unknown."""
     gone = False
 
-    async def breaking_off(
-        connection: asyncpg.Connection, sql: str, *arguments: object, **options: object
-    ) -> str:
+    async def breaking_off(sql: str, run: Run) -> object:
         nonlocal gone
-        told = "" if gone else str(await execute(connection, sql, *arguments, **options))
-        gone = gone or sql.startswith("UPDATE log_head")
+        result = None if gone else await run()
+        gone = gone or sql == at
         if gone:
             raise RuntimeError(
                 "unable to perform operation on <TCPTransport closed=True>; the handler is closed"
             )
-        return told
+        return result
 
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
-        paid = transfer("alice", "bob", 40)
+        paid = replace(transfer("alice", "bob", 40), resent=locked)
         with monkeypatch.context() as broken:
-            broken.setattr(asyncpg.Connection, "execute", breaking_off)
+            intercept(broken, breaking_off)
             assert await one.perform(paid) == Unknown()
         again = await one.perform(replace(paid, resent=True))
     assert isinstance(again, Decided)
@@ -124,11 +159,35 @@ async def test_an_error_nobody_knows_is_unknown_at_the_commit_too(
     assert await assert_log_is_whole(event_store.service) == 4
 
 
-async def test_what_is_looked_up_in_vain_may_still_be_done(event_store: DatabaseUrls) -> None:
+async def test_append_that_outlives_its_connection_has_one_effect_with_its_repetition(
+    event_store: DatabaseUrls,
+) -> None:
+    """If the connection of a waiting append ends, the append may commit later. The resent command gets its decision."""
+    url = event_store.service
+    async with replica(url) as one:
+        await one.perform_all([opening("alice", 100), opening("bob")])
+        paid = transfer("alice", "bob", 40)
+        async with asyncio.timeout(20), locked_head(url):
+            appending = one.writer.submit(paid)
+            while not await waits_for_a_lock(url):
+                assert not appending.done()
+            assert one.store._primary._connection is not None
+            one.store._primary._connection.terminate()
+            assert await appending == Unknown()
+            again = one.writer.submit(replace(paid, resent=True))
+            while not await waits_for_a_lock(url, sessions=2):
+                assert not again.done()
+        decided = await again
+    assert isinstance(decided, Decided)
+    assert (decided.transaction_id, decided.first_position) == (paid.transaction_id, 3)
+    assert await assert_log_is_whole(url) == 4
+
+
+async def test_command_that_a_lookup_did_not_find_may_still_be_done(event_store: DatabaseUrls) -> None:
     """After outcome-unknown, a lookup that finds nothing does not mean that the command will never be done."""
     async with replica(event_store.service) as one, open_pool(event_store.service, "test") as pool:
         await one.perform_all([opening("alice", 100), opening("bob")])
-        async with nobody_appends(event_store):
+        async with locked_head(event_store.service):
             with pytest.raises(NoOutcome) as unknown:
                 await Payments(one.writer, 0.3).transfer(TransferRequest("alice", "bob", 40, "USD"), None)
             assert unknown.value.may_be_done
@@ -138,12 +197,12 @@ async def test_what_is_looked_up_in_vain_may_still_be_done(event_store: Database
         assert await history(pool).transfer(unknown.value.transaction_id) is not None
 
 
-async def test_queued_command_is_withdrawn_at_its_deadline(event_store: DatabaseUrls) -> None:
+async def test_queued_command_is_dropped_at_its_deadline(event_store: DatabaseUrls) -> None:
     """If no batch took the command before the deadline, it is answered as not done and withdrawn."""
     async with replica(event_store.service) as one:
         await one.perform_all([opening("alice", 100), opening("bob")])
         payments = Payments(one.writer, 0.3)
-        async with nobody_appends(event_store):
+        async with locked_head(event_store.service):
             under_way = await one_more(one)
             with pytest.raises(NoOutcome) as queued:
                 await payments.transfer(TransferRequest("alice", "bob", 40, "USD"), None)
@@ -158,7 +217,7 @@ async def test_queued_command_is_withdrawn_at_its_deadline(event_store: Database
 
 
 @pytest.mark.parametrize("cut", ["before-commit", "after-commit"])
-async def test_a_request_outlives_an_unknown_commit(event_store: DatabaseUrls, cut: Cut) -> None:
+async def test_unknown_commit_is_retried_with_the_same_id(event_store: DatabaseUrls, cut: Cut) -> None:
     """After an unknown commit, the service retries with the same transaction id, even without a key."""
     request = TransferRequest("alice", "bob", 40, "USD")
     async with way_to(event_store) as way, replica(way.url) as one:
@@ -171,7 +230,7 @@ async def test_a_request_outlives_an_unknown_commit(event_store: DatabaseUrls, c
     assert await assert_log_is_whole(event_store.service) == 4
 
 
-async def test_what_may_be_done_is_not_told_as_turned_away(
+async def test_command_that_may_be_done_is_never_answered_as_overloaded(
     event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If an earlier attempt may be done, a full queue does not lead to 503 overloaded."""
@@ -185,7 +244,7 @@ async def test_what_may_be_done_is_not_told_as_turned_away(
         paying = asyncio.create_task(payments.transfer(TransferRequest("alice", "bob", 40, "USD"), None))
         await way.was_cut.wait()
         await asyncio.sleep(0.1)
-        async with nobody_appends(event_store):
+        async with locked_head(event_store.service):
             others = [await one_more(one), await one_more(one)]  # one in the running batch, one in the queue
             with pytest.raises(QueueFull):
                 await payments.transfer(TransferRequest("bob", "alice", 1, "USD"), None)
@@ -199,18 +258,6 @@ async def test_what_may_be_done_is_not_told_as_turned_away(
     assert await assert_log_is_whole(event_store.service) == 6
 
 
-@asynccontextmanager
-async def nobody_appends(event_store: DatabaseUrls) -> AsyncIterator[None]:
-    """Locks the head of the log while the context is open."""
-    connection = await asyncpg.connect(event_store.service)
-    try:
-        async with connection.transaction():
-            await connection.execute("SELECT FROM log_head FOR UPDATE")
-            yield
-    finally:
-        await connection.close()
-
-
 async def one_more(one: Replica) -> "asyncio.Future[Outcome]":
     """Starts another command."""
     submitted = one.writer.submit(opening(f"other-{next(_numbers)}"))
@@ -221,7 +268,7 @@ async def one_more(one: Replica) -> "asyncio.Future[Outcome]":
 _numbers = itertools.count()
 
 
-async def test_a_deadline_tells_whether_the_command_may_be_done(
+async def test_answer_at_the_deadline_depends_on_whether_commit_was_sent(
     event_store: DatabaseUrls, mortal: PostgresServer
 ) -> None:
     """At the deadline, a command that never reached COMMIT is not done; one with an unanswered COMMIT is unknown."""
@@ -251,7 +298,7 @@ async def until_cut_then_kill(way: SeverableWay, server: PostgresServer) -> None
     server.kill()
 
 
-async def test_postgres_killed_under_load_loses_nothing_it_confirmed(mortal: PostgresServer) -> None:
+async def test_confirmed_decisions_survive_a_crash_of_postgres_under_load(mortal: PostgresServer) -> None:
     """After a crash of Postgres, all decisions are durable, and retries complete the other commands."""
     urls = mortal.copy_database()
     async with replica(urls.service, batch_max=20) as one:
@@ -272,12 +319,13 @@ async def test_postgres_killed_under_load_loses_nothing_it_confirmed(mortal: Pos
     assert await assert_log_is_whole(urls.service) == 2 + 2 * 1000
 
 
-async def test_the_service_waits_for_postgres_and_goes_on(mortal: PostgresServer) -> None:
+async def test_replica_works_again_after_an_outage_of_postgres(mortal: PostgresServer) -> None:
     """While Postgres is down, commands are answered as not done; afterwards the same replica works again."""
     urls = mortal.copy_database()
     async with replica(urls.service) as one:
         await one.perform_all([opening("alice", 10), opening("bob")])
         mortal.kill()
+        await one.until_disconnected()
         away = await one.perform(transfer("alice", "bob", 1))
         mortal.start()
         back = await one.perform(transfer("alice", "bob", 1))
@@ -343,7 +391,7 @@ async def test_a_tailing_reader_sees_no_gap_while_replicas_append(event_store: D
         tailing.cancel()
 
 
-async def test_a_paused_replica_holds_up_the_others_for_a_bounded_time(event_store: DatabaseUrls) -> None:
+async def test_paused_replica_delays_the_others_for_a_bounded_time(event_store: DatabaseUrls) -> None:
     """If a replica pauses while it holds the lock on the head, Postgres ends its transaction."""
     async with replica(event_store.service) as paused, replica(event_store.service) as other:
         await paused.perform(opening("bob"))
@@ -412,7 +460,7 @@ def command(event_store: DatabaseUrls, tmp_path: Path) -> Iterator[RunningServic
         yield service
 
 
-async def test_a_killed_command_service_loses_nothing_it_acknowledged(
+async def test_acknowledged_transfers_survive_a_killed_command_service(
     event_store: DatabaseUrls, command: RunningService, tmp_path: Path
 ) -> None:
     """After kill -9 under load, all acknowledged transfers are in the log, and retries by key complete the rest."""

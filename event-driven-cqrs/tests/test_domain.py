@@ -77,7 +77,7 @@ def test_a_transfer_is_one_decision_with_both_events() -> None:
     )
 
 
-def test_the_last_of_the_money_can_be_paid() -> None:
+def test_whole_balance_can_be_paid() -> None:
     """A payment may reduce the balance to 0."""
     given(alice=(WalletOpened("USD", 40),), bob=(EMPTY,)).when(TRANSFER).then(
         ("alice", BalanceDebited(40, "transfer", "bob")),
@@ -111,14 +111,14 @@ FROZEN = (OPENED, WalletFrozen())
         ((WalletOpened("EUR", 0),), (), Refusal.CURRENCY_MISMATCH, "alice"),
     ],
 )
-def test_a_transfer_is_refused_by_the_first_wallet_that_cannot(
+def test_refused_transfer_names_the_first_failed_check(
     alice: tuple[Event, ...], bob: tuple[Event, ...], reason: Refusal, by: str
 ) -> None:
     """A refused transfer names the reason and the wallet of the first failed check."""
     given(alice=alice, bob=bob).when(TRANSFER).then_refused(reason, by)
 
 
-def test_a_wallet_opens_with_its_balance_or_with_none() -> None:
+def test_opening_a_wallet_is_one_event() -> None:
     """Opening a wallet is one event, with or without a balance."""
     given().when(OpenWallet("alice", 100, "USD")).then(("alice", OPENED))
     given().when(OpenWallet("alice", 0, "USD")).then(("alice", EMPTY))
@@ -162,7 +162,7 @@ def test_deposits_and_withdrawals_are_against_the_external_account() -> None:
         (FROZEN, CloseWallet("alice"), Refusal.WALLET_NOT_EMPTY),
     ],
 )
-def test_a_command_on_one_wallet_is_refused_with_its_reason(
+def test_refused_command_on_one_wallet_has_its_reason(
     history: tuple[Event, ...], command: Command, reason: Refusal
 ) -> None:
     """Every command on one wallet is refused with its reason."""
@@ -191,7 +191,7 @@ def test_a_status_changes_by_one_event(history: tuple[Event, ...], command: Comm
         (CLOSED, CloseWallet("alice")),
     ],
 )
-def test_the_status_a_wallet_already_has_is_no_event(history: tuple[Event, ...], command: Command) -> None:
+def test_unchanged_status_is_no_event(history: tuple[Event, ...], command: Command) -> None:
     """If the wallet already has the status, there is no event and the version stays."""
     given(alice=history).when(command).then()
 
@@ -214,7 +214,7 @@ def test_the_status_a_wallet_already_has_is_no_event(history: tuple[Event, ...],
         ((), Event()),
     ],
 )
-def test_an_event_that_cannot_have_happened_is_not_folded(history: tuple[Event, ...], event: Event) -> None:
+def test_impossible_event_is_not_folded(history: tuple[Event, ...], event: Event) -> None:
     """If an event contradicts the wallet's state, folding raises an error."""
     wallet = fold("alice", history)
     with pytest.raises(ImpossibleEvent):

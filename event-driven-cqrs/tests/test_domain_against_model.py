@@ -27,7 +27,7 @@ def settle(wallets: dict[str, Wallet], command: Command) -> str:
 
 @settings(max_examples=300)
 @given(st.lists(commands, max_size=60))
-def test_wallets_do_what_the_model_does(given_commands: list[Command]) -> None:
+def test_wallets_follow_the_model(given_commands: list[Command]) -> None:
     """Outcomes, balances, statuses and versions equal the model's; money is conserved and never negative."""
     wallets, model = {account: initial_state(account) for account in ACCOUNTS}, Model()
     for command in given_commands:

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from cqrs_support.histories import batches, story
+from cqrs_support.histories import batches, random_log
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -11,23 +11,23 @@ from wallet_cqrs.messages import EventBatch
 from wallet_cqrs.projection.event_batches import ContiguousEvents, Gap, OtherLog, follow, unconfirmed
 from wallet_cqrs.read_model import Checkpoint
 
-EVENTS = story(60, 5).events
+EVENTS = random_log(60, 5).events
 BATCHES = batches(EVENTS, 0)
 MINE = [event for batch in BATCHES for event in batch.events]
 HEAD = EVENTS[-1].position
 
 
-def test_what_follows_is_taken() -> None:
+def test_consecutive_batches_give_all_events() -> None:
     """Consecutive batches give all events of the log."""
     assert follow(Checkpoint(0), BATCHES) == ContiguousEvents(HEAD, MINE)
 
 
-def test_what_the_checkpoint_covers_is_skipped() -> None:
+def test_events_up_to_the_checkpoint_are_skipped() -> None:
     """Events that the checkpoint covers are skipped."""
     assert follow(Checkpoint(HEAD), BATCHES) == ContiguousEvents(HEAD, [])
 
 
-def test_a_batch_is_taken_from_where_the_checkpoint_stands() -> None:
+def test_batch_that_overlaps_the_checkpoint_gives_its_later_events() -> None:
     """If a batch overlaps the checkpoint, only the events after the checkpoint count."""
     whole = EventBatch(0, HEAD, MINE)
     middle = MINE[len(MINE) // 2].position
@@ -41,12 +41,12 @@ def test_a_missing_batch_is_a_gap() -> None:
     assert follow(Checkpoint(BATCHES[0].head), BATCHES[2:3]) == Gap(BATCHES[0].head, BATCHES[2].after)
 
 
-def test_a_heartbeat_tells_of_a_gap_too() -> None:
+def test_heartbeat_shows_a_gap() -> None:
     """If the last message is lost, the next heartbeat reveals the gap."""
     assert follow(Checkpoint(HEAD - 1), [EventBatch(HEAD, HEAD, [])]) == Gap(HEAD - 1, HEAD)
 
 
-def test_batch_of_another_epoch_is_not_followed() -> None:
+def test_batch_of_another_epoch_is_not_applied() -> None:
     """A batch of another epoch is not applied, because its positions mean other events."""
     before, now = uuid4(), uuid4()
     checkpoint = Checkpoint(0, before)
@@ -54,13 +54,13 @@ def test_batch_of_another_epoch_is_not_followed() -> None:
     assert follow(checkpoint, [EventBatch(0, HEAD, MINE, before)]) == ContiguousEvents(HEAD, MINE)
 
 
-def test_heartbeat_below_the_checkpoint_is_not_followed() -> None:
+def test_heartbeat_below_the_checkpoint_is_not_applied() -> None:
     """A heartbeat below the checkpoint is not applied, because the log may have lost events."""
     assert follow(Checkpoint(HEAD), [EventBatch(HEAD - 1, HEAD - 1, [])]) == OtherLog()
 
 
 @given(st.lists(st.sampled_from(BATCHES), max_size=30), st.data())
-def test_any_delivery_comes_to_the_same(delivered: list[EventBatch], data: st.DataObject) -> None:
+def test_any_delivery_applies_a_prefix_of_the_log(delivered: list[EventBatch], data: st.DataObject) -> None:
     """With duplicates, losses, any order and any batch size, the applied events are a prefix of the log."""
     position, applied = 0, []
     while delivered:

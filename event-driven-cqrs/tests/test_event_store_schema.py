@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -26,7 +27,9 @@ def as_role(url: str, use: Callable[[asyncpg.Connection], Awaitable[object]]) ->
 
 @pytest.mark.parametrize("table", ["events", "decisions"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET at = now()", "DELETE FROM {}", "TRUNCATE {}"])
-def test_the_past_is_immutable(event_store: DatabaseUrls, table: str, statement: str) -> None:
+def test_events_and_decisions_cannot_be_changed(
+    event_store: DatabaseUrls, table: str, statement: str
+) -> None:
     """The owner of the tables cannot change an event or a decision, and the service lacks the privilege."""
 
     async def change(connection: asyncpg.Connection) -> None:
@@ -38,7 +41,7 @@ def test_the_past_is_immutable(event_store: DatabaseUrls, table: str, statement:
         as_role(event_store.service, change)
 
 
-def test_a_wallets_nth_event_happens_once(event_store: DatabaseUrls) -> None:
+def test_second_event_with_the_same_version_is_rejected(event_store: DatabaseUrls) -> None:
     """UNIQUE (stream_id, version) rejects a second event with the same version."""
 
     async def twice(connection: asyncpg.Connection) -> None:
@@ -49,7 +52,23 @@ def test_a_wallets_nth_event_happens_once(event_store: DatabaseUrls) -> None:
         as_role(event_store.service, twice)
 
 
-def test_a_head_that_is_set_back_begins_an_epoch(event_store: DatabaseUrls) -> None:
+def test_second_decision_of_a_transaction_is_rejected(event_store: DatabaseUrls) -> None:
+    """A transaction has one decision. An append that arrives late cannot add a second one."""
+    decision = (
+        "INSERT INTO decisions (transaction_id, kind, from_account, to_account, amount_micros, currency,"
+        " reason, refused_by, last_position, at)"
+        " VALUES ($1, 'transfer', 'alice', 'bob', 1, 'USD', 'wallet-not-found', 'bob', 0, now())"
+    )
+
+    async def twice(connection: asyncpg.Connection) -> None:
+        for _ in range(2):
+            await connection.execute(decision, UUID(int=1))
+
+    with pytest.raises(asyncpg.UniqueViolationError, match="decisions_pkey"):
+        as_role(event_store.service, twice)
+
+
+def test_setting_the_head_back_begins_an_epoch(event_store: DatabaseUrls) -> None:
     """If the head is set back, a new epoch begins, and earlier readers share the log only up to the head."""
 
     async def set_back(connection: asyncpg.Connection) -> None:
@@ -65,7 +84,7 @@ def test_a_head_that_is_set_back_begins_an_epoch(event_store: DatabaseUrls) -> N
     as_role(event_store.service, set_back)
 
 
-def test_the_log_has_one_head(event_store: DatabaseUrls) -> None:
+def test_head_has_exactly_one_row(event_store: DatabaseUrls) -> None:
     """The head has exactly one row, and the service can neither add nor delete rows."""
 
     async def second(connection: asyncpg.Connection) -> None:

@@ -24,7 +24,7 @@ SAMPLE = Path(__file__).parent / "samples" / "events-schema-1.json"
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def test_a_sample_of_older_schemas_decodes_for_ever() -> None:
+def test_events_of_older_schemas_can_be_decoded() -> None:
     """Samples of older schemas can still be decoded. Add samples, but never change one."""
     events = [
         decode(old["type"], old["schema_version"], old["data"].encode())
@@ -77,9 +77,7 @@ def test_an_event_decodes_to_what_was_encoded(event: Event) -> None:
         ("WalletFrozen", 1, b'{"more":' + b"[" * 200_000),
     ],
 )
-def test_what_is_not_understood_is_said_to_be_undecodable(
-    name: str, schema_version: int, data: bytes
-) -> None:
+def test_damaged_and_unknown_events_are_undecodable(name: str, schema_version: int, data: bytes) -> None:
     """Unknown types, future schema versions and damaged data raise UndecodableEvent."""
     with pytest.raises(UndecodableEvent):
         decode(name, schema_version, data)

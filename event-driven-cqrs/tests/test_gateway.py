@@ -15,7 +15,7 @@ import pytest
 from tests.blackbox.wire import Client, exchange, head
 
 from wallet_kernel.runtime.server import DRAIN_KEEP_ALIVE_S, KEEP_ALIVE_S
-from wallet_lab.stack.home import checkout
+from wallet_lab.stack.files.home import checkout
 from wallet_lab.stack.servers.caddy import CADDYFILE
 from wallet_lab.testing import RunningStack, running_stack
 
@@ -73,7 +73,7 @@ def call(port: int, method: str, path: str, account: str | None = None) -> tuple
 def streams(stack: RunningStack) -> int:
     """Returns the number of streams that the query service reports."""
     (query,) = (part for part in stack.components if part.kind == "query")
-    with urllib.request.urlopen(f"{query.url}/metrics", timeout=PATIENCE_S) as answer:  # noqa: S310 - our own
+    with urllib.request.urlopen(f"{query.url}/metrics", timeout=PATIENCE_S) as answer:  # noqa: S310 - the stack's own
         found = re.search(r"^wallet_balance_streams (\S+)$", answer.read().decode(), re.MULTILINE)
     assert found is not None
     return int(float(found[1]))
@@ -85,6 +85,19 @@ def wait_for_streams(stack: RunningStack, number: int) -> None:
     while (served := streams(stack)) != number:
         assert time.monotonic() < end, f"{served} streams are served, not {number}"
         time.sleep(0.05)
+
+
+def test_services_answer_clients_without_the_gateway(stack: RunningStack) -> None:
+    """The direct entry has the public ports of the command and query services, which serve no internal route."""
+    (write,), (read,) = map(list, (stack.direct.write_urls, stack.direct.read_urls))
+    assert len({port_of(stack.base_url), port_of(write), port_of(read)}) == 3
+    account = f"w-{uuid.uuid4()}"
+    status, document = call(port_of(write), "POST", "/wallets", account)
+    assert status == 201
+    waiting = f"/wallets/{account}/balance?min_position={document['position']}"
+    assert call(port_of(read), "GET", waiting)[0] == 200
+    for port in (port_of(write), port_of(read)):
+        assert call(port, "GET", "/metrics")[0] == 404
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["length first", "coding first"])
@@ -119,15 +132,15 @@ def clients_that_break_off(port: int) -> Iterator[None]:
         thread.join()
 
 
-def test_gateway_keeps_a_service_whose_clients_break_off(port: int) -> None:
+def test_gateway_keeps_a_service_whose_clients_abort_requests(port: int) -> None:
     """Clients that abort within a body do not make a service unavailable to others."""
     with clients_that_break_off(port):
         for _ in range(100):
             assert call(port, "POST", "/wallets", f"w-{uuid.uuid4()}")[0] == 201
 
 
-def test_head_of_a_stream_takes_no_place(stack: RunningStack, port: int, wallet: str) -> None:
-    """HEAD of a stream is answered at once, does not count as a stream, and blocks no other request."""
+def test_head_of_a_stream_does_not_count_as_a_stream(stack: RunningStack, port: int, wallet: str) -> None:
+    """HEAD of a stream is answered immediately, does not count as a stream, and blocks no other request."""
     for _ in range(30):
         begin = time.monotonic()
         assert call(port, "HEAD", f"/wallets/{wallet}/balance/stream") == (200, {})

@@ -57,7 +57,7 @@ async def transactions(shard: DatabaseUrls) -> int:
     return int((await query(shard.owner, sql))[0][0])
 
 
-async def test_waiting_for_an_unreachable_position_costs_next_to_nothing(
+async def test_readers_that_wait_for_a_position_share_few_reads(
     event_store: DatabaseUrls,
     read_shards: list[DatabaseUrls],
     redis_server: RedisServer,

@@ -39,7 +39,9 @@ async def seed(event_store: DatabaseUrls, wallets: int = WALLETS, events: int = 
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 50)), max_size=20), st.integers(1, 30))
-def test_chunks_are_the_tails_in_bounded_pieces(lengths: list[tuple[int, int]], events_max: int) -> None:
+def test_chunks_hold_every_event_once_and_are_bounded(
+    lengths: list[tuple[int, int]], events_max: int
+) -> None:
     """Chunks contain every event once and in order, and never more than the bound."""
     tails = [Tail(f"w{n}", after, after + length) for n, (after, length) in enumerate(lengths)]
     pieces = list(chunks(tails, events_max))
@@ -100,7 +102,7 @@ async def test_load_of_many_events_keeps_a_snapshot(
     before = loading.LOADED._value.get()
     async with replica(event_store.service) as other:
         assert isinstance(await other.perform(transfer(NAMES[1], NAMES[0], 1)), Decided)
-    assert loading.LOADED._value.get() - before == 2, "only what came after the snapshots"
+    assert loading.LOADED._value.get() - before == 2, "only events after the snapshots"
 
 
 @pytest.mark.slow

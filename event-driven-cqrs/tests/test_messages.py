@@ -42,7 +42,7 @@ NESTED = b"\x91" * 200_000 + b"\xc0"
     ],
     ids=lambda body: f"{len(body)} bytes",
 )
-def test_what_is_no_batch_is_said_to_be_undecodable(body: bytes) -> None:
+def test_message_that_is_not_a_batch_is_undecodable(body: bytes) -> None:
     """A message that is not a batch raises UndecodableMessage."""
     with pytest.raises(UndecodableMessage):
         decode(body)

@@ -1,6 +1,7 @@
 """The parts of the query service on real databases: min_position, stale entries in Redis, and past balances."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,19 +14,18 @@ import aiohttp
 import asyncpg
 import pytest
 from cqrs_support import reading
-from cqrs_support.histories import BEGIN, Story, append, batches, project, story
-from cqrs_support.reading import read_shard
+from cqrs_support.histories import BEGIN, RandomLog, append, batches, project, random_log
+from cqrs_support.reading import just_read, read_shard
 from cqrs_support.replicas import query
 from cqrs_support.silencing import SilenceableWay
-from cqrs_support.waiting import until
+from msgspec import structs
 from redis.asyncio import Redis
 
-from wallet_cqrs.balance_cache import CacheWriter, cache_key, parse_entry
+from wallet_cqrs.balance_cache import CacheWriter, Reading, cache_key, parse_entry
 from wallet_cqrs.domain.commands import OpenWallet
 from wallet_cqrs.event_log import open_pool
 from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.balance_reader import BalanceReader
-from wallet_cqrs.query.checkpoint_news import follow_checkpoint
 from wallet_cqrs.query.history import FutureMoment, History
 from wallet_cqrs.query.position_waiter import PositionWaiter
 from wallet_cqrs.query.read_shard import ReadShard, open_read_pool
@@ -40,12 +40,13 @@ from wallet_lab.testing import DatabaseUrls, RedisServer, running_service
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 WAIT_S = 20.0
+TTL_S = 60.0
 
 
 @pytest.fixture
-def told() -> Story:
+def written() -> RandomLog:
     """A random log."""
-    return story()
+    return random_log()
 
 
 @pytest.fixture
@@ -57,28 +58,28 @@ async def redis(redis_server: RedisServer) -> AsyncIterator["Redis"]:
 
 
 @pytest.fixture
-async def shards(read_shards: list[DatabaseUrls], told: Story) -> AsyncIterator[list[ReadShard]]:
+async def shards(read_shards: list[DatabaseUrls], written: RandomLog) -> AsyncIterator[list[ReadShard]]:
     """Both read shards, with the first half of the log."""
-    async with half_way(read_shards, told, WAIT_S) as made:
+    async with half_way(read_shards, written, WAIT_S) as made:
         yield made
 
 
 @pytest.fixture
-async def hasty_shards(read_shards: list[DatabaseUrls], told: Story) -> AsyncIterator[list[ReadShard]]:
+async def hasty_shards(read_shards: list[DatabaseUrls], written: RandomLog) -> AsyncIterator[list[ReadShard]]:
     """The same read shards with a short position timeout."""
-    async with half_way(read_shards, told, 0.3) as made:
+    async with half_way(read_shards, written, 0.3) as made:
         yield made
 
 
 @asynccontextmanager
 async def half_way(
-    read_shards: list[DatabaseUrls], told: Story, position_timeout_s: float
+    read_shards: list[DatabaseUrls], written: RandomLog, position_timeout_s: float
 ) -> AsyncIterator[list[ReadShard]]:
     """Builds read shards with the first half of the log."""
     async with AsyncExitStack() as opened:
         made = []
         for number, urls in enumerate(read_shards):
-            await project(urls, batches(told.events[: len(told.events) // 2], number))
+            await project(urls, batches(written.events[: len(written.events) // 2], number))
             pool = await opened.enter_async_context(open_read_pool(urls.service))
             made.append(read_shard(number, pool, position_timeout_s=position_timeout_s))
         yield made
@@ -89,23 +90,28 @@ def reader(redis: "Redis", shards: list[ReadShard]) -> BalanceReader:
     return BalanceReader(
         redis,
         shards,
-        cache_ttl_s=60,
+        cache_ttl_s=TTL_S,
         cache_timeout_s=0.2,
         batch_max=100,
         queue_max=1000,
     )
 
 
-async def test_an_entry_older_than_asked_for_is_not_answered(
-    redis: "Redis", shards: list[ReadShard], told: Story
+async def test_entry_below_the_requested_position_is_not_returned(
+    redis: "Redis", shards: list[ReadShard], written: RandomLog
 ) -> None:
     """If Redis has an older balance than min_position, the reader returns a newer one."""
-    middle = told.events[len(told.events) // 2 - 1]
-    stale = Story()
+    middle = written.events[len(written.events) // 2 - 1]
+    stale = RandomLog()
     stale.do(OpenWallet(middle.stream_id, 42, "USD"))
-    await CacheWriter(redis, 60, announce=False).write([stale.wallet(middle.stream_id)], Checkpoint(1))
-    for shard in shards:  # because the reader needs the epoch of the entries
-        await shard.balance("nobody")
+    await CacheWriter(redis, 60, announce=False).write(
+        [just_read(stale.wallet(middle.stream_id), Checkpoint(1))]
+    )
+    for (
+        shard
+    ) in shards:  # because the reader needs the epoch of the entries, and the position of the read model
+        _, checkpoint = await shard.balance("nobody")
+        shard.positions.advance(checkpoint.position)
     balances = reader(redis, shards)
     hasty = await balances.balance(middle.stream_id, 0)
     patient = await balances.balance(middle.stream_id, middle.position)
@@ -115,36 +121,82 @@ async def test_an_entry_older_than_asked_for_is_not_answered(
     assert (patient.version, patient.position) == (middle.version, middle.position)
 
 
-async def test_entry_of_another_epoch_is_not_answered(
-    redis: "Redis", shards: list[ReadShard], told: Story
+async def test_entry_of_another_epoch_is_not_returned(
+    redis: "Redis", shards: list[ReadShard], written: RandomLog
 ) -> None:
-    """After a restore of the log, entries of the former epoch are not returned, whatever their version."""
-    account = told.events[0].stream_id
-    lost = Story()
+    """After a restore of the log, entries of the former epoch are not returned, also if their version is newer."""
+    account = written.events[0].stream_id
+    lost = RandomLog()
     lost.do(OpenWallet(account, 42, "USD"))
-    await CacheWriter(redis, 60, announce=False).write([lost.wallet(account)], Checkpoint(10**9, uuid4()))
-    shown = await reader(redis, shards).balance(account, 1)
+    entry = just_read(lost.wallet(account), Checkpoint(10**9, uuid4()))
+    await CacheWriter(redis, 60, announce=False).write([entry])
+    shown = await reader(redis, shards).balance(account, 0)
     assert shown is not None
-    assert shown.position <= told.events[-1].position
+    assert shown.position <= written.events[-1].position
 
 
-async def test_a_position_is_waited_for(
-    redis: "Redis", shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story
+async def test_entries_filled_together_keep_the_positions_of_their_reads(
+    redis: "Redis", shards: list[ReadShard], written: RandomLog
+) -> None:
+    """If two reads of different positions fill Redis at the same time, each entry has the position of its own read."""
+    balances, account = reader(redis, shards), written.events[0].stream_id
+    wallet, checkpoint = await shards[partition_of(account, len(shards))].balance(account)
+    assert wallet is not None
+    balances._fill(just_read(structs.replace(wallet, account_id="other"), Checkpoint(1, checkpoint.epoch)))
+    balances._fill(just_read(wallet, checkpoint))
+    assert balances._filler is not None
+    await balances._filler
+    raw = await redis.get(cache_key(account))
+    assert isinstance(raw, bytes)
+    assert parse_entry(raw).position == checkpoint.position > 1
+
+
+async def test_balance_that_was_read_long_ago_is_not_written_to_redis(
+    redis: "Redis", shards: list[ReadShard], written: RandomLog
+) -> None:
+    """If a paused service writes a balance later than an entry lives, a newer entry may have expired. It is skipped."""
+    balances, account = reader(redis, shards), written.events[0].stream_id
+    wallet, checkpoint = await shards[partition_of(account, len(shards))].balance(account)
+    assert wallet is not None
+    now_s = time.monotonic()
+    balances._fill(Reading(wallet, checkpoint, now_s - TTL_S - 1))
+    balances._fill(Reading(structs.replace(wallet, account_id="other"), checkpoint, now_s - TTL_S + 30))
+    assert balances._filler is not None
+    await balances._filler
+    assert await redis.get(cache_key(account)) is None
+    assert await redis.get(cache_key("other")) is not None
+
+
+async def test_read_waits_for_its_position(
+    redis: "Redis", shards: list[ReadShard], read_shards: list[DatabaseUrls], written: RandomLog
 ) -> None:
     """A read with min_position is answered as soon as the read model has reached it."""
-    head = told.events[-1].position
-    account = told.events[0].stream_id
+    head = written.events[-1].position
+    account = written.events[0].stream_id
     waiting = asyncio.create_task(reader(redis, shards).balance(account, head))
     await asyncio.sleep(0.2)
     assert not waiting.done()
     for number, urls in enumerate(read_shards):
-        await project(urls, batches(told.events, number))
+        await project(urls, batches(written.events, number))
     entry = await waiting
     assert entry is not None
-    assert entry.version == told.wallet(account).version
+    assert entry.version == written.wallet(account).version
 
 
-async def test_the_wait_is_bounded_and_says_how_far_it_came(
+async def test_read_of_a_position_that_is_not_reached_makes_no_call_to_redis(
+    redis: "Redis", shards: list[ReadShard], read_shards: list[DatabaseUrls], written: RandomLog
+) -> None:
+    """A read with a later min_position does not ask Redis, because Redis is never ahead of the read model."""
+    await redis.config_resetstat()
+    account, head = written.events[0].stream_id, written.events[-1].position
+    waiting = asyncio.create_task(reader(redis, shards).balance(account, head))
+    for number, urls in enumerate(read_shards):
+        await project(urls, batches(written.events, number))
+    assert await waiting is not None
+    assert "cmdstat_mget" not in await redis.info("commandstats")
+
+
+async def test_read_times_out_with_the_position_reached(
     redis: "Redis", hasty_shards: list[ReadShard]
 ) -> None:
     """If a position is not reached in time, the read gets a problem with the position reached."""
@@ -155,12 +207,16 @@ async def test_the_wait_is_bounded_and_says_how_far_it_came(
 
 
 @pytest.mark.parametrize("path", ["balance", "transactions"])
-async def test_a_read_model_that_was_set_back_is_not_answered_from(
-    redis: "Redis", hasty_shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story, path: str
+async def test_read_of_a_restored_read_model_gets_a_problem(
+    redis: "Redis",
+    hasty_shards: list[ReadShard],
+    read_shards: list[DatabaseUrls],
+    written: RandomLog,
+    path: str,
 ) -> None:
     """If a read shard was restored to an older position, a read with a later min_position gets a problem."""
-    account = next(name for name in told.wallets if partition_of(name, 2) == 0)
-    reached = len(told.events) // 2
+    account = next(name for name in written.wallets if partition_of(name, 2) == 0)
+    reached = len(written.events) // 2
     routes = PublicRoutes(Requests(frozenset({"USD"})), reader(redis, hasty_shards), hasty_shards, NO_HISTORY)
     handler = routes.balance if path == "balance" else routes.statement
     assert (await handler(asked(account, reached))).status == 200
@@ -171,12 +227,12 @@ async def test_a_read_model_that_was_set_back_is_not_answered_from(
     assert (raised.value.name, raised.value.position) == ("position-not-reached", 1)
 
 
-async def test_read_waits_again_after_a_read_model_was_set_back(
-    redis: "Redis", shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story
+async def test_read_waits_again_after_a_read_model_was_restored(
+    redis: "Redis", shards: list[ReadShard], read_shards: list[DatabaseUrls], written: RandomLog
 ) -> None:
     """If a read shard was restored to an older position, a read of a position reached before waits until it returns."""
-    account = next(name for name in told.wallets if partition_of(name, 2) == 0)
-    reached = len(told.events) // 2
+    account = next(name for name in written.wallets if partition_of(name, 2) == 0)
+    reached = len(written.events) // 2
     balances = reader(redis, shards)
     await balances.balance(account, reached)
     await query(read_shards[0].owner, "UPDATE read_model.checkpoint SET position = 1")
@@ -191,11 +247,11 @@ async def test_read_waits_again_after_a_read_model_was_set_back(
 
 @pytest.mark.parametrize("read", ["past balance", "transfer", "lost transfer"])
 async def test_read_of_the_log_waits_again_after_the_log_was_set_back(
-    event_store: DatabaseUrls, told: Story, read: str
+    event_store: DatabaseUrls, written: RandomLog, read: str
 ) -> None:
     """If the log lost its end, a read of the event store with a lost min_position waits for it, then gets a problem."""
-    await append(event_store.owner, told.events)
-    head, event = told.events[-1].position, told.events[0]
+    await append(event_store.owner, written.events)
+    head, event = written.events[-1].position, written.events[0]
     await query(event_store.owner, DECIDE, transfer_id := uuid4())
     async with open_pool(event_store.service, "test") as pool:
         history = History(pool, timeout_s=3, waiting_max=10, position_timeout_s=0.5)
@@ -236,49 +292,6 @@ def asked(account: str, min_position: int) -> Request:
     )
 
 
-@asynccontextmanager
-async def followed(shard: ReadShard, url: str) -> AsyncIterator[None]:
-    """Follows the shard's checkpoint while the context is open."""
-    following = asyncio.create_task(follow_checkpoint(url, shard))
-    try:
-        await until(lambda: shard.positions.followed is not None, WAIT_S, "the checkpoint is followed")
-        yield
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-
-
-async def test_a_commit_of_the_projection_wakes_readers(
-    shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A commit of the projection notifies the readers that wait for its position."""
-    monkeypatch.setattr("wallet_cqrs.query.position_waiter.POLL_S", 600)
-    monkeypatch.setattr("wallet_cqrs.query.checkpoint_news.LOOK_S", 600)
-    head = told.events[-1].position
-    async with followed(shards[0], read_shards[0].service):
-        reached = asyncio.create_task(shards[0].positions.reach(head))
-        await asyncio.sleep(0)
-        await project(read_shards[0], batches(told.events, 0))
-        await asyncio.wait([reached], timeout=WAIT_S / 2)
-        assert reached.done()
-
-
-async def test_a_checkpoint_is_followed_again_after_its_connection_ended(
-    shards: list[ReadShard], read_shards: list[DatabaseUrls], told: Story
-) -> None:
-    """After a reconnection, commits with lost notifications are seen."""
-    positions, head = shards[0].positions, told.events[-1].position
-    async with followed(shards[0], read_shards[0].service):
-        await query(read_shards[0].service, END_NEWS)
-        await until(lambda: positions.followed is None, WAIT_S, "the end is noticed")
-        await project(read_shards[0], batches(told.events, 0))
-        await until(lambda: positions.followed == head, WAIT_S, "the checkpoint is followed again")
-
-
-END_NEWS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE application_name = 'wallet-query-news' AND datname = current_database()"""
-
-
 async def test_readers_that_wait_for_a_position_are_bounded() -> None:
     """If too many readers wait for a position, further ones are rejected."""
 
@@ -290,7 +303,7 @@ async def test_readers_that_wait_for_a_position_are_bounded() -> None:
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["BulkheadFull", "Problem", "Problem"]
 
 
-async def test_a_database_that_is_away_is_not_asked_without_a_pause() -> None:
+async def test_unavailable_database_causes_few_connection_attempts() -> None:
     """If the database is unavailable, waiting readers time out and cause few connection attempts."""
     looks = 0
 
@@ -309,11 +322,11 @@ async def test_a_database_that_is_away_is_not_asked_without_a_pause() -> None:
     assert 2 <= looks <= 10
 
 
-async def test_what_redis_does_not_have_is_put_back(
-    redis: "Redis", shards: list[ReadShard], told: Story
+async def test_cache_miss_writes_the_entry(
+    redis: "Redis", shards: list[ReadShard], written: RandomLog
 ) -> None:
     """After a cache miss, the next reader finds the entry in Redis."""
-    account = told.events[0].stream_id
+    account = written.events[0].stream_id
     entry = await reader(redis, shards).balance(account, 0)
     for _ in range(100):
         if raw := await redis.get(cache_key(account)):
@@ -323,42 +336,44 @@ async def test_what_redis_does_not_have_is_put_back(
     assert parse_entry(raw).version == (entry.version if entry else None)
 
 
-async def test_reads_go_on_without_redis(shards: list[ReadShard], told: Story) -> None:
+async def test_reads_succeed_without_redis(shards: list[ReadShard], written: RandomLog) -> None:
     """If Redis is dead, reads succeed from the read model."""
     async with Redis.from_url("redis://127.0.0.1:1/0") as dead:
-        assert await reader(dead, shards).balance(told.events[0].stream_id, 0) is not None
+        assert await reader(dead, shards).balance(written.events[0].stream_id, 0) is not None
         assert await reader(dead, shards).balance("nobody", 0) is None
 
 
 @pytest.fixture
-async def history(event_store: DatabaseUrls, told: Story) -> AsyncIterator[History]:
+async def history(event_store: DatabaseUrls, written: RandomLog) -> AsyncIterator[History]:
     """A history reader on an event store with the log."""
-    await append(event_store.owner, told.events)
+    await append(event_store.owner, written.events)
     async with open_pool(event_store.service, "test") as pool:
         yield reading.history(pool)
 
 
-async def test_the_past_is_the_fold_of_the_events_until_then(history: History, told: Story) -> None:
+async def test_past_balance_is_the_fold_of_the_events_until_then(
+    history: History, written: RandomLog
+) -> None:
     """At the time of each event, the wallet has that event's version; before its first event it does not exist."""
-    for event in told.events[::7]:
+    for event in written.events[::7]:
         wallet, _ = await history.wallet_at(event.stream_id, event.at)
         assert wallet.version == event.version
-    nobody, _ = await history.wallet_at(told.events[0].stream_id, BEGIN)
+    nobody, _ = await history.wallet_at(written.events[0].stream_id, BEGIN)
     assert nobody.version == 0
     with pytest.raises(FutureMoment):
         await history.wallet_at("w0-1", datetime.now(UTC) + timedelta(minutes=1))
 
 
-async def test_a_look_at_the_past_waits_for_the_append_in_flight(
-    history: History, event_store: DatabaseUrls, told: Story
+async def test_past_read_waits_for_the_append_in_flight(
+    history: History, event_store: DatabaseUrls, written: RandomLog
 ) -> None:
     """A past read waits for an append in flight that may have earlier events."""
     writer = await asyncpg.connect(event_store.owner)
     appending = writer.transaction()
     await appending.start()
     head = await writer.fetchval("SELECT position FROM log_head FOR UPDATE")
-    active = next(wallet.account_id for wallet in told.wallets.values() if wallet.status == "active")
-    last = next(event for event in reversed(told.events) if event.stream_id == active)
+    active = next(wallet.account_id for wallet in written.wallets.values() if wallet.status == "active")
+    last = next(event for event in reversed(written.events) if event.stream_id == active)
     version = last.version + 1
     at = await writer.fetchval(
         "INSERT INTO events SELECT $1, stream_id, $2, 'WalletFrozen', 1, NULL, '{}', clock_timestamp()"
@@ -378,8 +393,8 @@ async def test_a_look_at_the_past_waits_for_the_append_in_flight(
     assert wallet.version == version
 
 
-async def test_look_at_an_older_moment_does_not_wait_for_the_append_in_flight(
-    history: History, event_store: DatabaseUrls, told: Story
+async def test_past_read_of_an_older_time_does_not_wait_for_the_append_in_flight(
+    history: History, event_store: DatabaseUrls, written: RandomLog
 ) -> None:
     """A past read before the start of the append in flight does not wait, because its events are not older."""
     before = datetime.now(UTC)
@@ -387,22 +402,22 @@ async def test_look_at_an_older_moment_does_not_wait_for_the_append_in_flight(
     writer = await asyncpg.connect(event_store.service)
     await writer.execute("BEGIN; SELECT FROM log_head FOR UPDATE")
     async with asyncio.timeout(10):
-        wallet, _ = await history.wallet_at(told.events[0].stream_id, before)
+        wallet, _ = await history.wallet_at(written.events[0].stream_id, before)
     assert wallet.version > 0
     await writer.close()
 
 
-async def test_look_at_the_past_writes_nothing(history: History, told: Story) -> None:
+async def test_past_read_writes_nothing(history: History, written: RandomLog) -> None:
     """A past read uses no transaction id and writes no WAL, so appends do not wait for it."""
-    event = told.events[-1]
+    event = written.events[-1]
     await history.wallet_at(event.stream_id, event.at)  # the first read may set hint bits
-    written: list[bool] = []
-    while True not in written and len(written) < 5:  # background processes of the cluster sometimes write
+    quiet: list[bool] = []
+    while True not in quiet and len(quiet) < 5:  # background processes of the cluster sometimes write
         before = await wal_and_next_transaction(history)
         for _ in range(20):
             await history.wallet_at(event.stream_id, event.at)
-        written.append(await wal_and_next_transaction(history) == before)
-    assert True in written
+        quiet.append(await wal_and_next_transaction(history) == before)
+    assert True in quiet
 
 
 async def wal_and_next_transaction(history: History) -> tuple[object, object]:
@@ -424,13 +439,17 @@ def scaled(setting: str) -> str:
 
 
 @pytest.mark.parametrize("silent", ["event store", "read shard"])
-async def test_reads_of_a_silent_database_end_in_time_and_alone(
-    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], told: Story, tmp_path: Path, silent: str
+async def test_reads_of_an_unresponsive_database_fail_at_the_deadline_without_delaying_others(
+    event_store: DatabaseUrls,
+    read_shards: list[DatabaseUrls],
+    written: RandomLog,
+    tmp_path: Path,
+    silent: str,
 ) -> None:
-    """Reads of an unresponsive database get 503 by its deadline or at once; reads of other databases continue."""
+    """Reads of an unresponsive database get 503 by its deadline or immediately; reads of other databases continue."""
     for number, urls in enumerate(read_shards):
-        await project(urls, batches(told.events, number))
-    names = [next(name for name in told.wallets if partition_of(name, 2) == shard) for shard in (0, 1)]
+        await project(urls, batches(written.events, number))
+    names = [next(name for name in written.wallets if partition_of(name, 2) == shard) for shard in (0, 1)]
     target = event_store if silent == "event store" else read_shards[0]
     path = f"/transfers/{uuid4()}" if silent == "event store" else f"/wallets/{names[0]}/transactions"
     async with SilenceableWay(target.service).open() as way:
@@ -484,13 +503,13 @@ async def answers(
         return await reads, others
 
 
-async def test_a_read_shard_that_keeps_silent_does_not_hold_up_the_others(
-    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], told: Story, tmp_path: Path
+async def test_unresponsive_read_shard_does_not_delay_the_others(
+    event_store: DatabaseUrls, read_shards: list[DatabaseUrls], written: RandomLog, tmp_path: Path
 ) -> None:
     """If one read shard is unresponsive, reads of the other shard's wallets are not delayed."""
     for number, urls in enumerate(read_shards):
-        await project(urls, batches(told.events, number))
-    names = [next(name for name in told.wallets if partition_of(name, 2) == shard) for shard in (0, 1)]
+        await project(urls, batches(written.events, number))
+    names = [next(name for name in written.wallets if partition_of(name, 2) == shard) for shard in (0, 1)]
     settings = {name: scaled(name) for name in ("in_flight_max", "queue_max", "batch_max")}
     async with SilenceableWay(read_shards[0].service).open() as way:
         settings["read_urls"] = f"{way.url},{read_shards[1].service}"

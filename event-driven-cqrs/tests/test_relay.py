@@ -27,7 +27,7 @@ from wallet_cqrs.messages import (
     partition_of,
     queue_name,
 )
-from wallet_cqrs.relay.log_tail import GapInLog, NotActive, leading
+from wallet_cqrs.relay.log_tail import GapInLog, LogTail, NotActive, leading
 from wallet_cqrs.relay.publisher import PATIENCE_S, connected
 from wallet_cqrs.relay.relay import Publisher, Relay
 from wallet_kernel.runtime.readiness import NotReady
@@ -64,6 +64,7 @@ async def relaying(
     *,
     group_max: int = 1000,
     group_interval_s: float = 0,
+    heartbeat_s: float = 0.2,
     connect: AbstractAsyncContextManager[Publisher] | None = None,
 ) -> AsyncIterator[Relay]:
     """Runs a relay in this process."""
@@ -72,7 +73,7 @@ async def relaying(
         (lambda: connect) if connect else partial(connected, broker.url, PARTITIONS, 5.0),
         group_max=group_max,
         group_interval_s=group_interval_s,
-        heartbeat_s=0.2,
+        heartbeat_s=heartbeat_s,
     )
     task = asyncio.create_task(relay.run())
     try:
@@ -111,7 +112,7 @@ async def assert_all_told(event_store: DatabaseUrls, listener: Listener) -> None
 
 
 @pytest.mark.parametrize("group_max", [1, 7, 1000])
-async def test_everything_appended_is_told_in_order(
+async def test_every_event_is_published_in_order(
     event_store: DatabaseUrls, broker: BrokerServer, group_max: int
 ) -> None:
     """Every event reaches its partition in order, and every partition gets a message of every batch."""
@@ -138,7 +139,7 @@ async def until_checkpoint(event_store: DatabaseUrls, position: int) -> None:
     pytest.fail(f"the checkpoint is {await checkpoint(event_store)}, not {position}")
 
 
-async def test_an_idle_relay_tells_where_the_log_ends(
+async def test_idle_relay_publishes_the_head_of_the_log(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
     """An idle relay publishes the log's head, so that a partition with lost messages detects that it lags."""
@@ -171,7 +172,7 @@ class Withheld:
         return None
 
 
-async def test_the_checkpoint_follows_the_confirmation(
+async def test_checkpoint_advances_only_after_the_confirmation(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
     """The checkpoint does not advance before the broker's confirmation, so a crash repeats the batch."""
@@ -186,7 +187,7 @@ async def test_the_checkpoint_follows_the_confirmation(
         await until_checkpoint(event_store, head)
 
 
-async def test_one_batch_at_a_time_is_under_way(event_store: DatabaseUrls, broker: BrokerServer) -> None:
+async def test_relay_holds_one_batch_at_a_time(event_store: DatabaseUrls, broker: BrokerServer) -> None:
     """While the broker does not answer, the relay has only one batch in memory."""
     withheld = Withheld()
     async with replica(event_store.service) as one:
@@ -197,10 +198,10 @@ async def test_one_batch_at_a_time_is_under_way(event_store: DatabaseUrls, broke
     assert withheld.taken == [(0, 10)]
 
 
-async def test_what_is_appended_within_the_interval_goes_as_one_batch(
+async def test_events_within_the_interval_form_one_batch(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """Events within the interval form one batch; events after a pause or a small batch are published at once."""
+    """Events within the interval form one batch; events after a pause or a small batch are published immediately."""
     taking = Withheld()
     taking.confirm.set()
     async with (
@@ -209,18 +210,65 @@ async def test_what_is_appended_within_the_interval_goes_as_one_batch(
     ):
         await append(one, 1)
         await asyncio.sleep(1.2)
-        told = len(taking.taken)
+        before = len(taking.taken)
         for transfers in (1, 1, 10):
             head = await append(one, transfers)
-            await until(lambda head=head: taking.taken[-1][1] == head, 0.8, "it goes at once")  # type: ignore[misc]
+            await until(lambda head=head: taking.taken[-1][1] == head, 0.8, "published")  # type: ignore[misc]
         for _ in range(5):
             head = await append(one, 1)
             await asyncio.sleep(0.05)
         await until(lambda: taking.taken[-1][1] == head, 2, "the second batch")
-    assert [events for after, end in taking.taken[told:] if (events := end - after)] == [2, 2, 20, 10]
+    assert [events for after, end in taking.taken[before:] if (events := end - after)] == [2, 2, 20, 10]
 
 
-async def test_a_partition_that_stands_still_does_not_hold_up_the_others(
+async def test_single_transfers_share_a_write_of_the_checkpoint(
+    event_store: DatabaseUrls, broker: BrokerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a client sends one transfer after the other, the relay does not write its checkpoint after each of them."""
+    monkeypatch.setattr("wallet_cqrs.relay.log_tail.CHECKPOINT_INTERVAL_S", 60)
+    written = list[int]()
+    write = LogTail._use
+
+    async def counting(log: LogTail, statement: str, *arguments: int) -> None:
+        written.extend(arguments)
+        await write(log, statement, *arguments)
+
+    monkeypatch.setattr(LogTail, "_use", counting)
+    await relay_single_transfers(event_store, broker, 10)
+    assert len(written) <= 1
+
+
+async def test_single_transfers_take_one_read_each(
+    event_store: DatabaseUrls, broker: BrokerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each transfer, the relay waits for the next notification instead of reading again."""
+    reads = list[int]()
+    read = LogTail.after
+
+    async def counting(log: LogTail, position: int, limit: int) -> list[EventMessage]:
+        reads.append(position)
+        return await read(log, position, limit)
+
+    monkeypatch.setattr(LogTail, "after", counting)
+    await relay_single_transfers(event_store, broker, 10)
+    assert len(reads) <= 15  # one for each batch, the first one, and some for notifications that come late
+
+
+async def relay_single_transfers(event_store: DatabaseUrls, broker: BrokerServer, transfers: int) -> None:
+    """Appends transfers one after the other, each after the relay has published the one before."""
+    taking = Withheld()
+    taking.confirm.set()
+    async with (
+        replica(event_store.service) as one,
+        relaying(event_store, broker, connect=taking, heartbeat_s=60),
+    ):
+        for _ in range(transfers):
+            head = await append(one, 1)
+            await until(lambda head=head: head in [end for _, end in taking.taken], 20, "published")  # type: ignore[misc]
+            await asyncio.sleep(0.05)
+
+
+async def test_full_queue_does_not_delay_the_other_partitions(
     event_store: DatabaseUrls, broker: BrokerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If a queue is full, the other partitions continue, and its later messages reveal the gap."""
@@ -243,7 +291,7 @@ async def heard_after_s(one: Replica, listener: Listener, rounds: int) -> float:
     return asyncio.get_running_loop().time() - begin
 
 
-async def test_a_queue_that_keeps_silent_does_not_hold_up_the_others(
+async def test_unresponsive_queue_does_not_delay_the_other_partitions(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
     """The relay waits once for an unresponsive queue, then skips it, and uses it again after it answers."""
@@ -265,9 +313,7 @@ async def test_a_queue_that_keeps_silent_does_not_hold_up_the_others(
     listener.events(1)
 
 
-async def test_a_queue_that_is_gone_is_declared_again(
-    event_store: DatabaseUrls, broker: BrokerServer
-) -> None:
+async def test_missing_queue_is_declared_again(event_store: DatabaseUrls, broker: BrokerServer) -> None:
     """If a queue is missing, the relay declares it and publishes the message again."""
     async with replica(event_store.service) as one, relaying(event_store, broker):
         await until_checkpoint(event_store, await append(one, 3))
@@ -284,7 +330,7 @@ async def test_a_queue_that_is_gone_is_declared_again(
     assert head > before
 
 
-async def test_relay_begins_again_in_a_new_epoch(event_store: DatabaseUrls, broker: BrokerServer) -> None:
+async def test_relay_starts_again_in_a_new_epoch(event_store: DatabaseUrls, broker: BrokerServer) -> None:
     """After a restore, a relay with a later checkpoint publishes the new events in the new epoch."""
     async with (
         replica(event_store.service) as one,
@@ -302,9 +348,7 @@ async def test_relay_begins_again_in_a_new_epoch(event_store: DatabaseUrls, brok
     assert listener.batches[0][-1].epoch not in (None, old)
 
 
-async def test_a_gap_in_the_log_is_never_published_over(
-    event_store: DatabaseUrls, broker: BrokerServer
-) -> None:
+async def test_relay_stops_before_a_gap_in_the_log(event_store: DatabaseUrls, broker: BrokerServer) -> None:
     """If the log has a gap, the relay stops before the gap and reports it."""
     async with replica(event_store.service) as one:
         head = await append(one, 3)
@@ -414,7 +458,7 @@ async def test_an_idle_relay_keeps_its_lock(event_store: DatabaseUrls) -> None:
         assert await log.after(0, 1) == []
 
 
-async def test_a_broker_that_is_away_loses_nothing_and_costs_no_memory(
+async def test_outage_of_the_broker_loses_no_event_and_needs_constant_memory(
     event_store: DatabaseUrls, broker: BrokerServer, start_relay: Start
 ) -> None:
     """If the broker is down during 100 000 appends, all events arrive in order afterwards, in constant memory."""
@@ -438,7 +482,7 @@ async def test_a_broker_that_is_away_loses_nothing_and_costs_no_memory(
     assert peak - away < 64 * 1024 * 1024
 
 
-async def test_a_broker_that_hangs_keeps_a_relay_neither_going_nor_from_stopping(
+async def test_hanging_broker_makes_the_relay_unready_but_does_not_prevent_its_exit(
     event_store: DatabaseUrls, broker: BrokerServer, start_relay: Start
 ) -> None:
     """If the broker does not answer, the relay is not ready, and it still stops on a signal."""
@@ -460,9 +504,9 @@ async def peak_memory(relay: RunningService, listener: Listener, head: int) -> i
     peak, end = 0, asyncio.get_running_loop().time() + 90
     while min(map(listener.head, range(PARTITIONS))) < head:
         peak = max(peak, relay.rss_bytes)
-        told = [listener.head(partition) for partition in range(PARTITIONS)]
+        heads = [listener.head(partition) for partition in range(PARTITIONS)]
         assert asyncio.get_running_loop().time() < end, (
-            f"told only up to {told}; relay at {await relay.metric('wallet_relay_position')}"
+            f"published only up to {heads}; relay at {await relay.metric('wallet_relay_position')}"
         )
         await asyncio.sleep(0.02)
     return peak

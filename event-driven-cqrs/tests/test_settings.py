@@ -26,18 +26,16 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", READERS, ids=lambda kind: kind.__name__)
-def test_whoever_is_told_of_the_read_shards_finds_their_password(kind: type[ReplaySettings]) -> None:
+def test_password_of_the_read_shards_is_read_from_its_file(kind: type[ReplaySettings]) -> None:
     """Services and commands read the read shards' password from its file, and do not show it."""
     settings = kind.model_validate({})
-    told = [url.get_secret_value() for url in settings.read_urls]
-    assert told == ["postgresql://a:a password@0", "postgresql://b@1"]
+    urls = [url.get_secret_value() for url in settings.read_urls]
+    assert urls == ["postgresql://a:a password@0", "postgresql://b@1"]
     assert "a password" not in repr(settings)
 
 
 @pytest.mark.parametrize("partition", ["-1", "2"])
-def test_a_partition_that_is_not_there_cannot_be_replayed(
-    partition: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_replay_of_a_missing_partition_fails(partition: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A replay of a missing partition, also -1, fails with the valid numbers."""
     with pytest.raises(SystemExit, match="2"):
         replay.main(["--partition", partition])

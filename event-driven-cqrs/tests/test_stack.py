@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from wallet_cqrs.messages import DEAD_LETTER_EXCHANGE, EXCHANGE, partition_of
 from wallet_lab.architectures.cqrs.topology import EVENT_STORE
 from wallet_lab.checker.audit import audit_books, violations
-from wallet_lab.stack.degraded import read_degraded
+from wallet_lab.stack.health.degraded import read_degraded
 from wallet_lab.testing import RunningStack, running_stack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -55,7 +55,7 @@ async def assert_sound(stack: RunningStack, traffic: Traffic) -> None:
 
 
 @pytest.mark.parametrize("kind", ["command", "relay", "projection", "query"])
-async def test_a_service_killed_under_load_loses_nothing(stack: RunningStack, kind: str) -> None:
+async def test_service_killed_under_load_loses_no_acknowledged_write(stack: RunningStack, kind: str) -> None:
     """If a service is killed three times with kill -9 under load, no acknowledged write is lost."""
     async with busy(stack.base_url) as traffic:
         for _ in range(3):
@@ -67,7 +67,7 @@ async def test_a_service_killed_under_load_loses_nothing(stack: RunningStack, ki
 
 
 @pytest.mark.timeout(240 + OUTAGE_S)
-async def test_a_broker_that_is_away_under_load_only_delays(
+async def test_outage_of_the_broker_under_load_only_delays_readers(
     stack: RunningStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """During an outage of the broker, writes succeed, and events are delivered afterwards in constant memory.
@@ -87,7 +87,7 @@ async def test_a_broker_that_is_away_under_load_only_delays(
     memory.append(memory_mib(stack))
     with capsys.disabled():
         print(  # noqa: T201 -- prints the measured figures
-            f"\nbroker away for {OUTAGE_S:.0f} s: {during / OUTAGE_S:.0f} transfers/s went on, all there"
+            f"\nbroker away for {OUTAGE_S:.0f} s: {during / OUTAGE_S:.0f} transfers/s during the outage, all delivered"
             f" {time.monotonic() - began:.1f} s after the load; MiB before, at the outage's end, afterwards: {memory}"
         )
     assert during
@@ -104,7 +104,7 @@ def memory_mib(stack: RunningStack) -> dict[str, int]:
     }
 
 
-async def test_reads_with_a_position_are_never_stale_and_never_fail_whatever_redis_does(
+async def test_reads_with_a_position_are_fresh_while_redis_fails(
     stack: RunningStack,
 ) -> None:
     """If Redis is flushed repeatedly and then killed, reads with a position are never stale and never fail."""
@@ -122,7 +122,7 @@ async def test_reads_with_a_position_are_never_stale_and_never_fail_whatever_red
     await assert_sound(stack, traffic)
 
 
-async def test_a_position_out_of_reach_is_waited_for_and_then_said_so(stack: RunningStack) -> None:
+async def test_read_of_an_unreached_position_times_out_with_503(stack: RunningStack) -> None:
     """If the relay is down, a read with the position of a write gets 503 with the position reached."""
     account = f"w-{uuid.uuid4().hex}"
     async with client(stack.base_url) as user:
@@ -164,7 +164,7 @@ async def test_verify_finds_a_planted_difference(stack: RunningStack) -> None:
     assert stack.run("verify").returncode == 0
 
 
-async def test_a_stream_tells_every_change_and_ends_when_the_service_drains(stack: RunningStack) -> None:
+async def test_stream_sends_every_change_and_ends_when_the_service_drains(stack: RunningStack) -> None:
     """A stream starts with the current balance, sends every change, and ends when the service drains."""
     account = f"w-{uuid.uuid4().hex}"
     async with client(stack.base_url) as user:
@@ -199,7 +199,7 @@ async def ended(response: aiohttp.ClientResponse) -> None:
         pass
 
 
-async def test_a_foreign_message_is_buried_and_its_partition_goes_on(stack: RunningStack) -> None:
+async def test_foreign_message_is_buried_and_its_partition_continues(stack: RunningStack) -> None:
     """A foreign message is counted and goes to the dead letters, and no partition stops."""
     async with await aio_pika.connect(stack.client_url("rabbitmq")) as connection:
         channel = await connection.channel()
@@ -215,7 +215,7 @@ async def test_a_foreign_message_is_buried_and_its_partition_goes_on(stack: Runn
         await dead.ack()
 
 
-async def test_poison_stops_one_partition_loudly_until_it_is_replayed(stack: RunningStack) -> None:
+async def test_poison_event_stops_one_partition_until_a_replay(stack: RunningStack) -> None:
     """Poison stops one partition, and the metric and `/readyz` show it; replay resumes it after the cause is fixed."""
     account = name_in(0)
     shard = await asyncpg.connect(stack.database_urls[0])
@@ -285,7 +285,7 @@ def replay(stack: RunningStack, partition: int) -> "subprocess.CompletedProcess[
     return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
 
 
-async def test_lookups_of_a_paused_event_store_do_not_take_balances_down(stack: RunningStack) -> None:
+async def test_balances_are_served_while_the_event_store_is_paused(stack: RunningStack) -> None:
     """If the event store is paused, lookups end by their deadline, and the gateway keeps the query replica."""
     async with client(stack.base_url) as user, client(stack.base_url) as other:
         account = f"w-{uuid.uuid4().hex}"
@@ -327,7 +327,7 @@ def paused(stack: RunningStack, name: str) -> Iterator[None]:
 class TestGateway:
     """The gateway's own responses."""
 
-    async def test_a_service_that_is_down_is_a_problem_document(self, stack: RunningStack) -> None:
+    async def test_requests_of_a_dead_service_get_a_problem_document(self, stack: RunningStack) -> None:
         """If a service is down, its requests get a problem document; reads and writes fail independently."""
         async with client(stack.base_url) as user:
             with stack.outage("command-0"):
@@ -340,7 +340,7 @@ class TestGateway:
                 assert (read.status, read.document["type"]) == (503, "/problems/shard-unavailable")
                 assert read.document["instance"] == '/wallets/no"body/balance'
 
-    async def test_a_write_whose_answer_never_came_is_unknown(self, stack: RunningStack) -> None:
+    async def test_write_is_unknown_if_the_service_dies_during_it(self, stack: RunningStack) -> None:
         """If the service dies while it processes a write, the client gets outcome-unknown."""
         async with client(stack.base_url) as user:
             stack.kill("command-0", signal.SIGSTOP)
@@ -368,7 +368,9 @@ class TestGateway:
             reply = await user.send("GET", path)
             assert (reply.status, reply.document["type"]) == (404, "/problems/not-found")
 
-    async def test_retry_after_and_no_server_header(self, stack: RunningStack) -> None:
+    async def test_every_503_has_retry_after_and_no_response_has_a_server_header(
+        self, stack: RunningStack
+    ) -> None:
         """Every 503 has Retry-After, and no response has a Server header."""
         with stack.outage("query-0"):
             async with (

@@ -8,8 +8,8 @@ from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import pytest
-from cqrs_support.histories import Story, batches, project
-from cqrs_support.reading import read_shard
+from cqrs_support.histories import RandomLog, batches, project
+from cqrs_support.reading import just_read, read_shard
 from cqrs_support.replicas import query
 from cqrs_support.waiting import until
 from redis.asyncio import Redis
@@ -22,6 +22,7 @@ from wallet_cqrs.query.read_shard import open_read_pool
 from wallet_cqrs.query.stream_route import BalanceStreams
 from wallet_cqrs.query.streams import Announcements, Heartbeats
 from wallet_cqrs.read_model import Checkpoint
+from wallet_kernel.batcher import QueueFull
 from wallet_kernel.http import Scope
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_lab.testing import DatabaseUrls, RedisServer
@@ -62,9 +63,9 @@ class Bench:
         self.shard = shard
         self.lifecycle = lifecycle
         self._announced = CacheWriter(redis, 60, announce=True)
-        self.told = Story()
-        self.told.do(OpenWallet("alice", 1, "USD"))
-        self.told.do(OpenWallet("bob", 1, "USD"))
+        self.written = RandomLog()
+        self.written.do(OpenWallet("alice", 1, "USD"))
+        self.written.do(OpenWallet("bob", 1, "USD"))
 
     @contextmanager
     def viewing(self, account: str, method: str = "GET") -> Iterator[Viewer]:
@@ -87,8 +88,9 @@ class Bench:
 
     async def show(self) -> None:
         """Applies the log to the read model and announces the changes, as the projection does."""
-        await project(self.shard, batches(self.told.events, 0, 1))
-        await self._announced.write(self.told.wallets.values(), Checkpoint(len(self.told.events)))
+        await project(self.shard, batches(self.written.events, 0, 1))
+        checkpoint = Checkpoint(len(self.written.events))
+        await self._announced.write(just_read(wallet, checkpoint) for wallet in self.written.wallets.values())
 
 
 @pytest.fixture
@@ -121,20 +123,20 @@ async def bench(redis_server: RedisServer, read_shards: list[DatabaseUrls]) -> A
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_change_before_redis_has_the_subscription_is_not_missed(bench: Bench) -> None:
+async def test_change_before_the_subscription_is_shown(bench: Bench) -> None:
     """A change before Redis has the subscription is shown, because the stream reads once more afterwards."""
     with bench.viewing("bob") as other:
         await until(lambda: b'"balance":0.000001,' in other.body, 5, "bob's stream has begun")
         await asyncio.sleep(0.3)
         with bench.viewing("alice") as viewer:
             await until(lambda: b'"balance":0.000001,' in viewer.body, 5, "alice's stream has begun")
-            bench.told.do(Deposit("alice", 1, "USD"))
+            bench.written.do(Deposit("alice", 1, "USD"))
             await bench.show()
             await until(lambda: b'"balance":0.000002,' in viewer.body, 5, "the deposit is shown")
 
 
-async def test_streams_that_begin_at_once_count_too(bench: Bench) -> None:
-    """If many streams begin at once, at most the maximum is served. A closed stream frees its place."""
+async def test_concurrent_new_streams_count_against_the_maximum(bench: Bench) -> None:
+    """If many streams begin at the same time, at most the maximum is served. A closed stream frees its place."""
     with contextlib.ExitStack() as opened:
         viewers = [opened.enter_context(bench.viewing("alice")) for _ in range(10)]
         await until(lambda: all(viewer.status for viewer in viewers), 5, "all have an answer")
@@ -145,7 +147,7 @@ async def test_streams_that_begin_at_once_count_too(bench: Bench) -> None:
         assert later.status == 200
 
 
-async def test_an_idle_stream_has_heartbeats_and_asks_no_database(
+async def test_idle_stream_sends_heartbeats_without_reading(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An idle stream sends heartbeats without reading, because the read model has not advanced."""
@@ -161,12 +163,27 @@ async def test_a_change_that_was_not_announced_is_shown_with_a_heartbeat(bench: 
     """If an announcement is lost, the change is shown with the next heartbeat."""
     with bench.viewing("alice") as viewer:
         await until(lambda: b": alive" in viewer.body, 5, "the stream is idle")
-        bench.told.do(Deposit("alice", 1, "USD"))
-        await project(bench.shard, batches(bench.told.events, 0, 1))
+        bench.written.do(Deposit("alice", 1, "USD"))
+        await project(bench.shard, batches(bench.written.events, 0, 1))
         await until(lambda: b'"balance":0.000002,' in viewer.body, 10, "the deposit is shown")
 
 
-async def test_value_that_is_no_entry_ends_no_stream(
+async def test_stream_continues_while_too_many_reads_wait(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a stream cannot read the balance because the queue of reads is full, it reads with the next heartbeat."""
+    with bench.viewing("alice") as viewer:
+        await until(lambda: b": alive" in viewer.body, 5, "the stream is idle")
+        full = AsyncMock(side_effect=QueueFull)
+        with monkeypatch.context() as patched:
+            patched.setattr(BalanceReader, "fresh", full)
+            bench.written.do(Deposit("alice", 1, "USD"))
+            await project(bench.shard, batches(bench.written.events, 0, 1))
+            await until(lambda: full.await_count > 0, 10, "the stream has tried to read")
+        await until(lambda: b'"balance":0.000002,' in viewer.body, 10, "the deposit is shown")
+
+
+async def test_stream_ignores_an_announcement_that_is_no_entry(
     bench: Bench, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If a foreign client announces something else, streams ignore it and show the next change."""
@@ -178,18 +195,18 @@ async def test_value_that_is_no_entry_ends_no_stream(
             )  # only announcements count
             await foreign.publish(channel("alice"), "no entry")
             await foreign.set(cache_key("alice"), "no entry")
-        bench.told.do(Deposit("alice", 1, "USD"))
+        bench.written.do(Deposit("alice", 1, "USD"))
         await bench.show()
         await until(lambda: b'"balance":0.000002,' in viewer.body, 5, "the deposit is shown")
 
 
 async def test_stream_shows_another_balance_of_the_same_version_after_a_restore(bench: Bench) -> None:
     """If the restored log grows to the same version with another balance, an open stream shows that balance."""
-    regrown = Story()
+    regrown = RandomLog()
     regrown.do(OpenWallet("alice", 7, "USD"))
     with bench.viewing("alice") as viewer:
         await until(lambda: b": alive" in viewer.body, 5, "the stream is idle")
-        await bench._announced.write([regrown.wallet("alice")], Checkpoint(1, uuid4()))
+        await bench._announced.write([just_read(regrown.wallet("alice"), Checkpoint(1, uuid4()))])
         await until(lambda: b'"balance":0.000007,' in viewer.body, 5, "the new balance is shown")
 
 

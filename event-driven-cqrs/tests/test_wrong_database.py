@@ -31,7 +31,7 @@ def astray(stack: RunningStack, name: str, to: str) -> AbstractAsyncContextManag
     return detour(ports[name], ports[to])
 
 
-def told(reply: Reply) -> tuple[int, object]:
+def status_and_type(reply: Reply) -> tuple[int, object]:
     """Returns the fields of a response that a client checks."""
     return reply.status, reply.document.get("type")
 
@@ -47,14 +47,14 @@ async def opened_on(user: Client, partition: int) -> tuple[str, int]:
     return account, (await user.open(account, 5)).document["position"]
 
 
-async def test_a_read_shard_is_not_taken_for_another(stack: RunningStack) -> None:
+async def test_wrong_read_shard_is_neither_read_nor_written(stack: RunningStack) -> None:
     """A wrong read shard is neither read nor written. With the right one, the projection catches up."""
     async with client(stack.base_url) as user:
         old, position = await opened_on(user, 0)
         await user.balance(old, position)
         with stack.outage("postgres-read-0"):
             async with astray(stack, "postgres-read-0", "postgres-read-1"):
-                assert told(await user.send("GET", f"/wallets/{old}/transactions")) == UNAVAILABLE
+                assert status_and_type(await user.send("GET", f"/wallets/{old}/transactions")) == UNAVAILABLE
                 new, position = await opened_on(user, 0)
                 elsewhere, reached = await opened_on(user, 1)
                 assert (await user.balance(elsewhere, reached)).status == 200
@@ -74,14 +74,16 @@ async def wallets_of(stack: RunningStack, shard: int, accounts: list[str]) -> li
         await connection.close()
 
 
-async def test_a_read_shard_is_not_taken_for_the_event_store(stack: RunningStack) -> None:
+async def test_read_shard_at_the_address_of_the_event_store_is_not_used(stack: RunningStack) -> None:
     """If the event store's address leads to a read shard, commands and past reads fail until it is fixed."""
     body = {"accountId": uuid.uuid4().hex, "currency": "USD"}
     async with client(stack.base_url) as user:
         with stack.outage("postgres-events"):
             async with astray(stack, "postgres-events", "postgres-read-0"):
-                assert told(await user.send("POST", "/wallets", **body)) == UNAVAILABLE
-                assert told(await user.send("GET", f"/transfers/{uuid.UUID(int=7)}")) == UNAVAILABLE
+                assert status_and_type(await user.send("POST", "/wallets", **body)) == UNAVAILABLE
+                assert (
+                    status_and_type(await user.send("GET", f"/transfers/{uuid.UUID(int=7)}")) == UNAVAILABLE
+                )
                 for service in ("command-0", "relay-0"):
                     await until_refused(stack, service)
         opening = await user.send("POST", "/wallets", **body)

@@ -6,6 +6,7 @@ replaces a newer entry.
 """
 
 import logging
+import time
 from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
@@ -52,6 +53,14 @@ class Entry(NamedTuple):
         return self.body.rpartition(b',"position":')[0]
 
 
+class Reading(NamedTuple):
+    """A wallet as of a checkpoint. `began_s` is a monotonic time (s) before both were read."""
+
+    wallet: Wallet
+    checkpoint: Checkpoint
+    began_s: float
+
+
 def cache_key(account_id: str) -> str:
     """Returns the Redis key of a wallet's entry."""
     return f"balance:{account_id}"
@@ -95,15 +104,21 @@ class CacheWriter:
 
     def __init__(self, redis: "Redis", ttl_s: float, *, announce: bool) -> None:
         self._write = redis.register_script(_WRITE)
+        self._ttl_s = ttl_s
         self._start = [int(ttl_s * 1000), int(announce)]
 
-    async def write(self, wallets: Iterable[Wallet], checkpoint: Checkpoint) -> None:
-        """Writes the entries of wallets as of a checkpoint. Keeps entries with a newer version in the same epoch."""
+    async def write(self, readings: Iterable[Reading]) -> None:
+        """Writes the entries of readings. Keeps entries with a newer version in the same epoch.
+
+        Skips readings that are older than the time to live, because a newer entry may have expired since then.
+        """
         keys: list[str] = []
         arguments: list[int | bytes] = [*self._start]
-        for wallet in wallets:
-            entry = entry_of(wallet, checkpoint)
-            keys.append(cache_key(wallet.account_id))
-            arguments += (entry.version, b"%d %s %d %s" % entry)
+        oldest_s = time.monotonic() - self._ttl_s
+        for wallet, checkpoint, began_s in readings:
+            if began_s > oldest_s:
+                entry = entry_of(wallet, checkpoint)
+                keys.append(cache_key(wallet.account_id))
+                arguments += (entry.version, b"%d %s %d %s" % entry)
         if keys:
             await self._write(keys=keys, args=arguments)

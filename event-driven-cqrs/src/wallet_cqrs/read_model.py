@@ -19,8 +19,6 @@ from wallet_kernel.contract.responses import WalletView
 
 LIVE_SCHEMA = "read_model"
 
-"""The counterparty of transfers. Each read shard has one; the sum over all read shards is zero."""
-
 Kind = Literal["opening", "transfer", "deposit", "withdrawal"]
 
 
@@ -45,10 +43,14 @@ class Posting(Struct, frozen=True, gc=False):
 
 
 class Fold:
-    """Applies events to wallets, and collects the postings and the changes of the system accounts."""
+    """Applies events to wallets, and collects the postings and the changes of the system accounts.
+
+    `changed` has the changed wallets, and `before`, in the same order, their states before the first change.
+    """
 
     def __init__(self, wallets: Iterable[Wallet]) -> None:
         self._wallets = {wallet.account_id: wallet for wallet in wallets}
+        self.before: dict[str, Wallet] = {}
         self.changed: dict[str, Wallet] = {}
         self.postings: list[Posting] = []
         self.system_changes: dict[tuple[str, str], int] = defaultdict(int)
@@ -66,6 +68,7 @@ class Fold:
                 raise ImpossibleEvent(f"event {message.position} is version {message.version} of {before}")
             event = decode(message.type, message.schema_version, message.data)
             after = evolve(before, event, message.at)
+            self.before.setdefault(message.stream_id, before)
             self._wallets[message.stream_id] = self.changed[message.stream_id] = after
             if amount_micros := after.balance_micros - before.balance_micros:
                 self.postings.append(_posting(message, event, after, amount_micros))

@@ -1,26 +1,20 @@
-"""Decides a batch of commands, appends its events to the log in one transaction, and then returns the outcomes."""
+"""Appends a batch of commands to the log, and then returns their outcomes. Bisects a batch with a faulty command."""
 
 import logging
 import time
 from collections import Counter as Tally
 from collections.abc import Sequence
+from datetime import datetime
 
 from prometheus_client import Counter, Gauge
 
-from wallet_cqrs.command.event_store import AppendTransaction, EventStore
+from wallet_cqrs.command.appender import Appender, CacheInvalid, Item
+from wallet_cqrs.command.event_store import EventStore
 from wallet_cqrs.command.loading import Loaded, Loader
 from wallet_cqrs.command.snapshots import SnapshotWriter
 from wallet_cqrs.command.wallet_cache import WalletCache
 from wallet_cqrs.domain.batch import Batch
-from wallet_cqrs.domain.submissions import (
-    NotDone,
-    NotLoaded,
-    Outcome,
-    StatusCommand,
-    Submission,
-    Unknown,
-    accounts_of,
-)
+from wallet_cqrs.domain.submissions import NotDone, NotLoaded, Outcome, Submission, Unknown, accounts_of
 from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.events import UndecodableEvent
 from wallet_kernel.batcher import Batcher, Pending
@@ -32,21 +26,7 @@ from wallet_kernel.runtime.traces import trace_step
 
 COMMANDS = Counter("wallet_commands", "Commands by outcome.", ["command", "outcome"])
 EVENTS = Counter("wallet_events_appended", "Events this replica appended to the log.")
-HEAD = Gauge("wallet_log_head", "The last position of the log that this process knows of.")
-CAUGHT_UP = Counter(
-    "wallet_events_caught_up", "Events of other replicas that this replica read under the lock."
-)
-
-CATCH_UP_LOCKED_MAX = 4000
-"""The most events that a replica reads under the lock, about 15 µs each. Two full batches append that many.
-A replica that is further behind reads the events without the lock, and then starts its transaction again."""
-
-CATCH_UPS_MAX = 3
-"""How often a replica does so for one batch. After that it reads the rest under the lock, so that it can append."""
-
-CATCH_UP_MAX = 20_000
-"""The most events that a replica catches up with. If it is further behind, it clears its cache, and the callers send
-their commands again."""
+HEAD = Gauge("wallet_log_head", "The last position of the log that this process has read.")
 
 NOT_DONE = NotDone()
 NOT_LOADED = NotLoaded()
@@ -55,20 +35,6 @@ UNKNOWN = Unknown()
 _log = logging.getLogger(__name__)
 
 _STREAM_AT_FAULT = (UndecodableEvent, ImpossibleEvent)
-
-Item = Submission | StatusCommand
-
-
-class CacheInvalid(Exception):
-    """The log is too far ahead of this replica's cache, or has another origin. Nothing was done."""
-
-
-class CacheBehind(Exception):
-    """The log is so far ahead that the replica must read it without the lock first. Nothing was done."""
-
-    def __init__(self, head: int) -> None:
-        super().__init__(f"the log is at {head}")
-        self.head = head
 
 
 class BatchWriter:
@@ -88,6 +54,7 @@ class BatchWriter:
         self._snapshots = snapshots
         self._outage = Outage(_log, "event-store")
         self._loader = Loader(store, cache, snapshots)
+        self._appender = Appender(store, cache, snapshots.every)
         self._loaded = Loaded()
         self._batcher: Batcher[Item, Outcome] = Batcher(
             "commands", self._apply, prepare=self._load, batch_max=batch_max, queue_max=queue_max
@@ -109,18 +76,22 @@ class BatchWriter:
         """Loads wallets before the lock is taken, so that other replicas do not wait for a slow load."""
         if not self._store.continues(self._cache.origin):
             self._cache.clear()
+        self._cache.evict()  # also while no batch can be appended
         missing = self._cache.missing(accounts_of(items))
         self._loaded = await self._loader.load(missing) if missing else Loaded()
         if self._loaded.error is not None:
             self._outage.failed(self._loaded.error, len(items))
 
     async def _apply(self, items: Sequence[Item]) -> Sequence[Outcome]:
-        return await bisected(items, self._attempt, NOT_DONE)
+        async def attempt(part: Sequence[Item]) -> Sequence[Outcome]:
+            if part is not items and self._loaded.error is None:  # a faulty command has cleared the memory
+                await self._load(part)
+            return await self._attempt(part)
+
+        return await bisected(items, attempt, NOT_DONE)
 
     async def _attempt(self, items: Sequence[Item]) -> Sequence[Outcome]:
         """Appends the commands whose wallets are in memory. Raises ItemAtFault."""
-        if self._cache.position is None and self._loaded.error is None:  # cleared after a faulty command
-            await self._load(items)
         if not self._loaded.missing:
             return await self._append(items)
         failed = {number: why for number, item in enumerate(items) if (why := self._why_not(item))}
@@ -139,7 +110,7 @@ class BatchWriter:
         begin_ns = time.time_ns()
         try:
             with TRANSACTION.time():
-                batch, outcomes = await self._transact(items)
+                appended = await self._appender.append(items)
         except CacheInvalid as why:  # not retried here; the caller retries until its deadline
             _log.warning("cache cleared", extra={"commands": len(items), "cause": str(why)})
             self._cache.clear()
@@ -164,65 +135,20 @@ class BatchWriter:
                 _log.exception("a batch was not appended", extra={"commands": len(items)})
             return [NOT_DONE] * len(items)
         self._outage.ended()
-        self._committed(batch)
+        outcomes = self._appended(*appended)
         _count(items, outcomes)
         trace_step(
             "append", (item.transaction_id for item in items if isinstance(item, Submission)), begin_ns
         )
         return outcomes
 
-    async def _transact(self, items: Sequence[Item]) -> tuple[Batch, list[Outcome]]:
-        for _ in range(CATCH_UPS_MAX):
-            try:
-                return await self._transact_once(items, CATCH_UP_LOCKED_MAX)
-            except CacheBehind as behind:
-                await self._catch_up_unlocked(behind.head)
-        return await self._transact_once(items, CATCH_UP_MAX)
-
-    async def _transact_once(self, items: Sequence[Item], catch_up_max: int) -> tuple[Batch, list[Outcome]]:
-        async with self._store.transaction() as transaction:
-            await self._catch_up(transaction, catch_up_max)
-            known = await transaction.find_decisions(items)
-            batch = Batch(
-                self._cache.wallets, transaction.head, transaction.now, known, self._snapshots.every
-            )
-            outcomes = _decide_all(batch, items)
-            await transaction.append(batch)
-        return batch, outcomes
-
-    def _committed(self, batch: Batch) -> None:
+    def _appended(self, batch: Batch, now: datetime) -> Sequence[Outcome]:
+        batch.date(now)
         self._cache.committed(batch.position, batch.changed)
         self._snapshots.add(batch.snapshots)
-        EVENTS.inc(len(batch.rows))
+        EVENTS.inc(len(batch.events))
         HEAD.set(batch.position)
-
-    async def _catch_up_unlocked(self, head: int) -> None:
-        """Reads events up to `head` without the lock. The next transaction checks the head again."""
-        position = self._cache.position
-        assert position is not None, "a replica without a position is not behind"
-        self._cache.catch_up(head, await self._store.appended(position, head))
-
-    async def _catch_up(self, transaction: AppendTransaction, events_max: int) -> None:
-        position = self._cache.position
-        # With another origin, the log may have been restored from a backup, without events that the cache contains.
-        if transaction.origin != self._cache.origin:
-            raise CacheInvalid(
-                f"the log has {transaction.origin}, the wallets in memory have {self._cache.origin}"
-            )
-        if position is None or not 0 <= transaction.head - position <= CATCH_UP_MAX:
-            raise CacheInvalid(f"the log is at {transaction.head}, this replica at {position}")
-        if transaction.head - position > events_max:
-            raise CacheBehind(transaction.head)
-        if transaction.head > position:
-            self._cache.catch_up(transaction.head, await transaction.appended(position))
-            CAUGHT_UP.inc(transaction.head - position)
-
-
-def _decide_all(batch: Batch, items: Sequence[Item]) -> list[Outcome]:
-    try:
-        return [batch.decide(item) for item in items]
-    except Exception as error:
-        raise ItemAtFault(repr(error)) from error
+        return batch.outcomes
 
 
 def _count(items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:

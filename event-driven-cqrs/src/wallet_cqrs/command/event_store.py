@@ -1,11 +1,13 @@
 """The event store in Postgres: one connection appends batches, a small pool adds snapshots."""
 
+import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 import asyncpg
+from msgspec import DecodeError
 from msgspec.json import Decoder, encode
 
 from wallet_cqrs.command import statements
@@ -14,7 +16,16 @@ from wallet_cqrs.domain.batch import Batch
 from wallet_cqrs.domain.submissions import Decided, StatusCommand, Submission, owner_of
 from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, initial_state
 from wallet_cqrs.event_log import CONTINUE
-from wallet_kernel.database import PrimaryConnection, commit, open_pool, require_writable, session, writing
+from wallet_kernel.database import (
+    PrimaryConnection,
+    autocommit,
+    columns,
+    commit,
+    open_pool,
+    require_writable,
+    session,
+    writing,
+)
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.metrics import watch_pool
 
@@ -26,33 +37,14 @@ _SESSION = session(
     # A paused replica must not hold the log's head for longer than this.
     idle_in_transaction_session_timeout="2s",
 )
-_EVENT_COLUMNS = (
-    "position",
-    "stream_id",
-    "version",
-    "type",
-    "schema_version",
-    "transaction_id",
-    "data",
-    "at",
-)
+_EVENT_COLUMNS = "stream_id version type schema_version transaction_id data not_before"
 _DECISION_COLUMNS = (
-    "transaction_id",
-    "kind",
-    "from_account",
-    "to_account",
-    "amount_micros",
-    "currency",
-    "reason",
-    "refused_by",
-    "first_position",
-    "last_position",
-    "idempotency_key",
-    "fingerprint",
-    "at",
+    "transaction_id kind from_account to_account amount_micros currency reason refused_by"
+    " first_position last_position key fingerprint"
 )
-
 _WALLET = Decoder(Wallet)
+
+_log = logging.getLogger(__name__)
 
 
 class Tail(NamedTuple):
@@ -66,7 +58,8 @@ class Tail(NamedTuple):
 class EventStore:
     """Reads from and appends to the event store. Use as an async context manager.
 
-    If asyncpg raises here, nothing was appended. If `transaction` raises CommitUnknown, the outcome is unknown.
+    If asyncpg raises here, nothing was appended. If `append` or `transaction` raises CommitUnknown, the outcome is
+    unknown.
     """
 
     def __init__(self, url: str) -> None:
@@ -106,7 +99,7 @@ class EventStore:
         """Returns wallets from their newest snapshots, and the tails of later events. Takes no lock."""
         async with self._primary.use() as connection:
             rows = await connection.fetch(statements.STREAMS, accounts, STATE_SCHEMA)
-        wallets = {name: _WALLET.decode(state) if state else initial_state(name) for name, _, state in rows}
+        wallets = {name: _of_snapshot(name, state) for name, _, state in rows}
         tails = [Tail(name, wallets[name].version, version) for name, version, _ in rows]
         return wallets, [tail for tail in tails if tail.after < tail.until]
 
@@ -122,17 +115,28 @@ class EventStore:
             rows = await connection.fetch(statements.CATCH_UP, after, until)
         return [StreamEvent(*row) for row in rows]
 
+    async def append(self, origin: Origin, batch: Batch) -> datetime | None:
+        """Appends a batch in one statement, which commits itself. Returns the time of the append.
+
+        Returns None if nothing was appended, because the wallets that the batch used may be outdated, or because the
+        log already has one of its ids or keys. Raises CommitUnknown.
+        """
+        async with self._primary.use() as connection:
+            if origin.session != self._sessions:  # a new session may lead to a server with an older log
+                return None
+            try:
+                return await autocommit(_append(connection, origin, batch))
+            except asyncpg.UniqueViolationError:
+                return None
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["AppendTransaction"]:
         """Locks the log's head. Commits at the end, or rolls back after an error. Raises CommitUnknown."""
         async with self._primary.use() as connection:
             await connection.execute(statements.BEGIN_APPENDING)
-            row = await connection.fetchrow(statements.HEAD)
-            transaction = AppendTransaction(
-                connection, Origin(self._sessions, row["epoch"]), row["position"], row["now"]
-            )
-            yield transaction
-            await commit(connection, transaction.commit_statement)
+            epoch, head = await connection.fetchrow(statements.HEAD)
+            yield AppendTransaction(connection, Origin(self._sessions, epoch), head)
+            await commit(connection)
 
     async def add_snapshots(self, wallets: Sequence[Wallet]) -> None:
         """Writes snapshots of these wallets, on a connection other than the appending one."""
@@ -153,17 +157,13 @@ class EventStore:
 class AppendTransaction:
     """A transaction that appends to the log. If its connection breaks, the transaction is lost.
 
-    `origin` is the session and the log's epoch, `head` the last assigned position, `now` the database's time. All are
-    read under the lock.
+    `origin` is the session and the log's epoch, `head` the last assigned position. Both are read under the lock.
     """
 
-    commit_statement = "COMMIT"
-
-    def __init__(self, connection: asyncpg.Connection, origin: Origin, head: int, now: datetime) -> None:
+    def __init__(self, connection: asyncpg.Connection, origin: Origin, head: int) -> None:
         self._connection = connection
         self.origin = origin
         self.head = head
-        self.now = now
 
     async def appended(self, after: int) -> list[StreamEvent]:
         """Returns the events after a position, in order."""
@@ -183,32 +183,32 @@ class AppendTransaction:
             for row in await self._connection.fetch(statements.FIND_DECISIONS, ids, owners, keys)
         ]
 
-    async def append(self, batch: Batch) -> None:
-        """Appends the batch's events and decisions."""
-        copy = self._connection.copy_records_to_table
-        if batch.rows:
-            await copy("events", records=batch.rows, columns=_EVENT_COLUMNS)
-            self.commit_statement = statements.COMMIT_AT % batch.position
-        if batch.decisions:
-            await copy("decisions", records=map(_decision_row, batch.decisions), columns=_DECISION_COLUMNS)
+    async def append(self, batch: Batch) -> datetime:
+        """Appends a batch that was decided at this head. Returns the time of the append."""
+        now = await _append(self._connection, self.origin, batch)
+        assert now is not None, "the head is locked, so no other session has moved it"
+        return now
 
 
-def _decision_row(decided: Decided) -> tuple[Any, ...]:
-    return (
-        decided.transaction_id,
-        decided.kind,
-        decided.from_account,
-        decided.to_account,
-        decided.amount_micros,
-        decided.currency,
-        decided.reason,
-        decided.refused_by,
-        decided.first_position,
-        decided.last_position,
-        decided.key,
-        decided.fingerprint,
-        decided.at,
+async def _append(connection: asyncpg.Connection, origin: Origin, batch: Batch) -> datetime | None:
+    now: datetime | None = await connection.fetchval(
+        statements.APPEND,
+        batch.head,
+        origin.epoch,
+        *columns(batch.events, _EVENT_COLUMNS),
+        *columns(batch.decisions, _DECISION_COLUMNS),
     )
+    return now
+
+
+def _of_snapshot(account_id: str, state: bytes | None) -> Wallet:
+    """Returns the wallet in a snapshot, or the initial state without a readable one. Then all events are folded."""
+    if state is not None:
+        try:
+            return _WALLET.decode(state)
+        except DecodeError:
+            _log.exception("a snapshot is damaged", extra={"account": account_id})
+    return initial_state(account_id)
 
 
 def _decided(row: Any) -> Decided:  # noqa: ANN401 -- asyncpg has no types

@@ -26,6 +26,7 @@ from wallet_kernel.attempt import Attempt, NoOutcome
 from wallet_kernel.backoff import Backoff
 from wallet_kernel.batcher import QueueFull
 from wallet_kernel.contract.requests import CashRequest, TransferRequest, WalletRequest
+from wallet_kernel.deadlines import Deadlines
 from wallet_kernel.idempotency import fingerprint
 from wallet_kernel.ids import new_transaction_id
 from wallet_kernel.runtime.metrics import RETRIES
@@ -51,7 +52,7 @@ class Payments:
 
     def __init__(self, writer: BatchWriter, deadline_s: float) -> None:
         self._writer = writer
-        self._deadline_s = deadline_s
+        self._deadlines = Deadlines(deadline_s)
 
     async def transfer(self, request: TransferRequest, key: str | None) -> tuple[UUID, Decided | KeyReused]:
         """Transfers money between wallets; returns transaction id and decision. Raises NoOutcome, QueueFull."""
@@ -105,7 +106,7 @@ class Payments:
     ) -> Outcome:
         attempt = LoadingAttempt()
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with self._deadlines.begin():
                 return await self._until_known(item, attempt)
         except TimeoutError:
             is_loading = attempt.is_loading and not attempt.may_be_done

@@ -27,7 +27,7 @@ def money_response(owner: str, transaction_id: UUID, outcome: Decided | KeyReuse
 
 
 def opening_response(account_id: str, transaction_id: UUID, outcome: Decided | KeyReused) -> Response:
-    """Returns the response to an opening. A replay shows the wallet as it was when it was opened."""
+    """Returns the response to an opening. A replay shows the wallet right after its opening."""
     decided, replayed = _decided(account_id, transaction_id, outcome)
     wallet = WalletView(
         account_id=account_id,

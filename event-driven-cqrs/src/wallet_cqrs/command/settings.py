@@ -15,7 +15,7 @@ class CommandSettings(PublicSettings):
     deadline_s: float = Field(
         4.0, gt=0, description="How long a request may take before its outcome is unknown."
     )
-    batch_max: int = Field(1000, gt=0, description="Commands in one transaction at most.")
+    batch_max: int = Field(1000, gt=0, description="Maximum number of commands in one transaction.")
     queue_max: int = Field(20_000, gt=0, description="Commands that may wait; above that, 503.")
     wallets_max: int = Field(200_000, gt=0, description="Folded wallets kept in memory, about 0.5 KiB each.")
     snapshot_every: int = Field(100, gt=0, description="Versions of a wallet between two snapshots.")

@@ -10,7 +10,7 @@ from wallet_cqrs.command.event_store import EventStore
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_kernel.database import DATABASE_ERRORS
 
-SNAPSHOTS = Counter("wallet_snapshots", "Snapshots by whether they were written or dropped.", ["result"])
+SNAPSHOTS = Counter("wallet_snapshots", "Snapshots by result: written or dropped.", ["result"])
 
 WAITING_MAX = 10_000
 """The most snapshots that wait. Further snapshots are dropped; loading then folds a few more events."""

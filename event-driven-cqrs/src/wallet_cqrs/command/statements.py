@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from wallet_kernel.statements import read_statement
+from wallet_kernel.database import read_statement
 
 _read = partial(read_statement, "wallet_cqrs.command")
 
@@ -10,14 +10,11 @@ STREAMS = _read("streams")
 TAILS = _read("tails")
 CATCH_UP = _read("catch_up")
 FIND_DECISIONS = _read("find_decisions")
+APPEND = _read("append")
 ADD_SNAPSHOTS = _read("add_snapshots")
 
-HEAD = "SELECT epoch, position, clock_timestamp() AS now FROM log_state"
+HEAD = "SELECT epoch, position FROM log_state"
 
 BEGIN_APPENDING = "BEGIN; SELECT FROM log_head FOR UPDATE"
 """Starts an append, after waiting for the lock on the head. Each later statement has its own snapshot, so it sees
 everything that earlier appends committed. The next append sees everything that this one commits."""
-
-COMMIT_AT = "UPDATE log_head SET position = %d; NOTIFY wallet_events; COMMIT"
-"""Advances the head, wakes the relay, and commits, in one round trip. Several statements in one string cannot have
-parameters. `%d` accepts only an integer."""

@@ -9,6 +9,7 @@ from prometheus_client import Gauge
 
 from wallet_cqrs.domain.wallet import ImpossibleEvent, Wallet, evolve
 from wallet_cqrs.events import decode
+from wallet_cqrs.eviction import evict
 
 CACHED = Gauge("wallet_cached_wallets", "Wallets the command service holds in memory.")
 
@@ -35,7 +36,7 @@ class Origin(NamedTuple):
 
 
 class WalletCache:
-    """Holds up to about `wallets_max` wallets, including unopened ones; evicts those that changed longest ago.
+    """Holds at most `wallets_max` wallets and those of one batch, including unopened ones.
 
     `position` and `origin` are None while the cache is empty. A wallet may be newer than the position, but never older.
     `catch_up` skips events that a wallet already contains.
@@ -85,8 +86,11 @@ class WalletCache:
         for account_id, wallet in changed.items():
             self._wallets.pop(account_id, None)
             self._wallets[account_id] = wallet
-        while len(self._wallets) > self._wallets_max:
-            del self._wallets[next(iter(self._wallets))]
+        self.evict()
+
+    def evict(self) -> None:
+        """If there are more than `wallets_max` wallets, evicts those that changed longest ago."""
+        evict(self._wallets, self._wallets_max)
 
 
 def fold(wallet: Wallet, stored: StreamEvent) -> Wallet:

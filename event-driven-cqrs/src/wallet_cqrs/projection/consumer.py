@@ -1,4 +1,7 @@
-"""Consumes one partition's messages in order and in batches; acknowledges a batch when its changes are visible."""
+"""Consumes one partition's messages in order and in batches; acknowledges a batch when its changes are visible.
+
+While Redis gets the balances of a batch, the next batch is applied.
+"""
 
 import asyncio
 import logging
@@ -76,6 +79,7 @@ class Consumer:
         self._prefetch_max = prefetch_max
         self._subscribed = False
         self._failure: str | None = None
+        self._applied: tuple[AbstractIncomingMessage, asyncio.Future[None] | None] | None = None
         self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
         self._label = str(projector.partition)
         self._replaced, self._buried = (counter.labels(self._label) for counter in (REPLACED, BURIED))
@@ -136,6 +140,7 @@ class Consumer:
             await self._consume(channel, inbox)
 
     async def _subscribe(self, connection: AbstractConnection, inbox: Inbox) -> AbstractChannel:
+        self._applied = None  # the broker delivers unacknowledged messages of the former channel again
         channel = await connection.channel()
         for end in (connection.close_callbacks, channel.close_callbacks):
             end.add(lambda *_: inbox.put_nowait(None))
@@ -175,6 +180,8 @@ class Consumer:
                     return
                 continue
             await self._handle(deliveries)
+            if inbox.empty():
+                await self._acknowledge()
             self._backoff.reset()
 
     async def _messages_wait(self, channel: AbstractChannel) -> bool:
@@ -198,16 +205,25 @@ class Consumer:
             await self._project(batches, decoded)
 
     async def _project(self, batches: list[EventBatch], deliveries: list[AbstractIncomingMessage]) -> None:
-        """Projects batches and acknowledges their messages. If one is unusable, projects each message separately."""
+        """Projects batches, and acknowledges earlier ones. If one is unusable, projects each message separately."""
         try:
             await self._until_done(partial(self._projector.project, batches))
-            await deliveries[-1].ack(multiple=True)
+            await self._acknowledge()
+            self._applied = deliveries[-1], self._projector.showing
         except UnusableMessage as unusable:
             if len(deliveries) == 1:
                 await self._bury(deliveries[0], str(unusable))
             else:
                 for batch, message in zip(batches, deliveries, strict=True):
                     await self._project([batch], [message])
+
+    async def _acknowledge(self) -> None:
+        """Acknowledges the messages that were applied last, after their balances were written to Redis."""
+        if self._applied is not None:
+            (message, showing), self._applied = self._applied, None
+            if showing is not None:
+                await showing
+            await message.ack(multiple=True)
 
     async def _until_done(self, step: Callable[[], Awaitable[None]]) -> None:
         """Retries a step until it succeeds. A poison event stops the partition. Raises UnusableMessage."""

@@ -40,6 +40,17 @@ def follow(checkpoint: Checkpoint, batches: Sequence[EventBatch]) -> ContiguousE
     return ContiguousEvents(head, events)
 
 
+def advances(checkpoint: Checkpoint, batches: Sequence[EventBatch]) -> bool:
+    """Returns whether the batches follow a checkpoint without a gap, and end after it."""
+    following = follow(checkpoint, batches)
+    return isinstance(following, ContiguousEvents) and following.head > checkpoint.position
+
+
+def duplicates(checkpoint: Checkpoint, batches: Sequence[EventBatch]) -> int:
+    """Returns the number of batches with events that the checkpoint covers."""
+    return sum(batch.head <= checkpoint.position for batch in batches if batch.events)
+
+
 def unconfirmed(batches: Sequence[EventBatch], known: Checkpoint) -> EventBatch | None:
     """Returns a batch whose head may lie beyond the log, or None. `known` is a position that the log has reached.
 

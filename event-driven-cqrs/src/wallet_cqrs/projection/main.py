@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from redis.asyncio import Redis
+
 from wallet_cqrs.event_log import EventLog, open_pool
-from wallet_cqrs.projection.cache import Cache
+from wallet_cqrs.projection.cache import BalanceCache
 from wallet_cqrs.projection.consumer import Consumer
 from wallet_cqrs.projection.projector import Projector
 from wallet_cqrs.projection.settings import ProjectionSettings
 from wallet_cqrs.projection.store import Store
 from wallet_cqrs.topology import verify_read_shard
-from wallet_kernel.cache import open_cache
+from wallet_kernel.redis_client import open_cache
 from wallet_kernel.runtime.ledger_metrics import ledger_watched
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.listeners import internal_listener
@@ -40,7 +42,6 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
         pool = await opened.enter_async_context(open_pool(settings.event_store_url.get_secret_value(), NAME))
         log = EventLog(pool)
         await opened.enter_async_context(redis)
-        cache = Cache(redis, settings.cache_ttl_s, settings.cache_timeout_s)
         stores = [
             await opened.enter_async_context(
                 Store(url.get_secret_value(), prepare=verify_read_shard(number, len(settings.read_urls)))
@@ -49,7 +50,7 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
         ]
         for store in stores:
             await verify_if_reachable(store.ping)
-        consumers = [_consumer(settings, number, store, log, cache) for number, store in enumerate(stores)]
+        consumers = [_consumer(settings, number, store, log, redis) for number, store in enumerate(stores)]
         partitions: dict[str, ReadyCheck] = {
             f"partition-{number}": consumer.check for number, consumer in enumerate(consumers)
         }
@@ -65,8 +66,16 @@ async def projection(settings: ProjectionSettings) -> AsyncIterator[Service]:
 
 
 def _consumer(
-    settings: ProjectionSettings, number: int, store: Store, log: EventLog, cache: Cache
+    settings: ProjectionSettings, number: int, store: Store, log: EventLog, redis: "Redis"
 ) -> Consumer:
     partitions = len(settings.read_urls)
-    projector = Projector(number, partitions, store=store, log=log, cache=cache, chunk_max=settings.chunk_max)
+    projector = Projector(
+        number,
+        partitions,
+        store=store,
+        log=log,
+        cache=BalanceCache(redis, settings.cache_ttl_s, settings.cache_timeout_s),
+        chunk_max=settings.chunk_max,
+        wallets_max=settings.wallets_max,
+    )
     return Consumer(settings.broker_url.get_secret_value(), projector, partitions, settings.prefetch_max)

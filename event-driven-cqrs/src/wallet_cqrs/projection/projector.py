@@ -1,27 +1,34 @@
-"""Writes batches of events as rows, with the checkpoint in the same transaction, and then shows the balances."""
+"""Writes batches of events as rows, with the checkpoint in the same statement, and then shows the balances."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 import asyncpg
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
+from wallet_cqrs.balance_cache import Reading
 from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.event_log import AnotherEpoch, EventLog, LogState
 from wallet_cqrs.events import UndecodableEvent
 from wallet_cqrs.messages import EventBatch, partition_of
-from wallet_cqrs.projection.cache import Cache
+from wallet_cqrs.projection.cache import BalanceCache
 from wallet_cqrs.projection.event_batches import (
     ContiguousEvents,
     Gap,
     OtherLog,
+    advances,
     continues,
+    duplicates,
     follow,
     unconfirmed,
 )
-from wallet_cqrs.projection.store import Store, Transaction
+from wallet_cqrs.projection.known_model import KnownModel, ModelPart
+from wallet_cqrs.projection.store import Outdated, Store
 from wallet_cqrs.read_model import Checkpoint, Fold
+from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.metrics import VISIBLE
 from wallet_kernel.runtime.readiness import Degraded
 from wallet_kernel.runtime.traces import trace_step
@@ -29,6 +36,11 @@ from wallet_kernel.runtime.traces import trace_step
 EVENTS = Counter("wallet_projected_events", "Events applied to the read model.", ["partition"])
 DUPLICATES = Counter(
     "wallet_projection_duplicates", "Batches that the checkpoint already covered.", ["partition"]
+)
+AGE = Histogram(
+    "wallet_projected_seconds",
+    "Time from the last event of a batch until the read model has it.",
+    buckets=LATENCY_BUCKETS_S,
 )
 GAPS = Counter("wallet_projection_gaps", "Gaps filled from the event store.", ["partition"])
 POSITION = Gauge(
@@ -40,6 +52,9 @@ AS_OF = Gauge(
     ["partition"],
 )
 STOPPED = Gauge("wallet_projection_stopped", "1 while a poison event stops the partition.", ["partition"])
+
+ATTEMPTS_MAX = 3
+"""Attempts at a batch with rows just read. Each fails only if another process changes the model meanwhile."""
 
 REMEDY = "Remove the cause, then replay the partition or rebuild the read model (./lab rebuild)."
 """The last line of the reason why poison stopped a partition."""
@@ -62,10 +77,21 @@ class UnusableMessage(Exception):
 
 
 class Projector:
-    """Keeps one partition's read model up to date with the log."""
+    """Keeps one partition's read model up to date with the log.
+
+    The balances of a batch are written to Redis while the next batch is written to Postgres. `showing` is the last
+    write to Redis that began.
+    """
 
     def __init__(
-        self, partition: int, partitions: int, store: Store, log: EventLog, cache: Cache, chunk_max: int
+        self,
+        partition: int,
+        partitions: int,
+        store: Store,
+        log: EventLog,
+        cache: BalanceCache,
+        chunk_max: int,
+        wallets_max: int,
     ) -> None:
         self.partition = partition
         self._partitions = partitions
@@ -74,14 +100,17 @@ class Projector:
         self._cache = cache
         self._chunk_max = chunk_max
         self._known = Checkpoint(0)
+        self._model = KnownModel(wallets_max)
+        self.showing: asyncio.Task[None] | None = None
         label = str(partition)
         self._events, self._duplicates, self._gaps = (c.labels(label) for c in (EVENTS, DUPLICATES, GAPS))
         self._position, self._as_of, self._is_stopped = (g.labels(label) for g in (POSITION, AS_OF, STOPPED))
 
     async def project(self, batches: Sequence[EventBatch]) -> None:
-        """Applies these batches to the read model and shows the balances. Does nothing if the partition is stopped.
+        """Applies these batches to the read model, and begins to show the balances.
 
-        Raises UnusableMessage if none of these batches was applied, Poison, or asyncpg's errors.
+        Does nothing if the partition is stopped. Raises UnusableMessage if none of these batches was applied, Poison,
+        Outdated, or asyncpg's errors.
         """
         while missing := await self._applied(batches):
             batches = await self._resynchronise(missing, batches)
@@ -138,24 +167,49 @@ class Projector:
         return OtherLog()
 
     async def _apply(self, batches: Sequence[EventBatch]) -> Gap | OtherLog | None:
+        """Applies batches to the model in memory if they advance it, else to the model in the database.
+
+        Only a write compares the memory with the rows, and only rows just read prove that an event is unusable. Raises
+        Outdated if other processes changed the model during every attempt.
+        """
+        began_s = time.monotonic()
+        accounts = {event.stream_id for batch in batches for event in batch.events}
+        self._refuse_those_of_other_partitions(accounts)
+        known = self._model.part(accounts)
+        if known is not None and advances(known.state.checkpoint, batches):
+            with suppress(Outdated, *_POISON):
+                return await self._apply_to(known, batches, began_s)
+            self._model.clear()
+        for _ in range(ATTEMPTS_MAX):
+            with suppress(Outdated):
+                return await self._apply_to(await self._store.read(accounts), batches, began_s)
+        raise Outdated(Outdated.__doc__)
+
+    async def _apply_to(
+        self, model: ModelPart, batches: Sequence[EventBatch], began_s: float
+    ) -> Gap | OtherLog | None:
+        """Writes the events that follow the model, and begins to show all wallets of the batches. Raises Outdated.
+
+        That includes wallets of skipped events: the process that applied these may have died before it showed them.
+        """
         begin_ns = time.time_ns()
-        async with self._store.transaction() as transaction:
-            self._note(transaction.stopped)
-            if transaction.stopped is not None:
-                return None  # after it is resumed, the partition reads these events from the event store
-            following = follow(transaction.checkpoint, batches)
-            if not isinstance(following, ContiguousEvents):
-                return following
-            self._duplicates.inc(sum(batch.head <= transaction.position for batch in batches if batch.events))
-            # Also shows skipped events, because the process that applied them may have died before it showed them.
-            accounts = {event.stream_id for batch in batches for event in batch.events}
-            self._refuse_those_of_other_partitions(accounts)
-            fold = await self._write(transaction, following, accounts)
-        if transaction.position > self._known.position:
-            self._known = transaction.checkpoint
-        await self._show(fold, transaction)
-        self._measure(following)
-        trace_step("project", (event.transaction_id for event in following.events), begin_ns)
+        self._note(model.stopped)
+        if model.stopped is not None:
+            return None  # after it is resumed, the partition reads these events from the event store
+        following = follow(model.state.checkpoint, batches)
+        if not isinstance(following, ContiguousEvents):
+            return following
+        fold, state = Fold(model.wallets), model.state
+        fold.apply(following.events)
+        if following.head > state.checkpoint.position:
+            state = await self._store.write(state, fold, following.head)
+        self._model.keep(model.state, state, fold.wallets)
+        self._duplicates.inc(duplicates(model.state.checkpoint, batches))
+        self._count(state.checkpoint, following)
+        if self.showing is not None:  # a wallet's entries are written in order
+            await asyncio.wait([self.showing])
+        readings = [Reading(wallet, state.checkpoint, began_s) for wallet in fold.wallets]
+        self.showing = asyncio.create_task(self._show(readings, state.checkpoint, following, begin_ns))
         return None
 
     async def _resynchronise(
@@ -201,34 +255,36 @@ class Projector:
             return
         _log.warning("gap", extra={"partition": self.partition, "after": gap.after, "until": gap.until})
         self._gaps.inc()
+        after = gap.after  # of each chunk, because the read shard may be restored between two chunks
         try:
             async for reached, events in self._log.chunks(state.epoch, gap.after, gap.until, self._chunk_max):
                 mine = [event for event in events if self._is_mine(event.stream_id)]
-                if await self._apply([EventBatch(gap.after, reached, mine, state.epoch)]):
+                if await self._apply([EventBatch(after, reached, mine, state.epoch)]):
                     return
+                after = reached
         except AnotherEpoch as error:  # the caller applies its batches again, and then detects the epoch
             _log.warning("gap not filled", extra={"partition": self.partition, "cause": repr(error)})
         except _POISON as error:
             raise Poison(f"{type(error).__name__}: {error}\n{REMEDY}") from error
 
-    async def _write(self, transaction: Transaction, following: ContiguousEvents, accounts: set[str]) -> Fold:
-        fold = await transaction.fold(accounts)
-        fold.apply(following.events)
-        if following.head > transaction.position:
-            await transaction.write(fold, following.head)
-        self._events.inc(len(following.events))
-        return fold
+    def _count(self, checkpoint: Checkpoint, written: ContiguousEvents) -> None:
+        if checkpoint.position > self._known.position:
+            self._known = checkpoint
+        self._position.set(checkpoint.position)
+        self._events.inc(len(written.events))
+        if written.events:
+            AGE.observe(_age_s(written))
 
-    def _measure(self, shown: ContiguousEvents) -> None:
-        now = as_of = time.time()  # a batch without events means that the model is up to date
-        if shown.events:
-            as_of = shown.events[-1].at.timestamp()
-            VISIBLE.observe(max(now - as_of, 0))
+    async def _show(
+        self, readings: Sequence[Reading], checkpoint: Checkpoint, written: ContiguousEvents, begin_ns: int
+    ) -> None:
+        await self._cache.show(readings, checkpoint.epoch)
+        as_of = time.time()  # a batch without events means that the model is up to date
+        if written.events:
+            as_of = written.events[-1].at.timestamp()
+            VISIBLE.observe(_age_s(written))
         self._as_of.set(as_of)
-
-    async def _show(self, fold: Fold, transaction: Transaction) -> None:
-        self._position.set(transaction.position)
-        await self._cache.show(fold.wallets, transaction.checkpoint)
+        trace_step("project", (event.transaction_id for event in written.events), begin_ns)
 
     def _refuse_those_of_other_partitions(self, accounts: Collection[str]) -> None:
         for account in accounts:
@@ -254,3 +310,8 @@ def diverged(partition: int, checkpoint: Checkpoint, state: LogState) -> str:
         f"{model}, but only its first {state.shared} events are in the log, which ends at {state.head}: the event store"
         " was restored to an older state"
     )
+
+
+def _age_s(batch: ContiguousEvents) -> float:
+    """Returns the seconds since the last event. The event store's clock may be ahead."""
+    return max(time.time() - batch.events[-1].at.timestamp(), 0.0)

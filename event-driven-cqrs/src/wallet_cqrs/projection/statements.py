@@ -2,17 +2,13 @@
 
 from functools import partial
 
+from wallet_kernel.database import read_statement
 from wallet_kernel.runtime.ledger_metrics import compare_with
-from wallet_kernel.statements import read_statement
 
 _read = partial(read_statement, "wallet_cqrs.projection")
 
+READ = _read("read")
 WRITE = _read("write")
-WALLETS = _read("wallets")
-
-LOCK_CHECKPOINT = "SELECT position, epoch, stopped FROM checkpoint FOR UPDATE"
-"""The first statement of every transaction. Its lock serializes projections of the same partition, and a rebuild waits
-for it before it swaps the models."""
 
 STOP = "UPDATE checkpoint SET stopped = $1"
 RESUME = "UPDATE checkpoint SET stopped = NULL WHERE NOT diverged RETURNING true"

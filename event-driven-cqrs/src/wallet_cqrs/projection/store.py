@@ -1,15 +1,16 @@
-"""Writes one read shard in Postgres on one connection, with one transaction for each run of events."""
+"""Reads and writes one read shard in Postgres on one connection. One statement writes a run of events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 import asyncpg
 
 from wallet_cqrs.domain.wallet import Wallet
 from wallet_cqrs.projection import statements
+from wallet_cqrs.projection.known_model import ModelPart, ModelState
 from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint, Fold
 from wallet_kernel.database import Prepare, PrimaryConnection, columns, connect, require_writable, session
 from wallet_kernel.runtime.ledger_metrics import IN_TRANSIT_BALANCES, TOTALS, Comparison, InTransit, Totals
@@ -19,39 +20,8 @@ STATEMENT_TIMEOUT_S = 10.0
 SUMMING_TIMEOUT_S = 60.0
 
 
-class Transaction:
-    """A transaction that holds the lock on the checkpoint. `checkpoint` and `stopped` are its values."""
-
-    def __init__(self, connection: asyncpg.Connection, checkpoint: Checkpoint, stopped: str | None) -> None:
-        self._connection = connection
-        self.checkpoint = checkpoint
-        self.stopped = stopped
-
-    @property
-    def position(self) -> int:
-        """The position of the model, including the writes of this transaction."""
-        return self.checkpoint.position
-
-    async def fold(self, accounts: Collection[str]) -> Fold:
-        """Loads the wallets of these accounts into a `Fold`."""
-        rows = await self._connection.fetch(statements.WALLETS, list(accounts)) if accounts else []
-        return Fold(Wallet(*row) for row in rows)
-
-    async def write(self, fold: Fold, head: int) -> None:
-        """Writes the changes of the fold, and the new position."""
-        await self._connection.execute(
-            statements.WRITE,
-            *columns(fold.changed.values(), "account_id currency status balance_micros version updated_at"),
-            *columns(
-                fold.postings,
-                "account_id version kind transaction_id amount_micros balance_micros counterparty at",
-            ),
-            [name for name, _ in fold.system_changes],
-            [currency for _, currency in fold.system_changes],
-            list(fold.system_changes.values()),
-            head,
-        )
-        self.checkpoint = self.checkpoint._replace(position=head)
+class Outdated(Exception):
+    """The read model was not as expected, so nothing was written. Another process has changed it."""
 
 
 class Store:
@@ -63,13 +33,7 @@ class Store:
     def __init__(self, url: str, schema: str = LIVE_SCHEMA, prepare: Prepare | None = None) -> None:
         self._url = url
         self._schema = schema
-        settings = session(
-            "wallet-projection",
-            statement_timeout_s=STATEMENT_TIMEOUT_S,
-            # A paused projection must not hold the checkpoint's lock for longer than this.
-            idle_in_transaction_session_timeout="10s",
-            search_path=schema,
-        )
+        settings = session("wallet-projection", statement_timeout_s=STATEMENT_TIMEOUT_S, search_path=schema)
         self._primary = PrimaryConnection(
             url, settings, statement_timeout_s=STATEMENT_TIMEOUT_S, prepare=prepare
         )
@@ -81,15 +45,28 @@ class Store:
     async def __aexit__(self, *_: object) -> None:
         await self._primary.close()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Locks the checkpoint. Commits at the end, or rolls back after an error. Passes on asyncpg's errors."""
+    async def read(self, accounts: Collection[str]) -> ModelPart:
+        """Returns the model's state and the existing wallets of these accounts, in one snapshot."""
+        async with self._one_at_a_time, self._primary.use() as connection:
+            rows = await connection.fetch(statements.READ, list(accounts))
+        position, epoch, table, stopped, *_ = rows[0]
+        wallets = [Wallet(*row[4:]) for row in rows if row["account_id"] is not None]
+        return ModelPart(ModelState(Checkpoint(position, epoch), table), stopped, wallets)
+
+    async def write(self, expected: ModelState, fold: Fold, head: int) -> ModelState:
+        """Writes the changes of the fold and the new position in one statement. Returns the new state.
+
+        Raises Outdated if the state or the version of a changed wallet is not as expected, or if the partition is
+        stopped. If asyncpg raises, all or nothing was written.
+        """
         async with self._one_at_a_time, self._primary.use() as connection:
             with TRANSACTION.time():
-                await connection.execute("BEGIN")
-                row = await connection.fetchrow(statements.LOCK_CHECKPOINT)
-                yield Transaction(connection, Checkpoint(row["position"], row["epoch"]), row["stopped"])
-                await connection.execute("COMMIT")
+                row = await connection.fetchrow(
+                    statements.WRITE, *expected.checkpoint, expected.table, head, *_changes(fold)
+                )
+        if row is None:
+            raise Outdated(Outdated.__doc__)
+        return expected._replace(checkpoint=expected.checkpoint._replace(position=head))
 
     async def ping(self) -> None:
         """Raises if the read shard does not accept writes."""
@@ -159,3 +136,18 @@ class Store:
             yield connection
         finally:
             await connection.close()
+
+
+def _changes(fold: Fold) -> list[list[Any]]:
+    """Returns the changes of the fold as columns, in the order of the statement's parameters."""
+    return [
+        *columns(fold.changed.values(), "account_id currency status balance_micros version updated_at"),
+        *columns(fold.before.values(), "version"),
+        *columns(
+            fold.postings,
+            "account_id version kind transaction_id amount_micros balance_micros counterparty at",
+        ),
+        [name for name, _ in fold.system_changes],
+        [currency for _, currency in fold.system_changes],
+        list(fold.system_changes.values()),
+    ]

@@ -1,18 +1,17 @@
 """Reads balances from Redis if the entry is new enough for the reader, else from the read model. Both in batches."""
 
 import asyncio
+import time
 from collections.abc import Sequence
-from uuid import UUID
+from functools import partial
 
 from redis.asyncio import Redis
 
-from wallet_cqrs.balance_cache import CacheWriter, Entry, cache_key, entry_of, found_entry
-from wallet_cqrs.domain.wallet import Wallet
+from wallet_cqrs.balance_cache import CacheWriter, Entry, Reading, cache_key, entry_of, found_entry
 from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.read_shard import ReadShard
-from wallet_cqrs.read_model import Checkpoint
 from wallet_kernel.batcher import Batcher, QueueFull
-from wallet_kernel.cache import Breaker
+from wallet_kernel.redis_client import Breaker
 from wallet_kernel.runtime.metrics import CACHE_READS
 
 FILLS_MAX = 1000
@@ -36,7 +35,7 @@ class BalanceReader:
         self._shards = shards
         self._writer = CacheWriter(redis, cache_ttl_s, announce=False)
         self._breaker = Breaker(cache_timeout_s)
-        self._fills: list[tuple[Wallet, Checkpoint]] = []
+        self._fills: list[Reading] = []
         self._filler: asyncio.Task[None] | None = None
         self._hits, self._misses = CACHE_READS.labels("hit"), CACHE_READS.labels("miss")
         self._batcher: Batcher[str, Entry | None] = Batcher(
@@ -46,14 +45,12 @@ class BalanceReader:
     async def balance(self, account_id: str, min_position: int) -> Entry | None:
         """Returns a wallet's entry at `min_position` or later, or None if the wallet does not exist.
 
+        Redis gets balances after the read model, so it has none of a position that the read model has not reached.
         Raises Problem if the position is not reached in time, QueueFull, BulkheadFull, or asyncpg's errors.
         """
-        entry = await self._cached(account_id)
-        if (
-            entry is not None
-            and entry.position >= min_position
-            and entry.epoch == self._shard(account_id).epoch
-        ):
+        shard = self._shard(account_id)
+        entry = await self._cached(account_id) if shard.positions.has_reached(min_position) else None
+        if entry is not None and entry.position >= min_position and entry.epoch == shard.epoch:
             self._hits.inc()
             return entry
         self._misses.inc()
@@ -61,10 +58,11 @@ class BalanceReader:
 
     async def fresh(self, account_id: str, min_position: int) -> Entry | None:
         """Does the same as `balance`, but reads only the read model."""
+        began_s = time.monotonic()
         wallet, checkpoint = await self._shard(account_id).balance(account_id, min_position)
         if wallet is None:
             return None
-        self._fill(wallet, checkpoint)
+        self._fill(Reading(wallet, checkpoint, began_s))
         return entry_of(wallet, checkpoint)
 
     def _shard(self, account_id: str) -> ReadShard:
@@ -89,21 +87,15 @@ class BalanceReader:
         found = await self._breaker.call(lambda: self._redis.mget(keys)) or [None] * len(keys)
         return [found_entry(raw) for raw in found]
 
-    def _fill(self, wallet: Wallet, checkpoint: Checkpoint) -> None:
+    def _fill(self, reading: Reading) -> None:
         """Writes a wallet to Redis in the background, so that the reader does not wait."""
         if len(self._fills) < FILLS_MAX and not self._breaker.is_open:
-            self._fills.append((wallet, checkpoint))
+            self._fills.append(reading)
             if self._filler is None or self._filler.done():
                 self._filler = asyncio.create_task(self._write_fills())
 
     async def _write_fills(self) -> None:
         while self._fills:
             fills, self._fills = self._fills, []
-            for epoch in {checkpoint.epoch for _, checkpoint in fills}:
-                await self._write_epoch(epoch, [fill for fill in fills if fill[1].epoch == epoch])
-
-    async def _write_epoch(self, epoch: UUID | None, fills: Sequence[tuple[Wallet, Checkpoint]]) -> None:
-        # All these wallets are at least as new as the lowest of their positions.
-        checkpoint = Checkpoint(min(checkpoint.position for _, checkpoint in fills), epoch)
-        wallets = [wallet for wallet, _ in fills]
-        await self._breaker.call(lambda: self._writer.write(wallets, checkpoint))
+            # Each entry has the position of its own read. A lower one would not cover the version that it shows.
+            await self._breaker.call(partial(self._writer.write, fills))

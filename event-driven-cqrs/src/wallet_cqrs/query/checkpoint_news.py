@@ -12,8 +12,8 @@ from wallet_kernel.backoff import Backoff
 from wallet_kernel.database import DATABASE_ERRORS, connect
 
 STATEMENT_TIMEOUT_S = 2.0
-LOOK_S = 5.0
-"""How often the connection is used, so that a broken connection is detected."""
+LOOK_S = 1.0
+"""How often the checkpoint is read. This detects a broken connection, and a change without notification: a rebuild."""
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
@@ -49,7 +49,7 @@ async def _follow(connection: asyncpg.Connection, shard: ReadShard) -> None:
         await connection.add_listener(LIVE_SCHEMA, lambda *news: positions.advance(int(news[3])))
         with positions.following():
             while not ended.is_set():
-                await positions.refresh(partial(shard.look, connection))
+                await positions.refresh(partial(shard.read_position, connection))
                 await _wait(ended, LOOK_S)
     finally:
         connection.terminate()

@@ -59,7 +59,7 @@ class History:
     """Reads the event store for the query service. All methods share one bulkhead; `positions` has its own.
 
     The methods wait until the log has reached `min_position`. They raise the problem position-not-reached, BulkheadFull
-    at once if too many reads wait, TimeoutError after `timeout_s`, or asyncpg's errors.
+    immediately if too many reads wait, TimeoutError after `timeout_s`, or asyncpg's errors.
     """
 
     def __init__(

@@ -17,10 +17,10 @@ from wallet_cqrs.query.settings import QuerySettings
 from wallet_cqrs.query.stream_route import BalanceStreams
 from wallet_cqrs.query.streams import Announcements, Heartbeats
 from wallet_cqrs.topology import verify_read_shard
-from wallet_kernel.cache import open_cache
 from wallet_kernel.contract.openapi import openapi
 from wallet_kernel.contract.operations import mount
 from wallet_kernel.contract.requests import Requests
+from wallet_kernel.redis_client import open_cache
 from wallet_kernel.runtime.lifecycle import Lifecycle
 from wallet_kernel.runtime.listeners import internal_listener, public_listener
 from wallet_kernel.runtime.logs import configure_logs

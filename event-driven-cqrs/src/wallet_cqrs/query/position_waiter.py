@@ -1,4 +1,7 @@
-"""Waits for positions. All readers of one log or read model share its last known position."""
+"""Waits for positions. All readers of one log or read model share its last known position.
+
+While notifications are received, waiting readers cause no query. Otherwise one query reads the position for all.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,24 +13,24 @@ from wallet_kernel.contract.problems import Problem
 from wallet_kernel.database import DATABASE_ERRORS
 
 POLL_S = 0.1
-"""How often the position is read while a reader waits. It bounds the delay if a notification is lost."""
+"""How often the position is read while a reader waits and no notifications are received."""
 
 LOOK_TIMEOUT_S = 1.0
 
 Found = TypeVar("Found")
 
-Look = Callable[[], Awaitable[int]]
+ReadPosition = Callable[[], Awaitable[int]]
 """Reads the position from its database."""
 
 
 class PositionWaiter:
     """The last known position of a read model or of the log, and the readers that wait for a later one."""
 
-    def __init__(self, name: str, look: Look, *, waiting_max: int, timeout_s: float) -> None:
-        self._look = look
+    def __init__(self, name: str, read_position: ReadPosition, *, waiting_max: int, timeout_s: float) -> None:
+        self._read_position = read_position
         self._reached = 0
         self._is_followed = False
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiting: dict[asyncio.Future[None], int] = {}
         self._places = Bulkhead(
             f"{name}-position", running_max=waiting_max, waiting_max=0, deadline_s=timeout_s
         )
@@ -38,6 +41,10 @@ class PositionWaiter:
     def followed(self) -> int | None:
         """The last notified position; None while notifications are not received."""
         return self._reached if self._is_followed else None
+
+    def has_reached(self, position: int) -> bool:
+        """Returns whether the last known position is this one or a later one."""
+        return position <= self._reached
 
     async def read_at(
         self, position: int, read: Callable[[], Awaitable[Found]], position_of: Callable[[Found], int]
@@ -61,7 +68,7 @@ class PositionWaiter:
 
         Raises BulkheadFull, or after `timeout_s` the problem position-not-reached with the position reached.
         """
-        if position <= self._reached:
+        if self.has_reached(position):
             return
         try:
             async with self._places.place():
@@ -72,49 +79,58 @@ class PositionWaiter:
     def advance(self, position: int) -> None:
         """Records the position, and wakes the readers that wait for it. It is lower after a restore or a rebuild."""
         self._reached = position
-        still = [entry for entry in self._waiting if not entry[1].done()]
-        self._waiting = [entry for entry in still if entry[0] > self._reached]
-        for wanted, future in still:
-            if wanted <= self._reached:
-                future.set_result(None)
+        for reader, wanted in self._waiting.items():
+            if wanted <= position and not reader.done():
+                reader.set_result(None)
 
-    async def refresh(self, look: Look) -> None:
+    async def refresh(self, read_position: ReadPosition) -> None:
         """Reads the position. Ignores a lower one if the position changed during the read, because it may be old."""
         before = self._reached
-        position = await look()
+        position = await read_position()
         if position > self._reached or self._reached == before:
             self.advance(position)
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """Marks that `advance` is called with every change, so that a new reader need not read the position."""
+        """Marks that `advance` is called with every change, so that readers need not read the position."""
         self._is_followed = True
         try:
             yield
         finally:
             self._is_followed = False
+            self._look()
 
     async def _wait_for(self, position: int) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((position, future))
-        if not self._is_followed:
-            self._look_now.set()
-        if self._watcher is None or self._watcher.done():
+        reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[reader] = position
+        try:
+            self._look()
+            await reader
+        finally:
+            del self._waiting[reader]
+
+    @property
+    def _must_look(self) -> bool:
+        return bool(self._waiting) and not self._is_followed
+
+    def _look(self) -> None:
+        """Reads the position soon, if readers wait without notifications."""
+        self._look_now.set()
+        if self._must_look and (self._watcher is None or self._watcher.done()):
             self._watcher = asyncio.create_task(self._watch())
-        await future
 
     async def _watch(self) -> None:
-        """Reads the position while a reader waits. An unavailable database counts as not advanced."""
-        while self._waiting:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_S):
-                    await self._look_now.wait()
+        """Reads the position while readers wait without notifications. An unavailable database has not advanced."""
+        while self._must_look:
             self._look_now.clear()
             try:
                 async with asyncio.timeout(LOOK_TIMEOUT_S):
-                    await self.refresh(self._look)
+                    await self.refresh(self._read_position)
             except DATABASE_ERRORS:
                 await asyncio.sleep(POLL_S)  # because new readers must not cause many connection attempts
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self._look_now.wait()
 
 
 def not_reached(reached: int, wanted: int) -> Problem:

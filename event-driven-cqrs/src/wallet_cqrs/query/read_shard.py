@@ -114,7 +114,7 @@ class ReadShard:
             rows = await connection.fetch(statements.STATEMENT, account_id, before, limit)
         return [Posting(*row) for row in rows]
 
-    async def look(self, connection: asyncpg.Connection) -> int:
+    async def read_position(self, connection: asyncpg.Connection) -> int:
         """Reads the checkpoint on this connection, records its epoch, and returns its position."""
         position, epoch = await connection.fetchrow(statements.CHECKPOINT)
         self.epoch = epoch_word(epoch)
@@ -122,7 +122,7 @@ class ReadShard:
 
     async def _position(self) -> int:
         async with reading(self._pool) as connection:
-            return await self.look(connection)
+            return await self.read_position(connection)
 
     async def _balances(self, accounts: Sequence[str]) -> Sequence[Found]:
         with TRANSACTION.time():

@@ -24,7 +24,7 @@ def read_problem(error: Exception) -> Problem:
     """Returns the problem for a read whose queue is full, or whose database is unavailable."""
     if isinstance(error, QueueFull | BulkheadFull):
         return Problem("overloaded", "Too many reads are waiting; send the request again later.")
-    return Problem("shard-unavailable", "The wallet's database is unavailable; try again later.")
+    return Problem("shard-unavailable", "The wallet's database is unavailable. Send the request again later.")
 
 
 def transfer_view(transfer: Transfer) -> TransferView:

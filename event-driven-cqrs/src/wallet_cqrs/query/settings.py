@@ -21,16 +21,22 @@ class QuerySettings(PublicSettings):
         gt=0,
         description="How long the event store may take to answer lookups and reads of past balances.",
     )
-    batch_max: int = Field(500, gt=0, description="Balances read at once at most.")
+    batch_max: int = Field(500, gt=0, description="Maximum number of balances in one query.")
     queue_max: int = Field(
         1000,
         gt=0,
-        description="Reads that may wait for a shard's balances, and as many for each database's position; "
+        description="Reads that may wait for a shard's balances, and the same number for each database's position; "
         "above that, 503.",
     )
-    cache_ttl_s: float = Field(10.0, gt=0, description="How long a balance stays in Redis.")
+    cache_ttl_s: float = Field(
+        10.0,
+        gt=0,
+        description="How long a balance stays in Redis; the same for projection and query service.",
+    )
     cache_timeout_s: float = Field(0.2, gt=0, description="How long Redis may take to answer.")
-    streams_max: int = Field(1000, gt=0, description="Balance streams served at once; above that, 503.")
+    streams_max: int = Field(
+        1000, gt=0, description="Balance streams served at the same time; above that, 503."
+    )
     stream_heartbeat_s: float = Field(
         5.0, gt=0, description="How often an idle stream sends a comment, as a heartbeat."
     )

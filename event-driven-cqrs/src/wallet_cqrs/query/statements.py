@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from wallet_kernel.statements import read_statement
+from wallet_kernel.database import read_statement
 
 _read = partial(read_statement, "wallet_cqrs.query")
 

@@ -19,7 +19,6 @@ from wallet_cqrs.query.streams import Announcements, Heartbeats, Listener
 from wallet_kernel.contract import requests
 from wallet_kernel.contract.openapi import problems
 from wallet_kernel.contract.problems import Problem, refused
-from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.http import Receive, Request, Scope, Send, send_response
 from wallet_kernel.refusals import Refusal
 
@@ -158,7 +157,7 @@ class BalanceStreams:
     async def _look(self, account_id: str) -> Entry | None:
         try:
             return await self._balances.fresh(account_id, 0)
-        except (*DATABASE_ERRORS, Problem):
+        except (*READ_ERRORS, Problem):
             return None
 
 

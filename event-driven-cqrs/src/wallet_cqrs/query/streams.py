@@ -10,7 +10,7 @@ from itertools import cycle
 from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import Entry, channel, found_entry
-from wallet_kernel.cache import CACHE_ERRORS
+from wallet_kernel.redis_client import CACHE_ERRORS
 from wallet_kernel.runtime.lifecycle import Lifecycle
 
 RETRY_S = 0.5
@@ -120,7 +120,7 @@ class Announcements:
         while True:
             try:
                 await self._deliver()
-            except (*CACHE_ERRORS, RuntimeError) as error:  # RuntimeError: the subscription has no connection
+            except CACHE_ERRORS as error:  # RuntimeError if the subscription has no connection
                 _log.warning("announcements interrupted", extra={"cause": repr(error)})
                 with contextlib.suppress(*CACHE_ERRORS):
                     await self._pubsub.aclose()  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ from wallet_cqrs.rebuild.models import Comparison, RebuildFailed, TwinModels
 from wallet_cqrs.rebuild.rebuild import build, together
 from wallet_cqrs.rebuild.settings import RebuildSettings
 from wallet_cqrs.topology import verify_read_shard
+from wallet_kernel.database import DATABASE_ERRORS
 from wallet_kernel.runtime.logs import configure_logs
 from wallet_kernel.topology import OtherTopology
 
@@ -37,6 +38,8 @@ def main() -> None:
         is_good = asyncio.run(_run(settings, verify=arguments.verify))
     except (RebuildFailed, OtherTopology, AnotherEpoch) as error:
         sys.exit(str(error))
+    except DATABASE_ERRORS as error:
+        sys.exit(f"a database is unavailable: {error!r}. Run the command again when it answers.")
     sys.exit(0 if is_good else 1)
 
 

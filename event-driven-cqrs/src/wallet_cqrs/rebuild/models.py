@@ -14,7 +14,7 @@ from wallet_cqrs.event_log import AnotherEpoch, EventLog
 from wallet_cqrs.messages import EventMessage, partition_of
 from wallet_cqrs.projection.projector import diverged
 from wallet_cqrs.projection.store import Store
-from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint
+from wallet_cqrs.read_model import LIVE_SCHEMA, Checkpoint, Fold
 from wallet_cqrs.rebuild import statements
 from wallet_kernel.database import Prepare, connect
 from wallet_kernel.topology import OtherTopology
@@ -78,10 +78,10 @@ class TwinModels:
     async def apply(self, events: Sequence[EventMessage], reached: int, partitions: int) -> None:
         """Applies this shard's events to the fresh model, as the projection does."""
         mine = [event for event in events if partition_of(event.stream_id, partitions) == self._number]
-        async with self._fresh.transaction() as transaction:
-            fold = await transaction.fold({event.stream_id for event in mine})
-            fold.apply(mine)
-            await transaction.write(fold, reached)
+        model = await self._fresh.read({event.stream_id for event in mine})
+        fold = Fold(model.wallets)
+        fold.apply(mine)
+        await self._fresh.write(model.state, fold, reached)
 
     async def require_swappable(self, log: EventLog) -> None:
         """Raises RebuildFailed or AnotherEpoch if `swap` would refuse, so that no other shard is swapped before."""

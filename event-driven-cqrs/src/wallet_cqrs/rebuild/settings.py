@@ -13,7 +13,7 @@ class RebuildSettings(Settings):
         description="The read shards' Postgres in their order, as the role wallet_owner.", min_length=1
     )
     log_level: str = Field("warning", description="debug, info, warning or error.")
-    chunk_max: int = Field(5000, gt=0, description="Events read and applied at once.")
+    chunk_max: int = Field(5000, gt=0, description="Events that are read and applied together.")
     catch_up_timeout_s: float = Field(
         60.0, gt=0, description="How long a comparison waits for the live model."
     )

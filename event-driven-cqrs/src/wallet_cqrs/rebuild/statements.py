@@ -9,7 +9,7 @@ BEGIN_READING = "UPDATE {schema}.checkpoint SET epoch = $1"
 BEGIN_EPOCH = "SELECT begin_epoch('an operator began it')"
 
 PAUSE_PROJECTION = "LOCK TABLE {schema}.checkpoint IN EXCLUSIVE MODE"
-"""Waits for the projection's transaction, and blocks the next one. Does not block readers."""
+"""Waits for the projection's statement, and blocks the next one. Does not block readers."""
 
 RENAME = "ALTER SCHEMA {old} RENAME TO {new}"
 DROP_TABLE = "DROP TABLE IF EXISTS {schema}.{table}"

@@ -14,7 +14,7 @@ from wallet_kernel.database import RELEASES_LOCKS, Prepare, connect, session
 
 STATEMENT_TIMEOUT_S = 5.0
 CHECKPOINT_INTERVAL_S = 0.1
-"""How often a busy relay writes its checkpoint. After a crash, later events are published again."""
+"""How often a relay writes its checkpoint between heartbeats. After a crash, later events are published again."""
 
 SAYS_SOMETHING_S = 1.0
 """The session with the lock is used at least this often, because the event store ends the session of a paused relay."""
@@ -42,10 +42,12 @@ class NotActive(Exception):
 class LogTail:
     """Reads new events, and writes the relay's checkpoint. `leader` is the session that holds the lock.
 
-    `epoch` is the log's epoch; `start` sets it.
+    `epoch` is the log's epoch; `start` sets it. `caught_up`: the last read returned all events, so that a notification
+    will announce the next one.
     """
 
     epoch: UUID
+    caught_up = False
 
     def __init__(self, leader: asyncpg.Connection, reader: asyncpg.Connection) -> None:
         self._leader = leader
@@ -74,6 +76,7 @@ class LogTail:
             await self._use("SELECT 1")
         self._appended.clear()
         events = events_of(self.epoch, await self._reader.fetch(_AFTER, position, limit))
+        self.caught_up = len(events) < limit
         return _without_gap(position, events)
 
     async def wait(self, timeout_s: float) -> bool:

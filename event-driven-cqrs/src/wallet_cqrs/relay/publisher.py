@@ -35,7 +35,7 @@ LEFT_OUT = Counter(
 
 BROKER = Histogram(
     "wallet_broker_seconds",
-    "From publishing a batch until the broker has confirmed it.",
+    "Time from publishing a batch until the broker has confirmed it.",
     buckets=LATENCY_BUCKETS_S,
 )
 

@@ -1,7 +1,7 @@
 """Publishes all events of the log in order and at least once, one batch at a time.
 
-The events appended while a batch is being published form the next batch. Every batch costs the broker and the
-partitions the same, whatever its size. Therefore a busy relay waits a little for more events before the next batch.
+The events appended while a batch is being published form the next batch. The costs of a batch at the broker and at the
+partitions do not depend on its size. So a busy relay waits a little for more events before the next batch.
 """
 
 import asyncio
@@ -12,12 +12,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import NoReturn, Protocol
 from uuid import UUID
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from wallet_cqrs.messages import EventMessage
 from wallet_cqrs.relay.log_tail import LogTail
 from wallet_kernel.backoff import Backoff
 from wallet_kernel.batcher import BATCH_SIZE
+from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
 
@@ -25,6 +26,11 @@ ACTIVE = Gauge("wallet_relay_active", "1 in the relay that publishes, 0 in stand
 POSITION = Gauge("wallet_relay_position", "The last position the broker confirmed.")
 PUBLISHED = Counter("wallet_relay_events", "Events the broker confirmed.")
 RESTARTS = Counter("wallet_relay_restarts", "Times the relay restarted from its checkpoint.")
+AGE = Histogram(
+    "wallet_published_seconds",
+    "Time from the last event of a batch until the broker has confirmed it.",
+    buckets=LATENCY_BUCKETS_S,
+)
 EVENT_BATCH_SIZE = BATCH_SIZE.labels("groups")
 
 BUSY_EVENTS = 10
@@ -94,11 +100,12 @@ class Relay:
 
     async def _publish_next(self, log: LogTail, publisher: Publisher, position: int) -> int:
         """Publishes the next batch, or a heartbeat if there are no events. Returns the position reached."""
+        came = not log.caught_up or await log.wait(self._heartbeat_s)
         events = await log.after(position, self._group_max)
         if not events:
-            await log.advance(position, at_once=True)
-            if await log.wait(self._heartbeat_s):
+            if came:  # the last read returned that append already
                 return position
+            await log.advance(position, at_once=True)
         head = position + len(events)
         begin_ns = time.time_ns()
         await publisher.publish(log.epoch, position, head, events)
@@ -110,4 +117,5 @@ class Relay:
         PUBLISHED.inc(len(events))
         if events:
             EVENT_BATCH_SIZE.observe(len(events))
+            AGE.observe(max(time.time() - events[-1].at.timestamp(), 0))
         return head

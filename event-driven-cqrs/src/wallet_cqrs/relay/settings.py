@@ -14,7 +14,9 @@ class RelaySettings(ServiceSettings):
         description="The read shards; the relay needs only their number.", min_length=1
     )
     group_max: int = Field(
-        1000, gt=0, description="Events in a batch at most; the relay publishes one batch at a time."
+        1000,
+        gt=0,
+        description="Maximum number of events in a batch; the relay publishes one batch at a time.",
     )
     group_interval_s: float = Field(
         0.02,

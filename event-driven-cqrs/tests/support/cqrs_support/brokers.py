@@ -12,14 +12,14 @@ from cqrs_support.waiting import until
 from wallet_cqrs import broker
 from wallet_cqrs.messages import EventBatch, EventMessage, decode, queue_name
 from wallet_lab.blocking import run_blocking
-from wallet_lab.stack import credentials
 from wallet_lab.stack.components import Command
-from wallet_lab.stack.home import StackHome
-from wallet_lab.stack.logs import open_log
+from wallet_lab.stack.files import credentials
+from wallet_lab.stack.files.home import StackHome
+from wallet_lab.stack.files.temporary_home import temporary_home
 from wallet_lab.stack.ports import PortChooser
-from wallet_lab.stack.process import run
 from wallet_lab.stack.servers import rabbitmq
-from wallet_lab.stack.temporary_home import temporary_home
+from wallet_lab.stack.supervision.logs import open_log
+from wallet_lab.stack.supervision.process import run
 from wallet_lab.testing.servers import RunningServer
 
 PARTITIONS = 2
@@ -85,7 +85,7 @@ def running_broker() -> Iterator[BrokerServer]:
             server.start()
             yield server
         finally:
-            server.stop()
+            server.kill()  # a graceful stop takes seconds, and nothing needs the data
 
 
 class Listener:
@@ -98,7 +98,7 @@ class Listener:
         """Returns the partition's events without duplicates. Raises AssertionError if there is a gap."""
         head, events = 0, list[EventMessage]()
         for batch in self.batches[partition]:
-            assert batch.after <= head, f"a gap before {batch.after}: only up to {head} was told"
+            assert batch.after <= head, f"a gap before {batch.after}: only up to {head} was published"
             events += [event for event in batch.events if event.position > head]
             head = max(head, batch.head)
         return events

@@ -21,13 +21,14 @@ from wallet_cqrs.events import encode
 from wallet_cqrs.messages import EventBatch, EventMessage, partition_of
 from wallet_cqrs.projection.event_batches import ContiguousEvents, follow
 from wallet_cqrs.projection.store import Store
+from wallet_cqrs.read_model import Fold
 from wallet_kernel.ids import new_transaction_id
 from wallet_lab.testing import DatabaseUrls
 
 BEGIN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
-class Story:
+class RandomLog:
     """A log that grows by commands. Refused commands add nothing."""
 
     def __init__(self, seed: int = 0) -> None:
@@ -77,16 +78,16 @@ class Story:
         )[0]
 
 
-def story(commands: int = 200, wallets: int = 10, seed: int = 0) -> Story:
+def random_log(commands: int = 200, wallets: int = 10, seed: int = 0) -> RandomLog:
     """Builds a random log of some wallets."""
-    told = Story(seed)
-    told.grow([f"w{seed}-{number}" for number in range(wallets)], commands)
-    return told
+    written = RandomLog(seed)
+    written.grow([f"w{seed}-{number}" for number in range(wallets)], commands)
+    return written
 
 
-def wallet_rows(told: Story, partition: int, partitions: int = 2) -> list[tuple[object, ...]]:
+def wallet_rows(written: RandomLog, partition: int, partitions: int = 2) -> list[tuple[object, ...]]:
     """Returns the expected rows of a partition's table `wallets`, by account."""
-    mine = (w for w in told.wallets.values() if partition_of(w.account_id, partitions) == partition)
+    mine = (w for w in written.wallets.values() if partition_of(w.account_id, partitions) == partition)
     return sorted(
         (w.account_id, w.currency, w.status, w.balance_micros, w.version, w.updated_at) for w in mine
     )
@@ -135,9 +136,9 @@ async def project(shard: DatabaseUrls, made: list[EventBatch]) -> None:
     """Applies a log to a read shard as the projection does, without broker, cache and event store."""
     async with Store(shard.service) as store:
         for batch in made:
-            async with store.transaction() as transaction:
-                following = follow(transaction.checkpoint, [batch])
-                assert isinstance(following, ContiguousEvents)
-                fold = await transaction.fold({event.stream_id for event in following.events})
-                fold.apply(following.events)
-                await transaction.write(fold, following.head)
+            model = await store.read({event.stream_id for event in batch.events})
+            following = follow(model.state.checkpoint, [batch])
+            assert isinstance(following, ContiguousEvents)
+            fold = Fold(model.wallets)
+            fold.apply(following.events)
+            await store.write(model.state, fold, following.head)

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from cqrs_support.waiting import until
 from wallet_cqrs.command.batch_writer import BatchWriter
 from wallet_cqrs.command.event_store import EventStore
 from wallet_cqrs.command.snapshots import SnapshotWriter
@@ -37,6 +38,10 @@ class Replica:
     async def perform_all(self, items: Iterable[Item]) -> Sequence[Outcome]:
         """Submits commands at the same time in this order, and returns their outcomes."""
         return await asyncio.gather(*[self.writer.submit(item) for item in items])
+
+    async def until_disconnected(self) -> None:
+        """Waits until the replica has noticed the end of its database session."""
+        await until(lambda: not self.store.continues(self.cache.origin), 10, "session ended")
 
     async def wallet(self, account_id: str) -> Wallet:
         """Loads a wallet from the event store."""
@@ -91,6 +96,47 @@ async def query(url: str, sql: str, *arguments: Any) -> list[Any]:
         return list(await connection.fetch(sql, *arguments))
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def locked_head(url: str) -> AsyncIterator[None]:
+    """Locks the head of the log while the context is open."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM log_head FOR UPDATE")
+            yield
+    finally:
+        await connection.close()
+
+
+async def waits_for_a_lock(url: str, sessions: int = 1) -> bool:
+    """Returns whether so many sessions of this database wait for a lock."""
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return len(await query(url, waiting)) >= sessions
+
+
+async def end_sessions(url: str) -> None:
+    """Ends the sessions of all replicas in this database."""
+    await query(
+        url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wallet-command'"
+        " AND datname = current_database()",
+    )
+
+
+async def set_back(owner_url: str, position: int) -> None:
+    """Restores the event store to this position, as from a backup."""
+    for sql in (
+        "ALTER TABLE events DISABLE TRIGGER events_are_immutable",
+        "ALTER TABLE decisions DISABLE TRIGGER decisions_are_immutable",
+        f"DELETE FROM events WHERE position > {position:d}",  # noqa: S608 -- a number of the test's own
+        f"DELETE FROM decisions WHERE last_position > {position:d}",  # noqa: S608
+        f"UPDATE log_head SET position = {position:d}",  # noqa: S608
+        "ALTER TABLE events ENABLE TRIGGER events_are_immutable",
+        "ALTER TABLE decisions ENABLE TRIGGER decisions_are_immutable",
+    ):
+        await query(owner_url, sql)
 
 
 async def assert_log_is_whole(url: str) -> int:

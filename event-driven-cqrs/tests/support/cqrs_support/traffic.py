@@ -45,19 +45,21 @@ class Client:
 
     async def insist(self, method: str, path: str, **body: object) -> Reply:
         """Repeats a request with the same key until the response is not a 5xx, for a limited time."""
-        key, told = str(uuid.uuid4()), "nothing"
+        key, last_answer = str(uuid.uuid4()), "nothing"
         end_s = time.monotonic() + INSIST_MAX_S
         while time.monotonic() < end_s:
             try:
                 reply = await self.send(method, path, key, **body)
                 if reply.status < 500:
                     return reply
-                told = str(reply)
+                last_answer = str(reply)
             # An injected fault may break a connection.
             except (aiohttp.ClientError, TimeoutError) as error:
-                told = repr(error)
+                last_answer = repr(error)
             await asyncio.sleep(0.1)
-        raise AssertionError(f"{method} {path} has no answer after {INSIST_MAX_S:.0f} s; the last was {told}")
+        raise AssertionError(
+            f"{method} {path} has no answer after {INSIST_MAX_S:.0f} s; the last was {last_answer}"
+        )
 
     async def open(self, account: str, balance: int) -> Reply:
         """Opens a wallet with US dollars."""

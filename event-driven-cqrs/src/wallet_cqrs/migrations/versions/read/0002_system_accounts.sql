@@ -54,7 +54,7 @@ BEGIN
     PERFORM set_config('search_path', path, true);
 END $$;
 
--- Adds to the live model what the function adds to new ones.
+-- Adds the same objects to the live model as the function adds to new ones.
 CREATE TABLE read_model.system_accounts (
     name text NOT NULL CHECK (name IN ('@external', '@transit')),
     currency text NOT NULL,

@@ -57,7 +57,7 @@ BEGIN
     PERFORM set_config('search_path', path, true);
 END $$;
 
--- Adds to the live model what the function adds to new ones.
+-- Adds the same objects to the live model as the function adds to new ones.
 ALTER TABLE read_model.checkpoint
     ADD COLUMN epoch uuid,
     ADD COLUMN diverged boolean NOT NULL DEFAULT false;
