@@ -13,7 +13,7 @@ from wallet_baselines.acid.wallets import AcidWallets
 from wallet_baselines.acid_batched.wallets import BatchedWallets
 from wallet_baselines.records import MoveMoney
 from wallet_baselines.settings import AcidBatchedSettings, AcidSettings
-from wallet_baselines.store import BEGIN, ONE_SHARD, load, write
+from wallet_baselines.store import BEGIN, ONE_SHARD, commit_or_unknown, load, write
 from wallet_kernel.contract.responses import WalletView
 from wallet_kernel.database import DATABASE_ERRORS, CommitUnknown
 from wallet_lab.testing import DatabaseUrls, PostgresServer
@@ -113,12 +113,22 @@ async def test_unconfirmed_commit_is_unknown(wallets: AcidWallets, postgres: Pos
 
 
 async def test_connection_lost_after_the_commit_changes_no_outcome(
-    wallets: AcidWallets, postgres: PostgresServer
+    wallets: AcidWallets, settings: AcidSettings, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the database is lost after COMMIT was confirmed, the caller still gets the outcome."""
-    async with wallets.connection() as connection:
-        await connection.execute("SELECT 1")
-        await asyncio.to_thread(postgres.end_sessions)
+    """If the database is lost after COMMIT was confirmed, the caller gets the success, and the transfer is stored."""
+
+    async def commit_and_lose_the_database(connection: asyncpg.Connection) -> None:
+        await commit_or_unknown(connection)
+        postgres.end_sessions()  # blocks the event loop, so the pool has not noticed the loss at the release
+
+    command = transfer("a", "b", 5)
+    with monkeypatch.context() as patched:
+        patched.setattr("wallet_baselines.store.commit_or_unknown", commit_and_lose_the_database)
+        outcome = await wallets.move(command)
+    assert (outcome.transfer.transaction_id, outcome.transfer.reason) == (command.transaction_id, None)
+    async with AcidWallets(settings.url, ONE_SHARD, settings) as other:
+        assert await balances(other) == [95, 5]
+        assert await other.transfer(command.transaction_id) is not None
 
 
 async def test_deadline_during_the_commit_leaves_the_outcome_unknown(
@@ -179,8 +189,8 @@ async def test_past_balance_waits_for_an_open_transaction(
 
 async def test_past_balance_shows_the_status_of_that_time(wallets: AcidWallets) -> None:
     """A past balance has the wallet's version, balance and status at that moment."""
-    frozen = await wallets.set_frozen("a", frozen=True)
-    unfrozen = await wallets.set_frozen("a", frozen=False)
+    frozen = await wallets.set_status("a", "frozen")
+    unfrozen = await wallets.set_status("a", "active")
     assert isinstance(frozen, WalletView)
     assert isinstance(unfrozen, WalletView)
     _, then = await wallets.balance_at("a", unfrozen.updated_at - timedelta(microseconds=1))

@@ -74,22 +74,22 @@ def test_refusal_names_its_wallet_and_changes_nothing(
 def test_frozen_wallet_neither_pays_nor_is_paid() -> None:
     """After a freeze, transfers from and to the wallet are refused; after an unfreeze, they succeed."""
     books = batch(a=10, b=10)
-    books.set_frozen("a", frozen=True)
+    books.set_status("a", "frozen")
     assert books.move(transfer("a", "b", 1)).reason == Refusal.WALLET_FROZEN
     assert books.move(transfer("b", "a", 1)).reason == Refusal.WALLET_FROZEN
-    books.set_frozen("a", frozen=False)
+    books.set_status("a", "active")
     assert books.move(transfer("b", "a", 1)).reason is None
 
 
 def test_only_an_empty_wallet_can_be_closed() -> None:
     """A close is refused while the wallet holds money. A closed wallet keeps its last version."""
     books = batch(a=10, b=0)
-    assert books.close("a") == Refusal.WALLET_NOT_EMPTY
-    closed = books.close("b")
+    assert books.set_status("a", "closed") == Refusal.WALLET_NOT_EMPTY
+    closed = books.set_status("b", "closed")
     assert isinstance(closed, WalletView)
     assert (closed.status, closed.version) == ("closed", 2)
-    assert books.close("b") == closed
-    assert books.set_frozen("b", frozen=True) == Refusal.WALLET_CLOSED
+    assert books.set_status("b", "closed") == closed
+    assert books.set_status("b", "frozen") == Refusal.WALLET_CLOSED
 
 
 def test_time_of_a_wallet_never_runs_backwards() -> None:

@@ -89,7 +89,7 @@ def crash_all(databases: Shards, pairs: list[tuple[str, str]]) -> None:
 async def test_prepared_transfers_survive_a_crash_of_the_databases(
     databases: Shards, postgres: PostgresServer
 ) -> None:
-    """If coordinator and databases are killed, recovery still commits what was decided and aborts the rest."""
+    """If coordinator and databases are killed, recovery commits the decided transfers and aborts the others."""
     async with TwoPhaseWallets(settings_of(databases, recovery_interval_s=60)) as wallets:
         pairs = await open_pairs(wallets, len(POINTS))
     crash_all(databases, pairs)
@@ -212,7 +212,7 @@ async def prepare_only(wallets: TwoPhaseWallets, command: MoveMoney) -> None:
 async def test_recovery_resolves_what_it_can_while_a_shard_is_down(
     wallets: TwoPhaseWallets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A transaction whose payer's shard is out of reach stays in doubt, and does not delay the others."""
+    """A transaction whose payer's shard is unreachable stays in doubt, and does not delay the others."""
     pairs = await open_pairs(wallets, 2)
     own, down = (transfer(*pair, 1) for pair in sorted(pairs, key=lambda pair: TWO.shard_of(pair[0])))
 

@@ -1,1 +1,1 @@
-"""The baselines: plain wallets behind the same contract, to show what a saga and event sourcing cost and buy."""
+"""The baselines: plain wallets behind the same contract, as a comparison for a saga and for event sourcing."""

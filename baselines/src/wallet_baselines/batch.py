@@ -4,13 +4,15 @@ The store loads the rows, `Batch` decides the commands one after the other, and 
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
-from wallet_baselines.records import Entry, MoveMoney, Transfer
-from wallet_kernel.accounts import EXTERNAL, key_owner
+from msgspec.structs import astuple
+
+from wallet_baselines.records import Entry, Key, MoveMoney, Status, Transfer
+from wallet_kernel.accounts import EXTERNAL
 from wallet_kernel.contract.responses import WalletView
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
@@ -22,7 +24,7 @@ class Batch:
 
     now: datetime
     wallets: dict[str, WalletView]
-    transfers: dict[tuple[str, str], Transfer]
+    transfers: dict[Key, Transfer]
     opened: dict[str, WalletView] = field(default_factory=dict)
     changed: dict[str, WalletView] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
@@ -32,29 +34,15 @@ class Batch:
     @classmethod
     def of(cls, now: datetime, wallets: Iterable[WalletView], transfers: Iterable[Transfer]) -> Self:
         """Returns a batch of loaded rows without changes."""
-        by_key = {
-            (key_owner(first.from_account, first.to_account), first.key): first
-            for first in transfers
-            if first.key
-        }
+        by_key = {(first.owner, first.key): first for first in transfers if first.key}
         return cls(now, {wallet.account_id: wallet for wallet in wallets}, by_key)
-
-    def joined(self, other: "Batch") -> "Batch":
-        """Returns the loaded rows of two shards as one batch without changes. Its time is the later one."""
-        return Batch(max(self.now, other.now), self.wallets | other.wallets, self.transfers | other.transfers)
-
-    def share(self, accounts: Container[str]) -> "Batch":
-        """Returns the changes of these wallets without the decided transfers: the part that one shard writes."""
-        changed = {name: wallet for name, wallet in self.changed.items() if name in accounts}
-        entries = [entry for entry in self.entries if entry.account_id in accounts]
-        return Batch(self.now, {}, {}, changed=changed, entries=entries)
 
     def move(self, command: MoveMoney) -> Transfer:
         """Decides a command and returns its transfer, or the first transfer with the same idempotency key."""
         if command.key and (first := self.transfers.get((command.owner, command.key))):
             return first
         reason, refused_by = refusal(self.wallets, command) or (None, None)
-        transfer = Transfer(*command, reason, refused_by, self.now)
+        transfer = Transfer.of((*astuple(command), reason, refused_by, self.now))
         self.decided.append(transfer)
         if command.key:
             self.transfers[command.owner, command.key] = transfer
@@ -62,103 +50,64 @@ class Batch:
             self._post(transfer)
         return transfer
 
-    def set_frozen(self, account_id: str, *, frozen: bool) -> WalletView | Refusal:
-        """Freezes or unfreezes a wallet. If the wallet already has that status, nothing changes."""
+    def set_status(self, account_id: str, status: Status) -> WalletView | Refusal:
+        """Freezes, unfreezes or closes a wallet. If the wallet already has that status, nothing changes."""
         wallet = self.wallets.get(account_id)
         if wallet is None:
             return Refusal.WALLET_NOT_FOUND
+        if wallet.status == status:
+            return wallet
         if wallet.status == "closed":
             return Refusal.WALLET_CLOSED
-        status, kind = ("frozen", "frozen") if frozen else ("active", "unfrozen")
-        return wallet if wallet.status == status else self._enter(replace(wallet, status=status), kind)
-
-    def close(self, account_id: str) -> WalletView | Refusal:
-        """Closes a wallet whose balance is 0."""
-        wallet = self.wallets.get(account_id)
-        if wallet is None:
-            return Refusal.WALLET_NOT_FOUND
-        if wallet.balance_micros:
+        if status == "closed" and wallet.balance_micros:
             return Refusal.WALLET_NOT_EMPTY
-        return (
-            wallet if wallet.status == "closed" else self._enter(replace(wallet, status="closed"), "closed")
-        )
+        return self._enter(replace(wallet, status=status), "unfrozen" if status == "active" else status)
 
     def _post(self, transfer: Transfer) -> None:
         if transfer.kind == "opening":
             wallet = WalletView(transfer.to_account, transfer.currency, 0, 0, "active", self.now)
             self.wallets[wallet.account_id] = self.opened[wallet.account_id] = wallet
-        sides = (
-            (transfer.from_account, -transfer.amount_micros, transfer.to_account),
-            (transfer.to_account, transfer.amount_micros, transfer.from_account),
-        )
-        for account, amount_micros, counterparty in sides:
+        for account, amount_micros in transfer.sides:
             if account == EXTERNAL:
                 self.external[transfer.currency] += amount_micros
             else:
-                wallet = self.wallets[account]
-                wallet = replace(wallet, balance_micros=wallet.balance_micros + amount_micros)
-                self._enter(wallet, transfer.kind, transfer, amount_micros, counterparty)
+                self._enter(self.wallets[account], transfer.kind, amount_micros, transfer)
 
     def _enter(
-        self,
-        wallet: WalletView,
-        kind: str,
-        transfer: Transfer | None = None,
-        amount_micros: int = 0,
-        counterparty: str | None = None,
+        self, wallet: WalletView, kind: str, amount_micros: int = 0, cause: Transfer | None = None
     ) -> WalletView:
         """Adds a version of the wallet and its ledger entry. Its time never precedes the version before it."""
-        wallet = replace(wallet, version=wallet.version + 1, updated_at=max(self.now, wallet.updated_at))
         name = wallet.account_id
+        balance_micros = wallet.balance_micros + amount_micros
+        at = max(self.now, wallet.updated_at)
+        wallet = replace(wallet, balance_micros=balance_micros, version=wallet.version + 1, updated_at=at)
         self.wallets[name] = wallet
         (self.opened if name in self.opened else self.changed)[name] = wallet
-        transaction_id = transfer.transaction_id if transfer else None
-        self.entries.append(
-            Entry(
-                name,
-                wallet.version,
-                kind,
-                transaction_id,
-                amount_micros,
-                wallet.balance_micros,
-                counterparty,
-                wallet.updated_at,
-            )
-        )
+        cause_id, other = (cause.transaction_id, cause.counterparty_of(name)) if cause else (None, None)
+        entry = Entry(name, wallet.version, kind, cause_id, amount_micros, balance_micros, other, at)
+        self.entries.append(entry)
         return wallet
 
 
 def refusal(wallets: dict[str, WalletView], command: MoveMoney) -> tuple[Refusal, str] | None:
     """Returns why a command is refused and by which wallet, or None. The payer's reasons come first."""
-    payer, payee = command.from_account, command.to_account
     if command.kind == "opening":
-        return (Refusal.WALLET_EXISTS, payee) if payee in wallets else None
-    if payer != EXTERNAL and (reason := _refuse_payment(wallets.get(payer), command)):
-        return reason, payer
-    if payee != EXTERNAL and (reason := _refuse_receipt(wallets.get(payee), command)):
-        return reason, payee
+        return (Refusal.WALLET_EXISTS, command.to_account) if command.to_account in wallets else None
+    for account, micros in command.sides:
+        if account != EXTERNAL and (reason := _refuse(wallets.get(account), micros, command.currency)):
+            return reason, account
     return None
 
 
-def _refuse_payment(wallet: WalletView | None, command: MoveMoney) -> Refusal | None:
-    if reason := _refuse_posting(wallet, command.currency):
-        return reason
-    poor = wallet is not None and wallet.balance_micros < command.amount_micros
-    return Refusal.INSUFFICIENT_FUNDS if poor else None
-
-
-def _refuse_receipt(wallet: WalletView | None, command: MoveMoney) -> Refusal | None:
-    if reason := _refuse_posting(wallet, command.currency):
-        return reason
-    full = wallet is not None and wallet.balance_micros + command.amount_micros > AMOUNT_MAX_MICROS
-    return Refusal.BALANCE_LIMIT if full else None
-
-
-def _refuse_posting(wallet: WalletView | None, currency: str) -> Refusal | None:
+def _refuse(wallet: WalletView | None, amount_micros: int, currency: str) -> Refusal | None:
+    """Returns why a wallet refuses a posting, or None. The order of the reasons is that of the contract."""
     if wallet is None:
         return Refusal.WALLET_NOT_FOUND
-    if wallet.status == "closed":
-        return Refusal.WALLET_CLOSED
-    if wallet.status == "frozen":
-        return Refusal.WALLET_FROZEN
-    return Refusal.CURRENCY_MISMATCH if wallet.currency != currency else None
+    if wallet.status != "active":
+        return Refusal.WALLET_CLOSED if wallet.status == "closed" else Refusal.WALLET_FROZEN
+    if wallet.currency != currency:
+        return Refusal.CURRENCY_MISMATCH
+    balance_micros = wallet.balance_micros + amount_micros
+    if balance_micros < 0:
+        return Refusal.INSUFFICIENT_FUNDS
+    return Refusal.BALANCE_LIMIT if balance_micros > AMOUNT_MAX_MICROS else None

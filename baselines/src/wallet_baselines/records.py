@@ -4,13 +4,18 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, Self
 from uuid import UUID
 
+from msgspec import Struct
+
 from wallet_kernel.accounts import EXTERNAL, key_owner
 from wallet_kernel.refusals import Refusal
 
 TransferKind = Literal["transfer", "opening", "deposit", "withdrawal"]
+Status = Literal["active", "frozen", "closed"]
+Key = tuple[str, str]
+"""The owner of an idempotency key, and the key."""
 
 
-class MoveMoney(NamedTuple):
+class MoveMoney(Struct, frozen=True):
     """The command to move money between two wallets, or between a wallet and the external account."""
 
     transaction_id: UUID
@@ -32,27 +37,29 @@ class MoveMoney(NamedTuple):
         """The wallet that owns the idempotency key: the payer, or the receiver if the money comes from outside."""
         return key_owner(self.from_account, self.to_account)
 
+    @property
+    def sides(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """The payer and the payee, each with the amount by which its balance changes."""
+        return (self.from_account, -self.amount_micros), (self.to_account, self.amount_micros)
 
-class Transfer(NamedTuple):
+    def counterparty_of(self, account_id: str) -> str:
+        """Returns the payee for the payer, and the payer for the payee."""
+        return self.to_account if account_id == self.from_account else self.from_account
+
+
+class Transfer(MoveMoney, frozen=True):
     """A decided command, as the database stores it. `reason` and the wallet that refused are None after a success."""
 
-    transaction_id: UUID
-    kind: TransferKind
-    from_account: str
-    to_account: str
-    amount_micros: int
-    currency: str
-    key: str | None
-    fingerprint: bytes | None
     reason: Refusal | None
     refused_by: str | None
     at: datetime
 
     @classmethod
     def of(cls, row: Any) -> Self:  # noqa: ANN401 -- asyncpg has no types
-        """Returns the transfer in a row of the table."""
-        transfer = cls(*row)
-        return transfer._replace(reason=Refusal(transfer.reason) if transfer.reason else None)
+        """Returns the transfer of a row: the members of the command, and those of its decision."""
+        *command, reason, refused_by, at = row
+        members: list[Any] = [*command, Refusal(reason) if reason else None, refused_by, at]
+        return cls(*members)
 
 
 class Outcome(NamedTuple):

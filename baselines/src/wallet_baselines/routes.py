@@ -3,7 +3,7 @@
 import logging
 from uuid import UUID
 
-from wallet_baselines.records import Entry, MoveMoney, Outcome, Transfer, TransferKind
+from wallet_baselines.records import Entry, MoveMoney, Outcome, Status, Transfer, TransferKind
 from wallet_baselines.wallets import NothingDone, Wallets
 from wallet_kernel.accounts import EXTERNAL, key_owner
 from wallet_kernel.batcher import QueueFull
@@ -87,13 +87,14 @@ class PublicRoutes:
 
     async def change_status(self, request: Request) -> Response:
         """PUT /wallets/{accountId}."""
-        account_id, frozen = requests.path_account(request), requests.frozen(request)
-        return _wallet_response(account_id, await self._wallets.set_frozen(account_id, frozen=frozen))
+        account_id = requests.path_account(request)
+        status: Status = "frozen" if requests.frozen(request) else "active"
+        return _wallet_response(account_id, await self._wallets.set_status(account_id, status))
 
     async def close_wallet(self, request: Request) -> Response:
         """DELETE /wallets/{accountId}."""
         account_id = requests.path_account(request)
-        return _wallet_response(account_id, await self._wallets.close(account_id))
+        return _wallet_response(account_id, await self._wallets.set_status(account_id, "closed"))
 
     async def balance(self, request: Request) -> Response:
         """GET /wallets/{accountId}/balance."""
@@ -127,8 +128,8 @@ class PublicRoutes:
         self, request: Request, kind: TransferKind, payer: str, payee: str, amount_micros: int, currency: str
     ) -> Response:
         key, owner = requests.idempotency_key(request), key_owner(payer, payee)
-        other = payee if owner == payer else payer
-        meaning = fingerprint(key, kind, other, amount_micros, currency)
+        receiver = (payee,) if kind == "transfer" else ()
+        meaning = fingerprint(key, kind, *receiver, amount_micros, currency)
         transaction_id = new_transaction_id(owner)
         command = MoveMoney(transaction_id, kind, payer, payee, amount_micros, currency, key, meaning)
         try:

@@ -12,7 +12,7 @@ class BaselineSettings(PublicSettings):
         4.0, gt=0, description="How long a request may take before its client gets 202 or 503."
     )
     connections_max: int = Field(
-        12, gt=0, description="Connections to a database for writes, and as many for reads."
+        12, gt=0, description="Connections to a database for writes, and the same number for reads."
     )
     queue_max: int = Field(
         10_000, gt=0, description="Requests that may wait for a connection or a batch; above that, 503."
@@ -33,7 +33,7 @@ class AcidSettings(BaselineSettings):
 class AcidBatchedSettings(AcidSettings):
     """Settings of the baseline acid-batched."""
 
-    batch_max: int = Field(1000, gt=0, description="Commands in one transaction at most.")
+    batch_max: int = Field(1000, gt=0, description="Maximum number of commands in one transaction.")
 
 
 class TwoPhaseSettings(BaselineSettings):

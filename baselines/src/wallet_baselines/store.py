@@ -1,7 +1,7 @@
 """The access to one Postgres: bounded sessions, the transaction around a batch, and reads."""
 
 from asyncio import CancelledError
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import cache, partial
@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from wallet_baselines.batch import Batch
-from wallet_baselines.records import Entry, Outcome, Transfer
+from wallet_baselines.records import Entry, Key, Outcome, Transfer
 from wallet_baselines.settings import BaselineSettings
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.contract.responses import WalletView
@@ -22,11 +22,12 @@ from wallet_kernel.database import (
     columns,
     commit,
     open_pool,
+    read_statement,
     session,
 )
+from wallet_kernel.deadlines import Deadlines
 from wallet_kernel.runtime.metrics import TRANSACTION, watch_pool
 from wallet_kernel.runtime.readiness import ReadyCheck
-from wallet_kernel.statements import read_statement
 from wallet_kernel.topology import Placement
 from wallet_kernel.topology_table import verify
 
@@ -59,31 +60,21 @@ class Store:
     """One database. Use it as an async context manager.
 
     Reads and writes have a pool each, so that writes that wait for a lock do not block reads. Every new connection
-    compares the database's topology with the expected one and raises OtherTopology if they differ.
+    compares the database's topology with the expected one and raises OtherTopology if they differ. `more` are further
+    kinds of work that have a pool each, and the numbers of their connections.
     """
 
-    def __init__(self, url: str, placement: Placement, settings: BaselineSettings) -> None:
-        pool = partial(
-            open_pool,
-            url,
-            _SESSION,
-            statement_timeout_s=STATEMENT_TIMEOUT_S,
-            prepare=partial(verify, expected=placement),
-        )
+    def __init__(self, url: str, placement: Placement, settings: BaselineSettings, **more: int) -> None:
+        check = partial(verify, expected=placement)
+        pool = partial(open_pool, url, _SESSION, statement_timeout_s=STATEMENT_TIMEOUT_S, prepare=check)
         bulkhead = partial(Bulkhead, waiting_max=settings.queue_max, deadline_s=settings.deadline_s)
         self.shard = placement.shard
-        self._deadline_s = settings.deadline_s
+        self._deadlines = Deadlines(settings.deadline_s)
         self._name = f"shard-{placement.shard}"
         self.pings: dict[str, ReadyCheck] = {self._name: self.ping}
-        kinds = self._kinds(settings)
-        self._pools = {kind: pool(connections_max=number) for kind, number in kinds.items()}
-        self._bulkheads = {
-            kind: bulkhead(f"{self._name}-{kind}", running_max=number) for kind, number in kinds.items()
-        }
-
-    def _kinds(self, settings: BaselineSettings) -> dict[str, int]:
-        """Returns the kinds of work that have connections of their own, and how many."""
-        return {"writes": settings.connections_max, "reads": settings.connections_max}
+        kinds = {"writes": settings.connections_max, "reads": settings.connections_max, **more}
+        self._pools = {kind: pool(connections_max=n) for kind, n in kinds.items()}
+        self._bulkheads = {kind: bulkhead(f"{self._name}-{kind}", running_max=n) for kind, n in kinds.items()}
 
     async def __aenter__(self) -> Self:
         for kind, pool in self._pools.items():
@@ -118,9 +109,7 @@ class Store:
                 await self._pools[kind].release(connection)
 
     @asynccontextmanager
-    async def transaction(
-        self, accounts: Collection[str], keys: Collection[tuple[str, str]] = ()
-    ) -> AsyncIterator[Batch]:
+    async def transaction(self, accounts: Iterable[str], keys: Sequence[Key] = ()) -> AsyncIterator[Batch]:
         """Yields the locked rows, and writes and commits the changes on exit.
 
         Raises CommitUnknown if they may have been committed. After any other exception nothing was committed.
@@ -146,11 +135,9 @@ class Store:
 
     async def statement(self, account_id: str, limit: int, before_version: int | None) -> list[Entry]:
         """Returns up to `limit` postings below a version, newest first."""
-        before = before_version if before_version is not None else 2**63 - 1
         async with self.connection("reads") as connection:
-            return [
-                Entry(*row) for row in await connection.fetch(sql("statement"), account_id, before, limit)
-            ]
+            rows = await connection.fetch(sql("statement"), account_id, before_version, limit)
+        return [Entry(*row) for row in rows]
 
     async def transfer(self, transaction_id: UUID) -> Outcome | None:
         """Returns the outcome of a command, or None if it was not carried out and never will be.
@@ -170,16 +157,13 @@ class Store:
         return WalletView(*row) if row else None
 
 
-async def load(
-    connection: asyncpg.Connection, accounts: Collection[str], keys: Collection[tuple[str, str]]
-) -> Batch:
+async def load(connection: asyncpg.Connection, accounts: Iterable[str], keys: Sequence[Key]) -> Batch:
     """Locks these wallets and returns them with the transfers of these owners and idempotency keys."""
     wallets = await connection.fetch(sql("lock_wallets"), list(accounts))
     owners, own_keys = [owner for owner, _ in keys], [key for _, key in keys]
     row = await connection.fetchrow(sql("load"), owners, own_keys)
-    return Batch.of(
-        row["now"], (WalletView(*wallet) for wallet in wallets), map(Transfer.of, row["transfers"])
-    )
+    transfers = map(Transfer.of, row["transfers"])
+    return Batch.of(row["now"], (WalletView(*wallet) for wallet in wallets), transfers)
 
 
 async def write(connection: asyncpg.Connection, batch: Batch) -> None:
@@ -189,8 +173,9 @@ async def write(connection: asyncpg.Connection, batch: Batch) -> None:
         *columns(batch.changed.values(), "account_id balance_micros version status updated_at"),
         *columns(batch.opened.values(), "account_id currency balance_micros version status updated_at"),
         *columns(batch.entries, " ".join(Entry._fields)),
-        *columns(batch.decided, " ".join(Transfer._fields)),
-        *_sorted_columns(batch.external.items()),
+        *columns(batch.decided, " ".join(Transfer.__struct_fields__)),
+        list(batch.external),
+        list(batch.external.values()),
     )
 
 
@@ -200,9 +185,3 @@ async def commit_or_unknown(connection: asyncpg.Connection) -> None:
         await commit(connection)
     except CancelledError as error:
         raise CommitUnknown(repr(error)) from error
-
-
-def _sorted_columns(amounts: Iterable[tuple[str, int]]) -> tuple[list[str], list[int]]:
-    """Returns currencies and amounts, in a fixed order because the statement locks their rows."""
-    in_order = sorted(amounts)
-    return [currency for currency, _ in in_order], [micros for _, micros in in_order]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol, Self
 from uuid import UUID
 
-from wallet_baselines.records import Entry, MoveMoney, Outcome
+from wallet_baselines.records import Entry, MoveMoney, Outcome, Status
 from wallet_kernel.contract.responses import WalletView
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.readiness import ReadyCheck
@@ -32,11 +32,8 @@ class Wallets(Protocol):
     async def move(self, command: MoveMoney) -> Outcome:
         """Carries out a command once per idempotency key."""
 
-    async def set_frozen(self, account_id: str, *, frozen: bool) -> WalletView | Refusal:
-        """Freezes or unfreezes a wallet."""
-
-    async def close(self, account_id: str) -> WalletView | Refusal:
-        """Closes an empty wallet permanently."""
+    async def set_status(self, account_id: str, status: Status) -> WalletView | Refusal:
+        """Freezes or unfreezes a wallet, or closes an empty one permanently."""
 
     async def balance(self, account_id: str) -> WalletView | None:
         """Returns a wallet, or None."""

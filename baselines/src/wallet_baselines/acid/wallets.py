@@ -1,12 +1,10 @@
 """Each write is one transaction on one Postgres."""
 
-import asyncio
 from collections.abc import Sequence
-from itertools import chain
 
 from asyncpg import UniqueViolationError
 
-from wallet_baselines.records import MoveMoney, Outcome
+from wallet_baselines.records import MoveMoney, Outcome, Status
 from wallet_baselines.store import Store
 from wallet_baselines.wallets import NothingDone
 from wallet_kernel.contract.responses import WalletView
@@ -27,9 +25,9 @@ class AcidWallets(Store):
 
     async def move_all(self, commands: Sequence[MoveMoney]) -> list[Outcome]:
         """Carries out commands in one transaction. The unique keys decide races that no row lock decides."""
-        accounts = set(chain.from_iterable(command.accounts for command in commands))
+        accounts = {account for command in commands for account in command.accounts}
         keys = [(command.owner, command.key) for command in commands if command.key]
-        async with asyncio.timeout(self._deadline_s):
+        async with self._deadlines.begin():
             for _ in range(ATTEMPTS_MAX):
                 try:
                     async with self.transaction(accounts, keys) as batch:
@@ -39,12 +37,7 @@ class AcidWallets(Store):
                     continue
         raise NothingDone(NothingDone.__doc__)
 
-    async def set_frozen(self, account_id: str, *, frozen: bool) -> WalletView | Refusal:
-        """Freezes or unfreezes a wallet."""
+    async def set_status(self, account_id: str, status: Status) -> WalletView | Refusal:
+        """Freezes or unfreezes a wallet, or closes an empty one permanently."""
         async with self.transaction([account_id]) as batch:
-            return batch.set_frozen(account_id, frozen=frozen)
-
-    async def close(self, account_id: str) -> WalletView | Refusal:
-        """Closes an empty wallet permanently."""
-        async with self.transaction([account_id]) as batch:
-            return batch.close(account_id)
+            return batch.set_status(account_id, status)

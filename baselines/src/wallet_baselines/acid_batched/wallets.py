@@ -1,7 +1,5 @@
 """Commands that arrive while a transaction is under way share the next one (group commit)."""
 
-import asyncio
-
 from wallet_baselines.acid.wallets import AcidWallets
 from wallet_baselines.records import MoveMoney, Outcome
 from wallet_baselines.settings import AcidBatchedSettings
@@ -27,9 +25,9 @@ class BatchedWallets(AcidWallets):
         """Carries out a command in the next batch. Raises QueueFull if too many commands wait."""
         moving = self._batcher.submit(command)
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with self._deadlines.begin():
                 return await moving
         except TimeoutError as error:
-            if moving.is_taken:  # the batch goes on without this caller
+            if moving.is_taken:  # the batch continues without this caller
                 raise CommitUnknown(repr(error)) from error
             raise

@@ -1,4 +1,4 @@
--- Returns wallet $1 as it was at $2: its last entry until then. The times of a wallet's versions never decrease.
+-- Returns the state of wallet $1 at $2: its last entry until then. The times of a wallet's versions never decrease.
 SELECT l.account_id, w.currency, l.balance_micros, l.version,
        coalesce((SELECT CASE c.kind WHEN 'unfrozen' THEN 'active' ELSE c.kind END
                  FROM ledger c

@@ -19,6 +19,7 @@ WITH changed AS (
     SELECT * FROM unnest($20::uuid[], $21::text[], $22::text[], $23::text[], $24::bigint[], $25::text[], $26::text[],
                          $27::bytea[], $28::text[], $29::text[], $30::timestamptz[])
 )
+-- The rows are locked in the order of the currencies, so that two transactions wait for each other and never deadlock.
 INSERT INTO system_accounts AS s (name, currency, balance_micros)
-SELECT '@external', * FROM unnest($31::text[], $32::numeric[])
+SELECT '@external', currency, micros FROM unnest($31::text[], $32::numeric[]) AS e(currency, micros) ORDER BY currency
 ON CONFLICT (name, currency) DO UPDATE SET balance_micros = s.balance_micros + excluded.balance_micros

@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 import asyncpg
+from msgspec.structs import astuple
 
 from wallet_baselines.acid.wallets import AcidWallets
 from wallet_baselines.batch import Batch
@@ -15,6 +16,7 @@ from wallet_baselines.settings import BaselineSettings
 from wallet_baselines.store import sql, write
 from wallet_baselines.wallets import NothingDone
 from wallet_kernel.database import CommitUnknown
+from wallet_kernel.topology import Placement
 
 Decision = Literal["commit", "abort"]
 
@@ -24,9 +26,9 @@ RECOVERY_CONNECTIONS = 2
 class Participant(AcidWallets):
     """The use cases within one shard, and its part of transfers between shards."""
 
-    def _kinds(self, settings: BaselineSettings) -> dict[str, int]:
-        # Because all other connections may wait for the locks of an in-doubt transaction.
-        return {**super()._kinds(settings), "recovery": RECOVERY_CONNECTIONS}
+    def __init__(self, url: str, placement: Placement, settings: BaselineSettings) -> None:
+        # Recovery has its own connections, because all others may wait for the locks of an in-doubt transaction.
+        super().__init__(url, placement, settings, recovery=RECOVERY_CONNECTIONS)
 
     async def prepare(self, connection: asyncpg.Connection, share: Batch, transaction_id: UUID) -> None:
         """Writes this shard's share and prepares the open transaction: it survives a crash and keeps its locks."""
@@ -41,7 +43,7 @@ class Participant(AcidWallets):
         """
         decision: Decision = "abort" if transfer.reason else "commit"
         try:
-            await connection.execute(sql("decide"), *transfer, decision)
+            await connection.execute(sql("decide"), *astuple(transfer), decision)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == "decisions_pkey":
                 raise NothingDone(NothingDone.__doc__) from error

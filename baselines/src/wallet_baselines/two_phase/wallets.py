@@ -13,14 +13,16 @@ import asyncpg
 
 from wallet_baselines.acid.wallets import ATTEMPTS_MAX
 from wallet_baselines.batch import Batch
-from wallet_baselines.records import Entry, MoveMoney, Outcome, Transfer
+from wallet_baselines.records import Entry, MoveMoney, Outcome, Status, Transfer
 from wallet_baselines.settings import TwoPhaseSettings
 from wallet_baselines.store import load
 from wallet_baselines.two_phase.participant import Participant
 from wallet_baselines.two_phase.recovery import Recovery
+from wallet_baselines.two_phase.shares import joined, share
 from wallet_baselines.wallets import NothingDone
 from wallet_kernel.contract.responses import WalletView
 from wallet_kernel.database import DATABASE_ERRORS
+from wallet_kernel.deadlines import Deadlines
 from wallet_kernel.ids import slot_of_transaction
 from wallet_kernel.refusals import Refusal
 from wallet_kernel.tasks import background
@@ -44,7 +46,7 @@ class TwoPhaseWallets:
     def __init__(self, settings: TwoPhaseSettings) -> None:
         urls = [url.get_secret_value() for url in settings.database_urls]
         self._topology = Topology.even(len(urls))
-        self._deadline_s = settings.deadline_s
+        self._deadlines = Deadlines(settings.deadline_s)
         self.shards = [Participant(url, Placement(n, self._topology), settings) for n, url in enumerate(urls)]
         self.pings = {name: ping for shard in self.shards for name, ping in shard.pings.items()}
         self.recovery = Recovery(self._topology, self.shards, settings.in_doubt_s)
@@ -72,13 +74,9 @@ class TwoPhaseWallets:
         is_first = transfer.transaction_id == command.transaction_id
         return Outcome(transfer) if is_first else await self._outcome(transfer)
 
-    async def set_frozen(self, account_id: str, *, frozen: bool) -> WalletView | Refusal:
-        """Freezes or unfreezes a wallet."""
-        return await self._of(account_id).set_frozen(account_id, frozen=frozen)
-
-    async def close(self, account_id: str) -> WalletView | Refusal:
-        """Closes an empty wallet permanently."""
-        return await self._of(account_id).close(account_id)
+    async def set_status(self, account_id: str, status: Status) -> WalletView | Refusal:
+        """Freezes or unfreezes a wallet, or closes an empty one permanently."""
+        return await self._of(account_id).set_status(account_id, status)
 
     async def balance(self, account_id: str) -> WalletView | None:
         """Returns a wallet, or None."""
@@ -110,7 +108,7 @@ class TwoPhaseWallets:
         return Outcome(transfer, any(pending))
 
     async def _move_between(self, shards: list[Participant], command: MoveMoney) -> Transfer:
-        async with asyncio.timeout(self._deadline_s):
+        async with self._deadlines.begin():
             for _ in range(ATTEMPTS_MAX):
                 try:
                     async with AsyncExitStack() as stack:
@@ -151,13 +149,13 @@ class TwoPhaseWallets:
             keys = [(command.owner, command.key)] if command.key and command.owner in accounts else []
             await connection.execute("BEGIN")
             parts.append(await load(connection, accounts, keys))
-        return parts[0].joined(parts[1])
+        return joined(*parts)
 
     async def _prepare(
         self, shard: Participant, connection: asyncpg.Connection, batch: Batch, transfer: Transfer
     ) -> None:
         accounts = {account for account in batch.changed if self._of(account) is shard}
-        await shard.prepare(connection, batch.share(accounts), transfer.transaction_id)
+        await shard.prepare(connection, share(batch, accounts), transfer.transaction_id)
 
 
 async def _on_both(
