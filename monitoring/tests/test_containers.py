@@ -136,7 +136,7 @@ def test_program_serves_until_sigterm(served: tuple[subprocess.Popen[bytes], str
 
 def get(url: str) -> str:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 -- our own process
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 -- the test's own process
             text: str = answer.read().decode()
             return text
     except (urllib.error.URLError, OSError):

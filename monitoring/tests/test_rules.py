@@ -33,7 +33,7 @@ def test_rules_are_valid() -> None:
 @needs_promtool
 @pytest.mark.parametrize("file", sorted((PROMETHEUS / "tests").glob("*.yml")), ids=lambda file: file.stem)
 def test_rules_pass_their_unit_tests(file: Path) -> None:
-    """Each alert is silent before its fault and fires once after it, with its labels and annotations."""
+    """Each alert fires once after its fault and not before, with its labels and annotations."""
     tested = promtool("test", "rules", file)
     assert tested.returncode == 0, tested.stdout + tested.stderr
 

@@ -14,7 +14,7 @@ ROUND_S = 2.0
 """Time limit for one round of DNS queries. The next round asks the remaining ones."""
 RETRY_S_MIN = 5.0
 RETRY_S_MAX = 300.0
-"""The delay between queries for a container without a name on our networks grows from the minimum to the maximum."""
+"""The delay between queries for a container without a name on these networks grows from the minimum to the maximum."""
 
 
 class Component(NamedTuple):
