@@ -3,9 +3,9 @@
 from typing import Any, Literal
 
 from wallet_lab.errors import LabError
-from wallet_lab.stack import credentials
-from wallet_lab.stack.credentials import Credentials
-from wallet_lab.stack.home import StackHome, state_of
+from wallet_lab.stack.files import credentials
+from wallet_lab.stack.files.credentials import Credentials
+from wallet_lab.stack.files.home import StackHome, state_of
 from wallet_lab.stack.servers import rabbitmq
 
 Role = Literal["wallet_owner", "wallet_service"]
@@ -21,7 +21,7 @@ def database_of(component: str) -> str:
 
 
 def client_url(kind: str, url: str, known: Credentials, role: Role) -> str:
-    """Add the password to the URL of a database, cache or broker; the URL of another component stays as it is.
+    """Add the password to the URL of a database, cache or broker; the URL of another component is returned unchanged.
 
     Args:
         kind: the kind of the component.

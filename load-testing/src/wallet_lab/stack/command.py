@@ -17,14 +17,14 @@ from rich.table import Table
 from wallet_lab.architectures import every, find, listed, with_ledger
 from wallet_lab.errors import LabError
 from wallet_lab.signals import INTERRUPTED, interruptible
-from wallet_lab.stack import control, logs
-from wallet_lab.stack.degraded import read_degraded
-from wallet_lab.stack.home import StackHome, supervisor_pid
+from wallet_lab.stack.files.home import StackHome, supervisor_pid
+from wallet_lab.stack.health.degraded import read_degraded
+from wallet_lab.stack.health.status import is_healthy, read_status
 from wallet_lab.stack.layout import SHARDS_MAX, decide_shards
-from wallet_lab.stack.progress import progress
 from wallet_lab.stack.request import Request
 from wallet_lab.stack.stack_selection import home_of_log, homes, shown_homes, stack_home
-from wallet_lab.stack.status import is_healthy, read_status
+from wallet_lab.stack.supervision import control, logs
+from wallet_lab.stack.supervision.progress import progress
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -222,7 +222,7 @@ def show_logs(
 
 
 def _nobody_reads() -> bool:
-    """Whether the reader of our output pipe, such as `head`, has closed it. A quiet log would not notice."""
+    """Whether the reader of the output pipe, such as `head`, has closed it. Without new lines, no write would fail."""
     output = select.poll()
     output.register(sys.stdout.fileno(), 0)
     return any(event & select.POLLERR for _, event in output.poll(0))

@@ -16,6 +16,13 @@ class HttpProbe:
 
 
 @dataclass(frozen=True, slots=True)
+class PortProbe:
+    """Ready when it accepts connections: for servers whose protocol the lab does not know."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class PostgresProbe:
     """Ready when the server asks a new connection for its password; it does not while it recovers."""
 
@@ -37,7 +44,7 @@ class AmqpProbe:
     port: int
 
 
-Probe = HttpProbe | PostgresProbe | RedisProbe | AmqpProbe
+Probe = HttpProbe | PortProbe | PostgresProbe | RedisProbe | AmqpProbe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +91,37 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """The URLs to which clients send requests; several URLs are replicas of the same service."""
+
+    write_urls: tuple[str, ...]
+    """For POST, PUT and DELETE."""
+    read_urls: tuple[str, ...]
+    """For GET and HEAD."""
+
+    @classmethod
+    def at(cls, *urls: str) -> "Entry":
+        """Return the entry of services that answer reads and writes on the same URLs."""
+        return cls(urls, urls)
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """All components that `up` starts, in order; `down` stops them in reverse order."""
 
     architecture: str
     base_url: str
+    """The URL for clients: the gateway's if there is a gateway."""
     stages: tuple[Stage, ...]
     notes: tuple[str, ...] = ()
     """Notices for the user, such as a port that differs from the usual one."""
+    behind_gateway: Entry | None = None
+    """The entry of the services themselves, if `base_url` is not the only URL that they have."""
+
+    @property
+    def direct(self) -> Entry:
+        """The entry of the services themselves, without a gateway."""
+        return self.behind_gateway or Entry.at(self.base_url)
 
     @property
     def components(self) -> tuple[Component, ...]:

@@ -2,8 +2,8 @@
 
 from wallet_lab import architectures
 from wallet_lab.errors import LabError
-from wallet_lab.stack.folder_markers import is_new
-from wallet_lab.stack.home import StackHome
+from wallet_lab.stack.files.folder_markers import is_new
+from wallet_lab.stack.files.home import StackHome
 
 DEFAULT_SHARDS = 2
 SHARDS_MAX = 64

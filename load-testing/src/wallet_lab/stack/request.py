@@ -12,6 +12,8 @@ class Request:
     replicas: dict[str, int] = field(default_factory=dict)
     """The number of each replicated service, by its plural (`Replicas.name`); the default is one."""
     monitoring: bool = False
+    gateway: bool = False
+    """Whether there is a gateway, also in front of an architecture that needs none."""
     usual_ports: bool = True
     fresh: bool = False
     """Delete the data of earlier runs first."""

@@ -13,7 +13,8 @@ from wallet_lab import architectures
 from wallet_lab.architectures.adapter import Architecture
 from wallet_lab.errors import LabError
 from wallet_lab.stack.addresses import Role
-from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.components import Entry
+from wallet_lab.stack.files.credentials import Credentials
 
 WAIT_S = 30.0
 
@@ -57,7 +58,12 @@ class RunningStack(ABC):
     @property
     @abstractmethod
     def base_url(self) -> str:
-        """The URL for clients."""
+        """The URL for clients: the gateway's if there is a gateway."""
+
+    @property
+    @abstractmethod
+    def direct(self) -> Entry:
+        """The entry of the services themselves, without a gateway."""
 
     @property
     @abstractmethod
@@ -136,11 +142,11 @@ class RunningStack(ABC):
         """Inside, a component works but no packet reaches or leaves it. Its peers get no signal."""
 
 
-def until(get: Callable[[], _T | None], timeout_s: float, what: str) -> _T:
+def until(get: Callable[[], _T | None], timeout_s: float, what: str, *, every_s: float = 0.02) -> _T:
     """Call `get` until it returns a value other than None. Raises LabError after the timeout."""
     deadline_s = time.monotonic() + timeout_s
     while (value := get()) is None:
         if time.monotonic() > deadline_s:
             raise LabError(f"{what} did not appear within {timeout_s:.0f} s")
-        time.sleep(0.02)
+        time.sleep(every_s)
     return value

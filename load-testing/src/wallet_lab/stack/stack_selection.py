@@ -2,7 +2,7 @@
 
 from wallet_lab import architectures
 from wallet_lab.errors import LabError
-from wallet_lab.stack.home import StackHome, default_home, supervisor_pid
+from wallet_lab.stack.files.home import StackHome, default_home, supervisor_pid
 
 
 def stack_home(architecture: str) -> StackHome:
@@ -12,7 +12,15 @@ def stack_home(architecture: str) -> StackHome:
 
 def homes(architecture: str | None) -> list[StackHome]:
     """Return the named stack, else all."""
-    return [stack_home(name) for name in ([architecture] if architecture else architectures.with_ledger())]
+    if architecture:
+        return [stack_home(architecture)]
+    return [StackHome(default_home(), name) for name in (*architectures.with_ledger(), *_own_names())]
+
+
+def _own_names() -> list[str]:
+    """Return the names of the user's own stacks that have been up, by their folders."""
+    known = {place.parent.name for place in default_home().glob("*/layout.json")}
+    return sorted(known - set(architectures.NAMES))
 
 
 def shown_homes(architecture: str | None) -> list[StackHome]:

@@ -1,1 +1,1 @@
-"""The baseline acid as the lab sees it, and what it shares with the other baselines."""
+"""The lab's adapter of the baseline acid, and the common part of all baselines."""

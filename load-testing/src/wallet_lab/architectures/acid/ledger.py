@@ -4,7 +4,7 @@ from wallet_lab.architectures.acid import relations
 from wallet_lab.architectures.acid.seeding import seed
 from wallet_lab.architectures.acid.topology import shard
 from wallet_lab.architectures.adapter import Backlog, Ledger
-from wallet_lab.stack.backlog import Databases
+from wallet_lab.stack.health.backlog import Databases
 
 _PREPARED = "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"
 
@@ -21,6 +21,6 @@ LEDGER = Ledger(
     backlog=_backlog,
     reads="fresh",
     relations=relations.extract,
-    wallets=relations.extract_wallets,
+    beginning=relations.extract_beginning,
 )
 """The ledger of every baseline, because all have the same schema."""

@@ -18,7 +18,7 @@ SELECT pg_temp.shard(), transaction_id, kind, from_account, to_account, amount_m
 FROM transfers
 
 -- relation: system_accounts
--- No baseline stores @transit, because its transfers are atomic. So the row is what the postings give, and the rule on
+-- No baseline stores @transit, because its transfers are atomic. So the row is derived from the postings, and the rule on
 -- system accounts proves only @external. That the sum over all shards is 0 is proved as for the others.
 SELECT 'books', pg_temp.shard(), name, currency, balance_micros FROM system_accounts
 UNION ALL

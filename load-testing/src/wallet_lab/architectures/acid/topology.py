@@ -6,7 +6,7 @@ from pathlib import Path
 from wallet_lab.architectures.adapter import Plan
 from wallet_lab.stack.addresses import database_of
 from wallet_lab.stack.components import Command, Component, HttpProbe, Stack, Stage, python_module
-from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.files.credentials import Credentials
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.request import Request
 from wallet_lab.stack.servers import postgres
@@ -23,7 +23,7 @@ def shard(number: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What distinguishes the stacks of the baselines. The usual ports of further servers follow the given ones."""
+    """The differences between the stacks of the baselines. The usual ports of further servers follow the given ones."""
 
     name: str
     module: str

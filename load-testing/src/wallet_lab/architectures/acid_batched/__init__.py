@@ -1,1 +1,1 @@
-"""The baseline acid-batched as the lab sees it."""
+"""The lab's adapter of the baseline acid-batched."""

@@ -1,1 +1,1 @@
-"""Event-driven CQRS as the lab sees it."""
+"""The lab's adapter of event-driven CQRS."""

@@ -2,7 +2,7 @@
 
 from wallet_lab.architectures.adapter import Backlog
 from wallet_lab.architectures.cqrs.topology import EVENT_STORE, read_shard
-from wallet_lab.stack.backlog import Databases
+from wallet_lab.stack.health.backlog import Databases
 
 _HEAD = "SELECT position FROM log_head"
 _CHECKPOINT = "SELECT position, stopped FROM read_model.checkpoint"

@@ -22,7 +22,7 @@ def _command(name: str, explanation: str, *arguments: str) -> OwnCommand:
 COMMANDS = (
     _command(
         "rebuild",
-        "Rebuild the read model of cqrs from the events, then swap it with the live one. Clients notice nothing.",
+        "Rebuild the read model of cqrs from the events, then swap it with the live one. Clients are not interrupted.",
     ),
     _command(
         "verify",

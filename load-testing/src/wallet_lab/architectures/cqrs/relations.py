@@ -18,11 +18,20 @@ CACHE_TTL_US = 10_000_000
 _FOLDER = files("wallet_lab.architectures.cqrs")
 _EVENTS = sections((_FOLDER / "events.sql").read_text())
 _READ_SHARD = sections((_FOLDER / "read_shard.sql").read_text())
+_DECIDED = "SELECT NULL, count(*) FROM decisions"
 _HOLDERS = [
     # holder, is_complete, is_current, may_be_older, expires_within_us, lists_postings, stores
     ("read model", True, True, False, None, True, "shard currency status updated_us"),
     ("snapshots", False, False, False, None, False, "currency status updated_us"),
     ("cache", False, True, True, CACHE_TTL_US, False, "currency status updated_us position epoch expires_us"),
+]
+
+_TIMELINE = [
+    # moment, kind, step
+    ("received", "opening", "WalletOpened"),
+    *(("paid", kind, "BalanceDebited") for kind in ("transfer", "withdrawal")),
+    *(("received", kind, "BalanceCredited") for kind in ("transfer", "deposit")),
+    *(("refused", kind, f"{kind} refused") for kind in ("transfer", "opening", "deposit", "withdrawal")),
 ]
 
 
@@ -31,6 +40,7 @@ async def extract(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> N
     cache_url = stack.client_url("redis")
     events, shards = database(stack, EVENT_STORE, None), _shards(stack)
     add(evidence, "holders", _HOLDERS)
+    add(evidence, "timeline_steps", _TIMELINE)
     await copy_database(evidence, events, _EVENTS)
     for shard in shards:
         await copy_database(evidence, shard, _READ_SHARD)
@@ -41,8 +51,9 @@ async def extract(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> N
     add(evidence, "durability", await broker_settings(stack.client_url("rabbitmq"), stack.shards))
 
 
-async def extract_wallets(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
-    """Add only the stored wallets."""
+async def extract_beginning(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
+    """Add only the stored wallets and the number of decisions."""
+    await copy_database(evidence, database(stack, EVENT_STORE, None), {"decided": _DECIDED})
     for shard in _shards(stack):
         await copy_database(evidence, shard, {"wallets": _READ_SHARD["wallets"]})
 

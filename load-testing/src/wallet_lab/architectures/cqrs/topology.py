@@ -5,8 +5,8 @@ from pathlib import Path
 
 from wallet_lab.architectures.adapter import Plan
 from wallet_lab.stack.addresses import database_of
-from wallet_lab.stack.components import Command, Component, HttpProbe, Stack, Stage, python_module
-from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.components import Command, Component, Entry, HttpProbe, Stack, Stage, python_module
+from wallet_lab.stack.files.credentials import Credentials
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.request import Request
 from wallet_lab.stack.servers import caddy, postgres, rabbitmq, redis
@@ -76,14 +76,18 @@ class CqrsTopology:
             ),
         )
         services = tuple(self._service(replica) for replica in self.replicas)
-        behind = {kind: [r.public_port for r in self.replicas if r.kind == kind] for kind in BEHIND_GATEWAY}
-        gateway = caddy.gateway(self.public_port, behind["command"], behind["query"])
+        direct = Entry(self._public_urls("command"), self._public_urls("query"))
+        gateway = caddy.gateway(self.public_port, direct)
         return Stack(
             architecture="cqrs",
             base_url=f"http://127.0.0.1:{self.public_port}",
             stages=(Stage(stores), Stage(services, tasks=migrations), Stage((gateway,))),
             notes=self._notes(),
+            behind_gateway=direct,
         )
+
+    def _public_urls(self, kind: str) -> tuple[str, ...]:
+        return tuple(f"http://127.0.0.1:{one.public_port}" for one in self.replicas if one.kind == kind)
 
     def _notes(self) -> tuple[str, ...]:
         if not self.request.usual_ports or self.public_port == PUBLIC_PORT:

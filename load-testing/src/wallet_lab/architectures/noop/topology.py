@@ -4,7 +4,7 @@ from pathlib import Path
 
 from wallet_lab.architectures.adapter import Plan
 from wallet_lab.stack.components import Component, HttpProbe, Stack, Stage, python_module
-from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.files.credentials import Credentials
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.request import Request
 

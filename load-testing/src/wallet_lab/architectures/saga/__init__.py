@@ -1,1 +1,1 @@
-"""The saga as the lab sees it."""
+"""The lab's adapter of the saga."""

@@ -2,7 +2,7 @@
 
 from wallet_lab.architectures.adapter import Backlog
 from wallet_lab.architectures.saga.topology import shard
-from wallet_lab.stack.backlog import Databases
+from wallet_lab.stack.health.backlog import Databases
 
 _OPEN = "SELECT count(*) FROM transfers WHERE state = 'debited'"
 

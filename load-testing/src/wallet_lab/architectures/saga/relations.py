@@ -14,10 +14,23 @@ READS: Literal["fresh"] = "fresh"
 LEASE_US = 1_000_000 + 100_000
 """How long a cached balance may live: the lease of the worker, and the allowed difference of the clocks."""
 _QUERIES = sections((files("wallet_lab.architectures.saga") / "relations.sql").read_text())
+_DECIDED = "SELECT pg_temp.shard(), count(*) FROM transfers"
 _HOLDERS = [
     # holder, is_complete, is_current, may_be_older, expires_within_us, lists_postings, stores
     ("wallets", True, True, False, None, False, "shard currency status in_flight_micros updated_us"),
     ("cache", False, True, False, LEASE_US, False, "currency status updated_us expires_us"),
+]
+_CASH = ("opening", "deposit", "withdrawal")
+_TIMELINE = [
+    # moment, kind, step
+    ("started", "transfer", "debit"),
+    ("refused", "transfer", "debit refused"),
+    ("credited", "transfer", "credit"),
+    ("credit-refused", "transfer", "credit refused"),
+    ("completed", "transfer", "complete"),
+    ("refunded", "transfer", "refund"),
+    *(("started", kind, kind) for kind in _CASH),
+    *(("refused", kind, f"{kind} refused") for kind in _CASH),
 ]
 _KEYS = ("wallet:*", "probe:*")
 
@@ -26,6 +39,7 @@ async def extract(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> N
     """Add all relations of a quiescent saga to the evidence."""
     cache_url = stack.client_url("redis")
     add(evidence, "holders", _HOLDERS)
+    add(evidence, "timeline_steps", _TIMELINE)
     for one in _shards(stack):
         await copy_database(evidence, one, _QUERIES)
         await copy_durability(evidence, one)
@@ -33,10 +47,10 @@ async def extract(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> N
     add(evidence, "durability", await cache_settings(cache_url, _KEYS))
 
 
-async def extract_wallets(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
-    """Add only the stored wallets."""
+async def extract_beginning(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
+    """Add only the stored wallets and the number of decisions."""
     for one in _shards(stack):
-        await copy_database(evidence, one, {"wallets": _QUERIES["wallets"]})
+        await copy_database(evidence, one, {"wallets": _QUERIES["wallets"], "decided": _DECIDED})
 
 
 def _shards(stack: RunningStack) -> list[Database]:

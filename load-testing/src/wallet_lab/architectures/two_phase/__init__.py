@@ -1,1 +1,1 @@
-"""The baseline two-phase as the lab sees it."""
+"""The lab's adapter of the baseline two-phase."""

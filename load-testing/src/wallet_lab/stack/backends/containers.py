@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wallet_lab.errors import LabError
-from wallet_lab.stack.home import checkout
+from wallet_lab.stack.files.home import checkout
 
 UP_TIMEOUT_S = 600.0
 """Includes the build of the image."""

@@ -16,12 +16,15 @@ from wallet_lab import architectures
 from wallet_lab.architectures.adapter import ComposeFile
 from wallet_lab.errors import LabError
 from wallet_lab.stack.addresses import Role, client_url, database_of
-from wallet_lab.stack.containers import NETWORK, Container, Project, docker
-from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.backends.containers import NETWORK, Container, Project, docker
+from wallet_lab.stack.components import Entry
+from wallet_lab.stack.files.credentials import Credentials
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.running import WAIT_S, ComponentStatus, RunningStack
 
 OWN_PORT = 8000
+SHARDS = 2
+"""The number of shards in a compose file, except for architectures that always have another number."""
 _PORTS = {"postgres": 5432, "redis": 6379, "rabbitmq": 5672, "gateway": 3000}
 _SCHEMES = {"postgres": "postgresql", "redis": "redis", "rabbitmq": "amqp"}
 _ENDING = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT}
@@ -34,11 +37,10 @@ class DockerStack(RunningStack):
     machine itself, not in a virtual machine.
     """
 
-    shards = 2  # the number in the compose files
-
     def __init__(self, project: Project, scale: Mapping[str, int]) -> None:
         """Use `running_on_docker`, which also takes it down."""
         self.architecture = project.architecture
+        self.shards = self.adapter.shards or SHARDS
         self._project = project
         self._scale = scale
 
@@ -62,9 +64,19 @@ class DockerStack(RunningStack):
 
     @property
     def base_url(self) -> str:
-        """The URL for clients."""
+        """The URL for clients: the gateway's if there is a gateway."""
         port = next(container.published for container in self._project.containers() if container.published)
         return f"http://127.0.0.1:{port}"
+
+    @property
+    def direct(self) -> Entry:
+        """The entry of the services themselves, at the addresses of their containers."""
+        known = _compose_file(self.architecture)
+        return Entry(self._public_urls(*known.writes), self._public_urls(*known.reads))
+
+    def _public_urls(self, kind: str, port: int) -> tuple[str, ...]:
+        addresses = (urlsplit(part.url).hostname for part in self.components if part.kind == kind)
+        return tuple(f"http://{address}:{port}" for address in addresses)
 
     @property
     def components(self) -> list[ComponentStatus]:
@@ -151,7 +163,7 @@ class DockerStack(RunningStack):
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.base_url}/readyz", timeout=5):  # noqa: S310 -- our own gateway
+            with urllib.request.urlopen(f"{self.base_url}/readyz", timeout=5):  # noqa: S310 -- the stack's own gateway
                 return True
         except (urllib.error.URLError, OSError):
             return False

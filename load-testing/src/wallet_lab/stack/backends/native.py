@@ -12,16 +12,18 @@ from typing import Any
 from wallet_lab import architectures
 from wallet_lab.environment_variables import of_service
 from wallet_lab.errors import LabError
-from wallet_lab.stack import control, credentials
 from wallet_lab.stack.addresses import Addresses, Role
-from wallet_lab.stack.credentials import Credentials
-from wallet_lab.stack.home import StackHome, state_of, take_file_lock
+from wallet_lab.stack.components import Entry
+from wallet_lab.stack.files import credentials
+from wallet_lab.stack.files.credentials import Credentials
+from wallet_lab.stack.files.home import StackHome, state_of, take_file_lock
+from wallet_lab.stack.files.temporary_home import temporary_home
+from wallet_lab.stack.health.status import is_healthy, read_status
 from wallet_lab.stack.layout import decide_shards
-from wallet_lab.stack.logs import tail
 from wallet_lab.stack.request import Request
 from wallet_lab.stack.running import WAIT_S, ComponentStatus, RunningStack, until
-from wallet_lab.stack.status import is_healthy, read_status
-from wallet_lab.stack.temporary_home import temporary_home
+from wallet_lab.stack.supervision import control
+from wallet_lab.stack.supervision.logs import tail
 
 
 class NativeStack(RunningStack):
@@ -46,6 +48,12 @@ class NativeStack(RunningStack):
             self._owner.abandon()
             self._owner = None
 
+    def discard(self) -> None:
+        """End all processes at once, if nothing needs the data any more. A graceful stop takes seconds."""
+        if self._owner is not None:
+            self._owner.kill()
+            self._owner = None
+
     @property
     def home(self) -> Path:
         """The lab home of the stack."""
@@ -53,8 +61,14 @@ class NativeStack(RunningStack):
 
     @property
     def base_url(self) -> str:
-        """The URL for clients."""
+        """The URL for clients: the gateway's if there is a gateway."""
         return str(self._home.read("state")["base_url"])
+
+    @property
+    def direct(self) -> Entry:
+        """The entry of the services themselves, without a gateway."""
+        urls = self._home.read("state")["direct"]
+        return Entry(tuple(urls["write_urls"]), tuple(urls["read_urls"]))
 
     @property
     def components(self) -> list[ComponentStatus]:
@@ -110,7 +124,8 @@ class NativeStack(RunningStack):
 
     def wait_ready(self, timeout_s: float = WAIT_S) -> None:
         """Wait until every component answers."""
-        until(lambda: is_healthy(read_status(self._home)) or None, timeout_s, "the stack")
+        # A look at every component takes about 10 ms of CPU time, which the starting components need.
+        until(lambda: is_healthy(read_status(self._home)) or None, timeout_s, "the stack", every_s=0.1)
 
     @contextlib.contextmanager
     def outage(self, name: str, number: signal.Signals = signal.SIGKILL) -> Iterator[None]:
@@ -156,6 +171,7 @@ def running_stack(
     below: Path | None = None,
     shards: int = 2,
     monitoring: bool = False,
+    gateway: bool = False,
     extra_env: Mapping[str, Mapping[str, str]] | None = None,
     **replicas: int,
 ) -> Iterator[NativeStack]:
@@ -167,6 +183,7 @@ def running_stack(
         below: the folder for the temporary home. The default, the system's temporary folder, may be in memory and is
         unsuitable for measurements.
         shards: number of databases that hold the wallets.
+        gateway: whether there is a gateway, also in front of an architecture that needs none.
         monitoring: whether Prometheus scrapes this stack and other stacks of the same home.
         extra_env: variables for services by kind ("worker", "orchestrator", "migrations"), by component name,
         or "*" for all, such as `{"*": {"PYTHONPATH": "/a/changed/copy/src"}}`.
@@ -180,6 +197,7 @@ def running_stack(
             shards=architectures.find(architecture).shards or shards,
             replicas=replicas,
             monitoring=monitoring,
+            gateway=gateway,
             usual_ports=False,
             extra_env={key: dict(value) for key, value in (extra_env or {}).items()},
         )

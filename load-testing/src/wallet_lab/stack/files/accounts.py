@@ -99,7 +99,7 @@ def identity(account: Account | None) -> Identity:
 
 
 def open_directory(path: Path) -> Path:
-    """Make a directory below `OUTSIDE` that every account can enter, whatever the umask."""
+    """Make a directory below `OUTSIDE` that every account can enter, for any umask."""
     for directory in (*reversed(path.parents), path):
         if directory.is_relative_to(OUTSIDE):
             directory.mkdir(exist_ok=True)

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from wallet_lab.errors import LabError
-from wallet_lab.stack.state_files import read_object, replace_file
+from wallet_lab.stack.files.state_files import read_object, replace_file
 
-_WORD = re.compile(r"[0-9a-f]{32}")
+_PASSWORD = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
-    """Random words of 32 letters and digits, which need no escaping in a URL, SQL or a configuration file."""
+    """Random passwords of 32 letters and digits, which need no escaping in a URL, SQL or a configuration file."""
 
     database_owner: str
     database_service: str
@@ -40,7 +40,7 @@ def load(path: Path) -> Credentials:
 
 
 def load_or_create(path: Path) -> Credentials:
-    """Read the credentials at `path`, and replace missing or damaged words. Call it only while the stack is down."""
+    """Read the credentials at `path`, and replace missing or damaged ones. Call it only while the stack is down."""
     kept = _kept(path)
     made = Credentials(
         **{field.name: kept.get(field.name) or secrets.token_hex(16) for field in fields(Credentials)}
@@ -51,7 +51,9 @@ def load_or_create(path: Path) -> Credentials:
 
 
 def _kept(path: Path) -> dict[str, str]:
-    """Return the words in the file that have the lab's format."""
+    """Return the passwords in the file that have the lab's format."""
     content = read_object(path) or {}
-    words = {field.name: content.get(field.name) for field in fields(Credentials)}
-    return {name: word for name, word in words.items() if isinstance(word, str) and _WORD.fullmatch(word)}
+    passwords = {field.name: content.get(field.name) for field in fields(Credentials)}
+    return {
+        name: text for name, text in passwords.items() if isinstance(text, str) and _PASSWORD.fullmatch(text)
+    }

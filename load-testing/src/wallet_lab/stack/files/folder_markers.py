@@ -16,17 +16,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wallet_lab.errors import LabError
-from wallet_lab.stack.accounts import OUTSIDE, Account, can_enter, open_directory
-from wallet_lab.stack.state_files import STATE_VERSION, read_object, replace_file
+from wallet_lab.stack.files.accounts import OUTSIDE, Account, can_enter, open_directory
+from wallet_lab.stack.files.state_files import read_object, replace_file
 
 MARKER = "wallet-lab.json"
+MARKED_SINCE = 2
+"""The first version of state.json whose folder has a marker."""
 _IDENTITY = re.compile(r"[0-9a-f]{32}")
 
 
 def claim(folder: Path) -> None:
-    """Mark an empty folder as the lab's; a folder that is already marked stays as it is.
+    """Mark an empty folder as the lab's; a folder that is already marked is not changed.
 
-    If two commands claim a folder at once, one of them marks it, and both get the same identity.
+    If two commands claim a folder at the same time, one of them marks it, and both get the same identity.
 
     Raises:
         LabError: the folder has other content, is a symbolic link, or belongs to another user.
@@ -97,7 +99,7 @@ def identity_of(folder: Path) -> str:
 
 
 def _explain_lost_marker(stack: Path) -> str:
-    """Say what the folder is and what to do. A folder of data elsewhere contains a copy of the marker."""
+    """Describe the folder and the remedy. A folder of data elsewhere contains a copy of the marker."""
     marker = stack / MARKER
     for copy in OUTSIDE.glob(f"*/{MARKER}"):
         if (read_object(copy) or {}).get("stack") == str(stack):
@@ -114,7 +116,7 @@ def _explain_lost_marker(stack: Path) -> str:
 def is_of_earlier_version(stack: Path) -> bool:
     """Whether a version of the lab that made no markers made this folder."""
     state = read_object(stack / "state.json") or {}
-    return not (stack / MARKER).exists() and "supervisor" in state and state.get("version") != STATE_VERSION
+    return not (stack / MARKER).exists() and "supervisor" in state and state.get("version", 0) < MARKED_SINCE
 
 
 def data_root(stack: Path, account: Account | None) -> Path:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from wallet_lab.errors import LabError
-from wallet_lab.stack.accounts import unprivileged_account
-from wallet_lab.stack.folder_markers import (
+from wallet_lab.stack.files.accounts import unprivileged_account
+from wallet_lab.stack.files.folder_markers import (
     claim,
     data_root,
     delete_folder,
@@ -19,7 +19,7 @@ from wallet_lab.stack.folder_markers import (
     is_of_earlier_version,
     require_real,
 )
-from wallet_lab.stack.state_files import STATE_VERSION, read_object, replace_file
+from wallet_lab.stack.files.state_files import STATE_VERSION, read_object, replace_file
 
 _FLOCK = "hhqqi"  # C's struct flock: type, whence, start, length, pid
 
@@ -32,7 +32,7 @@ def default_home() -> Path:
 
 def checkout() -> Path:
     """Return the root of the workspace that contains this lab."""
-    return Path(__file__).resolve().parents[4]
+    return Path(__file__).resolve().parents[5]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class StackHome:
         return data
 
     def prepare(self) -> None:
-        """Make the folders. The databases' account can enter the stack's folder, whatever the umask is.
+        """Make the folders. The databases' account can enter the stack's folder, for any umask.
 
         Raises:
             LabError: the folders cannot be created there.

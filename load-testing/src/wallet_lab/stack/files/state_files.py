@@ -7,7 +7,7 @@ from typing import Any
 
 from wallet_lab.errors import LabError
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """Version of the supervisor's state.json. Records of another version are not read."""
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wallet_lab.errors import LabError
-from wallet_lab.stack.folder_markers import MARKER, claim, identity_of
-from wallet_lab.stack.home import StackHome, supervisor_pid
+from wallet_lab.stack.files.folder_markers import MARKER, claim, identity_of
+from wallet_lab.stack.files.home import StackHome, supervisor_pid
 
 _PREFIX = "wallet-lab-"
 _LOCK = f"{MARKER}.lock"

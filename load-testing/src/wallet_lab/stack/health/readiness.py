@@ -5,9 +5,9 @@ import re
 import struct
 import subprocess
 
-from wallet_lab.stack.components import AmqpProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
-from wallet_lab.stack.listening import listens_alone
-from wallet_lab.stack.process import exit_reason, exited
+from wallet_lab.stack.components import AmqpProbe, HttpProbe, PortProbe, PostgresProbe, Probe, RedisProbe
+from wallet_lab.stack.health.listening import listens_alone
+from wallet_lab.stack.supervision.process import exit_reason, exited
 
 PROBE_TIMEOUT_S = 2.0
 
@@ -27,6 +27,8 @@ def _conversation(probe: Probe) -> tuple[bytes, re.Pattern[bytes]]:
         case HttpProbe(port, path):
             request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
             return request.encode(), re.compile(rb"HTTP/1\.[01] 200 ")
+        case PortProbe():
+            return b"", re.compile(b"")
         case PostgresProbe():
             # The startup message of protocol 3.0. "R" asks for the password; "E" means that the server is not ready
             # yet.

@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 from wallet_lab.blocking import run_blocking
-from wallet_lab.stack import credentials
-from wallet_lab.stack.components import AmqpProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
-from wallet_lab.stack.home import StackHome, state_of
-from wallet_lab.stack.readiness import is_ready_itself, shares_with_none
+from wallet_lab.stack.components import AmqpProbe, HttpProbe, PortProbe, PostgresProbe, Probe, RedisProbe
+from wallet_lab.stack.files import credentials
+from wallet_lab.stack.files.home import StackHome, state_of
+from wallet_lab.stack.health.readiness import is_ready_itself, shares_with_none
 
 _SHOWN = ("name", "kind", "pid", "port", "url", "shard")
 
@@ -55,4 +55,5 @@ def _probe(home: StackHome, component: dict[str, Any]) -> Probe:
         case "component-metrics":
             return HttpProbe(component["port"], "/metrics")
         case _:
-            return HttpProbe(component["port"])
+            path = component.get("ready", "/readyz")
+            return HttpProbe(component["port"], path) if path else PortProbe(component["port"])

@@ -2,14 +2,18 @@
 
 import sysconfig
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wallet_lab.errors import LabError
-from wallet_lab.stack.accounts import runnable_copy, unprivileged_account
-from wallet_lab.stack.components import Component, HttpProbe
-from wallet_lab.stack.home import checkout
+from wallet_lab.stack.components import Component, Entry, HttpProbe, Stack, Stage
+from wallet_lab.stack.files.accounts import runnable_copy, unprivileged_account
+from wallet_lab.stack.files.home import checkout
+from wallet_lab.stack.ports import PortChooser
 
 CADDYFILE = Path("kernel/containers/Caddyfile")
+PORT = 3080
+"""The usual port of a gateway that an architecture does not need."""
 
 
 def program() -> Path:
@@ -24,8 +28,8 @@ def program() -> Path:
     return runnable_copy(found, (found,), unprivileged_account())
 
 
-def gateway(port: int, commands: Sequence[int], queries: Sequence[int]) -> Component:
-    """Return the gateway on 127.0.0.1 in front of these ports."""
+def gateway(port: int, services: Entry) -> Component:
+    """Return the gateway on 127.0.0.1 in front of these services."""
     return Component(
         name="gateway",
         kind="gateway",
@@ -36,8 +40,8 @@ def gateway(port: int, commands: Sequence[int], queries: Sequence[int]) -> Compo
             "HOME": "/nonexistent",
             "WALLET_PUBLIC_HOST": "127.0.0.1",
             "WALLET_PUBLIC_PORT": str(port),
-            "WALLET_COMMAND_UPSTREAMS": _upstreams(commands),
-            "WALLET_QUERY_UPSTREAMS": _upstreams(queries),
+            "WALLET_COMMAND_UPSTREAMS": _upstreams(services.write_urls),
+            "WALLET_QUERY_UPSTREAMS": _upstreams(services.read_urls),
         },
         unprivileged=True,
         port=port,
@@ -46,7 +50,16 @@ def gateway(port: int, commands: Sequence[int], queries: Sequence[int]) -> Compo
     )
 
 
-def _upstreams(ports: Sequence[int]) -> str:
+def behind_gateway(stack: Stack, ports: PortChooser) -> Stack:
+    """Return the stack with a gateway as its last stage; the same stack if it has one."""
+    if any(component.kind == "gateway" for component in stack.components):
+        return stack
+    front = gateway(ports.choose(PORT), stack.direct)
+    return replace(
+        stack, base_url=front.url, stages=(*stack.stages, Stage((front,))), behind_gateway=stack.direct
+    )
+
+
+def _upstreams(urls: Sequence[str]) -> str:
     """Return the replicas and the gateway's health check for them."""
-    addresses = " ".join(f"127.0.0.1:{port}" for port in ports)
-    return f"to {addresses}\nhealth_uri /livez\nhealth_interval 200ms\nhealth_timeout 5s"
+    return f"to {' '.join(urls)}\nhealth_uri /livez\nhealth_interval 200ms\nhealth_timeout 5s"

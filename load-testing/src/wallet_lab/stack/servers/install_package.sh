@@ -4,7 +4,7 @@
 # During this install the script replaces policy-rc.d with one that forbids starts, and restores it afterwards.
 set -eu
 
-# A lock, because two labs at once would save each other's temporary policy as the original.
+# A lock, because two labs at the same time would save each other's temporary policy as the original.
 if [ -z "${WALLET_INSTALL_LOCKED:-}" ]; then
     WALLET_INSTALL_LOCKED=1 exec flock --close --wait 600 /run/lock/wallet-lab-install.lock /bin/sh "$0" "$@"
 fi

@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 
 from wallet_lab.stack.components import Component, HttpProbe, Stack, Stage
-from wallet_lab.stack.home import StackHome
+from wallet_lab.stack.files.home import StackHome
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.servers import prometheus
 

@@ -4,18 +4,16 @@ import hashlib
 import importlib.util
 import re
 import signal
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from wallet_lab.errors import CommandFailedError, LabError
-from wallet_lab.stack.accounts import private_directory, runnable_copy, unprivileged_account
 from wallet_lab.stack.components import Command, Component, PostgresProbe
-from wallet_lab.stack.credentials import Credentials
-from wallet_lab.stack.state_files import replace_file, sync_folder
-
-Runner = Callable[[Command], Awaitable[None]]
-"""Runs a command to its end, and raises if it fails."""
+from wallet_lab.stack.files.accounts import private_directory, runnable_copy, unprivileged_account
+from wallet_lab.stack.files.credentials import Credentials
+from wallet_lab.stack.files.state_files import replace_file, sync_folder
+from wallet_lab.stack.servers.postgres_template import Runner, template
 
 # fsync, full_page_writes, synchronous_commit and data checksums keep their default, on, because a crash must lose
 # nothing. wal_compression stays off, because the wheel has no lz4 and pglz costs more than it saves.
@@ -52,7 +50,7 @@ class Cluster:
     admin_password: str | None = field(default=None, repr=False)
     """The superuser's password; only clusters of the tests have one."""
     prepared_transactions_max: int = 0
-    """How many transactions may be prepared at once, for two-phase commit. Postgres' default is 0."""
+    """How many transactions may be prepared at the same time, for two-phase commit. Postgres' default is 0."""
 
     @property
     def owner_url(self) -> str:
@@ -75,8 +73,9 @@ class Cluster:
         return self.url.replace("//", f"//{role}:{password}@")
 
 
+@cache
 def program(name: str) -> Path:
-    """Return a Postgres program that the databases' account can run.
+    """Return a Postgres program that the databases' account can run. Only the first call tries it.
 
     Raises:
         LabError: Postgres is not part of the environment.
@@ -138,10 +137,11 @@ async def _make(cluster: Cluster, run: Runner) -> None:
     draft = replace(cluster, data_dir=cluster.data_dir.with_name(f"{cluster.data_dir.name}.draft"))
     await _initialise(draft, run)
     _configure(draft)
-    await run(_single_user(draft, _roles_and_database(cluster.database)))
+    await run(_single_user(draft, _roles_and_database(cluster.database) + _passwords(cluster)))
     _note(cluster).unlink(missing_ok=True)
     draft.data_dir.rename(cluster.data_dir)
     sync_folder(cluster.data_dir.parent)
+    replace_file(_note(cluster), _noted(cluster))
 
 
 async def _set_passwords(cluster: Cluster, run: Runner) -> None:
@@ -181,19 +181,16 @@ def _require_its_database(cluster: Cluster, made: str | None) -> None:
 
 
 async def _initialise(cluster: Cluster, run: Runner) -> None:
+    """Fill the cluster's folder with a copy of the template, and make the copy durable."""
     private_directory(cluster.data_dir.parent, unprivileged_account())
-    name = f"{cluster.name}-init"
-    await run(Command(name=name, argv=("/bin/rm", "-rf", str(cluster.data_dir)), unprivileged=True))
-    arguments = (
-        "--username=postgres",
-        "--auth=reject",
-        "--encoding=UTF8",
-        "--data-checksums",
-        "--no-instructions",
-    )
-    locale = ("--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-    argv = (str(program("initdb")), "-D", str(cluster.data_dir), *arguments, *locale)
-    await run(Command(name=name, argv=argv, unprivileged=True))
+    initdb, data_dir = program("initdb"), str(cluster.data_dir)
+    source = await template(initdb, run)
+    for argv in (
+        ("/bin/rm", "-rf", data_dir),
+        ("/bin/cp", "-a", str(source), data_dir),
+        (str(initdb), "--sync-only", "-D", data_dir),
+    ):
+        await run(Command(name=f"{cluster.name}-init", argv=argv, unprivileged=True))
 
 
 def _configure(cluster: Cluster) -> None:

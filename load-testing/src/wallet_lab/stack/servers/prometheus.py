@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wallet_lab.stack.components import Component, HttpProbe, Stack
-from wallet_lab.stack.home import StackHome, checkout
+from wallet_lab.stack.files.home import StackHome, checkout
 from wallet_lab.stack.servers.packages import Runner, ensure
 
 PORT = 9095

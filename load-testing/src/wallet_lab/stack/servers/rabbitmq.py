@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wallet_lab.stack.accounts import private_directory, private_file, unprivileged_account
 from wallet_lab.stack.components import AmqpProbe, Component
-from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.files.accounts import private_directory, private_file, unprivileged_account
+from wallet_lab.stack.files.credentials import Credentials
 from wallet_lab.stack.servers.packages import Runner, ensure
 
 USER = "wallet"

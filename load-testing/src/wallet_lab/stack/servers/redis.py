@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 from wallet_lab.errors import LabError
-from wallet_lab.stack.accounts import runnable_copy, unprivileged_account
 from wallet_lab.stack.components import Component, RedisProbe
+from wallet_lab.stack.files.accounts import runnable_copy, unprivileged_account
 
 
 def program() -> Path:

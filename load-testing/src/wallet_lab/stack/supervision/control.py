@@ -11,11 +11,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import IO, Any
 
+import psutil
+
+from wallet_lab import architectures
 from wallet_lab.errors import LabError
-from wallet_lab.stack.home import StackHome, signal_supervisor, state_of, supervisor_pid
-from wallet_lab.stack.logs import open_log
+from wallet_lab.stack.files.home import StackHome, signal_supervisor, state_of, supervisor_pid
 from wallet_lab.stack.request import Request
-from wallet_lab.stack.supervisor import ALREADY_UP, RELEASE
+from wallet_lab.stack.supervision.logs import open_log
+from wallet_lab.stack.supervision.supervisor import ALREADY_UP, RELEASE
 
 POLL_S = 0.05
 STOP_TIMEOUT_S = 60.0
@@ -78,10 +81,27 @@ class Owner:
             self._stdin.close()
         self._process.wait()
 
+    def kill(self) -> None:
+        """Kill the supervisor, so that the kernel ends its children, and wait for their end."""
+        family = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.kill()
+        self._process.wait()
+        self._stdin.close()
+        deadline_s = time.monotonic() + STOP_TIMEOUT_S
+        while any(map(_runs, family)) and time.monotonic() < deadline_s:
+            time.sleep(POLL_S)
+
     @property
     def _stdin(self) -> IO[bytes]:
         assert self._process.stdin is not None
         return self._process.stdin
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _launch(home: StackHome) -> "subprocess.Popen[bytes]":
@@ -91,9 +111,9 @@ def _launch(home: StackHome) -> "subprocess.Popen[bytes]":
                 sys.executable,
                 "-P",
                 "-m",
-                "wallet_lab.stack.supervisor",
+                "wallet_lab.stack.supervision.supervisor",
                 str(home.home),
-                home.architecture,
+                architectures.find(home.architecture).source or home.architecture,
             ],
             stdin=subprocess.PIPE,
             stdout=log,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from wallet_lab.stack.home import StackHome
+from wallet_lab.stack.files.home import StackHome
 
 SIZE_MAX_BYTES = 16 * 1024 * 1024
 TAIL_BYTES = 256 * 1024

@@ -13,8 +13,8 @@ import psutil
 
 from wallet_lab.environment_variables import BARE, of_service
 from wallet_lab.errors import CommandFailedError
-from wallet_lab.stack.accounts import identity, unprivileged_account
 from wallet_lab.stack.components import Command
+from wallet_lab.stack.files.accounts import identity, unprivileged_account
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -10,10 +10,10 @@ from typing import Any
 
 from wallet_lab.errors import CommandFailedError, PortTakenError
 from wallet_lab.stack.components import Component
-from wallet_lab.stack.home import StackHome, locking_pid
-from wallet_lab.stack.logs import open_log, say, tail
-from wallet_lab.stack.process import clear_leftovers, end, exit_reason, exited, spawn
-from wallet_lab.stack.readiness import shares_with_none, why_not_ready
+from wallet_lab.stack.files.home import StackHome, locking_pid
+from wallet_lab.stack.health.readiness import shares_with_none, why_not_ready
+from wallet_lab.stack.supervision.logs import open_log, say, tail
+from wallet_lab.stack.supervision.process import clear_leftovers, end, exit_reason, exited, spawn
 
 STOP_GRACE_S = 10.0
 STABLE_AFTER_S = 1.0
@@ -47,8 +47,9 @@ class ProcessSupervisor:
         shard = {} if component.shard is None else {"shard": component.shard}
         pid = self._process.pid if self._process and self._process.returncode is None else None
         public = {} if component.public_port is None else {"public_port": component.public_port}
+        ready = {"ready": getattr(component.probe, "path", "")}
         known = {"name": component.name, "kind": component.kind, "pid": pid, "port": component.port}
-        return {**known, "url": component.url, **shard, **public, "restarts": self._restarts}
+        return {**known, "url": component.url, **shard, **public, **ready, "restarts": self._restarts}
 
     async def start(self, timeout_s: float) -> None:
         """Start the component, return when it is ready, and watch it from then on.

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from wallet_lab.stack.control import Watcher
+from wallet_lab.stack.supervision.control import Watcher
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -14,24 +14,25 @@ import signal
 import sys
 import traceback
 from collections.abc import Coroutine, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from wallet_lab import architectures
 from wallet_lab.architectures.adapter import Plan
 from wallet_lab.errors import CommandFailedError, LabError, PortTakenError
-from wallet_lab.stack import credentials
 from wallet_lab.stack.components import Command, Stack, Stage
-from wallet_lab.stack.credentials import Credentials
-from wallet_lab.stack.home import StackHome, take_lock
-from wallet_lab.stack.logs import open_log, say, tail, trim_logs
-from wallet_lab.stack.monitoring import monitored
+from wallet_lab.stack.files import credentials
+from wallet_lab.stack.files.credentials import Credentials
+from wallet_lab.stack.files.home import StackHome, take_lock
+from wallet_lab.stack.files.state_files import STATE_VERSION, replace_file
 from wallet_lab.stack.ports import PortChooser
-from wallet_lab.stack.process import clear_leftovers, run
-from wallet_lab.stack.process_supervisor import ProcessSupervisor
 from wallet_lab.stack.request import Request
-from wallet_lab.stack.servers import postgres, prometheus, rabbitmq
-from wallet_lab.stack.state_files import STATE_VERSION, replace_file
+from wallet_lab.stack.servers import caddy, postgres, prometheus, rabbitmq
+from wallet_lab.stack.servers.monitoring import monitored
+from wallet_lab.stack.supervision.logs import open_log, say, tail, trim_logs
+from wallet_lab.stack.supervision.process import clear_leftovers, run
+from wallet_lab.stack.supervision.process_supervisor import ProcessSupervisor
 
 RELEASE = b"r"
 START_TIMEOUT_S = 60.0
@@ -120,6 +121,8 @@ class Supervisor:
         plan = architecture.plan(self._request, secrets, self._home.data(), ports)
         await self._provision(plan)
         stack = plan.stack
+        if self._request.gateway:
+            stack = caddy.behind_gateway(stack, ports)
         if self._request.monitoring:
             stack = monitored(stack, self._home, ports)
         self._stack = stack
@@ -220,6 +223,7 @@ class Supervisor:
             "error": self._error,
             "architecture": self._home.architecture,
             "base_url": stack.base_url if stack else None,
+            "direct": asdict(stack.direct) if stack else None,
             "notes": stack.notes if stack else [],
             "components": [part.describe() for part in self._supervised],
         }
@@ -240,16 +244,14 @@ async def _all_or_none(work: Iterable[Coroutine[None, None, None]]) -> None:
 
 
 def _read_request() -> Request:
-    # Read byte by byte, because `_hear_owner` reads what follows the line.
-    line = b""
-    while not line.endswith(b"\n") and (byte := os.read(sys.stdin.fileno(), 1)):
-        line += byte
-    return Request.from_json(json.loads(line))
+    # Without a buffer, because `_hear_owner` reads the bytes after this line.
+    with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as stdin:
+        return Request.from_json(json.loads(stdin.readline()))
 
 
 def main() -> int:
-    """Supervise the stack on the command line: its home and its architecture."""
-    home = StackHome(Path(sys.argv[1]), sys.argv[2])
+    """Supervise the stack on the command line: its home, and its architecture's name or folder."""
+    home = StackHome(Path(sys.argv[1]), architectures.find(sys.argv[2]).name)
     lock = take_lock(home)
     if lock is None:
         return ALREADY_UP

@@ -1,4 +1,4 @@
-"""The operations of the load. Requests are parsed and validated as usual, then answered at once."""
+"""The operations of the load. Requests are parsed and validated as usual, then answered immediately."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,0 +1,1 @@
+"""The two backends of a running stack: native processes and Docker containers."""
