@@ -37,6 +37,12 @@ export function beside({ run }) {
   scenario.beside(run);
 }
 
+// The background reads of a scenario that has them.
+export function reading() {
+  seedDraws();
+  scenario.read();
+}
+
 // The same clients draw the same wallets in every run with this SEED.
 let isSeeded = false;
 

@@ -7,7 +7,7 @@ import { Counter, Trend } from 'k6/metrics';
 import { config } from './config.js';
 import { elapsedMs, paramsOf, urlOf } from './http.js';
 import { outcomeOf } from './outcomes.js';
-import { now, record } from './record.js';
+import { now, record, recordRequest } from './record.js';
 
 export const AMOUNT = 0.01;
 export const CURRENCY = 'USD';
@@ -27,15 +27,16 @@ export function transfer(run, { from, to }, part) {
 }
 
 // Reads a balance. With a position, the answer shows at least that position. `wallet` is undefined without an answer.
-export function readBalance(account, position) {
+export function readBalance(account, position, part) {
   const query = position === undefined ? '' : `?min_position=${position}`;
-  const outcome = send({ operation: 'balance', method: 'GET', path: `/wallets/${account}/balance${query}` });
+  const outcome = send({ operation: 'balance', method: 'GET', path: `/wallets/${account}/balance${query}`, part });
   return { ...outcome, wallet: outcome.kind === 'success' ? outcome.document : undefined };
 }
 
 // Sends a call: { operation, method, path, body?, key?, part?, isReuse? }. Returns its outcome (outcomes.js).
 export function send(call) {
   const sentMs = now();
+  recordRequest(call, __VU, sentMs);
   const answer = http.request(call.method, urlOf(call), call.body, paramsOf(call));
   return conclude(call, answer, { client: __VU, sentMs, answeredMs: now() });
 }
@@ -44,6 +45,7 @@ export function send(call) {
 export function sendTogether(calls) {
   const requests = calls.map((call) => [call.method, urlOf(call), call.body, paramsOf(call)]);
   const sentMs = now();
+  calls.forEach((call, n) => recordRequest(call, `${__VU}.${n}`, sentMs));
   const answers = http.batch(requests);
   const answeredMs = now();
   return calls.map((call, n) => conclude(call, answers[n], { client: `${__VU}.${n}`, sentMs, answeredMs }));

@@ -27,25 +27,31 @@ export function rates(name, usual) {
   return values;
 }
 
+function urls(name, usual) {
+  return text(name, usual).split(',');
+}
+
 function usualUrl(architecture) {
   if (!PORTS[architecture]) throw new Error(`ARCH=${architecture} is none of ${Object.keys(PORTS).join(', ')}`);
   return `http://127.0.0.1:${PORTS[architecture]}`;
 }
 
 const architecture = text('ARCH', 'saga');
+const hasOwnUrl = text('BASE_URL') || text('WRITE_URL');
 const baseUrl = text('BASE_URL') || usualUrl(architecture);
 
 export const config = {
   scenario: text('SCENARIO', 'smoke'),
-  // BASE_URL without ARCH does not identify the architecture.
-  architecture: text('BASE_URL') ? text('ARCH', 'unnamed') : architecture,
-  readUrl: text('READ_URL', baseUrl),
-  writeUrl: text('WRITE_URL', baseUrl),
+  // A URL without ARCH does not identify the architecture.
+  architecture: hasOwnUrl ? text('ARCH', 'unnamed') : architecture,
+  readUrls: urls('READ_URL', baseUrl),
+  writeUrls: urls('WRITE_URL', baseUrl),
   apiKey: text('API_KEY'),
   run: text('RUN'),
   walletPrefix: text('WALLET_PREFIX', 'load-'),
   areWalletsSeeded: text('SEEDED') === '1',
   recordsCalls: text('CALLS') === '1',
+  recordsRequests: text('REQUESTS') === '1',
   seed: number('SEED', 1),
   summaryPath: text('SUMMARY'),
   timeoutSeconds: seconds('TIMEOUT', '20s'),

@@ -11,8 +11,10 @@ export function paramsOf({ key }) {
   return key ? { ...PARAMS, headers: { ...headers, 'Idempotency-Key': key } } : PARAMS;
 }
 
+// Each client uses the same replica for all its requests of a kind.
 export function urlOf({ method, path }) {
-  return (method === 'GET' ? config.readUrl : config.writeUrl) + path;
+  const replicas = method === 'GET' ? config.readUrls : config.writeUrls;
+  return replicas[__VU % replicas.length] + path;
 }
 
 // Time from the request to the whole answer in ms. k6 reports the wait for a connection separately (`blocked`).

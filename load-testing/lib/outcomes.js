@@ -32,7 +32,7 @@ const PROBLEMS_OF = {
   reuse: { 'idempotency-key-reused': 'refused' },
 };
 
-// What the contract promises for a status: a name, and the test that a document must pass.
+// The contract's rule for a status: a name, and the test that a document must pass.
 const moved = (status) => (document) => document.status === status && Boolean(document.transactionId);
 const MONEY = { 201: ['success', moved('success')], 202: ['pending', moved('pending')] };
 const WALLET = ['a-wallet', ({ accountId, version }) => Boolean(accountId) && version >= 1];
@@ -55,7 +55,7 @@ const PROMISES = {
 export function outcomeOf(call, answer) {
   if (answer.status === 0) return { ...unanswered(answer), isReplayed: false, document: {} };
   const document = documentOf(answer);
-  const isReplayed = Boolean(call.key) && answer.headers['Idempotent-Replayed'] === 'true';
+  const isReplayed = answer.headers['Idempotent-Replayed'] === 'true';
   const { kind, what } = answer.status >= 400 ? problem(call, answer, document) : promise(call, answer, document);
   return { kind, what, isReplayed, document };
 }

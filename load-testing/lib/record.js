@@ -1,5 +1,5 @@
-// The record of calls: one line per call, with what was sent, when, and what was answered. README.md describes a line.
-// k6 cannot write files, but it writes what is logged to the file of --log-output.
+// The record of calls: one line per call, with its request, its times and its response. README.md describes a line.
+// k6 cannot write files, but it writes log lines to the file of --log-output.
 
 import exec from 'k6/execution';
 
@@ -30,6 +30,16 @@ export function recordClock() {
     startMs = Math.max(startMs, wallMs - now());
   }
   console.log(`clock\t${startMs}`);
+}
+
+// Records a call before its answer, with the fields of its later line that are known. If k6 is stopped before the answer,
+// this line is all that is known about the call.
+export function recordRequest(call, client, sentMs) {
+  if (!config.recordsRequests) return;
+  console.log(
+    `sent\t${client}\t${call.part || config.scenario}\t${call.operation}\t${sentMs}\t\t\t\t\t\t`
+    + `\t${call.key || ''}\t${call.path}\t${call.body || ''}\t`,
+  );
 }
 
 // Records a call. Requests and answers are recorded as they are, because a conversion would cost more and could hide a

@@ -81,7 +81,7 @@ export function statusChange(operation, account) {
 
 function expectOpen(outcome) {
   const exists = outcome.what === 'wallet-exists';
-  if (outcome.kind !== 'success' && !exists) fail(`no wallet was opened at ${config.writeUrl}: ${describe(outcome)}`);
+  if (outcome.kind !== 'success' && !exists) fail(`no wallet was opened at ${config.writeUrls}: ${describe(outcome)}`);
 }
 
 function describe(outcome) {

@@ -2,7 +2,7 @@
 //   load          k6's scenarios: how many clients or arrivals, and for how long
 //   prepare()     opens the wallets once, before the load
 //   iterate(run)  runs one iteration of a client
-//   `beside(run)` runs one iteration of the background load, if there is any
+//   `beside(run)` runs one iteration of the background load, if there is any; `read()` one of the background reads
 //   thresholds    thresholds in addition to those of all scenarios (lib/summary.js)
 //   parts         the steps of a sweep, each summarized separately
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from wallet_lab.architectures import NAMES, find, listed, with_ledger
 from wallet_lab.errors import LabError
-from wallet_lab.report.model import Delay, Run
+from wallet_lab.report.model import Delay, Route, Run
 from wallet_lab.signals import INTERRUPTED, interruptible
 from wallet_lab.stack.backend import Backend, BackendOption, stack_in_use
 from wallet_lab.stack.running import RunningStack
@@ -56,26 +56,34 @@ def bench(
             min=1, callback=finite, help="Arrivals per second, for scenarios with a fixed arrival rate."
         ),
     ] = None,
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="Send the load to the gateway instead of the services.")
+    ] = False,
     on: BackendOption = Backend.NATIVE,
     out: Annotated[
-        Path | None, typer.Option(help="File for the results, as JSON; the evidence is beside it.")
+        Path | None,
+        typer.Option(help="File for the results, as JSON; the folder of the evidence is next to it."),
     ] = None,
 ) -> None:
-    """Measure a scenario and audit the books after every run. Exits with 0 only if all audits passed."""
-    ledger = find(architecture).ledger
+    """Measure a scenario and audit the books after every run. Exits with 0 only if all audits passed.
+
+    `./lab bench --targets` measures the performance targets instead; it has other options.
+    """
+    found = find(architecture)
     chosen = _changed(scenarios.find(scenario), duration, clients, rate)
-    if ledger is None and chosen.script == "consistency":
+    if found.ledger is None and chosen.script == "consistency":
         raise LabError(
             f"{architecture} moves no money, so the consistency scenario cannot measure it. "
             f"Use {listed(with_ledger())}."
         )
     if out is not None:
-        _prepare(out)
+        check_writable(out)
     results = Results([], [])
     try:
-        with interruptible(), stack_in_use(architecture, on) as stack:
+        with interruptible(), stack_in_use(found.name, on, gateway=gateway) as stack:
             for repeat in range(1, repeats + 1):
-                _measure(stack, chosen, repeat, results, _kept(out, chosen, repeat))
+                keep = _kept(out, chosen, repeat)
+                _measure(stack, chosen, repeat, results, keep, "gateway" if gateway else "direct")
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     finally:
@@ -84,8 +92,8 @@ def bench(
     raise typer.Exit(0 if all(run.verdict == "passed" for run in results.runs) else 1)
 
 
-def _prepare(out: Path) -> None:
-    """Check before the load that the output file is writable."""
+def check_writable(out: Path) -> None:
+    """Check before the load that the output file is writable. Raises LabError if it is not."""
     try:
         out.open("ab").close()
     except OSError as error:
@@ -110,23 +118,28 @@ def _changed(scenario: Scenario, duration: float | None, clients: int | None, ra
 
 
 def _kept(out: Path | None, scenario: Scenario, repeat: int) -> Path | None:
-    """Return the folder for the evidence of a run: beside the results."""
+    """Return the folder for the evidence of a run, next to the results."""
     return out and out.with_name(f"{out.stem}-evidence") / f"{scenario.name}-{repeat}"
 
 
 def _measure(
-    stack: RunningStack, scenario: Scenario, repeat: int, results: Results, keep: Path | None
+    stack: RunningStack,
+    scenario: Scenario,
+    repeat: int,
+    results: Results,
+    keep: Path | None,
+    route: Route,
 ) -> None:
     if scenario.rates_per_s:
-        runs = run_sweep(stack, scenario, repeat=repeat, keep=keep)
+        runs = run_sweep(stack, scenario, repeat=repeat, route=route, keep=keep)
     elif scenario.script == "consistency":
-        run, delay = measure_delay(stack, scenario, repeat=repeat, keep=keep)
+        run, delay = measure_delay(stack, scenario, repeat=repeat, route=route, keep=keep)
         runs = [run]
         if delay is not None:
             results.consistency_delay_ms.append(delay)
             console.print(f"visible after p50 {delay.p50:.1f} · p95 {delay.p95:.1f} · p99 {delay.p99:.1f} ms")
     else:
-        runs = [run_scenario(stack, scenario, repeat=repeat, keep=keep)]
+        runs = [run_scenario(stack, scenario, repeat=repeat, route=route, keep=keep)]
     results.runs.extend(runs)
     for run in runs:
         console.print(describe_run(run), markup=False)
@@ -152,4 +165,7 @@ def _figures(run: Run) -> str:
 
 
 def _audited(run: Run) -> str:
-    return "no books to audit" if run.audit is None else f"audit passed ({len(run.audit.checks)} checks)"
+    if run.audit is None:
+        return "no books to audit"
+    through = " through the API alone" if run.audit.is_through_api else ""
+    return f"audit{through} passed ({len(run.audit.checks)} checks)"

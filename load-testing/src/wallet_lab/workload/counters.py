@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.sampler import kind_of
@@ -20,27 +21,36 @@ def read_counters(stack: RunningStack) -> Counters:
     found: Counters = defaultdict(float)
     for name, url in stack.urls.items():
         if kind_of(name) in stack.adapter.services:
-            for sample, batcher, value in _batch_sizes(_metrics(url)):
+            for sample, batcher, value in _batch_sizes(metrics_of(url)):
                 found[kind_of(name), sample, kind_of(batcher)] += value
     return dict(found)
 
 
-def _metrics(url: str) -> str:
+def metrics_of(url: str) -> str:
     """Read a service's metrics; empty if it does not answer, because its counts are lost then."""
     try:
-        with urllib.request.urlopen(f"{url}/metrics", timeout=TIMEOUT_S) as answer:  # noqa: S310 -- our own service
+        with urllib.request.urlopen(f"{url}/metrics", timeout=TIMEOUT_S) as answer:  # noqa: S310 -- the stack's own service
             text: bytes = answer.read()
     except OSError:
         return ""
     return text.decode()
 
 
+def samples(text: str, family: str) -> list[Sample]:
+    """Return the samples of one metric. To parse all metrics of a service would take 40 ms."""
+    lines = [line for line in text.splitlines() if line.startswith((family, f"# TYPE {family}"))]
+    return [
+        sample
+        for found in text_string_to_metric_families("\n".join(lines) + "\n")
+        if found.name == family
+        for sample in found.samples
+    ]
+
+
 def _batch_sizes(text: str) -> list[tuple[str, str, float]]:
     return [
         (sample.name, sample.labels["batcher"], sample.value)
-        for family in text_string_to_metric_families(text)
-        if family.name == "wallet_batch_size"
-        for sample in family.samples
+        for sample in samples(text, "wallet_batch_size")
         if not sample.name.endswith("_bucket")
     ]
 

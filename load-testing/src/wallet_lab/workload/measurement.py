@@ -7,8 +7,11 @@ from pathlib import Path
 
 import duckdb
 
+from wallet_lab.errors import LabError
 from wallet_lab.record.calls import Call
-from wallet_lab.stack.backlog import wait_for_quiescence
+from wallet_lab.report.model import Route
+from wallet_lab.stack.components import Entry
+from wallet_lab.stack.health.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.counters import batch_size_mean, messages_published, read_counters
 from wallet_lab.workload.k6 import Load, record_of, run_k6
@@ -32,10 +35,32 @@ class Measurement:
     batch_size_mean: Mapping[str, float]
     broker_messages: float | None
     load_average: float
+    route: Route = "direct"
+
+
+def entry(stack: RunningStack, route: Route) -> Entry:
+    """Return the URLs for clients that take this route.
+
+    Raises:
+        LabError: the stack has no gateway.
+    """
+    if route == "direct":
+        return stack.direct
+    if stack.base_url in stack.direct.write_urls:
+        raise LabError(
+            f"This stack of {stack.architecture} has no gateway. Stop it, so that the lab starts one."
+        )
+    return Entry.at(stack.base_url)
 
 
 def measure(
-    stack: RunningStack, scenario: Scenario, *, run: str, folder: Path, evidence: duckdb.DuckDBPyConnection
+    stack: RunningStack,
+    scenario: Scenario,
+    *,
+    run: str,
+    folder: Path,
+    evidence: duckdb.DuckDBPyConnection,
+    route: Route = "direct",
 ) -> Measurement:
     """Run the load on the stack and wait for quiescence, because the remaining work counts as well.
 
@@ -46,7 +71,7 @@ def measure(
     """
     counted, before = read_counters(stack), look(stack)
     with watching_memory(stack) as memory:
-        load = run_k6(scenario, stack.base_url, run=run, folder=folder)
+        load = run_k6(scenario, entry(stack, route), run=run, folder=folder)
         settled_s = asyncio.run(wait_for_quiescence(stack))
     after, counted_after = look(stack), read_counters(stack)
     return Measurement(
@@ -60,4 +85,5 @@ def measure(
         batch_size_mean=batch_size_mean(counted, counted_after),
         broker_messages=messages_published(stack, counted, counted_after),
         load_average=after.load_average,
+        route=route,
     )

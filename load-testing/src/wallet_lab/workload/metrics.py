@@ -1,4 +1,4 @@
-"""The figures of a measurement. Only `verdict` may use them, because it knows whether the audit passed."""
+"""The figures of a measurement. Only `verdict` may use them, because it gets the result of the audit."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -6,6 +6,7 @@ from typing import Any
 
 from wallet_lab.record.calls import Call, count, latency
 from wallet_lab.report.model import Costs, Latency, Outcomes
+from wallet_lab.report.model import Reads as ReportedReads
 from wallet_lab.workload.k6 import Reads, SweepStep
 from wallet_lab.workload.measurement import Measurement
 
@@ -13,25 +14,31 @@ _NO_READS = Reads()
 
 
 def outcomes(measured: Measurement) -> Outcomes:
-    """Count the outcomes of transfers, and of reads if the scenario counts them."""
-    transfers, reads = count(measured.calls), _counted_reads(measured)
+    """Count the outcomes of the transfers, or of the reads if the scenario has only reads."""
+    if measured.scenario.counted == "reads":
+        return _outcomes_of_reads(measured.load.summary.reads or _NO_READS)
+    return count(measured.calls)
+
+
+def _outcomes_of_reads(reads: Reads) -> Outcomes:
     return Outcomes(
-        success=transfers.success + reads.success,
-        pending=transfers.pending,
-        refused={**transfers.refused, **({"reads": reads.refused} if reads.refused else {})},
-        unknown=transfers.unknown + reads.unknown,
-        rejected=transfers.rejected + reads.rejected,
-        error=transfers.error + reads.error,
+        success=reads.success,
+        refused={"reads": reads.refused} if reads.refused else {},
+        unknown=reads.unknown,
+        rejected=reads.rejected,
+        error=reads.error,
     )
 
 
 def of_run(measured: Measurement) -> dict[str, Any]:
     """Return all figures of a run, by their names in the report."""
-    acked = outcomes(measured).success
+    reads = _reads_of_both(measured)
+    acked = outcomes(measured).success + (reads.outcomes.success if reads else 0)
     return {
         "acked_per_s": _acked_per_s(measured),
         "completed_per_s": _completed_per_s(measured),
         "latency_ms": _latency(measured),
+        "reads": reads,
         "dropped_iterations": measured.load.summary.dropped_iterations,
         "server_cpu_ms_per_transfer": _costs(measured.usage.cpu_s, acked, 1000),
         "disk_bytes_per_transfer": _costs(measured.usage.disk_bytes, acked),
@@ -42,6 +49,7 @@ def of_run(measured: Measurement) -> dict[str, Any]:
         "steal_percent": measured.usage.steal_percent,
         "load_average": measured.load_average,
         "client_cpu_percent": _each(100 * measured.load.cpu_s, measured.usage.machine_s),
+        "other_cpu_percent": _other_cpu_percent(measured),
     }
 
 
@@ -72,12 +80,23 @@ def _step(measured: Measurement, step: SweepStep) -> Measurement:
     )
 
 
-def _counted_reads(measured: Measurement) -> Reads:
-    return _NO_READS if measured.scenario.counted == "transfers" else measured.load.summary.reads or _NO_READS
+def _reads_of_both(measured: Measurement) -> ReportedReads | None:
+    """Return the figures of the reads if the scenario counts transfers too, because their sum would mean nothing."""
+    reads = measured.load.summary.reads
+    if measured.scenario.counted != "both" or reads is None:
+        return None
+    return ReportedReads(
+        acked_per_s=_each(reads.success, measured.scenario.duration_s),
+        latency_ms=reads.latency_ms,
+        outcomes=_outcomes_of_reads(reads),
+    )
 
 
 def _acked_per_s(measured: Measurement) -> float | None:
-    acked = _in_time(measured.calls, measured.scenario.duration_s) + _counted_reads(measured).success
+    if measured.scenario.counted == "reads":
+        acked = outcomes(measured).success
+    else:
+        acked = _in_time(measured.calls, measured.scenario.duration_s)
     return acked / measured.scenario.duration_s if acked else None
 
 
@@ -102,9 +121,9 @@ def _completed_per_s(measured: Measurement) -> float | None:
 
 
 def _latency(measured: Measurement) -> Latency | None:
-    return (
-        latency([call.duration_ms for call in _acked(measured.calls)]) or _counted_reads(measured).latency_ms
-    )
+    if measured.scenario.counted == "reads":
+        return (measured.load.summary.reads or _NO_READS).latency_ms
+    return latency([call.duration_ms for call in _acked(measured.calls)])
 
 
 def _costs(used: Mapping[str, float] | None, acked: int, unit: float = 1.0) -> Costs | None:
@@ -112,6 +131,14 @@ def _costs(used: Mapping[str, float] | None, acked: int, unit: float = 1.0) -> C
         return None
     by_component = {kind: unit * amount / acked for kind, amount in used.items()}
     return Costs(total=sum(by_component.values()), by_component=by_component)
+
+
+def _other_cpu_percent(measured: Measurement) -> float | None:
+    usage = measured.usage
+    if usage.cpu_s is None:
+        return None
+    other_s = usage.busy_s - sum(usage.cpu_s.values()) - measured.load.cpu_s
+    return _each(100 * max(0.0, other_s), usage.machine_s)
 
 
 def _network(amount: float | None, acked: int) -> Costs | None:

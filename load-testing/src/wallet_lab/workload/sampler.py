@@ -1,4 +1,4 @@
-"""Samples what a running stack has used: processor time, memory, disk, and the services' own counters."""
+"""Samples the resource usage of a running stack: processor time, memory, disk, and the services' own counters."""
 
 import contextlib
 import threading
@@ -25,7 +25,7 @@ def kind_of(component: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a component and all its processes have used since its start, ended processes included."""
+    """The resource usage of a component and all its processes since its start, ended processes included."""
 
     cpu_s: float
     disk_bytes: int | None
@@ -57,6 +57,8 @@ class Snapshot:
     used: Mapping[str, Used]
     machine_s: float
     """Elapsed processor time of all cores, busy or idle."""
+    busy_s: float
+    """The part of it in which a program or the kernel ran."""
     stolen_s: float
     """The part of it that other machines on the same host took."""
     load_average: float
@@ -66,12 +68,13 @@ class Snapshot:
 
 
 def look(stack: RunningStack) -> Snapshot:
-    """Sample what every component has used since its start."""
+    """Sample the usage of every component since its start."""
     pids = _servers(stack)
     times = psutil.cpu_times()
     machine_s = sum(times) - times.guest - times.guest_nice  # user and nice already include these two
     used = {name: used_by(name, pid) for name, pid in pids.items()}
-    return Snapshot(pids, used, machine_s, times.steal, psutil.getloadavg()[0], _loopback_bytes(pids))
+    busy_s = machine_s - times.idle - times.iowait - times.steal
+    return Snapshot(pids, used, machine_s, busy_s, times.steal, psutil.getloadavg()[0], _loopback_bytes(pids))
 
 
 def _loopback_bytes(pids: Mapping[str, int]) -> int | None:
@@ -99,6 +102,8 @@ class Usage:
     steal_percent: float
     machine_s: float
     """Available processor time."""
+    busy_s: float = 0.0
+    """The part of it in which a program or the kernel ran."""
 
 
 def between(before: Snapshot, after: Snapshot) -> Usage:
@@ -111,6 +116,7 @@ def between(before: Snapshot, after: Snapshot) -> Usage:
         loopback_bytes=_difference(before.loopback_bytes, after.loopback_bytes),
         steal_percent=100 * (after.stolen_s - before.stolen_s) / passed_s if passed_s else 0.0,
         machine_s=passed_s,
+        busy_s=after.busy_s - before.busy_s,
     )
 
 

@@ -15,11 +15,9 @@ WALLET_PREFIX = "load-"
 BANK_WALLETS = 20
 """The number of wallets for which a bank's clients compete: `bank-0`, …"""
 
-BANK_SHARE = 0.2
-"""A bank's actions per transfer in the load during a fault (scenarios/fault.js)."""
-
-BANK_CLIENTS = 100
-"""The most clients of the bank in the load during a fault."""
+FAULT_SHARES = (1.0, 0.5, 0.2)
+"""The iterations and clients of the load during faults, per transfer: transfers, reads and a bank's actions
+(scenarios/fault.js)."""
 
 CLIENTS_FOR_ARRIVALS = 100
 """The least number of clients for a fixed arrival rate. k6 drops an arrival if no client is free."""
@@ -32,7 +30,7 @@ WITH_A_BANK = ("bank", "fault")
 
 SWEEP_PER_S = (250, 500, 1000, 1500, 2000, 2500, 3000, 4000)
 
-Counted = Literal["transfers", "reads", "calls"]
+Counted = Literal["transfers", "reads", "both"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +49,11 @@ class Scenario:
     rates_per_s: tuple[int, ...] = ()
     """Arrivals per second of each step of a sweep. Each step takes `duration_s`."""
     counted: Counted = "transfers"
-    """The calls that throughput and costs count. Latency is that of transfers if there are any."""
+    """The calls that the figures count. Of both, throughput and latency are reported apart, costs per call together."""
+    paced: bool = False
+    """Whether the pauses of the clients decide the throughput."""
+    seed: int = 1
+    """The start of the clients' draws: the same number makes the same clients draw the same calls."""
 
     @property
     def warm_up(self) -> "Scenario":
@@ -62,6 +64,10 @@ class Scenario:
         """Copy the scenario with another duration."""
         return replace(self, duration_s=duration_s)
 
+    def seeded(self, seed: int) -> "Scenario":
+        """Copy the scenario with other draws."""
+        return replace(self, seed=seed)
+
     def with_clients(self, clients: int) -> "Scenario":
         """Copy the scenario with another number of clients."""
         return replace(self, clients=clients)
@@ -70,7 +76,7 @@ class Scenario:
     def clients_max(self) -> int:
         """The largest number of concurrent clients; consistency has one, plus those of its background load."""
         if self.script == "fault":
-            return self.clients + BANK_CLIENTS
+            return sum(ceil(share * self.clients) for share in FAULT_SHARES)
         if self.script != "consistency":
             return self.clients
         return 1 if self.rate_per_s is None else 1 + self.clients
@@ -81,7 +87,8 @@ class Scenario:
         if self.script == "consistency" or not (self.rates_per_s or self.rate_per_s):
             return None
         each_s = sum(self.rates_per_s or (self.rate_per_s or 0.0,))
-        return (each_s + (ceil(BANK_SHARE * each_s) if self.script == "fault" else 0)) * self.duration_s
+        shares = FAULT_SHARES if self.script == "fault" else (1.0,)
+        return sum(ceil(share * each_s) if share < 1 else each_s for share in shares) * self.duration_s
 
     @property
     def rate_max_per_s(self) -> float:
@@ -105,15 +112,15 @@ class Scenario:
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
-        Scenario(name="normal", script="normal"),
-        Scenario(name="highload", script="highload", clients=500),
+        Scenario(name="normal", script="normal", paced=True),
+        Scenario(name="highload", script="highload", clients=500, paced=True),
         Scenario(name="hot-pair", script="hot-pair"),
         Scenario(name="uniform-1k", script="uniform", wallets=1000),
         Scenario(name="uniform-100k", script="uniform", wallets=100_000),
         Scenario(name="zipf", script="zipf", wallets=10_000),
         Scenario(name="open", script="open", clients=1000, rate_per_s=500.0, wallets=1000),
         Scenario(name="reads", script="reads", wallets=1000, counted="reads"),
-        Scenario(name="mixed", script="mixed", wallets=1000, counted="calls"),
+        Scenario(name="mixed", script="mixed", wallets=1000, counted="both"),
         Scenario(name="refusals", script="refusals", wallets=1000),
         Scenario(name="bank", script="bank", clients=20),
         Scenario(

@@ -4,15 +4,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from wallet_lab.report.model import Audit, Delay, Outcomes, Run
+from wallet_lab.report.model import Audit, Delay, Outcomes, Route, Run
 from wallet_lab.workload import metrics
 from wallet_lab.workload.measurement import Measurement
 from wallet_lab.workload.scenarios import Scenario
 
 
-def judge(measured: Measurement, audit: Audit | None, repeat: int) -> Run:
+def judge(
+    measured: Measurement, audit: Audit | None, repeat: int, *, block: int = 0, again: bool = False
+) -> Run:
     """Return the run for the report."""
-    return _judge(measured, audit, repeat, metrics.of_run)
+    return _judge(measured, audit, repeat, metrics.of_run, block=block, again=again)
 
 
 def judge_steps(measured: Measurement, audit: Audit | None, repeat: int) -> list[Run]:
@@ -20,7 +22,13 @@ def judge_steps(measured: Measurement, audit: Audit | None, repeat: int) -> list
     return [_judge(step, audit, repeat, metrics.of_step) for step in metrics.steps(measured)]
 
 
-def judge_delay(measured: Measurement, audit: Audit | None, repeat: int, load: str) -> Delay | None:
+def judge_delay(
+    measured: Measurement,
+    audit: Audit | None,
+    repeat: int,
+    load: str,
+    hops_ms: dict[str, float] | None = None,
+) -> Delay | None:
     """Return how long writes took to become visible; None if the audit failed or there were no samples."""
     seen = measured.load.summary.delay_ms
     if seen is None or not passed(audit):
@@ -35,6 +43,9 @@ def judge_delay(measured: Measurement, audit: Audit | None, repeat: int, load: s
         p99=seen.p99,
         max=seen.max,
         distribution=seen.distribution,
+        hops_p50_ms=hops_ms or {},
+        plain_read_ms=measured.load.summary.plain_read_ms,
+        fresh_read_ms=measured.load.summary.fresh_read_ms,
     )
 
 
@@ -43,11 +54,18 @@ def _judge(
     audit: Audit | None,
     repeat: int,
     performance: Callable[[Measurement], dict[str, Any]],
+    *,
+    block: int = 0,
+    again: bool = False,
 ) -> Run:
     """Make a run with figures only if the audit passed or there is no ledger."""
     return Run(
         architecture=measured.architecture,
+        block=block,
+        again=again,
+        route=measured.route,
         scenario=measured.scenario.name,
+        paced=measured.scenario.paced,
         repeat=repeat,
         verdict="passed" if passed(audit) else "failed",
         why=first_violation(audit),
@@ -61,11 +79,25 @@ def _judge(
     )
 
 
-def not_run(architecture: str, scenario: Scenario, repeat: int, *, why: str, started_at: datetime) -> Run:
+def not_run(
+    architecture: str,
+    scenario: Scenario,
+    repeat: int,
+    *,
+    why: str,
+    started_at: datetime,
+    block: int = 0,
+    again: bool = False,
+    route: Route = "direct",
+) -> Run:
     """Make a run that could not be carried out, with the reason."""
     return Run(
         architecture=architecture,
+        block=block,
+        again=again,
+        route=route,
         scenario=scenario.name,
+        paced=scenario.paced,
         repeat=repeat,
         verdict="not-run",
         why=why,
