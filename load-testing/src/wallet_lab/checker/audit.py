@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from wallet_lab.checker.check import checks
 from wallet_lab.checker.evidence import insert, opened, save
 from wallet_lab.checker.extraction import now_us
-from wallet_lab.checker.schema import BASELINE, CALLS, RUN
+from wallet_lab.checker.schema import BASELINE, CALLS, DECIDED, RUN
 from wallet_lab.report.model import Check
 from wallet_lab.stack.running import RunningStack
 
@@ -22,6 +22,10 @@ CLOCK_SKEW_US = 500_000
 """The clocks of the load generator and of the databases may differ this much: one machine, whose clock is adjusted."""
 CACHE_WRITE_S = 0.5
 """The services write the cache just after the commit, and that commit may be the last act before the audit."""
+_HAS = """
+    SELECT (SELECT count(*) FROM calls) > 0, (SELECT count(*) FROM baseline) > 0,
+           coalesce(strftime(make_timestamp((SELECT min(began_us) FROM run)), '%Y-%m-%d %H:%M:%S UTC'), 'the run')
+"""
 
 
 @dataclass(slots=True)
@@ -40,20 +44,25 @@ class Evidence:
     def add_clients(self, folder: Path) -> None:
         """Add the calls and the baseline of evidence that was kept. Raises duckdb.Error if it is damaged."""
         with opened(folder) as kept:
-            for relation in (CALLS, BASELINE):
+            for relation in (CALLS, BASELINE, DECIDED):
                 insert(self.database, relation, kept.execute(f"FROM {relation.name}").fetchall())
             (self.began_us,) = kept.execute("SELECT min(began_us) FROM run").fetchall()[0]
 
     async def begin(self, stack: RunningStack) -> None:
-        """Keep the wallets of a quiescent stack as the baseline. Call it before the first call of the run."""
+        """Keep the wallets and the number of decisions of a quiescent stack as the baseline.
+
+        Call it before the first call of the run.
+        """
         ledger = stack.adapter.ledger
         if ledger is not None:
             with opened() as before:
-                await ledger.wallets(before, stack)
-                rows = before.execute(
+                await ledger.beginning(before, stack)
+                wallets = before.execute(
                     "SELECT account, currency, status, balance_micros, version FROM wallets"
                 ).fetchall()
-            insert(self.database, BASELINE, rows)
+                decided = before.execute("FROM decided").fetchall()
+            insert(self.database, BASELINE, wallets)
+            insert(self.database, DECIDED, decided)
         self.began_us = now_us()
 
 
@@ -101,6 +110,16 @@ def audit_evidence(folder: Path) -> list[Check]:
     """Check evidence that was kept. Raises duckdb.Error if it is damaged."""
     with opened(folder) as database:
         return list(checks(database))
+
+
+def limits(database: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return one sentence for each part of a full audit that this evidence does not allow."""
+    has_calls, has_baseline, at = database.execute(_HAS).fetchall()[0]
+    if not has_calls:
+        return ["There is no record of calls, so only the books in themselves were checked."]
+    if not has_baseline:
+        return [f"There is no baseline, so the postings from before {at} were taken as given."]
+    return []
 
 
 def violations(found: Iterable[Check]) -> list[str]:

@@ -1,6 +1,6 @@
 """Parses the bodies of statements and lookups, with exact decimals. DuckDB would read amounts as binary floats."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -11,6 +11,7 @@ from wallet_lab.checker.schema import Column, Relation
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROBLEM = "/problems/"
+_MICROS_END = 2**63
 
 Row = tuple[object, ...]
 
@@ -48,6 +49,17 @@ LOOKUPS = Relation(
         Column("reason", "VARCHAR", "", nullable=True),
     ),
 )
+LOOKUP_STEPS = Relation(
+    "lookup_steps",
+    "The timelines of these transfers.",
+    (
+        Column("call_id", "BIGINT", ""),
+        Column("number", "BIGINT", "place in the timeline, from 1"),
+        Column("step", "VARCHAR", ""),
+        Column("at_us", "BIGINT", ""),
+        Column("reason", "VARCHAR", "", nullable=True),
+    ),
+)
 
 
 class _Item(Struct, rename="camel"):
@@ -65,6 +77,12 @@ class _Page(Struct, rename="camel"):
     next_cursor: str | None
 
 
+class _Step(Struct):
+    step: str
+    at: str
+    reason: str | None = None
+
+
 class _Transfer(Struct, rename="camel"):
     transaction_id: str
     status: str
@@ -72,6 +90,7 @@ class _Transfer(Struct, rename="camel"):
     to_account: str
     amount: Decimal
     currency: str
+    timeline: list[_Step]
     reason: str | None = None
 
 
@@ -92,23 +111,40 @@ def statements(bodies: Iterable[tuple[int, str]]) -> tuple[list[Row], list[Row]]
     return pages, items
 
 
-def lookups(bodies: Iterable[tuple[int, str]]) -> Iterator[Row]:
-    """Yield the rows of LOOKUPS. A body that is not a transfer gives no row."""
+def lookups(bodies: Iterable[tuple[int, str]]) -> tuple[list[Row], list[Row]]:
+    """Return the rows of LOOKUPS and of LOOKUP_STEPS. A body that is not a transfer gives no row."""
+    transfers: list[Row] = []
+    steps: list[Row] = []
     for call_id, body in bodies:
         try:
             found = _transfers.decode(body)
-            yield (
-                call_id,
-                found.transaction_id,
-                found.status,
-                found.from_account,
-                found.to_account,
-                micros(found.amount),
-                found.currency,
-                found.reason.removeprefix(_PROBLEM) if found.reason else None,
-            )
+            transfer = _transfer(call_id, found)
+            steps += [_step(call_id, number, step) for number, step in enumerate(found.timeline, start=1)]
         except (DecodeError, ValueError, ArithmeticError):
             continue
+        transfers.append(transfer)
+    return transfers, steps
+
+
+def _transfer(call_id: int, found: _Transfer) -> Row:
+    return (
+        call_id,
+        found.transaction_id,
+        found.status,
+        found.from_account,
+        found.to_account,
+        micros(found.amount),
+        found.currency,
+        _problem(found.reason),
+    )
+
+
+def _step(call_id: int, number: int, step: _Step) -> Row:
+    return call_id, number, step.step, microseconds(step.at), _problem(step.reason)
+
+
+def _problem(reason: str | None) -> str | None:
+    return reason.removeprefix(_PROBLEM) if reason else None
 
 
 def _item(call_id: int, number: int, item: _Item) -> Row:
@@ -126,10 +162,12 @@ def _item(call_id: int, number: int, item: _Item) -> Row:
 
 
 def micros(amount: Decimal) -> int:
-    """Return an amount in micros. Raises ValueError if it has more than 6 decimal places."""
+    """Return an amount in micros. Raises ValueError if it has more than 6 decimal places, or is beyond 64 bits."""
     scaled = amount.scaleb(6)
     if scaled != scaled.to_integral_value():
         raise ValueError(f"{amount} has more than 6 decimal places")
+    if abs(scaled) >= _MICROS_END:
+        raise ValueError(f"{amount} is more than any wallet may hold")
     return int(scaled)
 
 

@@ -19,7 +19,7 @@ Row = tuple[object, ...]
 
 
 class Entry(NamedTuple):
-    """An entry of the cache: what precedes the document, and the document for clients."""
+    """An entry of the cache: the fields before the document, and the document for clients."""
 
     version: int
     position: int | None
@@ -58,7 +58,7 @@ async def read_cache(url: str, prefix: str, parse: Callable[[bytes], Entry]) -> 
 
 
 async def cache_settings(url: str, patterns: Sequence[str]) -> list[Row]:
-    """Return rows of `durability`: what Redis keeps on disk, and the number of keys that match no pattern."""
+    """Return rows of `durability`: the persistence settings of Redis, and the number of keys that match no pattern."""
     async with Redis.from_url(url) as redis:
         settings = {name: (await redis.config_get(name))[name] for name in ("save", "appendonly")}
         known = [key for pattern in patterns async for key in redis.scan_iter(match=pattern, count=_PAGE)]

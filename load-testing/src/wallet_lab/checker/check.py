@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import cache
+from hashlib import blake2b
 from importlib.resources import files
 from typing import NamedTuple
 from zlib import crc32
@@ -11,7 +12,7 @@ import duckdb
 
 from wallet_lab.checker import bodies
 from wallet_lab.checker.evidence import insert
-from wallet_lab.report.model import Check
+from wallet_lab.report.model import API_ALONE, Check
 
 ACKNOWLEDGED = "every acknowledged transfer is in the books once"
 """The rule that counts lost transfers."""
@@ -19,7 +20,8 @@ SHOWN_MAX = 5
 """A check reports this many violations and counts all of them."""
 
 _MODEL = ("answers", "book", "homes", "claims", "moments")
-_HEADING = re.compile(r"-- rule: (?P<name>.+)\n-- lie: (?P<lie>.+)\n")
+_HEADING = re.compile(r"-- rule: (?P<name>.+)\n-- lie: (?P<lie>.+)\n(?P<books>-- needs: books\n)?")
+_THROUGH_API = "SELECT count(*) > 0 AND bool_and(holder = 'api') FROM holders"
 
 
 class Rule(NamedTuple):
@@ -29,6 +31,8 @@ class Rule(NamedTuple):
     name: str
     lie: str
     sql: str
+    needs_books: bool
+    """Whether it is about storage, which the API does not show."""
 
 
 @cache
@@ -42,32 +46,50 @@ def rules() -> tuple[Rule, ...]:
 def _rule(file: str, text: str) -> Rule:
     heading = _HEADING.match(text)
     assert heading is not None, f"a rule begins with its name and its lie: {text[:80]}"
-    return Rule(file, heading["name"], heading["lie"], text)
+    return Rule(file, heading["name"], heading["lie"], text, heading["books"] is not None)
 
 
 def checks(database: duckdb.DuckDBPyConnection) -> Iterator[Check]:
-    """Build the model from the relations and apply every rule; yields one check a rule."""
-    _build_model(database)
+    """Build the model from the relations and apply every rule; yields one check a rule.
+
+    If the evidence was read through the API alone, it leaves out the rules that need the books, and says so first.
+    """
+    build_model(database)
+    (is_through_api,) = database.execute(_THROUGH_API).fetchall()[0]
+    if is_through_api:
+        yield check_of(API_ALONE, [])
     for rule in rules():
-        yield _apply(database, rule)
+        if not (is_through_api and rule.needs_books):
+            yield _apply(database, rule)
 
 
-def _build_model(database: duckdb.DuckDBPyConnection) -> None:
+def build_model(database: duckdb.DuckDBPyConnection) -> None:
+    """Add the tables of `model/` to the relations; the rules read both."""
     database.execute(
         "SET preserve_insertion_order = false"
     )  # saves memory; no rule depends on the order of rows
-    database.create_function("slot_of", slot_of, ["VARCHAR"], "BIGINT")
+    add_functions(database)
     for name in _MODEL:
         database.execute((files("wallet_lab.checker") / "model" / f"{name}.sql").read_text())
     _parse_bodies(database)
 
 
+def add_functions(database: duckdb.DuckDBPyConnection) -> None:
+    """Let SQL call the documented hashes."""
+    database.create_function("slot_of", slot_of, ["VARCHAR"], "BIGINT")
+    database.create_function(
+        "fingerprint_of", fingerprint_of, ["VARCHAR", "VARCHAR", "BIGINT", "VARCHAR"], "VARCHAR"
+    )
+
+
 def _parse_bodies(database: duckdb.DuckDBPyConnection) -> None:
     pages, items = bodies.statements(_bodies(database, "statement"))
+    transfers, steps = bodies.lookups(_bodies(database, "lookup"))
     rows = {
         bodies.STATEMENT_PAGES: pages,
         bodies.STATEMENT_ITEMS: items,
-        bodies.LOOKUPS: list(bodies.lookups(_bodies(database, "lookup"))),
+        bodies.LOOKUPS: transfers,
+        bodies.LOOKUP_STEPS: steps,
     }
     for relation, found in rows.items():
         database.execute(relation.ddl)
@@ -84,6 +106,12 @@ def _bodies(database: duckdb.DuckDBPyConnection, operation: str) -> list[tuple[i
 def slot_of(account: str) -> int:
     """Return an account's slot (0 to 1023), by docs/decisions/0004-transaction-ids-with-slot.md."""
     return (crc32(account.encode()) * 2654435761 & 0xFFFFFFFF) >> 22
+
+
+def fingerprint_of(kind: str, payee: str, amount_micros: int, currency: str) -> str:
+    """Return the fingerprint of a request as hex, by docs/glossary.md. `payee` is empty unless it is a transfer."""
+    meaning = (kind, *([payee] if payee else []), str(amount_micros), currency)
+    return blake2b("\x1f".join(meaning).encode(), digest_size=16).hexdigest()
 
 
 def check_of(name: str, violations: list[str]) -> Check:

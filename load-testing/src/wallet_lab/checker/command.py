@@ -10,13 +10,15 @@ import typer
 from rich.console import Console
 
 from wallet_lab.architectures import find_with_ledger, listed, with_ledger
-from wallet_lab.checker.audit import NOT_ANSWERED, Evidence, audit_evidence
+from wallet_lab.checker.audit import NOT_ANSWERED, Evidence, limits
 from wallet_lab.checker.audit import audit as audit_stack
+from wallet_lab.checker.check import checks
+from wallet_lab.checker.evidence import opened
 from wallet_lab.errors import LabError
 from wallet_lab.record.reader import add_calls, read_record
 from wallet_lab.report.model import Audit, Check
 from wallet_lab.stack.backend import Backend, BackendOption, attached
-from wallet_lab.stack.backlog import wait_for_quiescence
+from wallet_lab.stack.health.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 
 _STARTS = {
@@ -36,7 +38,7 @@ def audit(
     ] = None,
     calls: Annotated[
         Path | None,
-        typer.Option(help="What clients sent: a record of k6 (CALLS=1), or a folder of evidence."),
+        typer.Option(help="The calls of the clients: a record of k6 (CALLS=1), or a folder of evidence."),
     ] = None,
     evidence: Annotated[
         Path | None, typer.Option(help="Check this folder of evidence instead of a running stack.")
@@ -55,6 +57,8 @@ def audit(
     else:
         for check in found.checks:
             _print(check)
+        for limit in found.limits:
+            console.print(f"[yellow]limit[/yellow]   {limit}")
     raise typer.Exit(0 if found.passed else 1)
 
 
@@ -62,7 +66,8 @@ def _of_folder(folder: Path) -> Audit:
     if not (folder / "run.parquet").is_file():
         raise LabError(f"{folder} contains no evidence: there is no run.parquet.")
     try:
-        return _audit(audit_evidence(folder), None)
+        with opened(folder) as database:
+            return _audit(list(checks(database)), limits(database), None)
     except duckdb.Error as error:
         raise LabError(f"the evidence in {folder} is damaged: {error}") from None
 
@@ -113,11 +118,14 @@ def _require_books(stack: RunningStack) -> None:
 
 async def _settled_audit(stack: RunningStack, evidence: Evidence, keep: Path | None) -> Audit:
     settled_s = await wait_for_quiescence(stack)
-    return _audit(await audit_stack(stack, evidence, settled_s, keep=keep), settled_s)
+    found = await audit_stack(stack, evidence, settled_s, keep=keep)
+    return _audit(found, limits(evidence.database), settled_s)
 
 
-def _audit(checks: list[Check], settled_s: float | None) -> Audit:
-    return Audit(passed=all(check.passed for check in checks), checks=checks, settled_s=settled_s)
+def _audit(found: list[Check], limits: list[str], settled_s: float | None) -> Audit:
+    return Audit(
+        passed=all(check.passed for check in found), checks=found, settled_s=settled_s, limits=limits
+    )
 
 
 def _print(check: Check) -> None:

@@ -12,6 +12,7 @@ import duckdb
 
 from wallet_lab.checker.evidence import insert, insert_csv
 from wallet_lab.checker.schema import DURABILITY, RELATIONS
+from wallet_lab.errors import LabError
 from wallet_lab.stack.running import RunningStack
 
 _BY_NAME = {relation.name: relation for relation in RELATIONS}
@@ -73,6 +74,7 @@ async def copy_database(
     """Add the rows of these queries to the relations, all from one moment of the database.
 
     Raises:
+        LabError: a row has a value that its column cannot have, such as a document that is not JSON.
         OSError, asyncpg.PostgresError, asyncpg.InterfaceError: the database does not answer.
     """
     shard = "NULL" if database.shard is None else str(database.shard)
@@ -105,9 +107,13 @@ def now_us() -> int:
 async def _copy(
     evidence: duckdb.DuckDBPyConnection, connection: asyncpg.Connection, name: str, sql: str
 ) -> None:
-    with tempfile.NamedTemporaryFile(suffix=".csv") as file:
-        await connection.copy_from_query(sql.strip(), output=file.name, format="csv", null="\\N")
-        insert_csv(evidence, _BY_NAME[name], Path(file.name))
+    try:
+        with tempfile.NamedTemporaryFile(suffix=".csv") as file:
+            await connection.copy_from_query(sql.strip(), output=file.name, format="csv", null="\\N")
+            insert_csv(evidence, _BY_NAME[name], Path(file.name))
+    except (asyncpg.DataError, duckdb.Error) as error:
+        # The services write no such rows.
+        raise LabError(f"the books have a row of {name} that cannot be read: {error}") from None
 
 
 @asynccontextmanager

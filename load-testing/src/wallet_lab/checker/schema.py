@@ -1,4 +1,4 @@
-"""The relations that the checker reads: what clients saw, and what the databases hold, in one shape.
+"""The relations that the checker reads: the calls of clients and the contents of the databases, in one shape.
 
 Each relation is one Parquet file in the evidence folder, `NAME.parquet`. If an architecture does not have a relation,
 its file is empty. Units: amounts are micros (10^-6 of the currency); `_us` is microseconds since 1970 UTC. Transaction
@@ -134,6 +134,15 @@ BASELINE = Relation(
     ),
 )
 
+DECIDED = Relation(
+    "decided",
+    "The number of decisions when the run began, refusals included. Empty: not taken.",
+    (
+        _number("shard", "number of the database; NULL if one database holds all", nullable=True),
+        _number("decisions", "the rows that `transfers` had"),
+    ),
+)
+
 HOLDERS = Relation(
     "holders",
     "The places that keep wallets or copies of postings. The adapter knows them.",
@@ -147,6 +156,20 @@ HOLDERS = Relation(
         _number("expires_within_us", "every entry expires within this time; NULL: none does", nullable=True),
         _flag("lists_postings", "it must list every posting that moves money"),
         _text("stores", "the columns of `wallets` that may be NULL and that it stores, with spaces between"),
+    ),
+)
+
+TIMELINE_STEPS = Relation(
+    "timeline_steps",
+    "The moments of a transfer that its timeline shows, and the name of each step. The adapter knows them.",
+    (
+        _text(
+            "moment",
+            "refused, started, paid or received (the posting of payer or payee), credited, credit-refused, completed"
+            " or refunded",
+        ),
+        _text("kind", "transfer, opening, deposit or withdrawal"),
+        _text("step", "the name in the timeline"),
     ),
 )
 
@@ -308,7 +331,9 @@ RELATIONS = (
     RUN,
     CALLS,
     BASELINE,
+    DECIDED,
     HOLDERS,
+    TIMELINE_STEPS,
     WALLETS,
     POSTINGS,
     LISTED,

@@ -1,1 +1,1 @@
-"""The record of calls: what clients sent, when, and what they were answered. load-testing/lib/record.js writes it."""
+"""The record of calls: the requests of clients, their times and their answers. load-testing/lib/record.js writes it."""

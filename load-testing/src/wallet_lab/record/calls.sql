@@ -13,7 +13,8 @@ SELECT
     END AS account,
     sent.toAccount AS counterparty,
     CASE
-        WHEN operation = 'open' THEN coalesce(micros(sent.balance), 0)
+        WHEN operation = 'open' AND sent.balance IS NULL THEN 0
+        WHEN operation = 'open' THEN micros(sent.balance)
         ELSE micros(sent.amount)
     END AS amount_micros,
     sent.currency AS currency,

@@ -9,10 +9,20 @@ WITH lines AS (
     -- A file can have several runs, one after the other. Each begins with the line of its clock.
     SELECT *, last_value(CASE WHEN field[1] = 'clock' THEN CAST(field[2] AS DECIMAL(20, 6)) * 1000 END IGNORE NULLS)
         OVER (ORDER BY number) AS start_us
-    FROM lines WHERE field[1] IN ('clock', 'call')
+    FROM lines WHERE field[1] IN ('clock', 'call', 'sent')
+), ends AS (
+    SELECT start_us, max(greatest(CAST(field[5] AS DECIMAL(18, 6)), CAST(nullif(field[6], '') AS DECIMAL(18, 6)))) AS last_ms
+    FROM timed WHERE field[1] <> 'clock' GROUP BY start_us
+), unanswered AS (
+    -- If a load was stopped, the last requests have no answer. They count as calls that ended with the load.
+    SELECT number, list_concat(field[:5], [CAST(last_ms AS VARCHAR), '0', '0', 'unknown:stopped', '', ''], field[12:]) AS field, start_us
+    FROM timed s JOIN ends USING (start_us)
+    WHERE field[1] = 'sent' AND NOT EXISTS (
+        FROM timed c WHERE c.field[1] = 'call' AND (c.start_us, c.field[2], c.field[5]) = (s.start_us, s.field[2], s.field[5])
+    )
 ), calls AS (
     SELECT number, field, start_us, array_to_string(field[15:], chr(9)) AS body
-    FROM timed WHERE field[1] = 'call' AND start_us IS NOT NULL
+    FROM (SELECT number, field, start_us FROM timed WHERE field[1] = 'call' AND start_us IS NOT NULL UNION ALL FROM unanswered)
 )
 SELECT
     number,

@@ -13,7 +13,7 @@ from wallet_lab.record.calls import Call
 _MACROS = """
     CREATE OR REPLACE TEMP MACRO micros(amount) AS
         CASE WHEN abs(amount) < 10000000000000 AND amount * 1000000 = trunc(amount * 1000000)
-             THEN CAST(amount * 1000000 AS BIGINT) END;
+             THEN TRY_CAST(amount * 1000000 AS BIGINT) END;
     CREATE OR REPLACE TEMP MACRO parameter(path, name) AS
         nullif(regexp_extract(path, '[?&]' || name || '=([^&]*)', 1), '');
 """
@@ -27,14 +27,19 @@ _TRANSFERS = """
 
 
 def read_record(
-    database: duckdb.DuckDBPyConnection, file: Path, *, requests: int | None = None
+    database: duckdb.DuckDBPyConnection,
+    file: Path,
+    *,
+    requests: int | None = None,
+    was_stopped: bool = False,
 ) -> list[Call]:
     """Read a record into the table `record`; returns its transfers.
 
     Args:
         database: gets the table, and loses the record that it has read before.
-        file: what k6 has logged. Lines that are no calls are k6's own messages.
+        file: the log of k6. Lines that are no calls are k6's own messages.
         requests: how many requests k6 has counted; None if it is not known.
+        was_stopped: k6 was stopped before the end of its load, so it has not counted its last requests.
 
     Raises:
         LabError: the record is not complete or not readable, so nothing can be concluded from it.
@@ -42,7 +47,7 @@ def read_record(
     with _named(file):
         database.execute(_MACROS)
         database.execute(_READ, {"file": str(file)})
-        _check_complete(database, file, requests)
+        _check_complete(database, file, requests, was_stopped=was_stopped)
         return [Call(*row) for row in database.execute(_TRANSFERS).fetchall()]
 
 
@@ -64,9 +69,13 @@ def _named(record: object) -> Iterator[None]:
         raise LabError(f"{record} is not a record of calls: {error}") from None
 
 
-def _check_complete(database: duckdb.DuckDBPyConnection, file: Path, requests: int | None) -> None:
+def _check_complete(
+    database: duckdb.DuckDBPyConnection, file: Path, requests: int | None, *, was_stopped: bool
+) -> None:
     (recorded,) = database.execute("SELECT count(*) FROM record").fetchall()[0]
     if not recorded and requests != 0:
         raise LabError(f"{file} contains no calls. Run k6 with -e CALLS=1 to record them.")
+    if was_stopped and requests is not None:
+        requests = max(requests, recorded)
     if requests is not None and recorded != requests:
         raise LabError(f"k6 sent {requests} requests and recorded {recorded}, so the record is not complete.")

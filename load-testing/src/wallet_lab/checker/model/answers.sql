@@ -15,6 +15,10 @@ SELECT *, CASE
 END AS outcome
 FROM calls;
 
+-- The names that the contract allows for accounts.
+CREATE MACRO is_name(account) AS
+    coalesce(regexp_full_match(account, '[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}') AND account <> 'balanceTransfer', false);
+
 -- A call in words, for sentences.
 CREATE VIEW said AS
 SELECT call_id, concat(

@@ -13,6 +13,10 @@ FROM answers a JOIN book b
     ON b.account = a.answered_account AND b.version = a.version AND b.balance = a.balance_micros
 WHERE a.outcome = 'success' GROUP BY b.account, b.version;
 
+-- If wallets store the money in flight, the debit is a step of its own, and it is done before 202 is answered.
+CREATE TABLE debit_step AS
+SELECT count(*) > 0 AS is_first FROM holders WHERE list_contains(string_split(stores, ' '), 'in_flight_micros');
+
 CREATE TABLE moments AS
 SELECT account, version, position, transaction_id, in_run,
        max(earliest_us) OVER (PARTITION BY account ORDER BY version) AS earliest_us,
@@ -22,12 +26,20 @@ FROM (
     SELECT b.account, b.version, b.position, b.transaction_id, b.in_run,
            CASE WHEN NOT b.in_run THEN 0 ELSE coalesce(c.earliest_us, k.earliest_us, 0) END AS earliest_us,
            CASE WHEN NOT b.in_run THEN 0
-                ELSE least(coalesce(c.latest_us, 9223372036854775807), coalesce(s.us, 9223372036854775807)) END AS latest_us
+                ELSE least(coalesce(CASE WHEN d.is_first AND b.amount_micros < 0 THEN c.recorded_us ELSE c.latest_us END, 9223372036854775807),
+                           coalesce(s.us, 9223372036854775807)) END AS latest_us
     FROM book b
+    CROSS JOIN debit_step d
     LEFT JOIN claims c ON c.transaction_id = b.transaction_id
     LEFT JOIN status_calls k ON k.account = b.account AND k.kind = b.kind
     LEFT JOIN shown s ON s.account = b.account AND s.version = b.version
 );
+
+-- The same for each position of a log, because a log has one order for all wallets.
+CREATE TABLE log_moments AS
+SELECT position, account, version, transaction_id, max(earliest_us) OVER (ORDER BY position) AS earliest_us,
+       min(latest_us) OVER (ORDER BY position ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS latest_us
+FROM moments WHERE position IS NOT NULL;
 
 -- For as-of joins: the newest version that surely existed before a moment, and that can have existed at a moment.
 CREATE TABLE surely AS
@@ -49,7 +61,7 @@ WITH touched AS (
     LEFT JOIN (SELECT intent, min(sent_us) AS sent_us FROM asked WHERE key IS NOT NULL GROUP BY intent) i
         ON i.intent = a.intent
 )
-SELECT l.call_id, l.account, l.low, coalesce(m.version, 0) AS high
+SELECT l.call_id, l.account, l.sent_us, l.answered_us, l.low, coalesce(m.version, 0) AS high
 FROM (
     SELECT b.*, coalesce(s.version, 0) AS low
     FROM begun b ASOF LEFT JOIN surely s ON b.account = s.account AND b.sent_us > s.us

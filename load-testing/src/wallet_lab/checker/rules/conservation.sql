@@ -1,5 +1,6 @@
 -- rule: money is conserved
 -- lie: money that is made or destroyed, on any shard or between shards
+-- needs: books
 WITH held AS (
     SELECT wallet_currency AS currency, sum(amount_micros) AS micros FROM book GROUP BY ALL
 ), flying AS (

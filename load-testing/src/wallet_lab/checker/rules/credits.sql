@@ -1,5 +1,6 @@
 -- rule: the credit barrier agrees with every transfer
 -- lie: a credit that is missing, was not sent, has another outcome, or is on another shard
+-- needs: books
 WITH expected AS (
     SELECT transaction_id, payee, CASE state WHEN 'refunded' THEN reason END AS reason, started_us, ended_us FROM transfers
     WHERE kind = 'transfer' AND state IN ('completed', 'refunded')

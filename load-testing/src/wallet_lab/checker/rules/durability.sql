@@ -1,5 +1,6 @@
--- rule: servers keep what they acknowledge
+-- rule: servers store acknowledged data durably
 -- lie: a database without fsync, a queue that is not replicated, a cache that holds the only copy
+-- needs: books
 WITH required(kind, name, allowed) AS (VALUES
     ('postgres', 'fsync', ['on']),
     ('postgres', 'full_page_writes', ['on']),

@@ -1,5 +1,6 @@
 -- rule: every follower has the epoch of the log
 -- lie: a log that was set back, or a copy that belongs to another history
+-- needs: books
 SELECT NULL AS account, NULL AS transaction_id, NULL AS call_id, concat('epoch number ', number, ' (', epoch, ') begins after position ', after_position, ' at ', at_us,
        ' us, which does not follow epoch ', before_number) AS sentence
 FROM (SELECT *, coalesce(lag(number) OVER o, 0) AS before_number, coalesce(lag(after_position) OVER o, 0) AS before_position, lag(at_us) OVER o AS before_us

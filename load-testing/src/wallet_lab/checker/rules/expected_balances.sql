@@ -1,5 +1,5 @@
 -- rule: every balance follows from the answers of its clients
--- lie: any sum that differs from the opening balance and the acknowledged amounts, whatever the books say about the reason
+-- lie: any sum that differs from the opening balance and the acknowledged amounts, for any reason in the books
 -- Rebuilt from the calls alone. A call that is not certain widens the interval.
 WITH effects AS (
     SELECT intent, payer AS account, -amount_micros AS micros, outcome FROM asked WHERE payer <> '@external'

@@ -13,8 +13,11 @@ WHERE r.problem = 'idempotency-key-reused' AND NOT EXISTS (SELECT 1 FROM transfe
 UNION ALL
 SELECT r.owner, r.resolved_id, r.call_id, concat(s.words, ' as a replay, but no earlier call had this key')
 FROM resolved r JOIN said s ON s.call_id = r.call_id JOIN answers a ON a.call_id = r.call_id
-WHERE r.replayed AND NOT a.may_be_resent AND (r.key IS NULL OR NOT EXISTS (
-    SELECT 1 FROM asked o WHERE o.intent = r.intent AND o.call_id <> r.call_id AND o.sent_us <= r.answered_us))
+WHERE r.replayed AND NOT a.may_be_resent AND r.key IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM asked o WHERE o.intent = r.intent AND o.call_id <> r.call_id AND o.sent_us <= r.answered_us)
+UNION ALL
+SELECT a.account, NULL, a.call_id, concat(s.words, ' as a replay, but the call has no key')
+FROM answers a JOIN said s USING (call_id) WHERE a.replayed AND a.key IS NULL
 UNION ALL -- only the call that made the decision is answered without Idempotent-Replayed
 SELECT min(r.owner), r.transaction_id, max(r.call_id), concat(count(*), ' calls with one key were answered with ', r.transaction_id,
        ' as if each was the first, such as ', max_by(s.words, s.call_id))

@@ -1,5 +1,6 @@
 -- rule: every listed posting is one of the books
--- lie: a posting in the read model that differs in any column, is missing, or is too many
+-- lie: a posting in the read model that differs in any column, is missing, or is not in the books
+-- needs: books
 WITH true_rows AS (
     SELECT h.holder, o.owner AS shard, b.account, b.version, b.kind, b.transaction_id, b.amount_micros, b.counterparty, b.balance, b.at_us
     FROM book b JOIN homes o USING (account), holders h WHERE h.lists_postings AND b.amount_micros <> 0

@@ -1,5 +1,6 @@
 -- rule: positions have no gaps and follow the versions
 -- lie: an event that is missing, added or moved in the log; a decision that names other events
+-- needs: books
 WITH numbered AS (SELECT account, version, transaction_id, position, row_number() OVER (ORDER BY position) AS number FROM postings WHERE position IS NOT NULL)
 SELECT account, transaction_id, NULL AS call_id, concat('event number ', number, ', version ', version, ' of wallet ', account, ', has position ', position) AS sentence
 FROM numbered WHERE number <> position

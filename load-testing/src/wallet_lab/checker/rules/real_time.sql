@@ -5,3 +5,8 @@ SELECT m.account, m.transaction_id, c.call_id, concat('wallet ', m.account, ' ha
        ' us') AS sentence
 FROM moments m LEFT JOIN claims c USING (transaction_id)
 WHERE m.earliest_us > m.latest_us
+UNION ALL
+SELECT m.account, m.transaction_id, c.call_id, concat('version ', m.version, ' of wallet ', m.account, ' is at position ', m.position, ', which existed by ', m.latest_us,
+       ' us at the latest, because a client was answered, but the call of this or an earlier position was only sent at ', m.earliest_us, ' us')
+FROM log_moments m LEFT JOIN claims c USING (transaction_id)
+WHERE m.earliest_us > m.latest_us

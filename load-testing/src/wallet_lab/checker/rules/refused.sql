@@ -1,5 +1,5 @@
 -- rule: no refused transfer happened
--- lie: a refused, invalid or rejected call that moved money all the same; a refusal with another reason
+-- lie: a refused, invalid or rejected call that moved money; a refusal with another reason
 SELECT r.owner AS account, t.transaction_id, r.call_id, concat(s.words, ', but ', CASE
     WHEN t.transaction_id IS NULL THEN 'the books have no such transaction'
     ELSE concat('the books have ', t.transaction_id, ' as ', t.state, coalesce(' for ' || t.reason, ''), ', a ', t.kind, ' of ',

@@ -24,3 +24,7 @@ FROM answers a JOIN said s USING (call_id), run r,
               WHERE book.account = a.account AND book.position <= greatest(coalesce(a.min_position, 0), coalesce(a.position, 0))) b
 WHERE r.reads = 'positions' AND a.operation = 'balance' AND (a.outcome = 'success' OR a.problem = 'wallet-not-found')
   AND (coalesce(a.version, 0) < b.version OR (a.outcome = 'success' AND a.position < a.min_position))
+UNION ALL -- readers had seen every wallet of the baseline before the first call
+SELECT a.account, NULL, a.call_id, concat(s.words, ', but the wallet had version ', b.version, ' before the first call')
+FROM answers a JOIN said s USING (call_id) JOIN baseline b ON b.account = a.account
+WHERE a.operation IN ('balance', 'statement') AND a.problem = 'wallet-not-found'

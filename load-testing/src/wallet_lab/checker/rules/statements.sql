@@ -10,7 +10,7 @@ WITH listable AS (
     LEFT JOIN listable b ON b.account = a.account AND b.version = i.version AND b.transaction_id = i.transaction_id AND b.kind = i.kind
         AND b.amount_micros = i.amount_micros AND b.balance = i.balance_micros AND b.counterparty = i.counterparty AND b.at_us = i.at_us
 ), pages AS (
-    SELECT p.call_id, a.account, a.client, a.sent_us, a.cursor, a.min_position, p.next_cursor, coalesce(a.limit_asked, 50) AS limit_asked,
+    SELECT p.call_id, a.account, a.client, a.sent_us, a.cursor, greatest(a.min_position, a.position) AS position, p.next_cursor, coalesce(a.limit_asked, 50) AS limit_asked,
            count(m.call_id) AS items, count(DISTINCT m.place) AS places, count(DISTINCT m.place - m.number) AS orders, bool_and(m.is_right) AS is_right, min(m.place) AS first_place, max(m.place) AS last_place,
            max(m.version) AS newest, min(m.version) AS oldest, min(m.from_first) AS last_from_first
     FROM statement_pages p JOIN answers a USING (call_id) LEFT JOIN matched m USING (call_id) GROUP BY ALL
@@ -27,8 +27,8 @@ WITH listable AS (
             SELECT 1 FROM listable l WHERE l.account = p.account AND l.version <= w.low AND l.version > coalesce(p.newest, 0))
             THEN 'it misses an acknowledged posting'
         WHEN p.cursor IS NULL AND EXISTS (
-            SELECT 1 FROM listable l WHERE l.account = p.account AND l.position <= p.min_position AND l.version > coalesce(p.newest, 0))
-            THEN 'it misses a posting up to the position that was asked for'
+            SELECT 1 FROM listable l WHERE l.account = p.account AND l.position <= p.position AND l.version > coalesce(p.newest, 0))
+            THEN 'it misses a posting up to the position that was asked for or answered'
         WHEN p.cursor IS NOT NULL AND e.oldest IS NOT NULL AND (p.items = 0 OR p.newest <> (
             SELECT max(l.version) FROM listable l WHERE l.account = p.account AND l.version < e.oldest))
             THEN 'it does not continue the page before'

@@ -1,8 +1,9 @@
 -- rule: postings obey the wallet's status
 -- lie: a posting on a frozen or closed wallet; a change to a status that the wallet already has
-SELECT account, transaction_id, NULL AS call_id, concat('version ', version, ' of wallet ', account, ' is of kind ', kind, ' with ', amount_micros,
-       ' micros, but the wallet was ', before, ' with ', balance - amount_micros, ' micros') AS sentence
-FROM (SELECT *, coalesce(lag(status_after) OVER (PARTITION BY account ORDER BY version), 'absent') AS before FROM book)
+SELECT b.account, b.transaction_id, c.call_id, concat('version ', b.version, ' of wallet ', b.account, ' is of kind ', b.kind, ' with ', b.amount_micros,
+       ' micros', coalesce(' by ' || s.words, ''), ', but the wallet was ', before, ' with ', balance - b.amount_micros, ' micros') AS sentence
+FROM (SELECT *, coalesce(lag(status_after) OVER (PARTITION BY account ORDER BY version), 'absent') AS before FROM book) b
+LEFT JOIN claims c ON c.transaction_id = b.transaction_id LEFT JOIN said s ON s.call_id = c.call_id
 WHERE NOT CASE
     WHEN kind = 'opening' THEN before = 'absent'
     WHEN kind = 'frozen' THEN before = 'active'

@@ -1,5 +1,6 @@
 -- rule: every row stores its columns
 -- lie: a value that is removed
+-- needs: books
 -- Each holder stores the same columns in all its rows, and each table of the books too.
 WITH nullable AS (
     SELECT holder, account, unnest([

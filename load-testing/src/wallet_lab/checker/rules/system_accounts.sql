@@ -1,5 +1,6 @@
 -- rule: system accounts are the other side of every posting
 -- lie: a missing row or a changed balance of @external or @transit, also if another shard makes up for it
+-- needs: books
 WITH expected AS (
     SELECT h.holder, o.owner AS shard, CASE WHEN p.counterparty = '@external' THEN '@external' ELSE '@transit' END AS name,
            p.wallet_currency AS currency, -sum(p.amount_micros) AS micros

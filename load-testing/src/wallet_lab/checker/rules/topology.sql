@@ -1,5 +1,6 @@
 -- rule: every row is on the shard that owns its slot
 -- lie: a wallet, posting or transfer on another shard; databases that disagree about the slots
+-- needs: books
 SELECT NULL AS account, NULL AS transaction_id, NULL AS call_id, concat('databases disagree about slot ', slot, ': ', string_agg(DISTINCT concat(database, ' says shard ', owner, ' of ', shards), ', ')) AS sentence
 FROM topology GROUP BY slot HAVING count(DISTINCT owner) > 1 OR count(DISTINCT shards) > 1 OR min(owner) < 0 OR max(owner) >= min(shards)
     OR count(*) <> (SELECT count(DISTINCT database) FROM topology)

@@ -21,11 +21,12 @@ FROM transfers GROUP BY transaction_id HAVING count(*) > 1
 UNION ALL
 SELECT owner, min(transaction_id), NULL, concat('key ', key, ' of wallet ', owner, ' belongs to ', count(*), ' transfers, such as ', min(transaction_id))
 FROM transfers WHERE key IS NOT NULL GROUP BY owner, key HAVING count(*) > 1
-UNION ALL -- the fingerprint covers the meaning, except for the owner
-SELECT min(t.owner), min(t.transaction_id), NULL, concat('equal requests have ', count(DISTINCT fingerprint), ' fingerprints, such as that of ', min(t.transaction_id))
-FROM transfers t WHERE fingerprint IS NOT NULL
-GROUP BY kind, CASE kind WHEN 'transfer' THEN payee END, amount_micros, currency HAVING count(DISTINCT fingerprint) > 1
 UNION ALL
-SELECT min(t.owner), min(t.transaction_id), NULL, concat('different requests have the fingerprint ', fingerprint, ', such as that of ', min(t.transaction_id))
-FROM transfers t WHERE fingerprint IS NOT NULL
-GROUP BY fingerprint HAVING count(DISTINCT (kind, CASE kind WHEN 'transfer' THEN payee END, amount_micros, currency)) > 1
+SELECT t.owner, t.transaction_id, NULL, concat(t.kind, ' ', t.transaction_id, ' of wallet ', t.owner, ' with key ', t.key, ' has the fingerprint ', t.fingerprint,
+       ', but that of its meaning is ', m.fingerprint)
+FROM transfers t JOIN (
+    SELECT *, fingerprint_of(kind, payee, amount_micros, currency) AS fingerprint
+    FROM (SELECT DISTINCT kind, CASE kind WHEN 'transfer' THEN payee ELSE '' END AS payee, amount_micros, currency
+          FROM transfers WHERE fingerprint IS NOT NULL)
+) m ON (m.kind, m.payee, m.amount_micros, m.currency) = (t.kind, CASE t.kind WHEN 'transfer' THEN t.payee ELSE '' END, t.amount_micros, t.currency)
+WHERE t.fingerprint <> m.fingerprint

@@ -1,5 +1,5 @@
 -- rule: every stored wallet is the fold of its postings
--- lie: a wallet, read model, snapshot or cache entry that differs in any column, is missing, or is too many
+-- lie: a wallet, read model, snapshot or cache entry that differs in any column, is missing, or should not exist
 WITH flying AS (
     SELECT payer AS account, sum(amount_micros) AS micros FROM transfers WHERE kind = 'transfer' AND state = 'pending' GROUP BY payer
 )
