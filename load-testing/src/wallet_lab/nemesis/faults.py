@@ -8,6 +8,9 @@ from wallet_lab.errors import LabError
 
 Action = Literal["kill", "pause", "cut"]
 
+EVERYTHING = Target("all", "*", "every component")
+"""All components together, as if the machine's processes ended by a crash. The files that they have written stay."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -35,9 +38,14 @@ _DONE: dict[Action, str] = {"kill": "killed", "pause": "paused", "cut": "cut off
 
 
 def faults(architecture: Architecture) -> dict[str, Fault]:
-    """Return all faults of an architecture, by name."""
+    """Return all faults of an architecture, by name: every action on every target, and the end of all together."""
     found = [Fault(action, target) for action in _DONE for target in architecture.targets]
-    return {fault.name: fault for fault in found}
+    return {fault.name: fault for fault in (*found, Fault("kill", EVERYTHING))}
+
+
+def possible(architecture: Architecture, *, on_containers: bool) -> list[Fault]:
+    """Return the faults that a stack supports: processes share the machine's network, so only containers can be cut."""
+    return [fault for fault in faults(architecture).values() if on_containers or fault.action != "cut"]
 
 
 def find(architecture: Architecture, name: str) -> Fault:

@@ -1,4 +1,4 @@
-"""Injects a fault into a running load, and samples the backlog until the load has ended.
+"""Injects a fault into a running load, again and again, and samples the backlog until the last recovery.
 
 It runs in its own thread. The main thread waits for k6, because the kernel ties k6's process to the thread that started
 it.
@@ -9,16 +9,20 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 
 import psutil
 
 from wallet_lab.errors import LabError
-from wallet_lab.nemesis.faults import Fault
-from wallet_lab.nemesis.recovery import BacklogSample
-from wallet_lab.stack.backlog import Databases
+from wallet_lab.nemesis.faults import EVERYTHING, Fault
+from wallet_lab.nemesis.load import BEFORE_S, PARTS, RECOVERY_TIMEOUT_S, STEADY_S
+from wallet_lab.nemesis.moments import BacklogSample, is_backlog
+from wallet_lab.nemesis.normality import LOOK_BACK_S, Clients
+from wallet_lab.stack.health.backlog import Databases
 from wallet_lab.stack.running import RunningStack
 from wallet_monitoring.processes import family
 
@@ -27,45 +31,38 @@ PAUSE_S = 3.0
 
 
 @dataclass(slots=True)
-class Injection:
-    """The fault's time and the samples of the backlog; complete when the block of `injecting` has ended."""
+class Injections:
+    """The thread's record of its injections. Times in seconds since 1970."""
 
-    fault_ms: float | None = None
-    """Time of the fault, ms since the epoch; None if the fault did not happen."""
-    _samples: list[tuple[float, float | None]] = field(default_factory=list)
-
-    @property
-    def backlog(self) -> list[BacklogSample]:
-        """All samples, in seconds since the fault."""
-        if self.fault_ms is None:
-            return []
-        return [BacklogSample((at_ms - self.fault_ms) / 1000, size) for at_ms, size in self._samples]
-
-    def note(self, size: float | None) -> None:
-        """Record the size of the backlog now."""
-        self._samples.append((time.time() * 1000, size))
+    at: list[tuple[float, bool]] = field(default_factory=list)
+    """The moment of each injection, and whether the stack recovered from it in time."""
+    backlog: list[BacklogSample] = field(default_factory=list)
+    finished: threading.Event = field(default_factory=threading.Event)
+    """Set after the last recovery, and after an error: the load can end."""
 
 
 @contextlib.contextmanager
-def injecting(stack: RunningStack, fault: Fault, log: Path, before_s: float) -> Iterator[Injection]:
-    """Inject the fault `before_s` seconds after `log` shows the first call; at the end, no process is paused.
+def injecting(stack: RunningStack, fault: Fault, log: Path, times: int) -> Iterator[Injections]:
+    """Inject the fault `times` times after `log` shows the first call; at the end, no process is paused.
 
     Raises:
         LabError: at the end, if the fault could not be injected. The measurements then show no recovery.
     """
-    injection, stop = Injection(), threading.Event()
+    injections, stop = Injections(), threading.Event()
     failures: list[Exception] = []
 
     def work() -> None:
         try:
-            asyncio.run(_run(stack, fault, log, before_s, injection, stop))
+            asyncio.run(_Nemesis(stack, fault, log, injections, stop).run(times))
         except Exception as error:  # noqa: BLE001 -- a thread's error would be lost; raised below
             failures.append(error)
+        finally:
+            injections.finished.set()
 
-    thread = threading.Thread(target=work, name="injection")
+    thread = threading.Thread(target=work, name="nemesis")
     thread.start()
     try:
-        yield injection
+        yield injections
     finally:
         stop.set()
         thread.join()
@@ -73,66 +70,113 @@ def injecting(stack: RunningStack, fault: Fault, log: Path, before_s: float) -> 
         raise LabError(f"{fault.name} could not be injected: {failures[0]!r}") from failures[0]
 
 
-async def _run(
-    stack: RunningStack,
-    fault: Fault,
-    log: Path,
-    before_s: float,
-    injection: Injection,
-    stop: threading.Event,
-) -> None:
-    sampling = asyncio.create_task(_sample(stack, injection, stop))
-    if await _begun(log, stop) and await _passed(before_s, stop):
-        injection.fault_ms = time.time() * 1000
-        await _do(stack, fault, stop)
-    await sampling
+class _Nemesis:
+    """Injects the fault each time that clients, reads and the backlog have been normal for a while."""
 
+    def __init__(
+        self, stack: RunningStack, fault: Fault, log: Path, seen: Injections, stop: threading.Event
+    ) -> None:
+        self._stack, self._fault, self._log = stack, fault, log
+        self._seen, self._stop = seen, stop
+        self._clients = Clients(PARTS)
+        self._usual_backlog = 0.0
 
-async def _do(stack: RunningStack, fault: Fault, stop: threading.Event) -> None:
-    component = fault.target.component
-    match fault.action:
-        case "kill":
-            stack.kill(component, signal.SIGKILL)
-        case "pause":
-            await _pause(stack.pids[component], stop)
-        case "cut":
-            with stack.cut_off(component):
-                await _passed(PAUSE_S, stop)
+    async def run(self, times: int) -> None:
+        if not await self._wait(self._has_begun):
+            return
+        with self._log.open(errors="replace") as lines:
+            watching = asyncio.gather(self._sample(), self._follow(lines))
+            try:
+                await self._inject(times)
+            finally:
+                self._stop.set()
+                await watching
 
+    async def _inject(self, times: int) -> None:
+        if not await self._passed(BEFORE_S):
+            return
+        self._clients.set_usual(time.monotonic())
+        self._usual_backlog = max((one.size or 0 for one in self._seen.backlog), default=0)
+        for _ in range(times):
+            at = time.time()
+            self._seen.at.append((at, False))
+            await self._do()
+            recovered = await self._wait(partial(self._is_normal, at), RECOVERY_TIMEOUT_S)
+            self._seen.at[-1] = (at, recovered)
+            if not await self._passed(STEADY_S):
+                return
 
-async def _begun(log: Path, stop: threading.Event) -> bool:
-    """Wait for the load's first call, because k6 needs time to start. False if `stop` was set first."""
-    while not stop.is_set() and not (log.exists() and log.stat().st_size):  # noqa: ASYNC110, ASYNC240 -- k6 writes it
-        await asyncio.sleep(0.01)
-    return not stop.is_set()
+    def _is_normal(self, since: float) -> bool:
+        now = time.time()
+        samples = [one for one in self._seen.backlog if one.at_s >= now - LOOK_BACK_S]
+        return (
+            now >= since + LOOK_BACK_S
+            and self._clients.is_normal(time.monotonic())
+            and len(samples) > 0
+            and not any(is_backlog(one, self._usual_backlog) for one in samples)
+        )
 
+    async def _do(self) -> None:
+        component = self._fault.target.component
+        match self._fault.action:
+            case "kill" if self._fault.target is EVERYTHING:
+                for name in self._stack.pids:
+                    with contextlib.suppress(LabError):  # a component that was down already
+                        self._stack.kill(name, signal.SIGKILL)
+            case "kill":
+                self._stack.kill(component, signal.SIGKILL)
+            case "pause":
+                await self._pause(self._stack.pids[component])
+            case "cut":
+                with self._stack.cut_off(component):
+                    await self._passed(PAUSE_S)
 
-async def _sample(stack: RunningStack, injection: Injection, stop: threading.Event) -> None:
-    async with Databases(stack) as databases:
-        while not stop.is_set():
-            injection.note(await databases.sample())
+    async def _pause(self, pid: int) -> None:
+        """Pause a component with all its processes: a slow failure that closes no connection."""
+        processes = list(family(pid))
+        try:
+            _to_all(processes, signal.SIGSTOP)
+            await self._passed(PAUSE_S)
+        finally:
+            _to_all(processes, signal.SIGCONT)
+
+    async def _sample(self) -> None:
+        async with Databases(self._stack) as databases:
+            while not self._stop.is_set():
+                size = await databases.sample()
+                self._seen.backlog.append(BacklogSample(time.time(), size))
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _follow(self, lines: TextIOWrapper) -> None:
+        """Read the record while k6 writes it."""
+        begun = ""
+        while not self._stop.is_set():
+            now_s = time.monotonic()
+            *complete, begun = (begun + lines.read()).split("\n")
+            for line in complete:
+                self._clients.note(line, now_s)
             await asyncio.sleep(LOOK_EVERY_S)
 
+    def _has_begun(self) -> bool:
+        """Whether the load has sent its first call: k6 needs time to start."""
+        return self._log.exists() and "\ncall" in self._log.read_text(errors="replace")
 
-async def _pause(pid: int, stop: threading.Event) -> None:
-    """Pause a component with all its processes: a slow failure that closes no connection."""
-    processes = list(family(pid))
-    try:
-        _to_all(processes, signal.SIGSTOP)
-        await _passed(PAUSE_S, stop)
-    finally:
-        _to_all(processes, signal.SIGCONT)
+    async def _wait(self, is_done: Callable[[], bool], timeout_s: float = float("inf")) -> bool:
+        """Wait until a condition holds; False after the timeout, or if the load ended first."""
+        deadline_s = time.monotonic() + timeout_s
+        while not self._stop.is_set() and time.monotonic() < deadline_s:
+            if is_done():
+                return True
+            await asyncio.sleep(LOOK_EVERY_S)
+        return False
+
+    async def _passed(self, seconds: float) -> bool:
+        """Wait; False if the load ended first."""
+        await self._wait(lambda: False, seconds)
+        return not self._stop.is_set()
 
 
 def _to_all(processes: list[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-
-
-async def _passed(seconds: float, stop: threading.Event) -> bool:
-    """Wait; False if `stop` was set first."""
-    deadline_s = time.monotonic() + seconds
-    while time.monotonic() < deadline_s and not stop.is_set():  # noqa: ASYNC110 -- the event belongs to a thread
-        await asyncio.sleep(0.01)
-    return not stop.is_set()
