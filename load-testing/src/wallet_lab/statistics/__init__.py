@@ -1,0 +1,1 @@
+"""Draws the conclusions from the figures of a report: intervals, tests and verdicts. Pure."""
