@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,33 +12,43 @@ from matplotlib.figure import Figure
 from msgspec.json import encode
 
 from wallet_lab.report import wording
-from wallet_lab.report.charts import FIGURES, Exhibit, summary
-from wallet_lab.report.charts.style import STYLES, styled
-from wallet_lab.report.conclusions import (
-    COMPARED_MOMENTS,
-    delay_conclusions,
-    load_conclusions,
-    recovery_conclusions,
-)
-from wallet_lab.report.headlines import headlines
+from wallet_lab.report.absent import absent
+from wallet_lab.report.charts.exhibit import Exhibit
+from wallet_lab.report.charts.style import NARROW_IN, NEUTRAL, WIDE_IN, colour, label, styled
+from wallet_lab.report.charts.summary import summary
+from wallet_lab.report.conditions import conditions
+from wallet_lab.report.decisions import decisions
 from wallet_lab.report.model import Report
+from wallet_lab.report.proof import proof
 from wallet_lab.report.runs_table import runs_table
-from wallet_lab.report.selection import MEASURES, architectures
+from wallet_lab.report.sections import Section, sections
+from wallet_lab.report.selection import CEILING, architectures
+from wallet_lab.statistics.differences import BAND
 
 DPI = 160
+LONG_TABLE = 60
+"""A table with more rows is not printed on paper."""
+Pictures = Mapping[str, tuple[str, str]]
+"""By exhibit: the data URLs of the wide and of the narrow picture."""
+
+_THEME = """<style>:root { --ink: #222; --faint: #6b6b6b; --edge: #9a9a9a; --grid: #e4e4e4; --paper: #fff }
+@media (prefers-color-scheme: dark) {
+:root { --ink: #e6e6e6; --faint: #a8a8a8; --edge: #6f6f6f; --grid: #34383f; --paper: #15181d } }</style>"""
+"""The colours of a picture in both themes; the page's style sheet has the same ones."""
 
 
 def write_report(report: Report, directory: Path) -> Path:
     """Write report.json, report.html, summary.png and the figures; returns the page's path."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "report.json").write_bytes(_lines(report))
+    found = sections(report)
     with styled():
-        exhibits = [exhibit for draw in FIGURES if (exhibit := draw(report))]
-        pictures = {each.name: _save(each.figure, directory / "figures" / each.name) for each in exhibits}
+        drawn = [exhibit for section in found for exhibit in section.exhibits if exhibit.draw]
+        pictures = {each.name: _save(each, directory / "figures") for each in drawn}
         if first_screen := summary(report):
-            _save(first_screen, directory / "summary")
+            first_screen.savefig(directory / "summary.png", dpi=DPI)
     target = directory / "report.html"
-    target.write_text(_render(report, exhibits, pictures))
+    target.write_text(_render(report, found, pictures, has_evidence=(directory / "evidence").is_dir()))
     return target
 
 
@@ -63,7 +74,7 @@ def _items(values: list[object]) -> bytes:
     return b"[\n%b\n]" % b",\n".join(map(encode, values))
 
 
-def _render(report: Report, exhibits: Sequence[Exhibit], pictures: Mapping[str, str]) -> str:
+def _render(report: Report, found: Sequence[Section], pictures: Pictures, *, has_evidence: bool) -> str:
     environment = Environment(
         loader=PackageLoader("wallet_lab.report", "templates"),
         autoescape=True,
@@ -71,36 +82,45 @@ def _render(report: Report, exhibits: Sequence[Exhibit], pictures: Mapping[str, 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(
-        wording=wording, colours={name: style.colour for name, style in STYLES.items()}
-    )
+    names = architectures(report)
     return environment.get_template("report.html.jinja").render(
         report=report,
-        architectures=architectures(report),
-        headlines=headlines(report),
-        measures=MEASURES,
-        loads=load_conclusions(report),
-        delays=delay_conclusions(report),
-        recoveries=recovery_conclusions(report),
-        compared_moments=COMPARED_MOMENTS,
-        exhibits=exhibits,
-        pictures={name: _inline(svg) for name, svg in pictures.items()},
+        wording=wording,
+        legend=[(name, label(name), colour(name)) for name in (*names, CEILING)],
+        proof=proof(report),
+        decisions=decisions(report),
+        has_evidence=has_evidence,
+        band=BAND,
+        long_table=LONG_TABLE,
+        conditions=conditions(report),
+        sections=[section for section in found if section.exhibits],
+        absent=absent(report, [section.title for section in found if not section.exhibits]),
+        pictures=pictures,
         runs=runs_table(report),
     )
 
 
-def _save(figure: Figure, stem: Path) -> str:
-    """Write a figure as PNG and SVG; returns the SVG."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(stem.with_suffix(".png"), dpi=DPI)
-    figure.set_layout_engine("none")  # the first layout is enough
-    text = io.StringIO()
+def _save(exhibit: Exhibit, directory: Path) -> tuple[str, str]:
+    """Write a figure as PNG and SVG; returns the data URLs of the wide and of the narrow picture."""
+    assert exhibit.draw, exhibit.name
+    directory.mkdir(parents=True, exist_ok=True)
+    figure = exhibit.draw(WIDE_IN)
+    figure.savefig(directory / f"{exhibit.name}.png", dpi=DPI)
+    wide = _svg(figure)
+    (directory / f"{exhibit.name}.svg").write_text(wide)
+    return _inline(wide), _inline(_svg(exhibit.draw(NARROW_IN)))
+
+
+def _svg(figure: Figure) -> str:
     # No date, so that the same report produces the same file.
+    text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
-    stem.with_suffix(".svg").write_text(text.getvalue())
     return text.getvalue()
 
 
 def _inline(svg: str) -> str:
-    """Return a data URL of the picture. Separate images cannot have conflicting ids."""
+    """Return a data URL of the picture, with the neutral colours of the reader's theme."""
+    for value, name in NEUTRAL.items():
+        svg = svg.replace(value, f"var(--{name})")
+    svg = re.sub(r"(<svg [^>]*>)", rf"\1{_THEME}", svg, count=1)
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

@@ -1,12 +1,14 @@
 """A table of every run with all its measurements."""
 
 from wallet_lab.report.model import Report, Run
+from wallet_lab.report.quantities import scene_of
 from wallet_lab.report.table import Table
 from wallet_lab.report.wording import number
 
 _COLUMNS = (
     "architecture",
     "scenario",
+    "block",
     "repeat",
     "verdict",
     "clients",
@@ -28,6 +30,7 @@ _COLUMNS = (
     "steal, %",
     "load",
     "k6's CPU, %",
+    "other CPU, %",
     "settled, s",
 )
 
@@ -41,7 +44,8 @@ def _row(run: Run) -> tuple[str, ...]:
     latency, costs = run.latency_ms, run.server_cpu_ms_per_transfer
     return (
         run.architecture,
-        run.scenario,
+        f"{scene_of(run)}, again" if run.again else scene_of(run),
+        str(run.block),
         str(run.repeat),
         f"{run.verdict}: {run.why}" if run.why else run.verdict,
         number(run.clients or None),
@@ -63,5 +67,6 @@ def _row(run: Run) -> tuple[str, ...]:
         number(run.steal_percent),
         number(run.load_average),
         number(run.client_cpu_percent),
+        number(run.other_cpu_percent),
         number(run.audit.settled_s if run.audit else None),
     )

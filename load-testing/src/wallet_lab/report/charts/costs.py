@@ -1,136 +1,132 @@
-"""Figures of the server costs per acknowledged call, by component."""
+"""Figures of the server costs per million calls, by component."""
 
-from collections import Counter
-from collections.abc import Callable
-from statistics import mean
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from statistics import fmean
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from wallet_lab.report.charts.exhibit import Exhibit
-from wallet_lab.report.charts.style import legend, new_figure, shade
+from wallet_lab.report.charts.strips import HEADING_IN, ROW_IN, heading
+from wallet_lab.report.charts.style import PAPER, component_colour, component_place, is_narrow, new_figure
 from wallet_lab.report.model import Costs, Report, Run
-from wallet_lab.report.selection import architectures, is_step, missing, runs_of, scenarios
+from wallet_lab.report.quantities import CPU, WRITTEN, Measure, Quantity, of_loads, runs_of
+from wallet_lab.report.selection import CEILING
 from wallet_lab.report.table import Table
-from wallet_lab.report.wording import number
+from wallet_lab.report.verdicts import summary
+from wallet_lab.report.wording import number, with_interval
 
-LETTER = 0.012
-"""The approximate share of the axis that a letter takes. A part too small for its name has no label; the table has it.
-"""
-
-_BY_COMPONENT = "A bar is the sum over all processes. Its parts are components, the most expensive one first."
-_ALL_TOGETHER = (
-    "All bytes on the loopback interface, headers included: from the clients, between the components, and "
-    "from other processes of the machine. The kernel does not say which process sent them."
-)
-
-Kind = Callable[[Run], Costs | None]
-Bars = dict[tuple[str, str], dict[str, float]]
-"""Keys: scenario and architecture, then the component."""
+Bars = Mapping[tuple[str, str], Mapping[str, float]]
+"""Keys: scene and architecture, then the component."""
+_LEGEND_ROW_IN = 0.2
 
 
 def cpu(report: Report) -> Exhibit | None:
-    """Draw the milliseconds of processor time."""
-    bars = _bars(report, lambda run: run.server_cpu_ms_per_transfer)
-    return _exhibit(bars, "cpu", "Server CPU per call", "CPU-ms", _BY_COMPONENT)
+    """Draw the hours of processor time."""
+    return _exhibit(report, "cpu", "Server CPU by component", CPU, lambda run: run.server_cpu_ms_per_transfer)
 
 
-def disk(report: Report) -> Exhibit | None:
-    """Draw the bytes that the kernel sent to the disk."""
-    bars = _bars(report, lambda run: run.disk_bytes_per_transfer)
-    return _exhibit(bars, "disk", "Written to disk per call", "bytes", _BY_COMPONENT)
-
-
-def network(report: Report) -> Exhibit | None:
-    """Draw the bytes over sockets."""
-    bars = _bars(report, lambda run: run.network_bytes_per_transfer)
-    return _exhibit(bars, "network", "Network per call", "bytes", _ALL_TOGETHER)
-
-
-def _bars(report: Report, kind: Kind) -> Bars:
-    bars = {
-        (scenario, architecture): parts
-        for scenario in scenarios(report)
-        for architecture in architectures(report)
-        if (parts := _parts(runs_of(report, architecture, scenario), kind))
-    }
-    return _in_one_order(bars)
-
-
-def _exhibit(bars: Bars, name: str, title: str, unit: str, caption: str) -> Exhibit | None:
-    if not bars:
-        return None
-    figure, (axes,) = new_figure(0.9 + 0.27 * len(bars))
-    _draw(axes, bars)
-    axes.set_xlabel(f"{unit} per acknowledged call")
-    legend(figure, list(dict.fromkeys(architecture for _, architecture in bars)))
-    return Exhibit(
-        name=name,
-        title=title,
-        caption=f"Less is better; means over the repeats. {caption}",
-        alt=f"Bars of {unit} per acknowledged call, for each scenario and architecture.",
-        figure=figure,
-        table=_table(bars, unit),
+def written(report: Report) -> Exhibit | None:
+    """Draw the data that the components wrote."""
+    return _exhibit(
+        report, "written", "Written to disk by component", WRITTEN, lambda run: run.disk_bytes_per_transfer
     )
 
 
-def _parts(runs: list[Run], kind: Kind) -> dict[str, float]:
-    """Return the mean over repeats, by component."""
-    found = [costs for run in runs if not is_step(run) and (costs := kind(run))]
-    if not found or missing(runs):
-        return {}
-    names = dict.fromkeys(name for costs in found for name in costs.by_component)
-    return {name: mean(costs.by_component.get(name, 0) for costs in found) for name in names}
-
-
-def _in_one_order(bars: Bars) -> Bars:
-    """Give a component the same place and shade in all bars of its architecture: the most expensive first."""
-    sums: dict[str, Counter[str]] = {}
-    for (_, architecture), parts in bars.items():
-        sums.setdefault(architecture, Counter()).update(parts)
-    return {
-        group: {name: parts[name] for name, _ in sums[group[1]].most_common() if name in parts}
-        for group, parts in bars.items()
+def _exhibit(
+    report: Report, name: str, title: str, measure: Measure, kind: Callable[[Run], Costs | None]
+) -> Exhibit | None:
+    quantities = of_loads(report, measure)
+    bars = {
+        (each.scene, architecture): _parts(each, architecture, map(kind, runs_of(report, each, architecture)))
+        for each in quantities
+        for architecture, values in each.values.items()
+        if values and architecture != CEILING
     }
+    if not bars:
+        return None
+    return Exhibit(
+        name=name,
+        title=title,
+        caption="Less is better. A bar is as long as the mean in the table. Its parts are the mean shares of the "
+        "components; replicas of one kind are summed.",
+        alt=f"Stacked bars of {measure.unit}, by load and architecture. {_in_words(bars)}",
+        draw=partial(_draw, bars, measure.unit),
+        table=_table(quantities, bars, measure.unit),
+    )
 
 
-def _draw(axes: Axes, bars: Bars) -> None:
-    widest = max(sum(parts.values()) for parts in bars.values())
-    labels = []
-    for row, ((scenario, architecture), parts) in enumerate(bars.items()):
-        left = 0.0
-        for place, (component, value) in enumerate(parts.items()):
-            strength = 1 - 0.85 * place / len(parts)
-            axes.barh(
-                row,
-                value,
-                0.8,
-                left=left,
-                color=shade(architecture, strength),
-                edgecolor="white",
-                linewidth=0.8,
-            )
-            if value > LETTER * widest * (len(component) + 1):
-                ink = "white" if strength > 0.65 else "#222222"
-                axes.text(left + value / 2, row, component, ha="center", va="center", fontsize=7.5, color=ink)
-            left += value
-        axes.annotate(
-            number(left), (left, row), (4, 0), textcoords="offset points", va="center", fontsize=8.5
-        )
-        labels.append(f"{scenario}  {architecture}")
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_xlim(0, widest * 1.1)
+def _parts(quantity: Quantity, architecture: str, costs: "map[Costs | None]") -> dict[str, float]:
+    """Divide the typical figure by the mean shares of the components, in the order of all figures."""
+    known = [each for each in costs if each and each.total]
+    whole = summary(quantity, architecture)
+    names = dict.fromkeys(name for each in known for name in each.by_component)
+    shares = {name: fmean(each.by_component.get(name, 0) / each.total for each in known) for name in names}
+    parts = {name: share * whole.value for name, share in shares.items() if share and whole}
+    return dict(sorted(parts.items(), key=lambda each: component_place(each[0])))
+
+
+def _draw(bars: Bars, unit: str, width_in: float) -> Figure:
+    scenes = list(dict.fromkeys(scene for scene, _ in bars))
+    components = sorted({name for parts in bars.values() for name in parts}, key=component_place)
+    columns = 3 if is_narrow(width_in) else 7
+    height = len(scenes) * (HEADING_IN + ROW_IN / 3) + len(bars) * ROW_IN
+    legend_in = _LEGEND_ROW_IN * -(-len(components) // columns)
+    figure, (axes,) = new_figure(width_in, 0.75 + height + legend_in)
+    _draw_groups(axes, bars, scenes)
+    axes.set_xlim(0, 1.15 * max(sum(parts.values()) for parts in bars.values()))
+    axes.set_xlabel(unit)
+    handles = [Patch(color=component_colour(name), label=name) for name in components]
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns, fontsize=8, handlelength=1)
+    return figure
+
+
+def _draw_groups(axes: Axes, bars: Bars, scenes: Sequence[str]) -> None:
+    y, places = 0.0, {}
+    for scene in scenes:
+        heading(axes, y, scene)
+        y += HEADING_IN
+        for (where, architecture), parts in bars.items():
+            if where == scene:
+                _draw_bar(axes, y, parts)
+                places[y] = architecture
+                y += ROW_IN
+        y += ROW_IN / 3
+    axes.set_yticks(list(places), list(places.values()))
+    axes.set_ylim(y, -0.6 * ROW_IN)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
 
 
-def _table(bars: Bars, unit: str) -> Table:
+def _draw_bar(axes: Axes, y: float, parts: Mapping[str, float]) -> None:
+    left = 0.0
+    for name, value in parts.items():
+        axes.barh(
+            y, value, 0.8 * ROW_IN, left=left, color=component_colour(name), edgecolor=PAPER, linewidth=0.5
+        )
+        left += value
+    axes.annotate(number(left), (left, y), (4, 0), textcoords="offset points", va="center", fontsize=8.5)
+
+
+def _table(quantities: Sequence[Quantity], bars: Bars, unit: str) -> Table:
     rows = [
         (
-            *group,
-            number(sum(parts.values())),
-            ", ".join(f"{name} {number(value)}" for name, value in parts.items()),
+            each.scene,
+            architecture,
+            each.withheld.get(architecture) or with_interval(summary(each, architecture)),
+            ", ".join(
+                f"{part} {number(value)}" for part, value in bars.get((each.scene, architecture), {}).items()
+            ),
         )
-        for group, parts in bars.items()
+        for each in quantities
+        for architecture in each.values
     ]
-    return Table(("scenario", "architecture", f"{unit} in total", "of which"), rows)
+    return Table(("load", "architecture", unit, "of which"), rows)
+
+
+def _in_words(bars: Bars) -> str:
+    return "; ".join(
+        f"{scene}, {name}: {number(sum(parts.values()))}" for (scene, name), parts in bars.items()
+    )

@@ -1,37 +1,29 @@
-"""One summary picture: throughput by scenario, and the results of the audits."""
+"""One summary picture: the most important figure of the decision table, and the results of the audits."""
+
+from textwrap import wrap
 
 from matplotlib.figure import Figure
 
-from wallet_lab.report.charts.scenarios import draw_throughput, rows_with, with_ceiling
-from wallet_lab.report.charts.style import legend, new_figure
+from wallet_lab.report import quantities as of
+from wallet_lab.report.charts.strips import draw_strips
+from wallet_lab.report.charts.style import WIDE_IN
 from wallet_lab.report.model import Report
-from wallet_lab.report.selection import THROUGHPUT, architectures, audited
+from wallet_lab.report.proof import proof
 from wallet_lab.report.wording import number
+
+LINE_CHARACTERS = 110
+"""The characters of a line below the picture."""
+LINE_IN = 0.15
 
 
 def summary(report: Report) -> Figure | None:
-    """Draw the throughput with intervals, and below it the audits' results and the machine."""
-    names = with_ceiling(report)
-    rows = rows_with(report, names, THROUGHPUT)
-    if not rows:
+    """Draw the capacity within a limit of latency; without it, the throughput."""
+    throughput = [each for each in of.of_loads(report, of.THROUGHPUT) if each.is_contest]
+    shown = of.of_capacities(report) or throughput
+    if not shown:
         return None
-    figure, (axes,) = new_figure(1.4 + 0.45 * len(rows))
-    draw_throughput(axes, report, names, rows)
-    legend(figure, names)
-    axes.set_xlabel(f"acknowledged per second\n\n{audit_line(report)}\n{machine_line(report)}")
-    return figure
-
-
-def audit_line(report: Report) -> str:
-    """Return the number of passed audits, by architecture."""
-    return "   ".join(_audits_of(report, name) for name in architectures(report))
-
-
-def _audits_of(report: Report, name: str) -> str:
-    found = [each.audit for each in audited(report) if each.architecture == name and each.audit]
-    passed = sum(audit.passed for audit in found)
-    sign = "✓" if passed == len(found) else "✗"
-    return f"{sign} {name}: money exact in {passed} of {len(found)} audited runs"
+    lines = [shown[0].unit, "", *wrap(proof(report), LINE_CHARACTERS), machine_line(report)]
+    return draw_strips(shown, "\n".join(lines), WIDE_IN, extra_in=LINE_IN * len(lines))
 
 
 def machine_line(report: Report) -> str:
