@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wallet_lab.stack.temporary_home import temporary_home
+from wallet_lab.stack.files.temporary_home import temporary_home
 from wallet_lab.testing import PostgresServer, RunningStack, running_postgres, running_stack
 
 FAKES = Path(__file__).parent / "fakes"

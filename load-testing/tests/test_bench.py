@@ -25,13 +25,14 @@ from wallet_lab.cli import app
 from wallet_lab.errors import LabError
 from wallet_lab.record.reader import read_record
 from wallet_lab.report.model import Audit, Check, Run
-from wallet_lab.stack.backlog import wait_for_quiescence
-from wallet_lab.stack.native import NativeStack, running_stack
+from wallet_lab.stack.backends.native import NativeStack, running_stack
+from wallet_lab.stack.health.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.command import Results
 from wallet_lab.workload.k6 import run_k6
-from wallet_lab.workload.run import measure_delay, run_scenario, run_sweep, seed
+from wallet_lab.workload.run import measure_delay, run_scenario, run_sweep
 from wallet_lab.workload.scenarios import find
+from wallet_lab.workload.series import seed
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +73,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def saga_run(saga: RunningStack, kept: Path) -> Run:
-    """A run in which some transfers succeed, some are refused at once, and some are compensated."""
+    """A run in which some transfers succeed, some are refused immediately, and some are compensated."""
     return run_scenario(saga, find("refusals").lasting(SHORT_S), warm_up_s=0, keep=kept / "saga")
 
 
@@ -136,7 +137,7 @@ def test_k6_puts_on_the_load_that_was_asked_for_despite_the_users_settings(
         monkeypatch.setenv(name, value)
     asked = find("hot-pair").with_clients(8).lasting(2)
     try:
-        load = run_k6(asked, noop.base_url, run="asked", folder=tmp_path)
+        load = run_k6(asked, noop.direct, run="asked", folder=tmp_path)
     except LabError as error:
         raise AssertionError(str(error)) from None
     with duckdb.connect() as database:
@@ -156,6 +157,18 @@ def test_a_sweep_and_a_delay(saga: RunningStack) -> None:
     assert run.verdict == "passed", run.why
     assert delay is not None
     assert delay.samples > 0
+
+
+def test_delay_of_cqrs_has_its_hops_and_the_price_of_a_fresh_read(cqrs: RunningStack) -> None:
+    """The delay is split by hop, and reads with and without a position are timed apart."""
+    run, delay = measure_delay(cqrs, find("consistency").lasting(1), warm_up_s=0)
+    assert run.verdict == "passed", run.why
+    assert delay is not None
+    assert list(delay.hops_p50_ms) == ["published", "projected", "cached"]
+    assert all(ms >= 0 for ms in delay.hops_p50_ms.values())
+    assert 0 < sum(delay.hops_p50_ms.values()) < 1000
+    assert delay.plain_read_ms
+    assert delay.fresh_read_ms
 
 
 def test_what_cannot_be_carried_out_says_why(saga: RunningStack) -> None:
@@ -258,7 +271,7 @@ SAGA_PLANTS = [
         "(SELECT ctid FROM credits WHERE reason IS NOT NULL LIMIT 1)",
         {BARRIER},
     ),
-    Plant("ALTER TABLE credits SET UNLOGGED", {"servers keep what they acknowledge"}),
+    Plant("ALTER TABLE credits SET UNLOGGED", {"servers store acknowledged data durably"}),
 ]
 
 
@@ -334,7 +347,7 @@ class Undo(Exception):
 
 
 def clients_record(folder: Path) -> Evidence:
-    """The calls and the baseline of kept evidence, without what was read from the databases."""
+    """The calls and the baseline of kept evidence, without the rows of the databases."""
     evidence = Evidence.empty()
     evidence.add_clients(folder)
     return evidence
@@ -389,7 +402,7 @@ def test_a_database_without_fsync_fails_the_audit(
         "name, setting FROM", "name, CASE name WHEN 'fsync' THEN 'off' ELSE setting END FROM"
     )
     monkeypatch.setattr(extraction, "_DURABILITY", unsafe)
-    assert broken(asyncio.run(audit_books(stack))) == {"servers keep what they acknowledge"}
+    assert broken(asyncio.run(audit_books(stack))) == {"servers store acknowledged data durably"}
 
 
 @pytest.mark.parametrize("architecture", ["saga", "cqrs"])
@@ -447,16 +460,19 @@ def test_the_commands_measure_and_audit_what_is_up(
     audited = lab("audit", "saga")
     assert audited.exit_code == 0
     assert "money is conserved" in audited.output
+    assert "There is no record of calls, so only the books in themselves were checked." in audited.output
+    kept = lab("audit", "--evidence", str(tmp_path / "results-evidence" / "uniform-1k-1"))
+    assert (kept.exit_code, "limit" in kept.output) == (0, False), kept.output
 
 
 def test_an_audit_that_finds_a_breach_fails(lab: Callable[..., Any], saga: RunningStack) -> None:
     """If an audit finds a violation, it exits with 1, prints a sentence, and reports it in the JSON object."""
     with redis.Redis.from_url(saga.client_url("redis")) as cache:
         cache.set("wallet:nobody", b'1 {"balance":1}', px=20_000)
-        told, as_object = lab("audit", "saga"), lab("audit", "saga", "--json")
+        printed, as_object = lab("audit", "saga"), lab("audit", "saga", "--json")
         cache.delete("wallet:nobody")
-    assert (told.exit_code, as_object.exit_code) == (1, 1)
-    assert "cache shows wallet nobody" in told.output
+    assert (printed.exit_code, as_object.exit_code) == (1, 1)
+    assert "cache shows wallet nobody" in printed.output
     assert msgspec.json.decode(as_object.output, type=Audit).passed is False
 
 
@@ -471,6 +487,10 @@ def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any]
     assert "call 2 (transfer" in audited.output
     assert (
         "key unheardof-hot-pair-1-0, answered 201 success for 01a2), but the books have no such"
+        in audited.output
+    )
+    assert (
+        "There is no baseline, so the postings from before 2025-11-24 16:00:00 UTC were taken"
         in audited.output
     )
 

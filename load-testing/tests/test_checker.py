@@ -12,7 +12,7 @@ from lab_support.wrong_books import Change, changes, planted
 from lab_support.wrong_builds import WRONG_BUILDS, LostRefund
 
 from wallet_lab.checker.check import ACKNOWLEDGED, rules
-from wallet_lab.stack.home import checkout
+from wallet_lab.stack.files.home import checkout
 
 ARCHITECTURES: tuple[Architecture, ...] = ("saga", "cqrs")
 SEED = 7
@@ -86,7 +86,7 @@ def test_checker_passes_an_honest_history(seed: int, architecture: Architecture)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)
 def test_checker_finds_a_lie_in_the_books(lie: Lie, architecture: Architecture) -> None:
-    """A lie that somebody writes into the books is found, although all sums and copies agree with it."""
+    """A lie in the books is found, although all sums and copies agree with it."""
     history = History(SEED, architecture).simulated()
     history.now_us += 10_000_000
     lie(history)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from wallet_lab.architectures.saga.topology import PUBLIC_PORT
-from wallet_lab.stack.home import StackHome, signal_supervisor, supervisor_pid
+from wallet_lab.stack.files.home import StackHome, signal_supervisor, supervisor_pid
 
 FAKES = Path(__file__).parent / "fakes"
 
@@ -71,7 +71,7 @@ def status_of(lab: Lab) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_up_status_down(home: StackHome, lab: Lab) -> None:
+def test_up_starts_and_down_stops_every_component(home: StackHome, lab: Lab) -> None:
     """`up` makes every component healthy and `down` stops all processes; a second call of each does no harm."""
     first = lab("up", "saga", "--shards", "1")
     assert first.returncode == 0, first.stderr
@@ -103,7 +103,7 @@ def test_up_status_down(home: StackHome, lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_the_data_fix_the_number_of_shards(home: StackHome, lab: Lab) -> None:
+def test_up_refuses_another_number_of_shards(home: StackHome, lab: Lab) -> None:
     """If the data have one shard, `up` refuses two shards unless --fresh wipes the data."""
     assert lab("up", "saga", "--shards", "1").returncode == 0
     while_up = lab("up", "saga", "--fresh")
@@ -120,7 +120,7 @@ def test_the_data_fix_the_number_of_shards(home: StackHome, lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_a_taken_public_port_is_replaced_and_said(home: StackHome, lab: Lab) -> None:
+def test_taken_public_port_is_replaced_and_printed(home: StackHome, lab: Lab) -> None:
     """If another server uses the usual port, `up` chooses another port and says so."""
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -141,7 +141,7 @@ def test_a_taken_public_port_is_replaced_and_said(home: StackHome, lab: Lab) -> 
     ("number", "moment"),
     [(signal.SIGINT, "postgres-0"), (signal.SIGTERM, "worker-0"), (signal.SIGKILL, "worker-0")],
 )
-def test_an_interrupted_up_leaves_nothing_behind(
+def test_interrupted_up_leaves_no_process_behind(
     home: StackHome, lab: Lab, number: signal.Signals, moment: str
 ) -> None:
     """If `up` is interrupted or killed, every process that it started stops."""
@@ -163,7 +163,7 @@ def test_an_interrupted_up_leaves_nothing_behind(
 
 
 @pytest.mark.slow
-def test_two_ups_at_once_make_one_stack(home: StackHome, lab: Lab) -> None:
+def test_concurrent_ups_start_one_stack(home: StackHome, lab: Lab) -> None:
     """If two users run `up` at the same time, both get the same URL."""
     with (
         launch(home, "up", "saga", "--shards", "1") as one,
@@ -176,7 +176,7 @@ def test_two_ups_at_once_make_one_stack(home: StackHome, lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_secrets_are_private_and_in_no_log(home: StackHome, lab: Lab) -> None:
+def test_secrets_are_private_and_not_logged(home: StackHome, lab: Lab) -> None:
     """Passwords are readable only by their owner, and appear in no log and on no command line."""
     assert lab("up", "saga", "--shards", "1").returncode == 0
     assert home.secrets.stat().st_mode & 0o777 == 0o600
@@ -204,7 +204,7 @@ def test_secrets_are_private_and_in_no_log(home: StackHome, lab: Lab) -> None:
         (("compare", "--out", "/proc"), "the report cannot be written to /proc: "),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_sentence(lab: Lab, arguments: tuple[str, ...], said: str) -> None:
+def test_error_is_one_sentence(lab: Lab, arguments: tuple[str, ...], said: str) -> None:
     """An error is one readable line without a traceback."""
     finished = lab(*arguments)
     assert finished.returncode == 1
@@ -213,7 +213,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(lab: Lab, arguments: tuple[st
 
 
 @pytest.mark.parametrize("text", ["", '{"schema": 1, "ru', '{"schema": 1}'], ids=["empty", "cut off", "old"])
-def test_a_damaged_report_is_said_in_a_sentence(lab: Lab, tmp_path: Path, text: str) -> None:
+def test_error_of_a_damaged_report_is_one_sentence(lab: Lab, tmp_path: Path, text: str) -> None:
     """If report.json is truncated or of another version, the error is one sentence."""
     (tmp_path / "report.json").write_text(text)
     finished = lab("report", str(tmp_path))
@@ -229,10 +229,10 @@ def test_a_damaged_report_is_said_in_a_sentence(lab: Lab, tmp_path: Path, text: 
         ("bench", "saga", "--duration", "nan"),
         ("bench", "saga", "--scenario", "steady", "--rate", "inf"),
         ("chaos", "saga", "--fault", "kill-worker", "--rate", "inf"),
-        ("chaos", "saga", "--fault", "kill-worker", "--after", "nan"),
+        ("chaos", "saga", "--fault", "kill-worker", "--rate", "nan"),
     ],
 )
-def test_a_number_without_end_is_refused(lab: Lab, arguments: tuple[str, ...]) -> None:
+def test_infinite_numbers_are_refused(lab: Lab, arguments: tuple[str, ...]) -> None:
     """An infinite duration or rate, or NaN, is refused before a stack starts."""
     finished = lab(*arguments)
     assert finished.returncode == 2
@@ -240,7 +240,7 @@ def test_a_number_without_end_is_refused(lab: Lab, arguments: tuple[str, ...]) -
 
 
 @pytest.mark.parametrize("place", ["/proc/lab", "/dev/null"])
-def test_a_home_that_cannot_be_is_said_in_a_sentence(place: str) -> None:
+def test_error_of_an_impossible_home_is_one_sentence(place: str) -> None:
     """If the lab's home cannot be created, or the path is not a folder, the error is one sentence."""
     with launch(StackHome(Path(place), "saga"), "up", "saga") as up:
         _, errors = up.communicate(timeout=30)
@@ -249,7 +249,7 @@ def test_a_home_that_cannot_be_is_said_in_a_sentence(place: str) -> None:
     assert "Traceback" not in errors
 
 
-def test_status_of_what_is_not_up(lab: Lab) -> None:
+def test_status_has_the_same_keys_if_the_stack_is_down(lab: Lab) -> None:
     """`status --json` has the same keys whether the stack is up or not."""
     finished = lab("status", "saga", "--json")
     assert finished.returncode == 1
@@ -279,8 +279,8 @@ def both_up(tmp_path: Path) -> Iterator[None]:
 _HOLDS_LOCKS = """
 import os, sys
 from pathlib import Path
-from wallet_lab.stack.home import StackHome, take_lock
-from wallet_lab.stack.state_files import STATE_VERSION
+from wallet_lab.stack.files.home import StackHome, take_lock
+from wallet_lab.stack.files.state_files import STATE_VERSION
 homes = [StackHome(Path(sys.argv[1]), name) for name in ("saga", "cqrs")]
 locks = [take_lock(home) for home in homes]
 for home, name in zip(homes, ("worker-0", "query-0")):
@@ -294,7 +294,7 @@ sys.stdin.read()
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("both_up")
-def test_of_two_stacks_that_are_up_both_are_shown(lab: Lab) -> None:
+def test_status_shows_both_stacks_if_both_are_up(lab: Lab) -> None:
     """If both stacks are up, `status` shows both and `logs` selects the one with the component."""
     shown = lab("status")
     assert shown.returncode == 1
@@ -309,7 +309,7 @@ def test_of_two_stacks_that_are_up_both_are_shown(lab: Lab) -> None:
 
 
 @pytest.mark.usefixtures("both_up")
-def test_following_a_quiet_log_ends_when_nobody_reads_it(home: StackHome) -> None:
+def test_following_a_quiet_log_ends_when_its_reader_ends(home: StackHome) -> None:
     """`./lab logs worker-0 -f | head -1` ends although the log is quiet."""
     with launch(home, "logs", "worker-0", "--follow") as following:
         assert following.stdout is not None
@@ -321,7 +321,7 @@ def test_following_a_quiet_log_ends_when_nobody_reads_it(home: StackHome) -> Non
             following.kill()
 
 
-def test_an_interrupt_while_the_lab_is_being_loaded_is_no_traceback(tmp_path: Path) -> None:
+def test_interrupt_during_the_import_prints_no_traceback(tmp_path: Path) -> None:
     """If Ctrl-C arrives while `./lab` is importing, it ends with 130 and without a traceback."""
     (tmp_path / "redis.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
     with subprocess.Popen(
@@ -338,7 +338,7 @@ def test_an_interrupt_while_the_lab_is_being_loaded_is_no_traceback(tmp_path: Pa
     assert (loading.returncode, errors) == (130, "")
 
 
-def test_every_check_runs_and_a_failure_shows_at_the_end(tmp_path: Path) -> None:
+def test_failed_check_does_not_stop_the_others(tmp_path: Path) -> None:
     """If a check fails, the others still run, each output is printed whole, and the exit code is 1."""
     program = """
 import sys
@@ -359,7 +359,24 @@ sys.exit(checks.run_all(fast=True))
     ]
 
 
-def test_an_interrupted_test_run_begins_no_other_check(tmp_path: Path) -> None:
+def test_temporary_files_of_the_checks_are_removed_at_the_end(tmp_path: Path) -> None:
+    """All checks keep their temporary files in one folder, which is removed at the end."""
+    program = """
+from wallet_lab import checks
+checks.RULES = [checks.Check(name, ("mktemp",)) for name in ("one", "other")]
+checks.tests = lambda fast: []
+checks.run_all(fast=True)
+"""
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    finished = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    files = [Path(line) for line in finished.stdout.splitlines() if line.startswith(f"{tmp_path}/")]
+    assert [file.parents[1] for file in files] == [tmp_path, tmp_path], finished
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_test_run_starts_no_further_check(tmp_path: Path) -> None:
     """If Ctrl-C arrives, checks that have not started do not run."""
     begun = tmp_path / "begun"
     program = f"""

@@ -18,13 +18,13 @@ from typer.testing import CliRunner, Result
 
 from wallet_lab.cli import app
 from wallet_lab.errors import LabError
-from wallet_lab.stack import control
-from wallet_lab.stack.accounts import OUTSIDE, Account, unprivileged_account
-from wallet_lab.stack.folder_markers import MARKER, claim, data_root, identity_of
-from wallet_lab.stack.home import StackHome, supervisor_pid
+from wallet_lab.stack.files.accounts import OUTSIDE, Account, unprivileged_account
+from wallet_lab.stack.files.folder_markers import MARKER, claim, data_root, identity_of
+from wallet_lab.stack.files.home import StackHome, supervisor_pid
+from wallet_lab.stack.files.temporary_home import temporary_home
 from wallet_lab.stack.layout import decide_shards
-from wallet_lab.stack.logs import trim_logs
-from wallet_lab.stack.temporary_home import temporary_home
+from wallet_lab.stack.supervision import control
+from wallet_lab.stack.supervision.logs import trim_logs
 
 Damage = Callable[[Path], Any]
 
@@ -98,7 +98,7 @@ def users_files(place: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("file", FILES)
-def test_a_command_works_or_says_why_in_a_sentence_with_any_file_damaged(
+def test_command_works_or_gives_one_sentence_with_any_file_damaged(
     place: Path, home: StackHome, monkeypatch: pytest.MonkeyPatch, file: str, damage: str
 ) -> None:
     """If a file is damaged, no command prints a traceback or changes files outside the lab's home."""
@@ -131,9 +131,7 @@ def test_fresh_deletes_nothing_when_the_marker_is_damaged(home: StackHome, damag
     assert (home.root / "data" / "postgres-0" / "PG_VERSION").exists()
 
 
-def test_a_folder_that_the_lab_did_not_make_is_left_alone(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_foreign_folder_is_not_changed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the user has a folder `saga` in the home, neither `up` nor --fresh changes it."""
 
     def started(_: StackHome) -> None:
@@ -163,7 +161,7 @@ def test_up_does_not_follow_a_symbolic_link_to_a_folder(place: Path, home: Stack
         home.prepare()
 
 
-def test_a_folder_of_targets_that_the_lab_did_not_make_is_left_alone(place: Path) -> None:
+def test_foreign_folder_of_targets_is_not_changed(place: Path) -> None:
     """If the user has a folder `scrape-targets` in the home, `up` refuses."""
     (place / "scrape-targets").mkdir()
     (place / "scrape-targets" / "saga.json").write_text("the user's")
@@ -175,7 +173,7 @@ def test_only_the_labs_own_logs_are_trimmed(
     place: Path, home: StackHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full log of a component is trimmed; other files and files behind symbolic links are not."""
-    monkeypatch.setattr("wallet_lab.stack.logs.SIZE_MAX_BYTES", 1)
+    monkeypatch.setattr("wallet_lab.stack.supervision.logs.SIZE_MAX_BYTES", 1)
     theirs = home.log("theirs")
     theirs.write_text("the user's")
     home.log("redis").symlink_to(theirs)
@@ -191,7 +189,10 @@ def test_only_the_labs_own_logs_are_trimmed(
 def test_status_and_up_agree_on_a_stack_of_an_earlier_version(home: StackHome) -> None:
     """If an earlier version without markers made the stack, `status`, `up` and --fresh give the same advice."""
     (home.root / MARKER).unlink()
-    holder = "import sys, wallet_lab.stack.home as h; lock = h.take_file_lock(h.Path(sys.argv[1])); print(); input()"
+    holder = (
+        "import sys, wallet_lab.stack.files.home as h; "
+        "lock = h.take_file_lock(h.Path(sys.argv[1])); print(); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", holder, home.root / "lock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as supervisor:
@@ -232,7 +233,7 @@ def test_the_number_of_shards_is_recounted_when_its_record_is_damaged(home: Stac
         decide_shards(home, 2)
 
 
-def test_a_record_with_fewer_shards_than_databases_is_not_believed(home: StackHome) -> None:
+def test_record_with_fewer_shards_than_databases_is_refused(home: StackHome) -> None:
     """If the record has fewer shards than there are databases, `up` refuses, because it would hide wallets."""
     (home.data() / "postgres-1").mkdir()
     with pytest.raises(LabError, match=r"says 1 shards, but .* has 2"):
@@ -261,7 +262,7 @@ def outside(tmp_path: Path, account: Account) -> Iterator[tuple[Path, Path]]:
     shutil.rmtree(elsewhere, ignore_errors=True)
 
 
-def test_data_outside_are_found_again_by_their_identity(outside: tuple[Path, Path], account: Account) -> None:
+def test_data_outside_the_folder_are_found_by_identity(outside: tuple[Path, Path], account: Account) -> None:
     """Data outside the stack's folder are found by identity, even if the user can enter the folder later."""
     stack, elsewhere = outside
     assert elsewhere == OUTSIDE / identity_of(stack)
@@ -269,7 +270,7 @@ def test_data_outside_are_found_again_by_their_identity(outside: tuple[Path, Pat
     assert data_root(stack, account) == elsewhere
 
 
-def test_a_copied_stack_does_not_take_the_data_of_the_original(
+def test_copied_stack_does_not_use_the_data_of_the_original(
     outside: tuple[Path, Path], account: Account
 ) -> None:
     """A copied stack does not use the data of the original, because two stacks would write to one database."""
@@ -279,7 +280,7 @@ def test_a_copied_stack_does_not_take_the_data_of_the_original(
         data_root(copy, account)
 
 
-def test_a_lost_marker_says_where_its_copy_is(outside: tuple[Path, Path], account: Account) -> None:
+def test_error_of_a_missing_marker_names_its_copy(outside: tuple[Path, Path], account: Account) -> None:
     """If a stack's marker is missing, the error names the copy in the data folder."""
     stack, elsewhere = outside
     (stack / MARKER).write_text("")
@@ -289,7 +290,7 @@ def test_a_lost_marker_says_where_its_copy_is(outside: tuple[Path, Path], accoun
     assert data_root(stack, account) == elsewhere
 
 
-def test_data_do_not_vanish_when_their_user_can_no_longer_enter(place: Path, account: Account) -> None:
+def test_up_refuses_if_the_databases_user_can_no_longer_enter_the_data(place: Path, account: Account) -> None:
     """If the databases' user can no longer enter the data folder, the lab refuses to start with empty databases."""
     stack = place / "saga"
     stack.mkdir()
@@ -336,7 +337,7 @@ def test_up_recreates_every_file_that_can_be_recreated(place: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_stack_that_is_up_repairs_its_record_and_stops_without_its_lock(place: Path) -> None:
+def test_running_stack_repairs_its_record_and_stops_without_its_lock(place: Path) -> None:
     """A running stack rewrites a damaged state.json. Without its lock it stops before a second stack starts."""
     home = StackHome(place / "lab", "saga")
     try:
@@ -381,7 +382,7 @@ def test_claim_waits_for_another_command_that_marks_the_folder(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("file", [None, f"{MARKER}.123"])
-def test_a_folder_that_another_command_has_just_made_has_no_shards(tmp_path: Path, file: str | None) -> None:
+def test_unmarked_new_folder_has_no_shards(tmp_path: Path, file: str | None) -> None:
     """If another command has made a stack's folder and not marked it yet, `up` takes the default number of shards."""
     home = StackHome(tmp_path, "saga")
     home.root.mkdir()

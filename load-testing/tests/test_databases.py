@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from wallet_lab.errors import LabError
-from wallet_lab.stack.accounts import (
+from wallet_lab.stack.files.accounts import (
     OUTSIDE,
     Account,
     can_enter,
@@ -23,8 +23,8 @@ from wallet_lab.stack.accounts import (
     runnable_copy,
     unprivileged_account,
 )
-from wallet_lab.stack.folder_markers import data_root
-from wallet_lab.stack.home import StackHome
+from wallet_lab.stack.files.folder_markers import data_root
+from wallet_lab.stack.files.home import StackHome
 from wallet_lab.stack.servers import postgres
 from wallet_lab.testing import PostgresServer, running_postgres, running_redis
 
@@ -43,7 +43,7 @@ def test_durability_is_on(database_server: PostgresServer, setting: str) -> None
     assert query(database_server.service_url, f"SHOW {setting}") == "on"
 
 
-def test_it_listens_on_the_loopback_only(database_server: PostgresServer) -> None:
+def test_postgres_listens_on_the_loopback_only(database_server: PostgresServer) -> None:
     """Postgres listens only on the loopback interface."""
     assert query(database_server.service_url, "SHOW listen_addresses") == "127.0.0.1"
 
@@ -56,7 +56,7 @@ def test_a_wrong_password_is_refused(database_server: PostgresServer) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_connection_given_up_while_it_is_made_leaves_no_error_behind(
+async def test_cancelled_connection_attempt_logs_no_error(
     database_server: PostgresServer,
 ) -> None:
     """If a connection attempt is cancelled at any moment, no error is logged."""
@@ -83,8 +83,8 @@ def test_the_service_role_owns_nothing(database_server: PostgresServer) -> None:
         query(database_server.service_url, "CREATE TABLE public.mine ()")
 
 
-def test_committed_data_survive_a_killed_server_which_restarts_at_once() -> None:
-    """If the postmaster is killed, a new one starts at once and has the committed row."""
+def test_committed_data_survive_a_killed_server() -> None:
+    """If the postmaster is killed, a new one starts immediately and has the committed row."""
     with running_postgres() as server:
         query(server.owner_url, "CREATE TABLE kept AS SELECT 7 AS seven")
         server.kill()
@@ -92,7 +92,7 @@ def test_committed_data_survive_a_killed_server_which_restarts_at_once() -> None
         assert query(server.owner_url, "SELECT seven FROM kept") == "7"
 
 
-def test_data_of_an_older_lab_say_what_to_do(tmp_path: Path) -> None:
+def test_data_of_an_older_lab_are_refused_with_a_remedy(tmp_path: Path) -> None:
     """If the data have another database name, the cluster does not start and the error says what to do."""
     with running_postgres(home=tmp_path):
         marker = StackHome(tmp_path, "postgres").data() / "postgres.provisioned"
@@ -110,7 +110,7 @@ def test_data_of_an_older_lab_say_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("note", [None, "", "wallet 12"], ids=["missing", "empty", "cut off"])
-def test_a_cluster_is_not_made_again_when_its_note_is_damaged(tmp_path: Path, note: str | None) -> None:
+def test_cluster_is_kept_when_its_note_is_damaged(tmp_path: Path, note: str | None) -> None:
     """If the note of a cluster is damaged, the data are kept and the current passwords work."""
     home = StackHome(tmp_path, "postgres")
     with running_postgres(home=tmp_path) as server:
@@ -123,7 +123,7 @@ def test_a_cluster_is_not_made_again_when_its_note_is_damaged(tmp_path: Path, no
     home.wipe()
 
 
-def test_a_server_starts_although_a_stranger_has_the_process_id_of_its_predecessor(tmp_path: Path) -> None:
+def test_server_starts_although_another_process_has_its_old_process_id(tmp_path: Path) -> None:
     """If an unrelated process has the id in postmaster.pid after a reboot, the server still starts."""
     home = StackHome(tmp_path, "postgres")
     with (
@@ -153,7 +153,7 @@ def test_copies_of_the_database_are_independent(database_server: PostgresServer)
     assert query(other.service, "SELECT to_regclass('public.only_here')") == ""
 
 
-def test_redis_starts_empty_again() -> None:
+def test_redis_is_empty_after_a_restart() -> None:
     """Redis writes nothing to disk, so it is empty after a restart, and it requires a password."""
     with running_redis() as server:
         server.kill()
@@ -179,7 +179,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 @pytest.mark.usefixtures("umask")
-def test_a_home_that_the_databases_user_cannot_enter_puts_the_data_elsewhere(
+def test_data_are_elsewhere_if_the_databases_user_cannot_enter_the_home(
     tmp_path: Path, account: Account
 ) -> None:
     """If the lab runs as root in a private folder, Postgres keeps its data outside that folder."""
@@ -197,10 +197,10 @@ def test_a_home_that_the_databases_user_cannot_enter_puts_the_data_elsewhere(
     assert not outside.exists()
 
 
-def test_programs_that_the_databases_user_cannot_reach_are_copied(
+def test_programs_are_copied_if_the_databases_user_cannot_reach_them(
     tmp_path: Path, account: Account, umask: int
 ) -> None:
-    """If the programs are in a private folder, the databases' user runs a copy of them, whatever the umask was."""
+    """If the programs are in a private folder, the databases' user runs a copy of them, for any umask."""
     bin_ = tmp_path / "package" / "bin"
     bin_.mkdir(parents=True)
     (bin_ / "words").write_text("exit 0")

@@ -19,9 +19,9 @@ from wallet_lab import cli
 from wallet_lab.architectures.saga.topology import PUBLIC_PORT, REDIS_PORT
 from wallet_lab.environment_variables import clean, of_installer, of_service
 from wallet_lab.stack.components import Command
-from wallet_lab.stack.home import StackHome, signal_supervisor, supervisor_pid
-from wallet_lab.stack.process import spawn
-from wallet_lab.stack.temporary_home import temporary_home
+from wallet_lab.stack.files.home import StackHome, signal_supervisor, supervisor_pid
+from wallet_lab.stack.files.temporary_home import temporary_home
+from wallet_lab.stack.supervision.process import spawn
 
 FAKES = Path(__file__).parent / "fakes"
 USERS = {"PGSERVICE": "other", "PGSSLMODE": "verify-full", "RABBITMQ_NODENAME": "other", "K6_VUS": "1"}
@@ -34,7 +34,7 @@ OURS = {"WALLET_API_KEYS": "key", "OTEL_EXPORTER_OTLP_HEADERS": "a=b"}
     [({}, OURS), ({"bare": True}, {}), ({"unprivileged": True}, {})],
     ids=["service", "bare", "unprivileged"],
 )
-def test_a_program_gets_only_the_variables_that_are_for_it(
+def test_program_gets_only_its_own_variables(
     monkeypatch: pytest.MonkeyPatch, command: dict[str, Any], gets: dict[str, str]
 ) -> None:
     """Variables that the user set for other programs do not reach the services, servers and tasks of a stack."""
@@ -48,7 +48,7 @@ def test_a_program_gets_only_the_variables_that_are_for_it(
     assert found.keys() & {*USERS, *OURS} == gets.keys()
 
 
-def test_the_lab_itself_drops_what_would_change_its_work() -> None:
+def test_lab_drops_variables_that_would_change_its_work() -> None:
     """The lab's own process drops variables that would change its work, and exempts the loopback from proxies."""
     environ = {
         **USERS,
@@ -72,12 +72,12 @@ def test_an_installer_keeps_the_proxies() -> None:
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_an_unforeseen_error_is_one_sentence_and_its_details_are_kept(
+def test_unexpected_error_is_one_sentence_with_details_in_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, writable: bool
 ) -> None:
     """An unexpected error is one sentence that names the file with the traceback."""
 
-    def fails(**_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise KeyError("a key")
 
     monkeypatch.setattr(cli, "app", fails)
@@ -125,7 +125,7 @@ def status(home: StackHome) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_stacks_of_several_checkouts_are_apart(homes: list[StackHome]) -> None:
+def test_stacks_of_several_checkouts_have_their_own_ports(homes: list[StackHome]) -> None:
     """If three stacks start at nearly the same time, each has its own ports and only its own processes answer there."""
     started = []
     for home, delay_s in zip(homes, (0.0, 0.0, 1.0), strict=True):

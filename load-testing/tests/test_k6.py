@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,7 +44,7 @@ class Load:
     """All calls of the record, as the relation `calls` has them."""
 
     @property
-    def told(self) -> "Counter[str]":
+    def outcomes(self) -> "Counter[str]":
         """Count the logged outcomes by the part before the colon."""
         return Counter(call.kind for call in self.calls)
 
@@ -143,8 +143,8 @@ def test_every_transfer_is_counted_logged_and_in_the_books(
     """On a healthy stack all transfers succeed, and k6's counts, its log and the books agree."""
     load = run_k6(saga.base_url, scenario, tmp_path, **{**SHORT, "RUN": f"all-{scenario}", **env})
     assert load.code == 0, load.said
-    assert set(load.told) == {"success"}
-    assert load.counted == load.told
+    assert set(load.outcomes) == {"success"}
+    assert load.counted == load.outcomes
     assert len({call.key for call in load.calls}) == len(load.calls)
     assert sum(booked(saga, f"all-{scenario}").values()) == len(load.calls)
     assert load.summary["latency_ms"]["samples"] == len(load.calls)
@@ -155,7 +155,7 @@ def test_refusals_make_the_saga_compensate(saga: RunningStack, tmp_path: Path) -
     """Some transfers to missing or frozen wallets were debited and are refunded; each response has its reason."""
     load = run_k6(saga.base_url, "refusals", tmp_path, **{**SHORT, "RUN": "refusals"})
     assert load.code == 0, load.said
-    assert load.counted == load.told
+    assert load.counted == load.outcomes
     assert set(load.summary["outcomes"]["refused"]) == {
         "wallet-not-found",
         "wallet-frozen",
@@ -163,7 +163,7 @@ def test_refusals_make_the_saga_compensate(saga: RunningStack, tmp_path: Path) -
     }
     books = booked(saga, "refusals")
     assert books["refunded"] > 0
-    assert books["refunded"] + books["refused"] == load.told["refused"]
+    assert books["refunded"] + books["refused"] == load.outcomes["refused"]
 
 
 def test_reads_are_counted_apart(saga: RunningStack, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("architecture", ["saga", "cqrs"])
-def test_a_bank_uses_the_whole_contract(
+def test_bank_sends_every_operation_of_the_contract(
     architecture: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """A bank sends every operation, also again, and is refused for many reasons; no answer is an error."""
@@ -218,7 +218,7 @@ def test_a_client_draws_the_same_calls_again(saga: RunningStack, tmp_path: Path)
     assert sent("7", "first") == sent("7", "second") != sent("8", "third")
 
 
-def test_a_sweep_sums_up_each_step(saga: RunningStack, tmp_path: Path) -> None:
+def test_sweep_reports_each_step(saga: RunningStack, tmp_path: Path) -> None:
     """Each step of a sweep has its own rate, outcomes and latency; the record names the step of each call."""
     asked = {**SHORT, "RATES": "20,80", "RUN": "rising", "VUS": "30"}
     load = run_k6(saga.base_url, "sweep", tmp_path, **asked)
@@ -232,12 +232,14 @@ def test_a_sweep_sums_up_each_step(saga: RunningStack, tmp_path: Path) -> None:
     assert 0 < slow["outcomes"]["success"] < fast["outcomes"]["success"] <= 81
 
 
-def test_the_sagas_reads_are_never_behind(saga: RunningStack, tmp_path: Path) -> None:
+def test_reads_of_the_saga_are_never_stale(saga: RunningStack, tmp_path: Path) -> None:
     """In the saga, the first read after an acknowledgement shows the transfer, also under load."""
     load = run_k6(saga.base_url, "consistency", tmp_path, **SHORT)
     assert load.code == 0, load.said
     assert load.summary["stale_reads"] == 0
     assert load.summary["delay_ms"]["samples"] > 0
+    assert load.summary["delay_ms"]["p50"] >= load.summary["plain_read_ms"]["p50"]
+    assert load.summary["fresh_read_ms"] is None
     assert any(call.part == "beside" for call in load.calls)
 
 
@@ -247,6 +249,7 @@ def test_the_delay_of_projected_reads_is_measured(cqrs: RunningStack, tmp_path: 
     assert load.code == 0, load.said
     assert load.summary["stale_reads"] > 0
     assert load.summary["delay_ms"]["p50"] > 0
+    assert load.summary["plain_read_ms"]["samples"] > 0
     assert load.summary["fresh_read_ms"]["samples"] > 0
 
 
@@ -297,13 +300,14 @@ class Scripted(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, answers: list[tuple[int, str, str]]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, answers: list[tuple[int, str, str]], handler: type["_Handler"]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
         self.answers = answers
         self.expected: dict[str, str] = {}
         self.broken: set[str] = set()
         """Keys whose first request got no answer."""
         self.bodies: list[dict[str, Any]] = []
+        self.has_reads = False
         self.turn = threading.Lock()
         self.released = threading.Event()
 
@@ -343,6 +347,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(201 if status == SLOW else status, body)
 
     def do_GET(self) -> None:
+        self.server.has_reads = True
         self._send(200, '{"balance": 1}')
 
     def _send(self, status: int, body: str) -> None:
@@ -356,9 +361,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def scripted(answers: list[tuple[int, str, str]]) -> Iterator[Scripted]:
+def scripted(answers: list[tuple[int, str, str]], handler: type[_Handler] = _Handler) -> Iterator[Scripted]:
     """A running server."""
-    with Scripted(answers) as server:
+    with Scripted(answers, handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
@@ -369,19 +374,30 @@ def scripted(answers: list[tuple[int, str, str]]) -> Iterator[Scripted]:
             thread.join()
 
 
-def test_every_answer_is_told_for_what_it_lets_a_client_conclude(tmp_path: Path) -> None:
+def test_every_response_has_one_outcome(tmp_path: Path) -> None:
     """Each possible response has one outcome; a response that the contract does not allow crosses a threshold."""
     with scripted(ANSWERS) as server:
         times = {"ITERATIONS": str(len(ANSWERS)), "SEEDED": "1", "TIMEOUT": "500ms"}
         load = run_k6(server.url, "smoke", tmp_path, **times)
     assert {call.key: call.outcome for call in load.calls} == server.expected
-    assert load.counted == load.told
+    assert load.counted == load.outcomes
     assert load.code == 99
     assert "wallet_transfers{outcome:error} count==0" in load.summary["crossed"]
     assert "checks rate==1" in load.summary["crossed"]
 
 
-def test_a_201_that_is_no_success_fails_the_run(tmp_path: Path) -> None:
+def test_each_client_uses_one_replica_of_each_kind(tmp_path: Path) -> None:
+    """Writes go to the WRITE_URLs and reads to the READ_URLs; the clients spread over the replicas."""
+    with ExitStack() as servers:
+        first, second, reader = (servers.enter_context(scripted([(201, SUCCESS, "success")])) for _ in "123")
+        asked = {"WRITE_URL": f"{first.url},{second.url}", "READ_URL": reader.url}
+        run_k6("", "mixed", tmp_path, SEEDED="1", VUS="4", DURATION="1s", **asked)
+    clients = [{key.split("-")[-2] for key in server.expected} for server in (first, second, reader)]
+    assert clients == [{"2", "4"}, {"1", "3"}, set()]
+    assert [server.has_reads for server in (first, second, reader)] == [False, False, True]
+
+
+def test_refusal_with_status_201_fails_the_run(tmp_path: Path) -> None:
     """A 201 response that contains a refusal is an error, not a success."""
     refused = SUCCESS.replace("success", "refused")
     with scripted([(201, refused, "error:201-not-success")]) as server:
@@ -401,7 +417,49 @@ def test_a_call_that_k6_sends_again_is_marked(tmp_path: Path) -> None:
     assert len(marked - server.broken) < 10
 
 
-def test_no_transfer_is_left_without_its_line(tmp_path: Path) -> None:
+class Lossy(_Handler):
+    """Loses every second first request of a key, as a service that is killed does. Later requests get the key."""
+
+    wbufsize = 65536  # one packet per response, because a second one would wait 40 ms
+
+    def do_POST(self) -> None:
+        sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])), parse_float=str)
+        status, body = self._decide(self.headers["Idempotency-Key"], json.dumps(sent))
+        self._send(status, body)
+
+    def _decide(self, key: str | None, sent: str) -> tuple[int, str]:
+        first = self.server.expected
+        with self.server.turn:
+            if key is not None and key not in first and len(first) % 2:
+                first[key] = ""
+                return 503, problem("shard-unavailable")
+            if key is not None and (first.get(key) or sent) != sent:
+                return 422, problem("idempotency-key-reused")
+            if key is not None:
+                first[key] = sent
+            return 201, SUCCESS[:-1] + ',"accountId":"a","version":1}'
+
+    def do_GET(self) -> None:
+        self._send(200, '{"balance":1,"items":[],"transactionId":"t","status":"success"}')
+
+    def do_PUT(self) -> None:
+        if "Content-Length" in self.headers:
+            self.rfile.read(int(self.headers["Content-Length"]))
+        self._send(200, '{"accountId":"a","version":1}')
+
+    def do_DELETE(self) -> None:
+        self.do_PUT()
+
+
+def test_bank_expects_no_replay_of_a_lost_request_whose_key_was_reused(tmp_path: Path) -> None:
+    """If a first request was lost and another one has its key, the client does not send the first one again."""
+    with scripted([], Lossy) as server:
+        load = run_k6(server.url, "bank", tmp_path, SEEDED="1", VUS="5", DURATION="4s")
+    assert any(row["problem"] == "idempotency-key-reused" for row in load.rows)
+    assert load.code == 0, load.said
+
+
+def test_transfer_sent_before_the_end_is_logged(tmp_path: Path) -> None:
     """A client that sent a transfer before the end of the load waits for the response and logs it."""
     with scripted([(SLOW, SUCCESS, "success")]) as server:
         load = run_k6(server.url, "hot-pair", tmp_path, SEEDED="1", VUS="8", DURATION="1s")
@@ -410,7 +468,7 @@ def test_no_transfer_is_left_without_its_line(tmp_path: Path) -> None:
     assert all(call.duration_ms >= 700 for call in load.calls)
 
 
-def test_each_transfer_is_what_the_contract_asks_for(tmp_path: Path) -> None:
+def test_each_transfer_follows_the_contract(tmp_path: Path) -> None:
     """Each transfer moves one exact amount between two different wallets."""
     with scripted([(201, SUCCESS, "success")]) as server:
         run_k6(server.url, "zipf", tmp_path, SEEDED="1", **{**SHORT, "WALLETS": "3", "WALLET_PREFIX": "w"})
@@ -422,7 +480,7 @@ def test_each_transfer_is_what_the_contract_asks_for(tmp_path: Path) -> None:
 # --- k6 alone
 
 
-def test_zipf_draws_by_its_law(tmp_path: Path) -> None:
+def test_zipf_draws_wallets_by_their_rank(tmp_path: Path) -> None:
     """Wallet number k-1 is drawn in proportion to k to the power of minus the skew."""
     script = tmp_path / "draws.js"
     script.write_text(
@@ -457,14 +515,16 @@ def test_zipf_draws_by_its_law(tmp_path: Path) -> None:
         ({"SCENARIO": "uniform", "WALLETS": "1"}, "WALLETS=1: a transfer needs two"),
     ],
 )
-def test_what_cannot_be_run_says_why(tmp_path: Path, env: dict[str, str], said: str) -> None:
-    """If a variable is wrong, the run ends at once and names the valid values."""
+def test_wrong_variable_ends_the_run_with_the_valid_values(
+    tmp_path: Path, env: dict[str, str], said: str
+) -> None:
+    """If a variable is wrong, the run ends immediately and names the valid values."""
     load = run_k6("http://127.0.0.1:1", "smoke", tmp_path, **env)
     assert load.code not in (0, 99)
     assert said in load.said
 
 
-def test_a_stack_that_is_not_up_is_named(tmp_path: Path) -> None:
+def test_error_of_an_unreachable_stack_names_its_address(tmp_path: Path) -> None:
     """If the stack is not up, the message names its address and asks whether the stack is up."""
     load = run_k6("http://127.0.0.1:1", "smoke", tmp_path)
     assert load.code not in (0, 99)

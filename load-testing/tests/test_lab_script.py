@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wallet_lab.stack.temporary_home import temporary_home
+from wallet_lab.stack.files.temporary_home import temporary_home
 
 ROOT = Path(__file__).resolve().parents[2]
 APT_INSTALL = ROOT / "load-testing/src/wallet_lab/stack/servers/apt_install.sh"
@@ -65,7 +65,7 @@ def test_the_users_settings_of_python_pip_uv_and_the_linker_are_dropped(checkout
     assert kept.keys() <= names
 
 
-def test_an_environment_of_another_user_is_said_in_a_sentence() -> None:
+def test_error_of_a_read_only_checkout_is_one_line() -> None:
     """If the user cannot write to the checkout, one line names the missing right."""
     if os.geteuid() != 0:
         pytest.skip("only root can change to another user")
@@ -175,7 +175,7 @@ def test_set_up_of_an_incomplete_environment_is_not_taken_for_ready(tmp_path: Pa
 
 
 def apt(tmp_path: Path, text: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    """Install a package with this apt-get; sleeps return at once."""
+    """Install a package with this apt-get; sleeps return immediately."""
     program(tmp_path / "apt-get", f'echo "$@" >> {tmp_path}/calls\n{text}')
     program(tmp_path / "sleep", f"echo >> {tmp_path}/sleeps")
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
@@ -195,7 +195,7 @@ def test_an_install_waits_for_another_one(tmp_path: Path) -> None:
     assert all(call.endswith("install -y --no-install-recommends some-server") for call in calls)
 
 
-def test_an_install_gives_up_when_its_time_is_over(tmp_path: Path) -> None:
+def test_install_fails_after_its_timeout(tmp_path: Path) -> None:
     """If apt stays locked until the timeout, the install fails and prints apt's message."""
     done = apt(tmp_path, LOCKED, WALLET_APT_TIMEOUT_S="0")
     assert done.returncode != 0

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from wallet_lab.stack import logs
+from wallet_lab.stack.supervision import logs
 
 
-def test_a_full_log_moves_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_log_is_moved_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a log exceeds its limit, its content moves aside and its writer continues in the same, emptied file."""
     monkeypatch.setattr(logs, "SIZE_MAX_BYTES", 10)
     path = tmp_path / "worker-0.log"
@@ -35,6 +35,6 @@ def test_following_shows_whole_new_lines_once(tmp_path: Path) -> None:
     assert logs._new_lines(path, offsets) == []
 
 
-def test_the_tail_of_no_log_is_empty(tmp_path: Path) -> None:
+def test_tail_of_a_missing_log_is_empty(tmp_path: Path) -> None:
     """The tail of a missing log is empty."""
     assert logs.tail(tmp_path / "none.log") == ""

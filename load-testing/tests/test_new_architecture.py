@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from wallet_lab.stack.home import checkout
-from wallet_lab.stack.temporary_home import temporary_home
+from wallet_lab.stack.files.home import checkout
+from wallet_lab.stack.files.temporary_home import temporary_home
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def run(lab: Path, home: Path, *arguments: str) -> "subprocess.CompletedProcess[
     )
 
 
-def test_a_scenario_is_measured_and_audited(lab: Path, home: Path, tmp_path: Path) -> None:
+def test_toy_architecture_is_measured_and_audited(lab: Path, home: Path, tmp_path: Path) -> None:
     """`./lab bench` starts the toy, seeds its wallets, loads it, and passes its audit and the reconciliation."""
     out = tmp_path / "out.json"
     options = ("--scenario", "hot-pair", "--duration", "2", "--out", os.fspath(out))
@@ -65,17 +65,17 @@ def test_a_scenario_is_measured_and_audited(lab: Path, home: Path, tmp_path: Pat
     }
 
 
-def test_a_fault_is_injected(lab: Path, home: Path) -> None:
+def test_fault_is_injected_into_the_toy_bank(lab: Path, home: Path) -> None:
     """`./lab chaos` kills the service under load; the audit passes, and no acknowledged transfer is lost."""
     # The load of a fault uses the whole contract, and the toy itself only transfers.
-    options = ("--fault", "kill-service", "--rate", "100", "--after", "4", "--json")
+    options = ("--fault", "kill-service", "--rate", "50", "--json")
     finished = run(lab, home, "chaos", "toy-bank", *options)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    recovery = json.loads(finished.stdout)
-    assert (recovery["verdict"], recovery["lost"]) == ("passed", 0)
+    found = json.loads(finished.stdout)
+    assert (found["verdict"], found["lost"], len(found["injections"])) == ("passed", 0, 1)
 
 
-def test_its_stack_goes_up_and_down(lab: Path, home: Path) -> None:
+def test_toy_stack_starts_and_stops(lab: Path, home: Path) -> None:
     """`./lab up`, `status`, `audit` and `down` work with the toy."""
     try:
         started = run(lab, home, "up", "toy", "--shards", "1")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from wallet_lab.stack.listening import listens_alone
+from wallet_lab.stack.health.listening import listens_alone
 from wallet_lab.stack.ports import PortChooser, is_free
 
 
@@ -54,7 +54,7 @@ def test_no_port_is_given_to_two_labs() -> None:
     assert PortChooser(usual=True).choose(free) == free
 
 
-def test_who_listens_is_known(taken_port: int) -> None:
+def test_port_is_ready_only_if_its_own_process_listens(taken_port: int) -> None:
     """An answer on a port counts only if the component's own process listens there."""
     with subprocess.Popen(["sleep", "60"]) as stranger:
         assert listens_alone(os.getpid(), taken_port)
@@ -62,7 +62,7 @@ def test_who_listens_is_known(taken_port: int) -> None:
         stranger.kill()
 
 
-def test_a_port_that_is_shared_with_a_stranger_is_not_ones_own() -> None:
+def test_port_shared_with_another_program_does_not_count() -> None:
     """If another program shares the port with SO_REUSEPORT, the port does not count as the component's own."""
     program = """if True:
         import socket, sys

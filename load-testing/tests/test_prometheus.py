@@ -33,7 +33,7 @@ def component(name: str, metrics_port: int | None) -> Component:
     )
 
 
-def test_targets_are_what_serves_metrics() -> None:
+def test_targets_are_the_components_with_metrics() -> None:
     """Each component with metrics is a target, with labels for architecture, service and replica."""
     stack = Stack("saga", "", (Stage((component("postgres-0", None),)), Stage((component("worker-0", 99),))))
     labels = {"architecture": "saga", "service": "worker", "instance": "worker-0"}
@@ -41,7 +41,7 @@ def test_targets_are_what_serves_metrics() -> None:
 
 
 @needs_prometheus
-def test_its_configuration_is_valid(tmp_path: Path) -> None:
+def test_configuration_is_valid(tmp_path: Path) -> None:
     """The configuration passes promtool, even before a stack has written its targets."""
     prometheus.write_configuration(tmp_path, tmp_path / "nowhere", NAMES)
     checked = subprocess.run(
@@ -56,7 +56,7 @@ def test_its_configuration_is_valid(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @needs_prometheus
-def test_it_watches_its_stack(hostile_folder: Path) -> None:
+def test_prometheus_scrapes_every_service(hostile_folder: Path) -> None:
     """With `monitoring`, Prometheus scrapes every service and loads the rules; without it, it is not started."""
     with running_stack("saga", below=hostile_folder, monitoring=True) as stack:
         kinds = [part.kind for part in stack.components]
@@ -81,6 +81,6 @@ def wait_for(stack: RunningStack, query: str, good: Any) -> dict[str, float]:
 def ask(stack: RunningStack, what: str, parameters: dict[str, str]) -> dict[str, Any]:
     """Return Prometheus' response."""
     url = f"{stack.components[-1].url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
-    with urllib.request.urlopen(url) as answer:  # noqa: S310 -- our own Prometheus
+    with urllib.request.urlopen(url) as answer:  # noqa: S310 -- the stack's own Prometheus
         data: dict[str, Any] = json.load(answer)["data"]
     return data

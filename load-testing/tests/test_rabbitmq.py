@@ -38,7 +38,7 @@ def node(server: RabbitServer) -> psutil.Process:
     return psutil.Process(server._process.pid)
 
 
-async def test_it_survives_a_crash_with_its_messages(rabbitmq: RabbitServer) -> None:
+async def test_confirmed_messages_survive_a_crash(rabbitmq: RabbitServer) -> None:
     """Confirmed messages survive kill -9 and a restart."""
     async with await aio_pika.connect(rabbitmq.url) as connection:
         channel = await connection.channel()
@@ -65,13 +65,13 @@ async def first_of(name: str, server: RabbitServer) -> bytes:
 
 
 @pytest.mark.parametrize("login", ["guest:guest", "wallet:wrong"])
-async def test_only_the_generated_user_gets_in(rabbitmq: RabbitServer, login: str) -> None:
+async def test_only_the_generated_user_can_log_in(rabbitmq: RabbitServer, login: str) -> None:
     """RabbitMQ refuses its default user and wrong passwords."""
     with pytest.raises(AMQPError):
         await aio_pika.connect(f"amqp://{login}@127.0.0.1:{rabbitmq.port}/")
 
 
-def test_it_listens_on_the_loopback_only(rabbitmq: RabbitServer) -> None:
+def test_rabbitmq_listens_on_the_loopback_only(rabbitmq: RabbitServer) -> None:
     """AMQP, Erlang's distribution and the port mapper listen only on the loopback interface."""
     family = [node(rabbitmq), *node(rabbitmq).children(recursive=True)]
     listening = [c for process in family for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
@@ -87,7 +87,7 @@ def test_no_secret_is_on_a_command_line(rabbitmq: RabbitServer) -> None:
     assert "setcookie" not in shown
 
 
-def test_nothing_of_it_stays_when_it_is_killed(rabbitmq: RabbitServer) -> None:
+def test_port_mapper_ends_with_a_killed_node(rabbitmq: RabbitServer) -> None:
     """If the node is killed, its port mapper ends too."""
     family = node(rabbitmq).children(recursive=True)
     assert any(process.name() == "epmd" for process in family)

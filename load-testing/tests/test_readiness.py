@@ -6,9 +6,9 @@ import subprocess
 import pytest
 
 from wallet_lab.blocking import run_blocking
-from wallet_lab.stack import readiness
 from wallet_lab.stack.components import HttpProbe
-from wallet_lab.stack.readiness import is_ready, why_not_ready
+from wallet_lab.stack.health import readiness
+from wallet_lab.stack.health.readiness import is_ready, why_not_ready
 
 NOTHING_LISTENS = HttpProbe(1, "/")
 
@@ -32,13 +32,13 @@ async def test_a_probe_can_be_cancelled_at_any_moment(turns: int, monkeypatch: p
     assert probe.cancelled() is not was_done
 
 
-def test_a_component_that_ends_is_not_awaited() -> None:
+def test_wait_ends_when_the_process_ends() -> None:
     """If the process of a component ends before it is ready, the wait ends with its exit code."""
     with subprocess.Popen(["false"]) as process:
         assert run_blocking(why_not_ready(NOTHING_LISTENS, process, timeout_s=60)) == "exited with code 1"
 
 
-def test_a_component_that_is_never_ready_is_given_up_at_the_timeout() -> None:
+def test_wait_ends_at_the_timeout() -> None:
     """If a component runs but is not ready in time, the reason names the timeout."""
     with subprocess.Popen(["sleep", "60"]) as process:
         reason = run_blocking(why_not_ready(NOTHING_LISTENS, process, timeout_s=0.2))

@@ -1,15 +1,19 @@
-"""The record of calls: what is read from its lines, and the figures computed from its transfers."""
+"""The record of calls: the calls in its lines, and the figures computed from its transfers."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
+from lab_support.measured import measurement
 
 from wallet_lab.checker.schema import CALLS
 from wallet_lab.errors import LabError
 from wallet_lab.record.calls import Call, count, latency
 from wallet_lab.record.reader import add_calls, read_record
+from wallet_lab.workload.k6 import DifferentLoad, record_of
 
 CLOCK = "clock\t1764000000000.25"
 ID = "01a21e9d-15b6-8b23-9299-ef0bcf32a846"
@@ -39,13 +43,21 @@ def transfer(
     return line("transfer", "/wallets/balanceTransfer", sent=sent, answer=answer, **given)
 
 
-def read(folder: Path, *lines: str, requests: int | None = None) -> tuple[list[Call], list[dict[str, Any]]]:
+def as_request(call: str) -> str:
+    """Return the line that lib/record.js writes before the answer of a call."""
+    fields = call.split("\t")
+    return "\t".join(["sent", *fields[1:5], "", "", "", "", "", "", *fields[11:14], ""])
+
+
+def read(
+    folder: Path, *lines: str, requests: int | None = None, was_stopped: bool = False
+) -> tuple[list[Call], list[dict[str, Any]]]:
     """Return the transfers of a record with these lines, and its rows of the relation `calls`."""
     file = folder / "record"
     file.write_text("".join(f"{one}\n" for one in (CLOCK, *lines)))
     with duckdb.connect() as database:
         database.execute(CALLS.ddl)
-        transfers = read_record(database, file, requests=requests)
+        transfers = read_record(database, file, requests=requests, was_stopped=was_stopped)
         add_calls(database, "r")
         found = database.execute("SELECT * FROM calls ORDER BY call_id")
         names = [column[0] for column in found.description or []]
@@ -58,7 +70,7 @@ def shown(row: dict[str, Any], *names: str) -> tuple[Any, ...]:
 
 
 def test_a_transfer_is_read_as_it_was_sent_and_answered(tmp_path: Path) -> None:
-    """A line of a transfer gives what was sent and what was answered, and times from k6's clock as wall times."""
+    """A line of a transfer gives its request and its response, and times from k6's clock as wall times."""
     transfers, (row,) = read(tmp_path, "Request Failed", transfer())
     assert transfers == [Call("r-bank-1-0", 1764000000011.75, 2.0, "success", ID, "bank")]
     assert shown(row, "load", "client", "part", "operation") == ("r", "r 1", "bank", "transfer")
@@ -75,6 +87,28 @@ def test_each_run_in_one_file_has_its_own_clock(tmp_path: Path) -> None:
         ("r-bank-1-0", 1764000000011750),
         ("s-bank-1-0", 1764000100011750),
     ]
+
+
+def test_request_without_an_answer_is_an_unknown_call_that_ended_with_the_load(tmp_path: Path) -> None:
+    """If a load was stopped, its requests without an answer are calls with an unknown outcome until the last time."""
+    answered, waiting = transfer(), transfer(key="r-bank-2-0", client="2", sent_ms="12.5")
+    lines = [
+        as_request(answered),
+        answered,
+        as_request(waiting),
+        transfer(answered_ms="20.25", key="r-bank-3-0"),
+    ]
+    transfers, rows = read(tmp_path, *lines, requests=2, was_stopped=True)
+    assert [call.outcome for call in transfers] == ["success", "unknown:stopped", "success"]
+    (lost,) = (row for row in rows if row["key"] == "r-bank-2-0")
+    assert shown(lost, "status", "amount_micros", "transaction_id") == (0, 10_000, None)
+    assert shown(lost, "sent_us", "answered_us") == (1764000000012750, 1764000000020500)
+
+
+def test_stopped_load_without_a_line_for_a_counted_request_is_incomplete(tmp_path: Path) -> None:
+    """If k6 counted more requests than the record has, the record of a stopped load is refused too."""
+    with pytest.raises(LabError, match="not complete"):
+        read(tmp_path, as_request(transfer()), requests=2, was_stopped=True)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +152,7 @@ def test_a_wallet_of_an_answer_is_read(tmp_path: Path) -> None:
 
 
 def test_the_parameters_of_reads_are_read(tmp_path: Path) -> None:
-    """What a read asks for is in its path; statements and lookups keep their bodies."""
+    """The parameters of a read are in its path; statements and lookups keep their bodies."""
     page, document = '{"items":[],"nextCursor":null}', f'{{"transactionId":"{ID}","status":"success"}}'
     _, rows = read(
         tmp_path,
@@ -134,8 +168,8 @@ def test_the_parameters_of_reads_are_read(tmp_path: Path) -> None:
     assert shown(rows[3], "transaction_id_asked", "transaction_id", "body") == (ID, ID, document)
 
 
-def test_a_problem_and_a_missing_answer_are_read(tmp_path: Path) -> None:
-    """A problem gives its name and no state; a call without an answer has status 0 and nothing else."""
+def test_problems_and_missing_answers_are_read(tmp_path: Path) -> None:
+    """A problem gives its name and no state; a call without an answer has only status 0."""
     problem = f'{{"type":"/problems/wallet-frozen","status":409,"transactionId":"{ID}"}}'
     refused = transfer(answer=problem, status="409", outcome="refused:wallet-frozen", replayed="replayed")
     lost = transfer(answer="", status="0", outcome="unknown:timeout", resent="resent")
@@ -148,7 +182,7 @@ def test_a_problem_and_a_missing_answer_are_read(tmp_path: Path) -> None:
     assert [row["may_be_resent"] for row in rows] == [False, True, False]
 
 
-def test_an_unkeyed_call_is_never_resent(tmp_path: Path) -> None:
+def test_call_without_a_key_is_never_marked_as_resent(tmp_path: Path) -> None:
     """k6's HTTP library resends only calls with a key, so slow sending of another call means nothing."""
     _, (row,) = read(tmp_path, transfer(key="", resent="resent"))
     assert shown(row, "key", "may_be_resent") == (None, False)
@@ -190,7 +224,7 @@ def test_every_call_is_counted_once() -> None:
     assert (outcomes.unknown, outcomes.rejected, outcomes.error) == (1, 1, 1)
 
 
-def test_latency_is_that_of_the_ranks() -> None:
+def test_latency_percentiles_are_exact_ranks() -> None:
     """For times of 1 … 1000 ms, the median is 500 ms and the distribution rises to the maximum."""
     found = latency([float(ms) for ms in range(1000, 0, -1)])
     assert found is not None
@@ -199,6 +233,19 @@ def test_latency_is_that_of_the_ranks() -> None:
     assert found.distribution[-1] == (1.0, 1000.0)
 
 
-def test_of_no_calls_there_is_no_latency() -> None:
+def test_latency_of_no_calls_is_none() -> None:
     """Without calls, the latency is None, not 0."""
     assert latency([]) is None
+
+
+def test_load_that_differs_from_the_scenario_has_its_calls_in_the_evidence(tmp_path: Path) -> None:
+    """If k6 ran another load than requested, its run has no figures, but the audit needs all of its calls."""
+    file = tmp_path / "record"
+    file.write_text(f"{CLOCK}\n{transfer()}\n")
+    load = replace(measurement().load, record=file, differences=("9 clients were measured",))
+    load = replace(load, summary=msgspec.structs.replace(load.summary, requests=1))
+    with duckdb.connect() as database:
+        database.execute(CALLS.ddl)
+        with pytest.raises(DifferentLoad, match="9 clients were measured"):
+            record_of(load, database)
+        assert database.execute("SELECT count(*) FROM calls").fetchall() == [(1,)]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from wallet_lab.architectures.saga.topology import plan
-from wallet_lab.stack.components import Component, Stack
-from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.components import Component, Entry, Stack
+from wallet_lab.stack.files.credentials import Credentials
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.request import Request
 
@@ -44,6 +44,7 @@ def test_orchestrators_share_the_public_port_and_know_the_workers_in_shard_order
     assert [one.env["WALLET_WORKER_URLS"] for one in pair] == [urls, urls]
     assert {one.env["WALLET_PUBLIC_PORT"] for one in pair} == {stack.base_url.rpartition(":")[2]}
     assert pair[0].port != pair[1].port
+    assert stack.direct == Entry.at(stack.base_url)
 
 
 def test_databases_start_before_migrations_before_workers_before_orchestrators() -> None:
@@ -63,7 +64,7 @@ def test_no_secret_is_on_a_command_line_or_in_a_repr() -> None:
     assert not [word for word in ("owner-word", "service-word", "redis-word", "shared-word") if word in shown]
 
 
-def test_extra_variables_reach_all_a_kind_or_one_component() -> None:
+def test_extra_variables_reach_all_components_or_a_kind_or_one() -> None:
     """The most specific variable wins: by component name, then by kind, then "*"."""
     extra = {"*": {"A": "all", "B": "all"}, "worker": {"B": "kind"}, "worker-1": {"B": "name"}}
     stack = described(extra_env=extra)

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from wallet_lab.cli import app
 from wallet_lab.errors import LabError
-from wallet_lab.stack.home import StackHome, signal_supervisor, supervisor_pid
-from wallet_lab.stack.native import NativeStack
-from wallet_lab.stack.process_supervisor import backoff_s
+from wallet_lab.stack.backends.native import NativeStack
+from wallet_lab.stack.files.home import StackHome, signal_supervisor, supervisor_pid
+from wallet_lab.stack.supervision.process_supervisor import backoff_s
 from wallet_lab.testing import RunningStack, running_stack
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ def all_pids(home: StackHome) -> set[int]:
 
 
 @pytest.mark.parametrize("name", ["worker-0", "orchestrator-1", "postgres-0", "redis"])
-def test_what_dies_is_running_again(stack: RunningStack, name: str) -> None:
+def test_killed_component_is_restarted(stack: RunningStack, name: str) -> None:
     """If a component is killed, it is restarted with the same name and port."""
     before = {component.name: component.port for component in stack.components}
     stack.wait_restarted(name, stack.kill(name))
@@ -55,7 +55,7 @@ def test_what_dies_is_running_again(stack: RunningStack, name: str) -> None:
     assert {component.name: component.port for component in stack.components} == before
 
 
-def test_a_first_death_is_followed_by_a_restart_at_once() -> None:
+def test_first_death_is_followed_by_an_immediate_restart() -> None:
     """The first death is followed by an immediate restart; only repeated early deaths cause a short wait."""
     assert [backoff_s(deaths) for deaths in range(8)] == [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
 
@@ -68,7 +68,7 @@ def test_an_outage_lasts_until_it_ends(stack: RunningStack) -> None:
     assert all(component.healthy for component in stack.components)
 
 
-def test_a_hold_that_its_process_left_behind_holds_nothing(stack: NativeStack) -> None:
+def test_outage_ends_with_the_process_that_caused_it(stack: NativeStack) -> None:
     """If the process that holds an outage is killed, the component is restarted although the file remains."""
     hold = stack._home.hold("worker-1")
     hold.touch()
@@ -158,7 +158,7 @@ def _made_at_ns(home: StackHome) -> int:
     return (home.data() / "postgres-0" / "PG_VERSION").stat().st_mtime_ns
 
 
-def test_fresh_deletes_no_data_of_a_stack_that_came_up_meanwhile(
+def test_fresh_deletes_no_data_of_a_stack_that_started_meanwhile(
     stack: NativeStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If a stack comes up after `up --fresh` found none, `up --fresh` refuses and deletes nothing."""
@@ -172,9 +172,7 @@ def test_fresh_deletes_no_data_of_a_stack_that_came_up_meanwhile(
     assert _made_at_ns(stack._home) == made_at_ns
 
 
-def test_a_component_that_fails_to_start_ends_the_start_with_its_last_words(
-    tmp_path: Path, fakes_env: Env
-) -> None:
+def test_failed_component_stops_the_start_with_its_last_log_lines(tmp_path: Path, fakes_env: Env) -> None:
     """If a worker cannot start, the error quotes its log and all processes are stopped."""
     home = StackHome(tmp_path.resolve(), "saga")
     env = {**fakes_env, "worker-1": {"FAKE_CRASH": "no such shard"}}
@@ -200,7 +198,7 @@ def test_a_stack_whose_files_were_removed_stops_by_itself(tmp_path: Path, fakes_
     shutil.rmtree(data.parent, ignore_errors=True)
 
 
-def test_a_stack_ends_with_the_process_that_owns_it(fakes_env: Env) -> None:
+def test_stack_stops_with_its_owner(fakes_env: Env) -> None:
     """If the owner of a stack is killed, the stack stops."""
     with running_stack("saga", extra_env=fakes_env, shards=1) as stack:
         pids = all_pids(stack._home)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from wallet_lab.stack.home import StackHome, take_lock
-from wallet_lab.stack.temporary_home import temporary_home
+from wallet_lab.stack.files.home import StackHome, take_lock
+from wallet_lab.stack.files.temporary_home import temporary_home
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from wallet_lab.stack.home import StackHome, take_lock
-from wallet_lab.stack.temporary_home import temporary_home
+from wallet_lab.stack.files.home import StackHome, take_lock
+from wallet_lab.stack.files.temporary_home import temporary_home
 with temporary_home(None, below=Path(sys.argv[1])) as home:
     stack = StackHome(home, "saga")
     stack.prepare()
@@ -52,9 +52,7 @@ def test_home_of_a_killed_process_is_removed_at_the_next_start(leftover: Path) -
 
 def test_home_of_a_stack_that_still_stops_is_kept(leftover: Path) -> None:
     """While a supervisor of the killed process still runs, its home stays."""
-    asking = (
-        "import sys; from pathlib import Path; from wallet_lab.stack.temporary_home import temporary_home\n"
-    )
+    asking = "import sys; from pathlib import Path; from wallet_lab.stack.files.temporary_home import temporary_home\n"
     asking += "with temporary_home(None, below=Path(sys.argv[1])): pass"
     with take_lock(StackHome(leftover, "saga")) or pytest.fail("the lock is taken"):
         subprocess.run([sys.executable, "-c", asking, str(leftover.parent)], check=True)

@@ -1,25 +1,21 @@
 """Turns a measurement and its audit into a run: if the audit failed, the run has no figures."""
 
 import dataclasses
-from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
+from lab_support.measured import measurement
 
-from wallet_lab.record.calls import Call
 from wallet_lab.report.model import Audit, Check, Run
 from wallet_lab.workload.command import describe_run
-from wallet_lab.workload.k6 import Load, Reads, Summary, SweepStep, Visible, deviations
-from wallet_lab.workload.measurement import Measurement
-from wallet_lab.workload.run import answers
-from wallet_lab.workload.sampler import Usage
+from wallet_lab.workload.k6 import Summary, deviations
 from wallet_lab.workload.scenarios import find
+from wallet_lab.workload.series import answers
 from wallet_lab.workload.verdict import judge, judge_delay, judge_steps
 
 FACTS = {
     *("architecture", "scenario", "repeat", "verdict", "why", "started_at", "duration_s", "clients"),
-    *("offered_per_s", "outcomes", "audit"),
+    *("offered_per_s", "outcomes", "audit", "block", "again", "route", "paced"),
 }
 """The fields that a run with a failed audit may have; all others are performance figures."""
 GOOD = Audit(passed=True, checks=[Check(name="money is conserved", passed=True)], settled_s=0.1)
@@ -30,36 +26,6 @@ BAD = Audit(
     ],
     settled_s=0.1,
 )
-
-
-def measurement(scenario: str = "hot-pair") -> Measurement:
-    """Two seconds with an acknowledgement every 10 ms; the last one is too late."""
-    chosen = find(scenario).lasting(2.0)
-    parts = ["sweep-250" if n < 100 else "sweep-500" for n in range(201)]
-    calls = [Call(str(n), 10 * n, 4.0, "success", str(n), part) for n, part in enumerate(parts)]
-    summary = Summary(
-        clients_max=50,
-        duration_s=2.1,
-        requests=2001,
-        iterations=201,
-        dropped_iterations=3,
-        reads=Reads(success=1800),
-        delay_ms=Visible(p50=1, p95=2, p99=3, max=4, samples=9),
-        crossed=[],
-        steps=[SweepStep(name="sweep-250", rate=250), SweepStep(name="sweep-500", rate=500)],
-    )
-    return Measurement(
-        architecture="saga",
-        scenario=chosen,
-        load=Load("r", datetime(2026, 1, 1, tzinfo=UTC), 2.5, Path("record"), summary, cpu_s=1.0),
-        calls=calls,
-        settled_s=0.5,
-        usage=Usage({"worker": 0.201, "postgres": 0.402}, {"postgres": 2010.0}, 4020.0, 1.0, machine_s=5.0),
-        memory_mib_max={"worker": 50.0},
-        batch_size_mean={"worker: steps": 7.0},
-        broker_messages=402.0,
-        load_average=1.0,
-    )
 
 
 def test_figures_are_per_acknowledged_transfer() -> None:
@@ -77,14 +43,27 @@ def test_figures_are_per_acknowledged_transfer() -> None:
     assert run.network_bytes_per_transfer.total == pytest.approx(20.0)
     assert run.broker_messages_per_transfer == pytest.approx(2.0)
     assert run.client_cpu_percent == pytest.approx(20.0)
+    assert run.other_cpu_percent == pytest.approx(100 * (3.0 - 0.603 - 1.0) / 5.0)
 
 
-def test_reads_are_counted_where_they_are_the_load() -> None:
-    """In `mixed`, throughput counts transfers and reads."""
-    assert judge(measurement("mixed"), GOOD, 1).acked_per_s == pytest.approx(100 + 900)
+def test_transfers_and_reads_of_one_load_are_reported_apart() -> None:
+    """In `mixed`, transfers and reads have a throughput each, and costs are per call of either kind."""
+    run = judge(measurement("mixed"), GOOD, 1)
+    assert run.acked_per_s == pytest.approx(100)
+    assert run.reads is not None
+    assert run.reads.acked_per_s == pytest.approx(900)
+    assert run.outcomes.success == 201
+    assert run.server_cpu_ms_per_transfer is not None
+    assert run.server_cpu_ms_per_transfer.total == pytest.approx(603 / 2001)
 
 
-def test_of_a_failed_audit_no_figure_is_left() -> None:
+def test_mixed_throughput_counts_reads_and_transfers() -> None:
+    """In `reads`, throughput and outcomes are those of the reads."""
+    run = judge(measurement("reads"), GOOD, 1)
+    assert (run.acked_per_s, run.outcomes.success, run.reads) == (900, 1800, None)
+
+
+def test_failed_audit_leaves_no_figure() -> None:
     """If the audit failed, every field but the listed facts has its default, including fields added later."""
     run = judge(measurement(), BAD, 1)
     assert (run.verdict, run.why) == ("failed", "money is conserved: USD: 1 micro is gone")
@@ -94,7 +73,7 @@ def test_of_a_failed_audit_no_figure_is_left() -> None:
     assert all(default is None for name, default in defaults.items() if name not in FACTS)
 
 
-def test_a_failed_run_is_told_without_figures() -> None:
+def test_line_of_a_failed_run_has_no_figures() -> None:
     """If the audit failed, the line says that the figures are withheld and why, and contains no figure."""
     line = describe_run(judge(measurement(), BAD, 1))
     assert "withheld" in line
@@ -103,7 +82,7 @@ def test_a_failed_run_is_told_without_figures() -> None:
     assert "acknowledged/s" in describe_run(judge(measurement(), GOOD, 1))
 
 
-def test_without_books_there_is_nothing_to_fail() -> None:
+def test_run_without_books_has_figures() -> None:
     """A run of noop has figures although it has no audit."""
     run = judge(dataclasses.replace(measurement(), architecture="noop"), None, 1)
     assert (run.verdict, run.audit, run.acked_per_s) == ("passed", None, 100.0)
@@ -117,7 +96,7 @@ def test_steps_of_a_sweep_share_its_audit() -> None:
     assert [run.acked_per_s for run in judge_steps(measurement("sweep"), BAD, 1)] == [None, None]
 
 
-def test_a_delay_is_told_only_with_a_passed_audit() -> None:
+def test_delay_is_reported_only_after_a_passed_audit() -> None:
     """If the audit failed, there is no consistency delay."""
     delay = judge_delay(measurement("consistency"), GOOD, 1, "idle")
     assert delay is not None
@@ -125,7 +104,7 @@ def test_a_delay_is_told_only_with_a_passed_audit() -> None:
     assert judge_delay(measurement("consistency"), BAD, 1, "idle") is None
 
 
-def test_what_only_clients_could_see_is_part_of_the_audit() -> None:
+def test_failed_k6_check_fails_the_audit() -> None:
     """A failed check of k6, such as a stale read, fails the audit; an unknown outcome alone does not."""
     load = measurement().load
     crossed = ["wallet_transfers{outcome:unknown} count==0", "checks rate==1"]
@@ -157,7 +136,7 @@ def as_asked(name: str, **measured: float) -> Summary:
         ("consistency", {"clients_max": 9}, ["1 clients were requested and 9 measured"]),
     ],
 )
-def test_a_load_that_differs_from_what_was_asked_is_named(
+def test_load_that_differs_from_the_scenario_is_named(
     name: str, measured: dict[str, float], said: list[str]
 ) -> None:
     """If the clients, the duration or the arrivals differ from the scenario, the difference is named."""

@@ -12,12 +12,13 @@ from wallet_lab import architectures, checks
 from wallet_lab.architectures.adapter import OwnCommand
 from wallet_lab.checker.command import audit
 from wallet_lab.comparison.command import compare, report
+from wallet_lab.comparison.targets.command import NAME, targets
 from wallet_lab.environment_variables import clean_own, of_service
 from wallet_lab.errors import LabError
 from wallet_lab.nemesis.command import chaos
 from wallet_lab.stack.addresses import Addresses
 from wallet_lab.stack.command import down, show_logs, status, up
-from wallet_lab.stack.home import supervisor_pid
+from wallet_lab.stack.files.home import supervisor_pid
 from wallet_lab.stack.stack_selection import stack_home
 from wallet_lab.unexpected_errors import describe_unexpected
 from wallet_lab.workload.command import bench
@@ -35,13 +36,21 @@ def main() -> None:
     """Run the command line. Print an error as one message, without a traceback."""
     clean_own()
     try:
-        app(prog_name="./lab")
+        app(_joined(sys.argv[1:]), prog_name="./lab")
     except LabError as error:
         errors.print(f"lab: {error}", markup=False)
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 -- the outermost handler
         errors.print(f"lab: {describe_unexpected(error)}", markup=False)
         sys.exit(1)
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """Return the arguments with `bench --targets` as the name of one command, because its options differ."""
+    bench_name, _, option = NAME.partition(" ")
+    if arguments[:1] != [bench_name] or option not in arguments:
+        return arguments
+    return [NAME, *(each for each in arguments[1:] if each != option)]
 
 
 app.command()(up)
@@ -71,6 +80,7 @@ for each in architectures.every():
 app.command()(compare)
 app.command()(report)
 app.command()(bench)
+app.command(NAME)(targets)
 app.command()(chaos)
 app.command()(audit)
 

@@ -6,7 +6,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wallet_lab.stack.home import default_home
+from wallet_lab.stack.files.home import default_home
 
 
 def describe_unexpected(error: Exception) -> str:

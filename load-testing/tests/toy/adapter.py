@@ -8,10 +8,11 @@ import asyncpg
 import duckdb
 
 from wallet_lab.architectures.adapter import Architecture, Backlog, Comparison, Ledger, Plan, Style, Target
+from wallet_lab.checker.check import fingerprint_of
 from wallet_lab.checker.extraction import add, copy_database, copy_durability, database
-from wallet_lab.stack.backlog import Databases
 from wallet_lab.stack.components import Component, HttpProbe, Stack, Stage, python_module
-from wallet_lab.stack.credentials import Credentials
+from wallet_lab.stack.files.credentials import Credentials
+from wallet_lab.stack.health.backlog import Databases
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.request import Request
 from wallet_lab.stack.running import RunningStack
@@ -36,8 +37,7 @@ RELATIONS = {
     "transfers": """
         SELECT 0, id, kind, payer, payee, amount_micros, currency, 'completed', NULL, NULL,
                CASE kind WHEN 'transfer' THEN payer ELSE payee END, key,
-               CASE WHEN key IS NOT NULL THEN md5(concat_ws(' ', payee, amount_micros, currency)) END,
-               pg_temp.us(at), pg_temp.us(at), NULL, NULL FROM transfers""",
+               NULL, pg_temp.us(at), pg_temp.us(at), NULL, NULL FROM transfers""",
     "system_accounts": """
         SELECT 'books', 0, CASE counterparty WHEN '@external' THEN '@external' ELSE '@transit' END, currency,
                -sum(amount_micros) FROM postings JOIN wallets USING (account) GROUP BY 3, 4""",
@@ -93,9 +93,16 @@ async def relations(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) ->
     books = database(stack, DATABASE, 0)
     await copy_database(evidence, books, RELATIONS)
     await copy_durability(evidence, books)
+    # The toy stores whole requests instead of their fingerprints.
+    evidence.create_function(
+        "toy_fingerprint", fingerprint_of, ["VARCHAR", "VARCHAR", "BIGINT", "VARCHAR"], "VARCHAR"
+    )
+    evidence.execute(
+        "UPDATE transfers SET fingerprint = toy_fingerprint(kind, payee, amount_micros, currency) WHERE key IS NOT NULL"
+    )
 
 
-async def wallets(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
+async def beginning(evidence: duckdb.DuckDBPyConnection, stack: RunningStack) -> None:
     """Add only the stored wallets."""
     await copy_database(evidence, database(stack, DATABASE, 0), {"wallets": RELATIONS["wallets"]})
 
@@ -112,7 +119,7 @@ ARCHITECTURE = Architecture(
         backlog=backlog,
         reads="fresh",
         relations=relations,
-        wallets=wallets,
+        beginning=beginning,
     ),
     targets=(Target("wallet", "wallet-0", "a service that writes"),),
 )

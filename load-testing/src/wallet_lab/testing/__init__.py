@@ -4,9 +4,10 @@ Tests never touch the user's stack: every home is private, all ports are free on
 process, even if it is killed.
 """
 
-from wallet_lab.stack.native import running_stack
+from wallet_lab.stack.backends.native import running_stack
 from wallet_lab.stack.running import ComponentStatus, RunningStack
 from wallet_lab.testing.detour import detour
+from wallet_lab.testing.migrated import migrated_postgres
 from wallet_lab.testing.servers import (
     DatabaseUrls,
     PostgresServer,
@@ -28,6 +29,7 @@ __all__ = [
     "RunningService",
     "RunningStack",
     "detour",
+    "migrated_postgres",
     "running_postgres",
     "running_rabbitmq",
     "running_redis",

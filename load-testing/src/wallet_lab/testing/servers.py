@@ -1,26 +1,30 @@
 """A single database, cache or broker, for tests of the code that uses it."""
 
 import contextlib
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
+
 from wallet_lab.blocking import run_blocking
 from wallet_lab.errors import LabError
-from wallet_lab.stack import credentials
 from wallet_lab.stack.components import Command, Component
-from wallet_lab.stack.credentials import Credentials
-from wallet_lab.stack.home import StackHome
-from wallet_lab.stack.logs import open_log, tail
+from wallet_lab.stack.files import credentials
+from wallet_lab.stack.files.credentials import Credentials
+from wallet_lab.stack.files.home import StackHome
+from wallet_lab.stack.files.temporary_home import temporary_home
+from wallet_lab.stack.health.readiness import why_not_ready
 from wallet_lab.stack.ports import PortChooser
-from wallet_lab.stack.process import clear_leftovers, end, run, spawn
-from wallet_lab.stack.readiness import why_not_ready
 from wallet_lab.stack.servers import postgres, rabbitmq, redis
 from wallet_lab.stack.servers.postgres import Cluster
-from wallet_lab.stack.temporary_home import temporary_home
+from wallet_lab.stack.servers.postgres_template import Runner
+from wallet_lab.stack.supervision.logs import open_log, tail
+from wallet_lab.stack.supervision.process import clear_leftovers, end, run, spawn
 
 WAIT_S = 30.0
 DATABASE = "wallet"
@@ -130,27 +134,23 @@ class PostgresServer(RunningServer):
         """End all sessions of clients, as a failover does."""
         self._as_admin(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+            "SELECT pg_sleep(0.1)",  # so that the clients have noticed it
         )
 
     def _as_admin(self, *statements: str) -> None:
-        arguments = (
-            "--no-psqlrc",
-            "--quiet",
-            "--set=ON_ERROR_STOP=1",
-            "--host=127.0.0.1",
-            f"--port={self.port}",
-        )
-        commands = tuple(f"--command={statement}" for statement in statements)
-        argv = (
-            str(postgres.program("psql")),
-            *arguments,
-            "--username=postgres",
-            "--dbname=postgres",
-            *commands,
-        )
-        env = {"PGPASSWORD": self._cluster.admin_password or ""}
-        _run_logged(Command(name="psql", argv=argv, env=env), self._log.with_name("psql.log"))
+        address = self._cluster.url.replace("//", f"//postgres:{self._cluster.admin_password}@")
+        run_blocking(_execute(_renamed(address, "postgres"), statements))
+
+
+async def _execute(url: str, statements: Iterable[str]) -> None:
+    """Execute each statement in a transaction of its own, because CREATE DATABASE needs that."""
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +175,22 @@ def _run_logged(command: Command, log: Path) -> None:
 
 @contextlib.contextmanager
 def running_postgres(
-    *, home: Path | None = None, secrets_of: PostgresServer | None = None, prepared_transactions_max: int = 0
+    *,
+    home: Path | None = None,
+    copy_of: Path | None = None,
+    secrets_of: PostgresServer | None = None,
+    prepared_transactions_max: int = 0,
 ) -> Iterator[PostgresServer]:
     """Run one Postgres cluster, durable as in a stack, on a free port. Share it within a test session.
 
-    With `secrets_of` it has the passwords of another cluster, so that one address can lead to both.
+    With `copy_of` it begins with the data and passwords of a stopped cluster, whose `home` that was. With `secrets_of`
+    it has the passwords of another cluster, so that one address can lead to both.
     """
     with temporary_home(home) as root:
         stack_home = StackHome(root, "postgres")
         stack_home.prepare()
+        if copy_of is not None:
+            _copy_data(StackHome(copy_of, "postgres"), stack_home)
         secrets = secrets_of.credentials if secrets_of else credentials.load_or_create(stack_home.secrets)
         ports = PortChooser(usual=False)
         port = ports.choose(0)
@@ -211,7 +218,13 @@ def running_postgres(
             ports.release()
 
 
-def _run_quietly(home: StackHome) -> postgres.Runner:
+def _copy_data(source: StackHome, target: StackHome) -> None:
+    """Copy files with owners and modes, because Postgres does not start without them."""
+    shutil.copy2(source.secrets, target.secrets)
+    subprocess.run(("/bin/cp", "-a", source.data(), target.data()), check=True)
+
+
+def _run_quietly(home: StackHome) -> Runner:
     async def run_command(command: Command) -> None:
         with open_log(home.log(command.name)) as output:
             await run(command, output)
@@ -269,6 +282,6 @@ def running_rabbitmq() -> Iterator[RabbitServer]:
             server.start()
             yield server
         finally:
-            server.stop()
+            server.kill()  # a graceful stop takes seconds, and nothing needs the data
             ports.release()
             home.wipe()

@@ -13,10 +13,12 @@ from subprocess import Popen
 import httpx
 import psutil
 
-from wallet_lab.stack.components import Command
-from wallet_lab.stack.logs import open_log, tail
+from wallet_lab.blocking import run_blocking
+from wallet_lab.stack.components import Command, HttpProbe
+from wallet_lab.stack.health.readiness import is_ready
 from wallet_lab.stack.ports import PortChooser
-from wallet_lab.stack.process import spawn
+from wallet_lab.stack.supervision.logs import open_log, tail
+from wallet_lab.stack.supervision.process import spawn
 
 SERVICE_SECRET = "a secret for tests only"  # noqa: S105 -- it guards nothing
 
@@ -53,15 +55,12 @@ class RunningService:
 
     def is_ready(self) -> bool:
         """Whether the service reports that it is ready."""
-        try:
-            return httpx.get(self.url + "/readyz").status_code == 200
-        except httpx.HTTPError:
-            return False
+        return run_blocking(is_ready(HttpProbe(self.port)))
 
     async def until_ready(self, timeout_s: float = 60) -> None:
         """Wait until the service is ready. On a busy machine, a start takes long."""
         end_s = time.monotonic() + timeout_s
-        while not self.is_ready():
+        while not await is_ready(HttpProbe(self.port)):
             assert time.monotonic() < end_s, (
                 f"not ready within {timeout_s} s; its log ends:\n{tail(self.log)}"
             )

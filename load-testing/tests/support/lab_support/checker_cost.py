@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from wallet_lab.checker.audit import audit_evidence, violations
-from wallet_lab.checker.check import slot_of
+from wallet_lab.checker.check import add_functions
 from wallet_lab.checker.evidence import opened, save
 
 _SQL = Path(__file__).with_suffix(".sql").read_text()
@@ -20,7 +20,7 @@ _SQL = Path(__file__).with_suffix(".sql").read_text()
 def write(folder: Path, calls: int) -> None:
     """Write the evidence of an honest run with this many calls."""
     with opened() as database:
-        database.create_function("slot_of", slot_of, ["VARCHAR"], "BIGINT")
+        add_functions(database)
         for statement in _SQL.replace("$calls", str(calls)).split(";\n"):
             database.execute(statement)
         save(database, folder)

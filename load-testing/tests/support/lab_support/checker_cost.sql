@@ -18,7 +18,7 @@ INSERT INTO transfers
     SELECT shard, 'open-' || i, 'opening', '@external', account, 1000000000000, 'USD', 'completed', NULL, NULL, account, NULL,
            NULL, 1700000000000000 - 1000000, 1700000000000000 - 1000000, NULL, NULL FROM w
     UNION ALL
-    SELECT payer_shard, id, 'transfer', payer, payee, 10000, 'USD', 'completed', NULL, NULL, payer, 'run-' || k, md5(payee),
+    SELECT payer_shard, id, 'transfer', payer, payee, 10000, 'USD', 'completed', NULL, NULL, payer, 'run-' || k, fingerprint_of('transfer', payee, 10000, 'USD'),
            sent + 3000, sent + 12000, NULL, NULL FROM t;
 INSERT INTO credits SELECT payee_shard, id, NULL, sent + 6001 FROM t;
 INSERT INTO wallets

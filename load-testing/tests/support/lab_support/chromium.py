@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 
 INSTALL_TIMEOUT_S = 60.0
@@ -15,7 +15,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr")
 _MEASURE = """
 <script>addEventListener('load', () => {
-  const found = [...document.querySelectorAll('figure img')].map(image => {
+  const found = [...document.querySelectorAll('figure img')].filter(image => image.offsetParent).map(image => {
     const box = image.getBoundingClientRect();
     return {alt: image.alt, loaded: image.naturalWidth > 0, x: box.x, y: box.y, width: box.width, height: box.height};
   });
@@ -23,7 +23,7 @@ _MEASURE = """
   note.id = 'measured';
   note.hidden = true;
   note.textContent = JSON.stringify({figures: found, width: document.documentElement.scrollWidth});
-  document.body.append(note);
+  parent.document.body.append(note);
 });</script>
 """
 
@@ -71,21 +71,37 @@ def _install() -> str | None:
 
 
 def measure(browser: str, page: Path, width: int) -> Page:
-    """Open a copy of the page with a script that reports its layout."""
+    """Open the page in a frame of this width, with a script that reports its layout.
+
+    The frame is necessary, because no window of Chromium is narrower than 500 pixels.
+    """
     copy = page.with_name("measured.html")
-    copy.write_text(page.read_text().replace("</body>", f"{_MEASURE}</body>"))
-    finished = _run(browser, page.parent, f"--window-size={width},1000", "--dump-dom", copy.as_uri())
+    content = escape(page.read_text().replace("</body>", f"{_MEASURE}</body>"))
+    copy.write_text(
+        f'<iframe style="width: {width}px; height: 1000px; border: 0" srcdoc="{content}"></iframe>'
+    )
+    finished = _run(browser, page.parent, "--window-size=1600,1200", "--dump-dom", copy.as_uri())
     note = re.search(r'<pre id="measured"[^>]*>(.*?)</pre>', finished.stdout, re.DOTALL)
     assert note, finished.stderr
     measured = json.loads(unescape(note[1]))
-    complaints = [line for line in finished.stderr.splitlines() if ":CONSOLE" in line]
+    complaints = [
+        line for line in finished.stderr.splitlines() if ":CONSOLE" in line and "source: chrome:" not in line
+    ]
     return Page([Shown(**figure) for figure in measured["figures"]], measured["width"], complaints)
 
 
-def screenshot(browser: str, page: Path, width: int, height: int) -> Path:
-    """Take a picture of the whole page."""
+def screenshot(browser: str, page: Path, width: int, height: int, *, is_dark: bool = False) -> Path:
+    """Take a picture of the whole page in one of its themes."""
     target = page.with_name("page.png")
-    _run(browser, page.parent, f"--window-size={width},{height}", f"--screenshot={target}", page.as_uri())
+    theme = f"--blink-settings=preferredColorScheme={0 if is_dark else 1}"
+    _run(
+        browser,
+        page.parent,
+        theme,
+        f"--window-size={width},{height}",
+        f"--screenshot={target}",
+        page.as_uri(),
+    )
     return target
 
 

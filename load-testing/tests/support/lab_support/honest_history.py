@@ -1,4 +1,4 @@
-"""Makes random histories that are honest: what clients sent and saw, and the relations of the books that follow.
+"""Makes random honest histories: the requests and responses of clients, and the relations of the books that follow.
 
 A small discrete simulation in plain Python. It shares no code with the architectures or with the checker. Clients send
 one call after another. Every write can be lost, answered late, answered without an outcome, rejected, or repeated.
@@ -7,6 +7,7 @@ one call after another. Every write can be lost, answered late, answered without
 import heapq
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,8 @@ from hashlib import blake2b
 from random import Random
 from typing import Any, Literal
 from uuid import UUID
+
+import duckdb
 
 from wallet_lab.checker.check import checks, slot_of
 from wallet_lab.checker.evidence import insert, opened
@@ -76,6 +79,8 @@ class History:
         self.queue: list[tuple[int, int, Callable[[], None]]] = []
         self.ids = 0
         self.seeded: list[Row] = []
+        self.decided = 0
+        self.first_position = 0
         self.answered_ids: list[str] = []
         self.answered_position: dict[str, int] = {}
         self.relations: Relations = {relation.name: [] for relation in RELATIONS}
@@ -87,6 +92,8 @@ class History:
         self._open_now("frozen", "USD", 0)
         self.change_status(self.wallets["frozen"], "frozen", "frozen")
         self.seeded = [self._baseline(wallet) for wallet in self.wallets.values()]
+        self.decided = len(self.transfers)
+        self.first_position = len(self.log)  # readers have seen the seeded wallets before the first call
         self.now_us = BEGAN_US + 1000
         for client in self.clients:
             self._at(self.now_us + self.random.randrange(5000), lambda client=client: self._act(client))  # type: ignore[misc]
@@ -298,7 +305,8 @@ class History:
         wallet, position = self.wallets.get(call["account"]), None
         entries = wallet.entries if wallet else []
         if self.is_cqrs:
-            position = max(call["min_position"] or 0, len(self.log) - self.random.randrange(4))
+            newest = len(self.log) - self.random.randrange(4)
+            position = max(call["min_position"] or 0, newest, self.first_position)
             entries = [entry for entry in entries if entry["position"] <= position]
         self.answer_wallet(call, wallet, entries, position=position)
 
@@ -351,9 +359,34 @@ class History:
             "toAccount": found["payee"],
             "amount": _money(found["amount_micros"]),
             "currency": found["currency"],
-            "timeline": [],
+            "timeline": [
+                {"step": step, "at": _moment(at_us)} | ({"reason": f"/problems/{reason}"} if reason else {})
+                for step, at_us, reason in self._timeline(found)
+            ],
         } | ({"reason": f"/problems/{found['reason']}"} if found["reason"] else {})
         self.answer(call, 100, status=200, body=json.dumps(body).replace('"#', "").replace('#"', ""))
+
+    def _timeline(self, transfer: Row) -> Iterator[tuple[str, int, str | None]]:
+        """The steps of a transfer so far, in the words of the architecture."""
+        kind, started_us, reason = transfer["kind"], transfer["started_us"], transfer["reason"]
+        if transfer["state"] == "refused":
+            yield (
+                f"{'debit' if kind == 'transfer' and not self.is_cqrs else kind} refused",
+                started_us,
+                reason,
+            )
+        elif self.is_cqrs:
+            for entry in self.log:
+                if entry["transaction_id"] == transfer["transaction_id"]:
+                    yield _event(entry), entry["at_us"], None
+        else:
+            yield "debit" if kind == "transfer" else kind, started_us, None
+            for credit in self.credits:
+                if credit["transaction_id"] == transfer["transaction_id"]:
+                    step = "credit refused" if credit["reason"] else "credit"
+                    yield step, credit["at_us"], credit["reason"]
+            if kind == "transfer" and transfer["ended_us"]:
+                yield "complete" if transfer["state"] == "completed" else "refund", transfer["ended_us"], None
 
     # The books -------------------------------------------------------------------------------------------------------
 
@@ -636,6 +669,7 @@ class History:
             ],
             calls=self.calls,
             baseline=self.seeded,
+            decided=[{"shard": None, "decisions": self.decided}],
             postings=self.log,
             transfers=list(self.transfers.values()),
             credits=self.credits,
@@ -651,6 +685,7 @@ class History:
                 for name, value in SETTINGS[server.partition("-")[0]].items()
             ],
             topology=list(self._topology()),
+            timeline_steps=list(_timeline_steps(is_cqrs=self.is_cqrs)),
         )
         if self.is_cqrs:
             self._finish_cqrs(taken_us)
@@ -808,6 +843,23 @@ def _holder(
     }
 
 
+def _timeline_steps(*, is_cqrs: bool) -> Iterator[Row]:
+    kinds = ("transfer", "opening", "deposit", "withdrawal")
+    steps = [("refused", kind, f"{kind} refused") for kind in kinds]
+    if is_cqrs:
+        steps += [("received", kind, "BalanceCredited") for kind in ("transfer", "deposit")]
+        steps += [("paid", kind, "BalanceDebited") for kind in ("transfer", "withdrawal")]
+        steps += [("received", "opening", "WalletOpened")]
+    else:
+        steps[0] = ("refused", "transfer", "debit refused")
+        steps += [("started", kind, kind) for kind in kinds[1:]]
+        steps += [("started", "transfer", "debit"), ("credited", "transfer", "credit")]
+        steps += [("credit-refused", "transfer", "credit refused"), ("refunded", "transfer", "refund")]
+        steps += [("completed", "transfer", "complete")]
+    for moment, kind, step in steps:
+        yield {"moment": moment, "kind": kind, "step": step}
+
+
 def _folded(entries: Sequence[Row]) -> Iterable[tuple[Row, int]]:
     balance = 0
     for entry in entries:
@@ -816,7 +868,7 @@ def _folded(entries: Sequence[Row]) -> Iterable[tuple[Row, int]]:
 
 
 def _shown(wallet: Wallet, entries: Sequence[Row]) -> Row:
-    """What a client sees of a wallet after these entries."""
+    """The state of a wallet after these entries, as a client sees it."""
     status = "active"
     for entry in entries:
         status = {"frozen": "frozen", "unfrozen": "active", "closed": "closed"}.get(entry["kind"], status)
@@ -869,6 +921,12 @@ def _refuse_status(wallet: Wallet | None, operation: str) -> str | None:
     return "wallet-closed" if wallet.status == "closed" else None
 
 
+def _event(entry: Row) -> str:
+    if entry["kind"] == "opening":
+        return "WalletOpened"
+    return "BalanceCredited" if entry["amount_micros"] > 0 else "BalanceDebited"
+
+
 def _item(entry: Row) -> Row:
     return {
         "transactionId": entry["transaction_id"],
@@ -890,14 +948,20 @@ def _moment(us: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def judged(relations: Relations) -> Iterator[Check]:
-    """Check these relations; yields one check a rule."""
+@contextmanager
+def loaded(relations: Relations) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with these relations."""
     with opened() as database:
         for relation in RELATIONS:
             names = [column.name for column in relation.columns]
-            insert(
-                database, relation, [[row.get(name) for name in names] for row in relations[relation.name]]
-            )
+            rows = [[row.get(name) for name in names] for row in relations[relation.name]]
+            insert(database, relation, rows)
+        yield database
+
+
+def judged(relations: Relations) -> Iterator[Check]:
+    """Check these relations; yields one check a rule."""
+    with loaded(relations) as database:
         yield from checks(database)
 
 

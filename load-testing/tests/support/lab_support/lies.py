@@ -1,4 +1,4 @@
-"""Lies that somebody could write into honest books. Each keeps every derived sum and copy consistent."""
+"""Lies that a faulty service could write into honest books. Each keeps every derived sum and copy consistent."""
 
 from collections.abc import Callable
 
@@ -85,7 +85,7 @@ def credit_to_a_stranger(history: History) -> None:
 
 
 def move_between_uninvolved_wallets(history: History) -> None:
-    """Move money under the id of somebody's transfer."""
+    """Move money under the id of another client's transfer."""
     transfer = _completed(history, "transfer")
     payer = _active(history)
     payee = _another(history, payer.account)

@@ -71,7 +71,7 @@ class SpuriousRefusals(History):
 
 
 class RefusedButApplied(History):
-    """Says that a deposit is refused, and makes it all the same."""
+    """Answers that a deposit is refused, but makes it."""
 
     def answer_decided(self, call: Row, transfer: Row, *, replayed: bool = False) -> None:
         """Answer deposits with a refusal."""
@@ -101,7 +101,7 @@ class WrongCounterparty(History):
 
 
 class RoundedCents(History):
-    """Loses what is below a cent when it credits the payee."""
+    """Drops fractions of a cent when it credits the payee."""
 
     def post(self, wallet: Wallet, amount: int, kind: str, transfer: Row, counterparty: str) -> None:
         """Post credits rounded down to cents."""
@@ -122,7 +122,7 @@ class FrozenForReadsOnly(History):
 
 
 class OverdraftAllowed(History):
-    """Pays also what the wallet does not have."""
+    """Pays more than the balance of the wallet."""
 
     def refusal(
         self, transfer: Row, payer: Wallet | None, payee: Wallet | None
