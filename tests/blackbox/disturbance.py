@@ -1,4 +1,4 @@
-"""Loads the stack while a fault is injected, and proves that every transfer ends as it was answered."""
+"""Loads the stack while a fault is injected, and proves that every transfer ends as its answer says."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Disturb = Callable[[], Awaitable[None]]
 
 
 async def kill_and_recover(stack: Stack, names: list[str], sig: int) -> None:
-    """Send a signal to all these components at once, and wait until the stack is ready again."""
+    """Send a signal to all these components at the same time, and wait until the stack is ready again."""
     for name in names:
         stack.kill(name, sig)
     await asyncio.to_thread(stack.wait_ready, READY_WITHIN_S)
 
 
 def survives(stack: Stack, opened: dict[str, Decimal], disturb: Disturb, seed: int) -> None:
-    """Disturb the stack under load, then check that every transfer ends without help, as it was answered.
+    """Disturb the stack under load, then check that every transfer ends without help, as its answer says.
 
     All wallets have enough money. So a transfer between them must succeed in the end, and a transfer to an unknown
     account must be refused.

@@ -15,8 +15,8 @@ import redis
 
 from tests.blackbox.stack import Component
 from wallet_lab.checker.audit import audit_books, violations
-from wallet_lab.stack.containers import why_no_docker
-from wallet_lab.stack.docker import running_on_docker
+from wallet_lab.stack.backends.containers import why_no_docker
+from wallet_lab.stack.backends.docker import running_on_docker
 from wallet_lab.testing import RunningStack, running_stack
 
 COUNT_OF = {
@@ -83,7 +83,7 @@ class LabStack:
 
 
 def _signal_children(pid: int, sig: int) -> None:
-    # If only the postmaster stopped, its open sessions would go on working.
+    # If only the postmaster stopped, its open sessions would continue to work.
     for child in psutil.Process(pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             child.send_signal(sig)

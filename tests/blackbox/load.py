@@ -139,7 +139,7 @@ async def place(api: AsyncWalletApi, book: Book, order: Order) -> Answer | None:
 
 
 async def place_all(api: AsyncWalletApi, book: Book, orders: Iterable[Order]) -> list[Answer | None]:
-    """Send all orders at once, limited only by the client's concurrency."""
+    """Send all orders at the same time, limited only by the client's concurrency."""
     return list(await asyncio.gather(*(place(api, book, order) for order in orders)))
 
 

@@ -41,7 +41,7 @@ class Component:
 
 
 class Stack(Protocol):
-    """The running system: what a test may read from it and do to it."""
+    """The running system: the data that a test may read from it, and the faults that it may inject."""
 
     @property
     def architecture(self) -> str:
@@ -93,14 +93,14 @@ class AttachedStack:
         )
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Returns at once, because tests cannot break this stack."""
+        """Returns immediately, because tests cannot break this stack."""
 
     def flush_cache(self) -> None:
         """Raises PermissionError, because this run did not start the stack."""
         raise PermissionError("the cache was not flushed, because this run did not start the stack")
 
     def audit(self) -> list[str]:
-        """Returns no violations, because the databases are out of reach. The tests check the public API themselves."""
+        """Returns no violations, because the tests cannot reach the databases. They check the public API instead."""
         return []
 
 

@@ -31,7 +31,7 @@ def base_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_each_key_opens_the_door(base_url: str, key: str) -> None:
+def test_every_configured_key_is_accepted(base_url: str, key: str) -> None:
     """Any configured key in ``Authorization: Bearer <key>`` is accepted, and all keys see the same wallets."""
     account, writer = new_account(), WalletApi(base_url, key)
     assert writer.open_wallet(account).status == 201
@@ -59,7 +59,7 @@ CREDENTIALS = [
 
 
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=lambda text: repr(text)[:30])
-def test_any_other_credentials_are_unauthorized(base_url: str, credentials: str | None) -> None:
+def test_other_credentials_are_unauthorized(base_url: str, credentials: str | None) -> None:
     """A missing key, a wrong key or another scheme is a 401 problem on every route, before any other check."""
     account = new_account()
     headers: dict[str, str | bytes] = {**JSON}

@@ -39,7 +39,7 @@ def test_another_currency_is_a_mismatch(api: WalletApi, open_wallet: OpenWallet)
     )
 
 
-def test_no_currency_of_the_setting_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_unknown_currency_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
     """``?currency=`` with an unknown currency is refused as a mismatch or as invalid."""
     account = open_wallet(5)
     for currency in ("XXX", "usd", ""):
@@ -68,7 +68,7 @@ def _newest_per_moment(entries: list[dict[str, str]]) -> list[dict[str, str]]:
     return list({entry["at"]: entry for entry in reversed(entries)}.values())
 
 
-def test_a_moment_between_two_postings_shows_the_earlier(api: WalletApi, pair: Pair) -> None:
+def test_time_between_two_postings_shows_the_earlier_one(api: WalletApi, pair: Pair) -> None:
     """A microsecond before a posting, ``?at=`` returns the balance before it."""
     api.transfer(pair.payer, pair.payee, 10)
     for account, before in ((pair.payer, 100), (pair.payee, 50)):
@@ -77,7 +77,7 @@ def test_a_moment_between_two_postings_shows_the_earlier(api: WalletApi, pair: P
         assert (past.document["balance"], past.document["version"]) == (before, 1)
 
 
-def test_the_past_stays_as_it_was(api: WalletApi, pair: Pair) -> None:
+def test_later_postings_do_not_change_past_balances(api: WalletApi, pair: Pair) -> None:
     """Later postings do not change the balance at a past time."""
     api.transfer(pair.payer, pair.payee, 10)
     at = whole_statement(api, pair.payer)[0]["at"]
@@ -88,7 +88,9 @@ def test_the_past_stays_as_it_was(api: WalletApi, pair: Pair) -> None:
     assert (again["balance"], again["version"]) == (first["balance"], first["version"]) == (90, 2)
 
 
-def test_a_compensated_transfer_leaves_the_past_explained(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_past_balances_match_their_entries_after_a_compensation(
+    api: WalletApi, open_wallet: OpenWallet
+) -> None:
     """After a refused and compensated transfer, the balance at each posting's time equals that entry's balance."""
     payer = open_wallet(100, slots=NEAR)
     api.transfer(payer, open_wallet(0, "EUR", slots=FAR), 10)
@@ -106,7 +108,7 @@ def test_times_never_run_backwards_within_a_wallet(api: WalletApi, pair: Pair) -
         assert moment(api.balance(account).document["lastUpdated"]) == times[0]
 
 
-def test_any_zone_will_do(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_any_time_zone_is_accepted(api: WalletApi, open_wallet: OpenWallet) -> None:
     """``?at=`` accepts any time zone: the same instant gives the same balance."""
     account = open_wallet(5)
     at = moment(api.balance(account).document["lastUpdated"])
@@ -117,7 +119,7 @@ def test_any_zone_will_do(api: WalletApi, open_wallet: OpenWallet) -> None:
     assert api.balance(account, at=f"{utc}Z").document["balance"] == 5
 
 
-def test_before_the_wallet_there_is_none(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_balance_before_the_opening_is_not_found(api: WalletApi, open_wallet: OpenWallet) -> None:
     """``?at=`` before the wallet was opened is a 404, even by a microsecond."""
     account = open_wallet(5)
     opened = moment(whole_statement(api, account)[0]["at"])
@@ -125,7 +127,7 @@ def test_before_the_wallet_there_is_none(api: WalletApi, open_wallet: OpenWallet
         assert_problem(api.balance(account, at=at.isoformat()), "wallet-not-found")
 
 
-def test_an_empty_wallet_has_a_past_too(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_empty_wallet_has_a_past_balance_of_zero(api: WalletApi, open_wallet: OpenWallet) -> None:
     """A wallet opened with balance 0 has no posting, and its past balance is 0 from its opening on."""
     account = open_wallet(0)
     opened = moment(api.balance(account).document["lastUpdated"])
@@ -135,7 +137,7 @@ def test_an_empty_wallet_has_a_past_too(api: WalletApi, open_wallet: OpenWallet)
     assert api.balance(account, at=opened.isoformat()).document["balance"] == 0
 
 
-def test_the_future_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_time_in_the_future_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
     """``?at=`` in the future is a 422."""
     account = open_wallet(5)
     for ahead in (timedelta(minutes=5), timedelta(days=3650)):
@@ -197,14 +199,14 @@ def test_other_times_are_invalid(api: WalletApi, still_pair: Pair, at: str) -> N
         "1969-12-31T23:59:59.999999Z",
     ],
 )
-def test_times_at_the_edge_do_no_harm(api: WalletApi, still_pair: Pair, at: str) -> None:
+def test_extreme_times_cause_no_server_error(api: WalletApi, still_pair: Pair, at: str) -> None:
     """Extreme times (years 0, 1 and 9999, leap seconds, nanoseconds) get a 404 or a 422, never a 500."""
     answer = api.balance(still_pair.payer, at=at)
     assert answer.status in (404, 422), answer
     assert_complete(answer)
 
 
-def test_a_plus_sign_left_unencoded_is_never_another_time(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_unencoded_plus_sign_is_never_read_as_another_time(api: WalletApi, open_wallet: OpenWallet) -> None:
     """A ``+`` in a query means a space. A zone sent this way is understood or refused, never read as another time."""
     account = open_wallet(5)
     at = (
@@ -218,7 +220,7 @@ def test_a_plus_sign_left_unencoded_is_never_another_time(api: WalletApi, open_w
     assert answer.status == 422 or answer.document["balance"] == 5
 
 
-def test_the_past_of_two_wallets_adds_up(api: WalletApi, pair: Pair) -> None:
+def test_past_balances_of_payer_and_payee_keep_their_sum(api: WalletApi, pair: Pair) -> None:
     """From a transfer's last entry on, the past balances of payer and payee have the same sum as before."""
     for _ in range(3):
         api.transfer(pair.payer, pair.payee, 10)

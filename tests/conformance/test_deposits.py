@@ -19,7 +19,7 @@ OpenWallet = Callable[..., str]
     ("method", "kind", "after"),
     [("deposit", "deposit", Decimal("15.5")), ("withdraw", "withdrawal", Decimal("4.5"))],
 )
-def test_money_comes_and_goes_against_the_external_account(
+def test_deposits_and_withdrawals_are_postings_against_the_external_account(
     api: WalletApi, open_wallet: OpenWallet, method: str, kind: str, after: Decimal
 ) -> None:
     """Success is a 201 ``{status: "success", transactionId}``, one posting against ``@external`` and one version."""
@@ -34,7 +34,9 @@ def test_money_comes_and_goes_against_the_external_account(
 
 
 @pytest.mark.parametrize("method", ["deposit", "withdraw"])
-def test_what_the_answer_tells_is_true(api: WalletApi, open_wallet: OpenWallet, method: str) -> None:
+def test_answer_shows_the_wallet_right_after_the_posting(
+    api: WalletApi, open_wallet: OpenWallet, method: str
+) -> None:
     """A wallet's name, currency, balance or version in the answer is as of right after this posting."""
     account = open_wallet(10)
     answer = getattr(api, method)(account, 1)
@@ -43,7 +45,7 @@ def test_what_the_answer_tells_is_true(api: WalletApi, open_wallet: OpenWallet, 
         assert answer.document.get(member, truth[member]) == truth[member]
 
 
-def test_a_wallet_cannot_be_overdrawn(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_withdrawal_above_the_balance_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
     """A withdrawal above the balance is a 409, even by a millionth. A withdrawal of the whole balance succeeds."""
     account = open_wallet(10)
     assert_problem(api.withdraw(account, 10 + MICRO), "insufficient-funds")
@@ -52,7 +54,7 @@ def test_a_wallet_cannot_be_overdrawn(api: WalletApi, open_wallet: OpenWallet) -
     assert wallet_state(api, account) == WalletState(Decimal(), 2, "active")
 
 
-def test_a_wallet_cannot_be_overfilled(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_deposit_beyond_the_limit_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
     """A deposit that would exceed 9223372036854.775807 is a 409. A deposit up to exactly that limit succeeds."""
     account = open_wallet(str(MONEY_MAX - 1))
     assert_problem(api.deposit(account, 1 + MICRO), "balance-limit")

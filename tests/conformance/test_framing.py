@@ -103,7 +103,9 @@ def refused_once(replies: list[Reply]) -> bool:
 
 @pytest.mark.parametrize("packets", [1, 2])
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
-def test_java_can_post(api: WalletApi, pair: Pair, port: int, is_chunked: bool, packets: int) -> None:
+def test_java_client_with_an_upgrade_offer_can_post(
+    api: WalletApi, pair: Pair, port: int, is_chunked: bool, packets: int
+) -> None:
     """A transfer that offers an upgrade to HTTP/2, as Java's HttpClient does, is a 201 in any framing and split."""
     body = json.dumps(
         {"fromAccount": pair.payer, "toAccount": pair.payee, "amount": 1, "currency": "USD"}
@@ -118,7 +120,7 @@ def test_java_can_post(api: WalletApi, pair: Pair, port: int, is_chunked: bool, 
 
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunked"])
 @pytest.mark.parametrize("offer", OFFERS, ids=["h2c", "websocket", "tls"])
-def test_a_body_after_an_offer_to_upgrade_is_a_body(
+def test_body_after_an_upgrade_offer_is_not_executed(
     port: int, smuggled: bytes, offer: bytes, is_chunked: bool
 ) -> None:
     """A body that arrives milliseconds after a head with an upgrade offer is never executed as a request."""
@@ -129,15 +131,15 @@ def test_a_body_after_an_offer_to_upgrade_is_a_body(
 
 
 @pytest.mark.parametrize("header", TWO_MEANINGS, ids=repr)
-def test_a_head_with_two_meanings_smuggles_nothing(port: int, smuggled: bytes, header: bytes) -> None:
-    """In whatever way the headers state the length, the body is not executed as a request."""
+def test_body_after_an_ambiguous_head_is_not_executed(port: int, smuggled: bytes, header: bytes) -> None:
+    """For every way in which headers state the length, the body is not executed as a request."""
     body = b"0\r\n\r\n" + smuggled
     header = header.replace(b"LENGTH", b"%d" % len(body))
     assert refused_once(exchange(port, [head("POST", "/wallets/balanceTransfer", None, header), body]))
 
 
 @pytest.mark.parametrize("body", BROKEN_CHUNKS, ids=repr)
-def test_broken_chunks_smuggle_nothing(port: int, smuggled: bytes, body: bytes) -> None:
+def test_bytes_after_broken_chunks_are_not_executed(port: int, smuggled: bytes, body: bytes) -> None:
     """If a chunked body is malformed, the bytes after it are not executed."""
     start = head("POST", "/wallets/balanceTransfer", None, b"Transfer-Encoding: chunked")
     assert refused_once(exchange(port, [start, body + smuggled]))
@@ -146,7 +148,7 @@ def test_broken_chunks_smuggle_nothing(port: int, smuggled: bytes, body: bytes) 
 @pytest.mark.parametrize(
     "start", [b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", b"CONNECT /wallets HTTP/1.1\r\nHost: a\r\n\r\n"]
 )
-def test_a_tunnel_smuggles_nothing(port: int, smuggled: bytes, start: bytes) -> None:
+def test_bytes_after_a_connect_request_are_not_executed(port: int, smuggled: bytes, start: bytes) -> None:
     """The bytes after a CONNECT request are not executed."""
     assert refused_once(exchange(port, [start, smuggled]))
 
@@ -161,7 +163,7 @@ def test_a_tunnel_smuggles_nothing(port: int, smuggled: bytes, start: bytes) -> 
         ("PUT", "/wallets"),
     ],
 )
-def test_a_body_that_is_not_read_smuggles_nothing(
+def test_unread_body_is_not_executed(
     port: int, smuggled: bytes, method: str, path: str, expect: bytes
 ) -> None:
     """If a request is answered before its body arrives, the body is not executed as a request."""
@@ -172,7 +174,7 @@ def test_a_body_that_is_not_read_smuggles_nothing(
 
 
 @pytest.mark.parametrize("rest", [b"", b"zz\r\n"], ids=["cut off", "broken"])
-def test_a_broken_body_harms_no_one_else(api: WalletApi, port: int, rest: bytes) -> None:
+def test_broken_body_does_not_affect_other_clients(api: WalletApi, port: int, rest: bytes) -> None:
     """A client that disconnects within its body, or sends garbage, does not make the service unavailable to others."""
     start = head("POST", "/wallets/balanceTransfer", None, b"Transfer-Encoding: chunked")
     for _ in range(20):

@@ -93,7 +93,7 @@ def test_fuzzed_transfers_conserve_money(api: WalletApi, wallets: Pair, data: st
 
 @BOUNDED
 @given(data=st.data(), method=st.sampled_from(["deposits", "withdrawals"]))
-def test_fuzzed_deposits_and_withdrawals_move_what_they_say(
+def test_fuzzed_deposits_and_withdrawals_move_their_amounts(
     api: WalletApi, wallets: Pair, data: st.DataObject, method: str
 ) -> None:
     """A random deposit or withdrawal causes no server error; only a new 201 moves money, by its amount."""
@@ -108,7 +108,7 @@ def test_fuzzed_deposits_and_withdrawals_move_what_they_say(
 
 @BOUNDED
 @given(data=st.data())
-def test_fuzzed_creations_open_what_they_say(api: WalletApi, data: st.DataObject) -> None:
+def test_fuzzed_creations_open_the_requested_wallet(api: WalletApi, data: st.DataObject) -> None:
     """A random creation causes no server error; a 201 returns the requested wallet, exact to the micro."""
     members = {
         "accountId": st.builds(new_account) | ANYTHING,
@@ -135,7 +135,7 @@ def test_fuzzed_creations_open_what_they_say(api: WalletApi, data: st.DataObject
         ]
     ),
 )
-def test_fuzzed_bytes_are_never_a_failure(api: WalletApi, wallets: Pair, body: bytes, path: str) -> None:
+def test_fuzzed_bytes_cause_no_server_error(api: WalletApi, wallets: Pair, body: bytes, path: str) -> None:
     """Random bytes sent as JSON to any route cause no server error, and keep the sum."""
     before = total(api, wallets)
     checked(
@@ -154,7 +154,7 @@ def test_fuzzed_bytes_are_never_a_failure(api: WalletApi, wallets: Pair, body: b
     path=st.sampled_from(["/wallets/{}/balance", "/wallets/{}/transactions", "/transfers/{}"]),
     account=TEXTS | st.none(),
 )
-def test_fuzzed_reads_are_never_a_failure(
+def test_fuzzed_reads_cause_no_server_error(
     api: WalletApi, wallets: Pair, query: dict[str, str], path: str, account: str | None
 ) -> None:
     """A random read causes no server error."""

@@ -70,7 +70,7 @@ def test_bodies_are_equal_by_meaning(api: WalletApi, pair: Pair, amount: object)
     assert balance_of(api, pair.payer) == 90
 
 
-def test_the_order_of_members_has_no_meaning(api: WalletApi, pair: Pair) -> None:
+def test_order_of_members_does_not_matter(api: WalletApi, pair: Pair) -> None:
     """Members in another order or with spaces between them are the same body."""
     key = new_key()
     first = api.transfer(pair.payer, pair.payee, 10, key=key)
@@ -83,7 +83,7 @@ def test_the_order_of_members_has_no_meaning(api: WalletApi, pair: Pair) -> None
     )
 
 
-def test_an_opening_balance_of_nothing_is_the_same_as_none(api: WalletApi) -> None:
+def test_opening_balance_of_zero_equals_no_balance(api: WalletApi) -> None:
     """A creation without a balance and one with balance 0 are the same body."""
     account, key = new_account(), new_key()
     assert_replay(api.open_wallet(account, key=key), api.open_wallet(account, balance="0.00", key=key))
@@ -154,7 +154,7 @@ def test_keys_differ_by_case(api: WalletApi, pair: Pair) -> None:
     assert [answer.replayed for answer in answers] == [False, False]
 
 
-def test_a_refusal_for_want_of_funds_replays(api: WalletApi, pair: Pair) -> None:
+def test_refusal_for_insufficient_funds_replays(api: WalletApi, pair: Pair) -> None:
     """Refusals replay too: money that arrives later does not turn a retry into a success."""
     key = new_key()
     first = api.transfer(pair.payer, pair.payee, 1000, key=key)
@@ -218,7 +218,7 @@ def test_validation_failures_are_not_remembered(api: WalletApi, pair: Pair) -> N
     ["k", "!", "~", "x" * 255, '{"a":"b"}', "a,b;c=d", "'; DROP TABLE x; --", "é".encode().hex()],
     ids=lambda key: key[:20],
 )
-def test_keys_of_visible_ascii_are_taken(api: WalletApi, pair: Pair, key: str) -> None:
+def test_keys_of_visible_ascii_are_accepted(api: WalletApi, pair: Pair, key: str) -> None:
     """A key is 1 to 255 visible ASCII characters."""
     key = key.replace(" ", "")
     assert_replay(

@@ -235,7 +235,7 @@ def test_ten_times_a_tenth_is_one(api: WalletApi, open_wallet: OpenWallet) -> No
     assert (api.balance(payer).money("balance"), api.balance(payee).money("balance")) == ("0", "1")
 
 
-def test_the_missions_example_is_exact(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_example_of_the_specification_is_exact(api: WalletApi, open_wallet: OpenWallet) -> None:
     """A transfer of 10.234 moves exactly that from balances of 10000 and 10013.9659."""
     payer, payee = open_wallet(10000, slots=NEAR), open_wallet("10013.9659", slots=FAR)
     assert api.transfer(payer, payee, Literal("10.234")).status == 201
@@ -248,7 +248,7 @@ def test_the_missions_example_is_exact(api: WalletApi, open_wallet: OpenWallet) 
 @pytest.mark.parametrize(
     "micros", [1, 10, 100_000, 999_999, 1_000_000, 1_000_001, 10**12, 10**18, 2**53 + 1, 2**62 + 1, 2**63 - 1]
 )
-def test_every_magnitude_is_written_plainly(api: WalletApi, micros: int) -> None:
+def test_balances_of_every_magnitude_have_no_exponent(api: WalletApi, micros: int) -> None:
     """Balances from a millionth to the limit consist of digits and at most one decimal point."""
     plain = format(Decimal(micros).scaleb(-6).normalize(), "f")
     assert api.open_wallet(new_account(), balance=Decimal(micros).scaleb(-6)).money("balance") == plain

@@ -45,7 +45,7 @@ def test_a_read_answers_the_position_it_reflects(api: WalletApi, open_wallet: Op
         assert (read.document["balance"], read.document["position"] >= position) == (5 + turn, True)
 
 
-def test_any_position_can_be_waited_for_anywhere(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_read_of_any_wallet_can_wait_for_any_position(api: WalletApi, open_wallet: OpenWallet) -> None:
     """Positions are global: a read of an unchanged wallet can wait for a write to another wallet."""
     quiet, busy = open_wallet(1), open_wallet(1)
     position = api.deposit(busy, 1).document["position"]
@@ -58,7 +58,9 @@ def test_any_position_can_be_waited_for_anywhere(api: WalletApi, open_wallet: Op
     "path",
     ["/wallets/{}/balance", "/wallets/{}/transactions", "/transfers/00000000-0000-0000-0000-000000000000"],
 )
-def test_a_position_not_reached_is_said_so(api: WalletApi, open_wallet: OpenWallet, path: str) -> None:
+def test_unreached_position_gets_503_with_the_position_reached(
+    api: WalletApi, open_wallet: OpenWallet, path: str
+) -> None:
     """A read waits at most 5 s for a position beyond the head, then gets a 503 with Retry-After and its position."""
     account = open_wallet(1)
     answer = api.send(Call("GET", path.format(account), {"min_position": str(10**15)}))

@@ -37,6 +37,6 @@ def test_every_example_is_a_complete_document(name: str) -> None:
     assert (document["type"], document["status"]) == (f"/problems/{name}", STATUS[name])
 
 
-def test_nothing_else_is_explained() -> None:
+def test_page_has_no_other_type() -> None:
     """The page has no section for a type that the services never send."""
     assert set(re.findall(r"^## (.+)$", PAGE.read_text(), re.MULTILINE)) == set(STATUS)

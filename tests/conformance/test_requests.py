@@ -108,7 +108,7 @@ def test_the_limit_holds_without_a_content_length(api: WalletApi, good: tuple[st
     assert_problem(send(api, good, iter(chunks)), "body-too-large")
 
 
-def test_a_body_of_exactly_the_limit_is_read(api: WalletApi) -> None:
+def test_body_of_exactly_the_limit_is_accepted(api: WalletApi) -> None:
     """A body of exactly 64 KiB is accepted, with Content-Length or chunked."""
     for in_chunks in (False, True):
         body = exact.encode({"accountId": new_account(), "currency": "USD"}).ljust(LIMIT_BYTES)
@@ -219,7 +219,7 @@ def test_members_of_the_wrong_type_are_invalid(
         assert_problem(send(api, good, exact.encode({**good[2], member: value})), "invalid-request")
 
 
-def test_a_member_given_twice_is_never_a_surprise(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_duplicate_member_never_has_both_effects(api: WalletApi, open_wallet: OpenWallet) -> None:
     """A duplicate member is a 422 or one of its two values applies. It never causes a server error or both effects."""
     payer, payee = open_wallet(10), open_wallet(0)
     body = f'{{"fromAccount":"{payer}","toAccount":"{payee}","amount":1,"currency":"USD","amount":2}}'

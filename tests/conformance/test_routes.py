@@ -161,8 +161,8 @@ def test_head_is_answered_as_get_without_a_body(api: WalletApi, still_pair: Pair
         assert head.headers[name] == got.headers[name]
 
 
-def test_head_of_a_stream_opens_none(api: WalletApi, still_pair: Pair, stack: Stack) -> None:
-    """HEAD of a stream is answered at once and does not delay later requests."""
+def test_head_of_a_stream_opens_no_stream(api: WalletApi, still_pair: Pair, stack: Stack) -> None:
+    """HEAD of a stream is answered immediately and does not delay later requests."""
     if stack.architecture != "cqrs":
         pytest.skip("only cqrs has streams")
     for _ in range(20):
@@ -207,7 +207,7 @@ def test_weird_paths_get_problem_documents(api: WalletApi, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/wallets/%/balance", "/wallets/%zz/balance"])
-def test_a_broken_escape_is_no_request(api: WalletApi, path: str) -> None:
+def test_invalid_percent_escape_gets_400(api: WalletApi, path: str) -> None:
     """A path that is not a URI (RFC 3986) gets a plain 400 from the HTTP parser or a complete problem from a route."""
     answer = api.send(Call("GET", path))
     assert answer.status in (400, 404, 422), answer
@@ -228,7 +228,7 @@ def test_a_broken_escape_is_no_request(api: WalletApi, path: str) -> None:
         "?limit=1;",
     ],
 )
-def test_weird_queries_do_no_harm(api: WalletApi, still_pair: Pair, query: str) -> None:
+def test_unknown_query_parameters_cause_no_server_error(api: WalletApi, still_pair: Pair, query: str) -> None:
     """An unknown query parameter is ignored or refused with a complete problem; it never causes a server error."""
     for route in ("balance", "transactions"):
         answer = api.send(Call("GET", f"/wallets/{still_pair.payer}/{route}{query}"))

@@ -59,7 +59,7 @@ def test_an_entry_has_exactly_the_members_of_the_contract(api: WalletApi, busy: 
         assert datetime.fromisoformat(entry["at"]).tzinfo is not None
 
 
-def test_a_statement_explains_the_balance(api: WalletApi, busy: str) -> None:
+def test_entries_of_a_statement_sum_to_the_balance(api: WalletApi, busy: str) -> None:
     """Each entry's balance is the previous balance plus its amount, up to the wallet's balance."""
     assert unexplained(whole_statement(api, busy, limit=2), balance_of(api, busy)) == []
 
@@ -76,7 +76,7 @@ def test_the_last_page_has_no_next_cursor(api: WalletApi, busy: str) -> None:
     assert page_of(api.statement(busy, 8)).get("nextCursor") is None
 
 
-def test_a_page_holds_fifty_unless_said_otherwise(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_default_page_size_is_fifty(api: WalletApi, open_wallet: OpenWallet) -> None:
     """The default ``limit`` is 50."""
     account = open_wallet(1)
     for _ in range(52):
@@ -111,7 +111,7 @@ def test_other_limits_are_invalid(api: WalletApi, still_pair: Pair, limit: str) 
     assert_problem(api.statement(still_pair.payer, limit), "invalid-request")
 
 
-def test_the_greatest_limit_is_taken(api: WalletApi, busy: str) -> None:
+def test_largest_and_smallest_limits_are_accepted(api: WalletApi, busy: str) -> None:
     """``limit=500`` and ``limit=1`` are accepted."""
     assert (api.statement(busy, 500).status, api.statement(busy, 1).status) == (200, 200)
 
@@ -130,7 +130,7 @@ def test_a_cursor_neither_loses_nor_repeats_entries(api: WalletApi, busy: str) -
     assert (seen, cursor) == (expected, None)
 
 
-def test_a_cursor_can_be_followed_again(api: WalletApi, busy: str) -> None:
+def test_cursor_returns_the_same_page_again(api: WalletApi, busy: str) -> None:
     """A cursor returns the same page, any number of times."""
     cursor = page_of(api.statement(busy, 3))["nextCursor"]
     first = page_of(api.statement(busy, 3, cursor))["items"]
@@ -165,7 +165,7 @@ def test_malformed_cursors_are_invalid(api: WalletApi, still_pair: Pair, cursor:
 @pytest.mark.parametrize(
     "cursor", ["0", "1", "99999999999999999999999999", "9223372036854775808", "MQ==", "MQ", "AQ==", ""]
 )
-def test_cursors_that_look_like_one_do_no_harm(api: WalletApi, still_pair: Pair, cursor: str) -> None:
+def test_forged_cursor_causes_no_server_error(api: WalletApi, still_pair: Pair, cursor: str) -> None:
     """A well-formed cursor that the service never issued causes no server error."""
     answer = api.statement(still_pair.payer, cursor=cursor)
     assert answer.status in (200, 422), answer
@@ -173,7 +173,7 @@ def test_cursors_that_look_like_one_do_no_harm(api: WalletApi, still_pair: Pair,
         assert_complete(answer)
 
 
-def test_status_changes_are_no_entries(api: WalletApi, busy: str) -> None:
+def test_status_changes_have_no_entry(api: WalletApi, busy: str) -> None:
     """A statement lists only postings: a freeze takes a version but has no entry."""
     before = whole_statement(api, busy)
     api.set_status(busy, "frozen")

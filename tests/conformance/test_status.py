@@ -16,7 +16,7 @@ from tests.blackbox.reading import WalletState, wallet_state, whole_statement
 OpenWallet = Callable[..., str]
 
 
-def test_a_frozen_wallet_thaws(api: WalletApi, pair: Pair) -> None:
+def test_wallet_can_be_frozen_and_unfrozen(api: WalletApi, pair: Pair) -> None:
     """PUT returns 200 with the wallet. Freezing and unfreezing each take one version and move no money."""
     frozen = api.set_status(pair.payer, "frozen")
     assert (
@@ -32,9 +32,7 @@ def test_a_frozen_wallet_thaws(api: WalletApi, pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("status", ["active", "frozen"])
-def test_the_status_a_wallet_has_changes_nothing(
-    api: WalletApi, open_wallet: OpenWallet, status: str
-) -> None:
+def test_unchanged_status_takes_no_version(api: WalletApi, open_wallet: OpenWallet, status: str) -> None:
     """PUT with the wallet's current status is a 200 and takes no version."""
     account = open_wallet(5, status=status)
     before = wallet_state(api, account)
@@ -80,7 +78,7 @@ def test_a_wallet_with_money_cannot_be_closed(api: WalletApi, open_wallet: OpenW
     assert wallet_state(api, account) == before
 
 
-def test_closing_twice_is_closing_once(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_second_close_takes_no_version(api: WalletApi, open_wallet: OpenWallet) -> None:
     """DELETE of a closed wallet is a 200 and takes no version."""
     account = open_wallet(0, status="closed")
     before = wallet_state(api, account)
@@ -116,7 +114,7 @@ def test_a_closed_wallet_keeps_its_history(api: WalletApi, pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("account", ["@external", "a b", "é", "a" * 65])
-def test_malformed_names_have_no_status(api: WalletApi, account: str) -> None:
+def test_status_of_a_malformed_name_is_invalid(api: WalletApi, account: str) -> None:
     """PUT and DELETE of a malformed name or of the external account are a 422."""
     assert_problem(api.set_status(account, "frozen"), "invalid-request")
     assert_problem(api.close_wallet(account), "invalid-request")

@@ -17,7 +17,7 @@ from tests.blackbox.problems import assert_complete, assert_problem
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-def test_a_successful_transfer_can_be_looked_up_at_once(api: WalletApi, pair: Pair) -> None:
+def test_acknowledged_transfer_is_found_by_the_first_lookup(api: WalletApi, pair: Pair) -> None:
     """The first lookup of an acknowledged transfer says ``success`` and contains all the members of the request."""
     transaction = api.transfer(pair.payer, pair.payee, "10.50").transaction_id or ""
     answer = api.transfer_document(transaction)
@@ -30,7 +30,7 @@ def test_a_successful_transfer_can_be_looked_up_at_once(api: WalletApi, pair: Pa
 
 
 @pytest.mark.parametrize("amount", [1, 1000])
-def test_the_timeline_tells_the_steps_in_order(api: WalletApi, pair: Pair, amount: int) -> None:
+def test_timeline_lists_the_steps_in_order(api: WalletApi, pair: Pair, amount: int) -> None:
     """Each step of a timeline has a name and an RFC 3339 time. Times never decrease, also in refused transfers."""
     transaction = api.transfer(pair.payer, pair.payee, amount).transaction_id or ""
     timeline = api.transfer_document(transaction).document["timeline"]
@@ -64,14 +64,14 @@ def test_transfer_is_found_under_one_spelling_of_its_id_only(api: WalletApi, pai
 @pytest.mark.parametrize(
     "text", ["nope", "1", "00000000-0000-0000-0000-00000000000", "{}", "null", " ", "a" * 300]
 )
-def test_no_transaction_id_is_not_found_either(api: WalletApi, text: str) -> None:
+def test_malformed_transaction_id_is_not_found(api: WalletApi, text: str) -> None:
     """Text that cannot be a transaction id is a 404 or a 422."""
     answer = api.transfer_document(text)
     assert answer.status in (404, 422)
     assert_complete(answer)
 
 
-def test_a_validation_failure_is_no_transfer(api: WalletApi, pair: Pair) -> None:
+def test_validation_failure_creates_no_transfer(api: WalletApi, pair: Pair) -> None:
     """A request that fails validation creates no transfer, and its problem has no transactionId."""
     answer = api.transfer(pair.payer, pair.payee, -1, key=new_key())
     assert_problem(answer, "invalid-request")

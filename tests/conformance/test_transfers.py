@@ -21,7 +21,7 @@ def test_a_transfer_succeeds_once_both_sides_are_durable(api: WalletApi, pair: P
     assert wallet_state(api, pair.payee) == WalletState(Decimal("60.234"), 2, "active")
 
 
-def test_a_first_answer_is_no_replay(api: WalletApi, pair: Pair) -> None:
+def test_first_answer_is_not_marked_as_a_replay(api: WalletApi, pair: Pair) -> None:
     """First answers have no ``Idempotent-Replayed`` header."""
     assert not api.transfer(pair.payer, pair.payee, 1).replayed
     assert not api.transfer(pair.payer, pair.payee, 1, key="a-first-time").replayed
@@ -40,7 +40,7 @@ def test_a_balance_says_when_it_last_changed(api: WalletApi, pair: Pair) -> None
     assert all(later > earlier for earlier, later in zip(before, after, strict=True))
 
 
-def test_both_statements_tell_the_transfer(api: WalletApi, pair: Pair) -> None:
+def test_transfer_is_one_entry_in_each_statement(api: WalletApi, pair: Pair) -> None:
     """A transfer is one entry in each statement, negative for the payer. Each entry names the other as counterparty."""
     transaction = api.transfer(pair.payer, pair.payee, 7).transaction_id
     (paid, _), (received, _) = whole_statement(api, pair.payer), whole_statement(api, pair.payee)
@@ -68,7 +68,7 @@ def test_a_whole_balance_may_be_transferred(api: WalletApi, pair: Pair) -> None:
     assert api.transfer(pair.payer, pair.payee, Decimal("0.000001")).problem == "insufficient-funds"
 
 
-def test_transfers_without_a_key_are_each_their_own(api: WalletApi, pair: Pair) -> None:
+def test_equal_transfers_without_a_key_all_happen(api: WalletApi, pair: Pair) -> None:
     """Without an Idempotency-Key, the same request sent twice makes two transfers."""
     first, second = (api.transfer(pair.payer, pair.payee, 5).transaction_id for _ in range(2))
     assert first != second
@@ -87,7 +87,7 @@ def test_versions_grow_by_one_with_every_posting(api: WalletApi, pair: Pair) -> 
         )
 
 
-def test_many_transfers_add_up(api: WalletApi, pair: Pair) -> None:
+def test_many_transfers_move_their_sum(api: WalletApi, pair: Pair) -> None:
     """Twenty transfers of different amounts move exactly their sum, and each has its own id."""
     amounts = [Decimal(number).scaleb(-3) for number in range(1, 21)]
     ids = {api.transfer(pair.payer, pair.payee, amount).transaction_id for amount in amounts}

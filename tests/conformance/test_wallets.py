@@ -120,7 +120,7 @@ def test_the_external_account_has_no_limit(open_wallet: OpenWallet) -> None:
 @pytest.mark.parametrize(
     "account", ["a", "7", "a" * 64, "A0._:@-", "user@example.org", "balancetransfer", "a..b", "0" * 64]
 )
-def test_names_within_the_pattern_are_taken(api: WalletApi, account: str) -> None:
+def test_names_within_the_pattern_are_accepted(api: WalletApi, account: str) -> None:
     """AccountId matches ``[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}``, and the name works in paths too."""
     answer = api.open_wallet(account)
     if answer.status != 201:
@@ -155,7 +155,7 @@ def test_names_outside_the_pattern_neither_pay_nor_are_paid(
     assert_problem(api.write("POST", "/wallets/balanceTransfer", body), "invalid-request")
 
 
-def test_a_name_is_taken_once(api: WalletApi, open_wallet: OpenWallet) -> None:
+def test_second_wallet_of_a_name_is_refused(api: WalletApi, open_wallet: OpenWallet) -> None:
     """A second wallet of the same name is a 409 in any currency, and the first wallet does not change."""
     account = open_wallet(5)
     before = wallet_state(api, account)
@@ -174,7 +174,7 @@ def test_names_differ_by_case(api: WalletApi) -> None:
 
 
 @pytest.mark.parametrize("currency", ["USD", "EUR", "GBP"])
-def test_currencies_of_the_setting_are_known(api: WalletApi, currency: str) -> None:
+def test_configured_currencies_are_accepted(api: WalletApi, currency: str) -> None:
     """The default currencies are USD, EUR and GBP; a wallet has one of them."""
     assert api.open_wallet(new_account(), currency).document["currency"] == currency
 

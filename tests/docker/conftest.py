@@ -1,4 +1,4 @@
-"""Starts both stacks on Docker at once, with two replicas of one service each."""
+"""Starts both stacks on Docker at the same time, with two replicas of one service each."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from wallet_lab.stack.containers import Project, why_no_docker
-from wallet_lab.stack.docker import DockerStack, running_on_docker
+from wallet_lab.stack.backends.containers import Project, why_no_docker
+from wallet_lab.stack.backends.docker import DockerStack, running_on_docker
 
 ARCHITECTURES = ("saga", "cqrs")
+COMPOSE_FILES = (*ARCHITECTURES, "acid")
 REPLICATED = {"saga": "orchestrator", "cqrs": "command"}
 
 
@@ -52,10 +53,10 @@ def running(stacks: Mapping[str, DockerStack], architecture: str) -> DockerStack
     return stacks[architecture]
 
 
-@pytest.fixture(scope="session")
-def services(architecture: str) -> dict[str, dict[str, Any]]:
-    """The resolved services of one architecture's compose file."""
-    return services_of(architecture)
+@pytest.fixture(scope="session", params=COMPOSE_FILES)
+def services(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
+    """The resolved services of each compose file."""
+    return services_of(request.param)
 
 
 def services_of(architecture: str) -> dict[str, dict[str, Any]]:

@@ -8,10 +8,9 @@ import sys
 import pytest
 
 from wallet_lab.nemesis.faults import find as find_fault
-from wallet_lab.nemesis.load import load
-from wallet_lab.nemesis.run import run_fault
-from wallet_lab.stack.containers import docker
-from wallet_lab.stack.docker import DockerStack, attached
+from wallet_lab.nemesis.run import run_faults
+from wallet_lab.stack.backends.containers import docker
+from wallet_lab.stack.backends.docker import DockerStack, attached, running_on_docker
 from wallet_lab.workload.run import run_scenario
 from wallet_lab.workload.scenarios import find as find_scenario
 
@@ -19,7 +18,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 WRITER = {"saga": "worker", "cqrs": "projection"}
 
 
-def test_containers_are_measured_as_processes_are(running: DockerStack) -> None:
+def test_bench_measures_containers(running: DockerStack) -> None:
     """A run reports throughput, and the CPU time of every kind of container that took part."""
     run = run_scenario(running, find_scenario("hot-pair").lasting(2), warm_up_s=1)
     assert (run.verdict, run.why) == ("passed", "")
@@ -32,9 +31,9 @@ def test_containers_are_measured_as_processes_are(running: DockerStack) -> None:
 def test_containers_recover_from_faults(running: DockerStack, action: str) -> None:
     """A writer is killed, paused or cut off under load: the stack recovers, and no acknowledged transfer is lost."""
     fault = find_fault(running.adapter, f"{action}-{WRITER[running.architecture]}")
-    recovery = run_fault(running, fault, load(rate_per_s=100, after_s=6))
-    assert (recovery.verdict, recovery.why, recovery.lost) == ("passed", "", 0)
-    assert recovery.drained_s is not None
+    found = run_faults(running, fault)
+    assert (found.verdict, found.why, found.lost) == ("passed", "", 0)
+    assert found.injections[0].drained_s is not None
 
 
 def test_a_project_of_another_name_is_found(running: DockerStack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +44,17 @@ def test_a_project_of_another_name_is_found(running: DockerStack, monkeypatch: p
     found = attached(running.architecture)
     assert found is not None
     assert found.base_url == running.base_url
+
+
+def test_baseline_on_docker_is_measured_and_survives_a_kill() -> None:
+    """The baseline acid runs from its compose file. Its audit passes after a load, and after a kill of its service."""
+    with running_on_docker("acid") as acid:
+        assert {part.kind for part in acid.components} == {"gateway", "service", "postgres"}
+        run = run_scenario(acid, find_scenario("hot-pair").lasting(2), warm_up_s=1)
+        assert (run.verdict, run.why) == ("passed", "")
+        fault = find_fault(acid.adapter, "kill-service")
+        found = run_faults(acid, fault)
+        assert (found.verdict, found.why, found.lost) == ("passed", "", 0)
 
 
 def test_only_containers_can_be_cut_off() -> None:

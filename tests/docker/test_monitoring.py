@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from tests.monitoring.watched import PrometheusApi, load, settled
-from wallet_lab.architectures import on_docker
-from wallet_lab.stack.containers import UP_TIMEOUT_S, docker
-from wallet_lab.stack.docker import DockerStack, component_of
-from wallet_lab.stack.home import checkout
+from wallet_lab.architectures import patterns
+from wallet_lab.stack.backends.containers import UP_TIMEOUT_S, docker
+from wallet_lab.stack.backends.docker import DockerStack, component_of
+from wallet_lab.stack.files.home import checkout
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.running import ComponentStatus
 from wallet_monitoring.dashboards.catalogue import DASHBOARDS
@@ -167,7 +167,7 @@ def component_metric(monitoring: Monitoring, name: str, architecture: str) -> di
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", on_docker())
+@pytest.mark.parametrize("name", patterns())
 def test_every_component_has_metrics(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
     """Exactly the long-running containers, including replicas, have metrics, with the kind they have natively."""
     for metric in ("wallet_component_cpu_seconds_total", "wallet_component_memory_bytes"):
@@ -177,7 +177,7 @@ def test_every_component_has_metrics(name: str, monitoring: Monitoring, stacks: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", on_docker())
+@pytest.mark.parametrize("name", patterns())
 def test_resources_equal_those_of_the_processes(name: str, monitoring: Monitoring, stacks: Stacks) -> None:
     """CPU and memory from a container's cgroup roughly equal those that the lab reads from its processes."""
     used_s = component_metric(monitoring, "wallet_component_cpu_seconds_total", name)

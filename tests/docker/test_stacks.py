@@ -19,9 +19,9 @@ import httpx
 import pytest
 
 from tests.blackbox.lab_stack import LabStack
-from wallet_lab.stack.containers import NETWORK, docker
-from wallet_lab.stack.docker import DockerStack
-from wallet_lab.stack.home import checkout
+from wallet_lab.stack.backends.containers import NETWORK, docker
+from wallet_lab.stack.backends.docker import DockerStack
+from wallet_lab.stack.files.home import checkout
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 REPLICATED = {"saga": "orchestrator", "cqrs": "command"}
@@ -61,6 +61,17 @@ def test_a_load_passes_through_the_published_port(running: DockerStack) -> None:
     assert LabStack(running.architecture, running).audit() == []
 
 
+def test_services_answer_clients_without_the_gateway(running: DockerStack) -> None:
+    """The direct entry has the address of every replica, and each one answers the contract."""
+    direct = running.direct
+    assert len(direct.write_urls) == 2
+    for url in direct.write_urls:
+        wallet = {"accountId": f"w-{secrets.token_hex(6)}", "currency": "USD"}
+        assert httpx.post(f"{url}/wallets", json=wallet).status_code == 201
+    for url in direct.read_urls:
+        assert httpx.get(f"{url}/wallets/nobody/balance").status_code == 404
+
+
 def test_replicas_share_the_load(running: DockerStack) -> None:
     """The gateway finds every replica of a scaled service by its name, and each replica gets requests."""
     kind = REPLICATED[running.architecture]
@@ -73,7 +84,7 @@ def test_replicas_share_the_load(running: DockerStack) -> None:
 
 def acknowledged(url: str) -> float:
     """The number of transfers that a service has answered with 201."""
-    with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310 -- one of our services
+    with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310 -- a service of the stack
         text = answer.read().decode()
     found = re.search(
         r'^wallet_requests_total\{operation="transfer",status="201"\} (\S+)$', text, re.MULTILINE
@@ -81,7 +92,7 @@ def acknowledged(url: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-def test_nobody_is_root_and_nothing_is_writable(running: DockerStack) -> None:
+def test_containers_are_not_root_and_have_a_read_only_filesystem(running: DockerStack) -> None:
     """The running containers have a non-root user, no extra capabilities and a read-only root filesystem."""
     for container in inspected(running):
         name = container["Name"]
@@ -91,7 +102,7 @@ def test_nobody_is_root_and_nothing_is_writable(running: DockerStack) -> None:
         assert container["State"]["OOMKilled"] is False, name
 
 
-def test_no_container_carries_a_password(running: DockerStack) -> None:
+def test_environment_and_command_lines_contain_no_password(running: DockerStack) -> None:
     """No password is in an environment or on a command line, where other users of the machine could read it."""
     known = running.credentials
     words = [known.database_owner, known.database_service, known.redis, known.service_secret, known.broker]
@@ -102,7 +113,7 @@ def test_no_container_carries_a_password(running: DockerStack) -> None:
         assert not [word for word in words if word in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
-def test_an_image_says_what_it_is(running: DockerStack) -> None:
+def test_image_has_labels(running: DockerStack) -> None:
     """OCI labels give the project's name, its description, licence and version from pyproject.toml."""
     labels = json.loads(docker("image", "inspect", f"wallet-{running.architecture}"))[0]["Config"]["Labels"]
     text = (checkout() / MEMBERS[running.architecture] / "pyproject.toml").read_text()
@@ -120,8 +131,8 @@ def test_a_start_leaves_no_image_without_a_name(running: DockerStack) -> None:
     assert docker("images", "--quiet", "--filter", "dangling=true", "--filter", label) == ""
 
 
-def test_the_other_stack_hears_nothing(stacks: Mapping[str, DockerStack]) -> None:
-    """Both stacks run at once on separate ports and networks; the saga cannot resolve a cqrs host name."""
+def test_stacks_cannot_reach_each_other(stacks: Mapping[str, DockerStack]) -> None:
+    """Both stacks run at the same time on separate ports and networks; the saga cannot resolve a cqrs host name."""
     saga, cqrs = stacks["saga"], stacks["cqrs"]
     assert saga.base_url != cqrs.base_url
     assert saga.credentials != cqrs.credentials
@@ -131,7 +142,7 @@ def test_the_other_stack_hears_nothing(stacks: Mapping[str, DockerStack]) -> Non
         docker("exec", orchestrator, "python", "-c", reach)
 
 
-def test_a_component_without_network_is_missed_and_comes_back(running: DockerStack) -> None:
+def test_stack_recovers_after_redis_lost_its_network(running: DockerStack) -> None:
     """After a network cut of Redis under load, the stack recovers by itself, and the audit finds no violation."""
     with running.cut_off("redis"):
         load(running, 2)
@@ -158,7 +169,7 @@ def in_place_of(running: DockerStack, name: str, other: str) -> Iterator[None]:
             known_as(found.service)
 
 
-def test_the_gateway_takes_no_query_for_a_command(stacks: Mapping[str, DockerStack]) -> None:
+def test_gateway_sends_no_write_to_a_query_container(stacks: Mapping[str, DockerStack]) -> None:
     """If a command's address leads to a query container, the gateway sends the write to the other command replica."""
     running = stacks["cqrs"]
     with in_place_of(running, "command-0", "query-0"):
@@ -168,7 +179,7 @@ def test_the_gateway_takes_no_query_for_a_command(stacks: Mapping[str, DockerSta
     running.wait_ready()
 
 
-def test_no_database_is_taken_for_another(running: DockerStack) -> None:
+def test_shard_name_that_leads_to_another_shard_gets_503(running: DockerStack) -> None:
     """If a shard's name leads to the other shard's server, requests for its wallets get 503, never another's data."""
     shards = {"saga": "postgres-{}", "cqrs": "postgres-read-{}"}[running.architecture]
     with httpx.Client(base_url=running.base_url, timeout=30) as client:
@@ -195,7 +206,7 @@ def opened(client: httpx.Client, count: int) -> list[str]:
     return names
 
 
-def test_a_stop_and_a_start_keep_everything(running: DockerStack) -> None:
+def test_stop_and_start_keep_passwords_and_data(running: DockerStack) -> None:
     """`docker compose stop` and `up` keep passwords and data, and need no manual step."""
     load(running, 1)
     passwords = running.credentials

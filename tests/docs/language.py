@@ -9,12 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MANNERED = re.compile(
-    r"\b(?:told|tells?|nobody|somebody|whoever|whatever it was|what (?:is|was|were|they|it|became|came|comes)"
-    r"|come to rest|anew|mend(?:s|ed)?|for ever|to be had|beside|stands? (?:once|there|here|for)|nothing but"
-    r"|as ever|alike|so that nobody|who (?:asks|reads|sends|waits|looks))\b",
+    r"\b(?:told|tells?|nobody|no one|somebody|whoever|whatever|whichever|who (?:asks|reads|sends|waits|looks)"
+    # "what" as a noun. "What happens" and "what to do" name their subject.
+    r"|what(?! happen(?:s|ed)\b| to do\b| failed\b) \w+|nothing (?:but|else|of|more)|as it (?:was|is|were|came)|as ever"
+    r"|come to rest|anew|mend(?:s|ed)?|for (?:ever|good)|to be had|beside|stands?|stood|alike|owe[sd]?|at once|in vain"
+    r"|out of reach|g(?:oes|o|oing) on|went on|gives? up|gave up|given up|held up|holds? up|sits? out|turn(?:s|ed) away"
+    r"|takes? turns|last word|made good|all the same|on (?:its|their) way|keeps? silent|silent|strangers?"
+    # "We", and a component that has a mind.
+    r"|we|ours?"
+    r"|(?:services?|workers?|relays?|replicas?|orchestrators?|projections?|databases?|servers?|checkers?|lab|stacks?|gateways?"
+    r"|coordinators?|it) (?:knows?|believes?|remembers?|forgets?|learns?|hears?|trusts?|wants?|minds?|feels?))\b",
     re.IGNORECASE,
 )
 """Words of a mannered style: each hides who does what."""
+
+TEXT_WORDS_MIN = 4
+"""A shorter string is a name, a key or a value."""
 
 _CODE_BLOCK = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _TABLE_OR_HEADING = re.compile(r"^\s*(?:\||#)")
@@ -59,10 +69,10 @@ def sentences(page: Path) -> list[str]:
 
 
 def source_passages(file: Path, root: Path) -> Iterator[Passage]:
-    """Yields a file's docstrings and comments: Python's by its own parser, all others' by their comment signs."""
+    """Yields a file's docstrings, comments and messages. Of files in other languages than Python, only comments."""
     name = str(file.relative_to(root))
     if file.suffix == ".py":
-        yield from _docstrings(file, name)
+        yield from _texts(file, name)
         yield from _comments(file, name)
     else:
         sign = {".sql": "--", ".js": "//"}.get(file.suffix, "#")
@@ -71,14 +81,15 @@ def source_passages(file: Path, root: Path) -> Iterator[Passage]:
                 yield Passage(f"{name}:{number}", line.partition(sign)[2])
 
 
-def _docstrings(file: Path, name: str) -> Iterator[Passage]:
+def _texts(file: Path, name: str) -> Iterator[Passage]:
+    """Yields strings of at least four words: docstrings, messages, and descriptions of settings and metrics."""
     for node in ast.walk(ast.parse(file.read_text())):
         if (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, str)
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and len(node.value.split()) >= TEXT_WORDS_MIN
         ):
-            yield Passage(f"{name}:{node.lineno}", node.value.value)
+            yield Passage(f"{name}:{node.lineno}", node.value)
 
 
 def _comments(file: Path, name: str) -> Iterator[Passage]:

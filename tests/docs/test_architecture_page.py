@@ -57,7 +57,7 @@ def test_table_of_places_answers_twelve_questions() -> None:
 
 @pytest.mark.parametrize("row", table("Where to find things"), ids=lambda row: row[0])
 def test_places_exist_and_define_what_they_are_named_for(row: list[str]) -> None:
-    """Each place is an existing file, and each name beside it is defined there."""
+    """Each place is an existing file, and each name in its row is defined there."""
     _, place, names = row
     files = [ROOT / path for path in paths(place)]
     assert files

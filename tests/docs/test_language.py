@@ -46,8 +46,8 @@ def test_pages_have_few_mannered_words() -> None:
     assert rate(passages) <= MANNERED_MAX, worst(passages)
 
 
-def test_docstrings_and_comments_have_few_mannered_words() -> None:
-    """Docstrings and comments name the actor, the action and the object."""
+def test_docstrings_comments_and_messages_have_few_mannered_words() -> None:
+    """Docstrings, comments and messages name the actor, the action and the object."""
     passages = [passage for file in tracked(*SOURCES) for passage in source_passages(file, ROOT)]
     assert rate(passages) <= MANNERED_MAX, worst(passages)
 

@@ -68,7 +68,7 @@ def test_readme_says_what_each_file_is_for(member: str, package: str) -> None:
 
 
 @every_page
-def test_python_on_a_page_is_true(page: Path) -> None:
+def test_python_sessions_on_a_page_give_the_shown_results(page: Path) -> None:
     """The Python sessions on a page give the results that the page shows."""
     assert doctest.testfile(str(page), module_relative=False).failed == 0
 

@@ -71,7 +71,7 @@ def test_every_type_has_an_example_of_its_detail() -> None:
     assert len(DETAILS) == len(PROBLEM_TYPES)
 
 
-@pytest.mark.parametrize("detail", ["Shard 1 is out of reach.", "The wallet bob is sleeping."])
+@pytest.mark.parametrize("detail", ["Shard 1 is unavailable.", "The wallet bob is sleeping."])
 def test_invented_detail_is_found(detail: str) -> None:
     """The check can fail: a detail that no code produces is found, although parts of it occur in the code."""
     assert not can_be_produced(detail)

@@ -100,7 +100,7 @@ def lint(workspace: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=workspace, env=env, capture_output=True, text=True, check=False)
 
 
-def test_an_untouched_copy_keeps_every_rule(workspace: Path) -> None:
+def test_unchanged_copy_keeps_every_rule(workspace: Path) -> None:
     """Without a violation, the rules hold on the copy."""
     finished = lint(workspace)
     assert finished.returncode == 0, finished.stdout

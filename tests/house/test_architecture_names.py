@@ -13,9 +13,6 @@ TEXT = {".py", ".sql", ".sh", ".jinja", ".css", ".js", ".toml"}
 
 # The lines that may name an architecture, by file.
 REPORT = {
-    "report/wording.py": 2,  # the title, and what was not measured
-    "report/headlines.py": 2,  # the share of the limit that the control shows
-    "report/charts/outcomes.py": 1,  # the caption on compensations
     "report/model.py": 5,  # the field `noop` of report.json, and what the fields mean
     "report/selection.py": 1,  # the control, which is never compared
     "comparison/build_report.py": 1,  # fills the field `noop`

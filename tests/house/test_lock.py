@@ -20,7 +20,12 @@ MEMBERS = (
 )
 
 
-IMAGES = {"monitoring": "wallet-monitoring", "saga": "wallet-saga", "event-driven-cqrs": "wallet-cqrs"}
+IMAGES = {
+    "monitoring": "wallet-monitoring",
+    "saga": "wallet-saga",
+    "event-driven-cqrs": "wallet-cqrs",
+    "baselines": "wallet-baselines",
+}
 """The members that have an image, each with a lock of the image's packages."""
 
 
@@ -47,7 +52,7 @@ def wanted_here(requirement: Requirement) -> bool:
     return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
 
 
-def test_it_names_no_address() -> None:
+def test_lock_names_no_address() -> None:
     """The lock contains no address, so every machine installs from its own index."""
     assert not re.search(r"://|^-|@ ", LOCK, re.MULTILINE)
 
@@ -73,7 +78,7 @@ def test_an_images_lock_is_a_part_of_the_lock(member: str) -> None:
 
 
 @pytest.mark.parametrize(("member", "package"), IMAGES.items())
-def test_an_image_has_what_its_architecture_needs(member: str, package: str) -> None:
+def test_lock_of_an_image_has_every_dependency_of_its_member(member: str, package: str) -> None:
     """An image's lock contains every dependency of its member, and no member."""
     part = pins((ROOT / member / "requirements.lock").read_text())
     assert needs(package) - part.keys() == needs(package) & set(MEMBERS)

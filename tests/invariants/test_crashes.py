@@ -32,7 +32,7 @@ def test_killing_a_component_loses_nothing(faults: Stack, accounts: Opened, vict
 
 
 def test_killing_everything_loses_nothing(faults: Stack, accounts: Opened) -> None:
-    """If all processes are killed with SIGKILL at once under load, no acknowledged transfer is lost."""
+    """If all processes are killed with SIGKILL at the same time under load, no acknowledged transfer is lost."""
 
     async def disturb() -> None:
         await asyncio.sleep(1)
@@ -42,7 +42,7 @@ def test_killing_everything_loses_nothing(faults: Stack, accounts: Opened) -> No
     survives(faults, accounts, disturb, seed=2)
 
 
-def test_stopping_politely_loses_nothing(faults: Stack, accounts: Opened, drained_kind: str) -> None:
+def test_sigterm_under_load_loses_nothing(faults: Stack, accounts: Opened, drained_kind: str) -> None:
     """After SIGTERM under load, accepted requests finish, new connections are refused, and no transfer is lost."""
     drained = [part.name for part in of_kind(faults, drained_kind)]
     assert drained, f"the stack has no {drained_kind}"
@@ -55,7 +55,7 @@ def test_stopping_politely_loses_nothing(faults: Stack, accounts: Opened, draine
     survives(faults, accounts, disturb, seed=3)
 
 
-def test_frozen_processes_thaw_without_loss(faults: Stack, accounts: Opened, frozen_kind: str) -> None:
+def test_frozen_processes_continue_without_loss(faults: Stack, accounts: Opened, frozen_kind: str) -> None:
     """If a process is frozen beyond every timeout, no timeout is a refusal and late duplicates have no effect."""
     frozen = [part.name for part in of_kind(faults, frozen_kind)]
     assert frozen, f"the stack has no {frozen_kind}"

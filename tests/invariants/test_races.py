@@ -23,7 +23,7 @@ WITHIN_S = 60.0
 
 
 def after(stack: Stack, opened: Opened, orders: list[Order]) -> tuple[Book, dict[str, WalletState]]:
-    """Send all orders at once, check all rules on the wallets, and return the verdicts of the orders."""
+    """Send all orders at the same time, check all rules on the wallets, and return the verdicts of the orders."""
 
     async def scene(api: AsyncWalletApi) -> tuple[Book, dict[str, WalletState]]:
         book = Book()
@@ -90,7 +90,7 @@ def test_opposing_transfers_do_not_deadlock(stack: Stack, open_wallet: OpenWalle
     assert states[first] == states[second] == WalletState(Decimal(300), 601, "active")
 
 
-def test_money_in_a_ring_comes_back(stack: Stack, open_wallet: OpenWallet) -> None:
+def test_transfers_around_a_ring_conserve_money(stack: Stack, open_wallet: OpenWallet) -> None:
     """Transfers around a ring of nearly empty wallets: some are refused, none is lost or doubled."""
     ring = list(opened_with(open_wallet, 1, 6))
     orders = [Order(ring[turn % 6], ring[(turn + 1) % 6], Decimal("0.75")) for turn in range(300)]
@@ -99,8 +99,10 @@ def test_money_in_a_ring_comes_back(stack: Stack, open_wallet: OpenWallet) -> No
 
 
 @pytest.mark.parametrize("amount", [1, 1000], ids=["success", "refusal"])
-def test_the_same_key_raced_has_one_effect(stack: Stack, open_wallet: OpenWallet, amount: int) -> None:
-    """50 identical requests at once have one effect. One gets the first answer; the others replay it."""
+def test_racing_requests_with_one_key_have_one_effect(
+    stack: Stack, open_wallet: OpenWallet, amount: int
+) -> None:
+    """50 concurrent identical requests have one effect. One gets the first answer; the others replay it."""
     payer, payee = open_wallet(100, slots=NEAR), open_wallet(0, slots=FAR)
     order = Order(payer, payee, Decimal(amount))
 
@@ -119,8 +121,10 @@ def test_the_same_key_raced_has_one_effect(stack: Stack, open_wallet: OpenWallet
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_the_same_key_raced_with_two_bodies_has_one_effect(stack: Stack, open_wallet: OpenWallet) -> None:
-    """50 requests with one key and two bodies at once: one body wins, the other gets 422, and no request gets 409."""
+def test_racing_requests_with_one_key_and_two_bodies_have_one_effect(
+    stack: Stack, open_wallet: OpenWallet
+) -> None:
+    """50 concurrent requests with one key and two bodies: one body wins, the other gets 422, and none gets 409."""
     payer, payee, key = open_wallet(100, slots=NEAR), open_wallet(0, slots=FAR), new_key()
 
     async def scene(api: AsyncWalletApi) -> tuple[list[Answer], WalletState]:
@@ -134,8 +138,8 @@ def test_the_same_key_raced_with_two_bodies_has_one_effect(stack: Stack, open_wa
     assert (odd, even, int(state.balance)) in [({201}, {422}, 1), ({422}, {201}, 2)]
 
 
-def test_the_same_name_raced_is_opened_once(stack: Stack) -> None:
-    """50 creations of one accountId at once: one 201, the others 409, and one opening posting."""
+def test_racing_creations_of_a_name_open_it_once(stack: Stack) -> None:
+    """50 concurrent creations of one accountId: one 201, the others 409, and one opening posting."""
     account = new_account()
 
     async def scene(api: AsyncWalletApi) -> tuple[Counter[int], int]:
@@ -145,8 +149,8 @@ def test_the_same_name_raced_is_opened_once(stack: Stack) -> None:
     assert with_client(stack.base_url, scene, WITHIN_S) == (Counter({201: 1, 409: 49}), 1)
 
 
-def test_withdrawals_race_with_transfers(stack: Stack, open_wallet: OpenWallet) -> None:
-    """25 withdrawals and 25 transfers of a wallet's whole balance at once: exactly one succeeds."""
+def test_one_of_racing_withdrawals_and_transfers_succeeds(stack: Stack, open_wallet: OpenWallet) -> None:
+    """25 concurrent withdrawals and 25 transfers of a wallet's whole balance: exactly one succeeds."""
     payer, payee = open_wallet(5, slots=NEAR), open_wallet(0, slots=FAR)
 
     async def scene(api: AsyncWalletApi) -> Counter[int]:
@@ -156,7 +160,7 @@ def test_withdrawals_race_with_transfers(stack: Stack, open_wallet: OpenWallet) 
     assert with_client(stack.base_url, scene, WITHIN_S) == Counter({201: 1, 409: 49})
 
 
-def test_credits_race_to_the_limit(stack: Stack, open_wallet: OpenWallet) -> None:
+def test_racing_credits_stop_at_the_limit(stack: Stack, open_wallet: OpenWallet) -> None:
     """40 transfers of 1 to a wallet with room for 5: exactly five succeed, and the others are refunded."""
     payers = opened_with(open_wallet, 2, 20)
     payee = open_wallet(str(MONEY_MAX - 5), slots=FAR)
@@ -166,7 +170,7 @@ def test_credits_race_to_the_limit(stack: Stack, open_wallet: OpenWallet) -> Non
     assert {record.problem for record in book.of(Verdict.REFUSED)} == {"balance-limit"}
 
 
-def test_closing_races_with_credits(stack: Stack, open_wallet: OpenWallet) -> None:
+def test_close_that_races_with_credits_loses_no_money(stack: Stack, open_wallet: OpenWallet) -> None:
     """A wallet closed while money arrives is either closed with balance 0 or open with all the money."""
     opened = opened_with(open_wallet, 0, 8)
     payer = open_wallet(100, slots=NEAR)
@@ -181,7 +185,7 @@ def test_closing_races_with_credits(stack: Stack, open_wallet: OpenWallet) -> No
     with_client(stack.base_url, scene, WITHIN_S)
 
 
-def test_freezing_races_with_transfers(stack: Stack, open_wallet: OpenWallet) -> None:
+def test_freeze_that_races_with_transfers_loses_no_money(stack: Stack, open_wallet: OpenWallet) -> None:
     """Transfers to wallets that are frozen and unfrozen under load succeed or are refunded. None is lost."""
     opened = opened_with(open_wallet, 10, 8)
     names = list(opened)

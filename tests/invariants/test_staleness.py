@@ -122,7 +122,7 @@ def assert_never_stale(stack: Stack, open_wallet: OpenWallet, disturb: Callable[
     with_client(stack.base_url, scene, within_s=90)
 
 
-def test_reads_are_fresh_while_all_is_well(stack: Stack, open_wallet: OpenWallet) -> None:
+def test_reads_are_fresh_without_faults(stack: Stack, open_wallet: OpenWallet) -> None:
     """A read that starts after a transfer was acknowledged shows that transfer or a newer state."""
     assert_never_stale(stack, open_wallet, lambda: asyncio.sleep(2))
 
@@ -178,7 +178,7 @@ def test_reads_are_fresh_while_the_cache_hangs(cached: Stack, open_wallet: OpenW
     assert_never_stale(cached, open_wallet, disturb)
 
 
-def test_reads_are_fresh_while_the_caches_writer_dies(cached: Stack, open_wallet: OpenWallet) -> None:
+def test_reads_are_fresh_while_the_writer_of_the_cache_dies(cached: Stack, open_wallet: OpenWallet) -> None:
     """If a process is killed between its commit and its write to the cache, no read shows an older state."""
     victims = of_kind(cached, CACHE_WRITERS[cached.architecture])
 

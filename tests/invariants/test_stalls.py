@@ -76,7 +76,7 @@ async def ended(look_up: Callable[[], Awaitable[Answer]]) -> Answer:
 
 @pytest.mark.parametrize("payee_exists", [True, False], ids=["success", "refusal"])
 @pytest.mark.usefixtures("compensating")
-def test_a_transfer_not_decided_in_time_is_pending_until_it_is(
+def test_undecided_transfer_is_pending_until_it_is_decided(
     faults: Stack, far_databases: list[Component], open_wallet: OpenWallet, payee_exists: bool
 ) -> None:
     """If the payee's shard is down after the debit, the answer is 202 with Location. Later replays give the outcome."""
@@ -105,7 +105,7 @@ def test_a_transfer_not_decided_in_time_is_pending_until_it_is(
     with_client(faults.base_url, scene, WITHIN_S)
 
 
-def test_a_payers_shard_out_of_reach_is_never_a_guess(
+def test_transfer_is_neither_success_nor_refusal_while_the_payers_shard_is_down(
     faults: Stack, far_databases: list[Component], open_wallet: OpenWallet
 ) -> None:
     """If the payer's shard is down, the answer is neither success nor refusal. Retries with the key decide later."""
@@ -144,7 +144,7 @@ def test_a_refund_always_fits(faults: Stack, far_databases: list[Component], ope
     with_client(faults.base_url, scene, WITHIN_S)
 
 
-def test_the_other_shards_work_on(
+def test_other_shards_work_while_one_is_down(
     faults: Stack, far_databases: list[Component], open_wallet: OpenWallet
 ) -> None:
     """If one shard is down, transfers between wallets of other shards succeed."""
@@ -162,7 +162,7 @@ def test_the_other_shards_work_on(
 
 
 @pytest.mark.parametrize("slots", [NEAR, FAR], ids=["same-shard", "other-shard"])
-def test_what_was_accepted_before_sigterm_is_answered(
+def test_request_accepted_before_sigterm_is_answered(
     faults: Stack, open_wallet: OpenWallet, slots: range
 ) -> None:
     """A request in flight when SIGTERM arrives gets its answer and has one effect."""

@@ -6,10 +6,10 @@ import pytest
 
 from tests.monitoring.collector import Collector, collecting
 from tests.monitoring.watched import PrometheusApi, load, settled
-from wallet_lab.architectures import on_docker
-from wallet_lab.stack.native import running_stack
+from wallet_lab.architectures import patterns
+from wallet_lab.stack.backends.native import running_stack
+from wallet_lab.stack.files.temporary_home import temporary_home
 from wallet_lab.stack.servers import prometheus
-from wallet_lab.stack.temporary_home import temporary_home
 
 TRACED_SHARE = 0.1
 
@@ -38,6 +38,6 @@ def watched(collector: Collector) -> Iterator[PrometheusApi]:
         running_stack("cqrs", home=home, monitoring=True, extra_env={"*": settings}) as cqrs,
     ):
         server = PrometheusApi(cqrs.components[-1].url)
-        load(server, dict(zip(on_docker(), (saga.base_url, cqrs.base_url), strict=True)))
+        load(server, dict(zip(patterns(), (saga.base_url, cqrs.base_url), strict=True)))
         settled(server)
         yield server

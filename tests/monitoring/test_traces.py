@@ -51,9 +51,7 @@ def test_one_transfer_is_one_trace(architecture: str, watched: PrometheusApi, co
         assert all(root.begin_ns <= span.end_ns for span in spans)
 
 
-def test_whether_a_transfer_is_traced_is_decided_alike_everywhere(
-    watched: PrometheusApi, collector: Collector
-) -> None:
+def test_all_services_trace_the_same_transfers(watched: PrometheusApi, collector: Collector) -> None:
     """All services trace the same share of transfers, chosen by the transaction id."""
     random_bits = [transaction_id.int % 2**62 / 2**62 for transaction_id in collector.traces()]
     assert len(random_bits) > 10

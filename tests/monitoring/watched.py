@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wallet_lab.architectures import on_docker
+from wallet_lab.architectures import patterns
 
 RATE_INTERVAL = "10s"
 """The value that Grafana would insert for `$__rate_interval`."""
@@ -55,7 +55,7 @@ class PrometheusApi:
     def _ask(self, kind: str, expr: str, window: Mapping[str, float]) -> list[dict[str, Any]]:
         parameters = urllib.parse.urlencode({"query": expr, **window})
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{kind}?{parameters}") as answer:  # noqa: S310 -- our own
+            with urllib.request.urlopen(f"{self.url}/api/v1/{kind}?{parameters}") as answer:  # noqa: S310 -- the stack's own
                 found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         except urllib.error.HTTPError as error:
             raise ValueError(f"{expr}: {error.read().decode()}") from error
@@ -66,13 +66,13 @@ def settled(server: PrometheusApi) -> None:
     """Waits until Prometheus has scraped the last work, every ledger was checked, and the rules were evaluated."""
     time.sleep(SETTLE_S)
     deadline = time.monotonic() + 40
-    while len(server.series("architecture:wallet_books_imbalance_micros:sum")) < len(on_docker()):
+    while len(server.series("architecture:wallet_books_imbalance_micros:sum")) < len(patterns()):
         assert time.monotonic() < deadline, "the rules were not evaluated"
         time.sleep(0.5)
 
 
 def load(server: PrometheusApi, base_urls: Mapping[str, str]) -> None:
-    """Loads all architectures at once. k6 writes its metrics to Prometheus."""
+    """Loads all architectures at the same time. k6 writes its metrics to Prometheus."""
     for scenario in SCENARIOS:
         for process in [_k6(scenario, server, *stack) for stack in base_urls.items()]:
             process.wait(timeout=60)

@@ -3,8 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +11,25 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.mutations.forked_pytest import run_pytest
+from wallet_lab.stack.files.temporary_home import temporary_home
+from wallet_lab.testing.migrated import PREPARED, prepare
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SOURCES = ("kernel/src", "saga/src", "event-driven-cqrs/src", "baselines/src")
 LAB = ("load-testing/src", "kernel/containers")
-"""Copied only if the safeguard is in the code that starts the services."""
+"""The code that starts the services. It finds its other files in the copy."""
 TIMEOUT_S = 240
+CLUSTERS = (
+    ("wallet_saga.migrations", (), 1),
+    ("wallet_cqrs.migrations", ("events",), 1),
+    ("wallet_cqrs.migrations", ("events",), 2),
+    ("wallet_cqrs.migrations", ("read",), 2),
+)
+"""The migrations, their arguments and the numbers of shards of the clusters that most tests use."""
+UNFINISHED = shutil.ignore_patterns("*.pyc.*")
+"""Byte code that another process is writing. The copy gets the rest, because compiling takes a second."""
 
 # Appended to every package of the copy. Each process that imports it, also a service, writes its command
 # line.
@@ -51,10 +62,17 @@ def mutations() -> Iterator[Mutation]:
             yield Mutation(name, **columns)
 
 
+def sources_of(mutation: Mutation) -> tuple[str, ...]:
+    """The sources to copy: those with the changed file."""
+    if mutation.file.startswith(LAB):
+        return (*SOURCES, *LAB)
+    return tuple(source for source in SOURCES if mutation.file.startswith(f"{source}/"))
+
+
 def copy_sources(target: Path, sources: tuple[str, ...] = SOURCES) -> None:
     """Copies the sources and their byte code, with a witness in each package."""
     for source in sources:
-        shutil.copytree(ROOT / source, target / source)
+        shutil.copytree(ROOT / source, target / source, ignore=UNFINISHED)
     for package in target.glob("*/src/*/__init__.py"):
         with package.open("a") as module:
             module.write(WITNESS)
@@ -87,24 +105,26 @@ class Verdict:
     output: str
 
 
-def run_on(sources: Path, test: str) -> Verdict:
+def run_on(sources: Path, test: str, **variables: str) -> Verdict:
     """Runs one test with the copy first on the import path, also in the services that it starts."""
-    report, witness = sources / "report.xml", sources / "witness"
+    report, witness, output = sources / "report.xml", sources / "witness", sources / "output"
     witness.touch()
-    env = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(sources / source) for source in (*SOURCES, *LAB)),
+    copies = [sources / source for source in (*SOURCES, *LAB)]
+    own = {
+        "PYTHONPATH": os.pathsep.join(map(str, copies)),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "WALLET_MUTATION_WITNESS": str(witness),
     }
-    # Other plugins would take longer to load than most tests take to run.
-    plugins = ["-p", "no:cacheprovider", "-p", "anyio", "-p", "pytest_timeout"]
-    argv = [sys.executable, "-P", "-m", "pytest", *plugins, f"--junitxml={report}", test]
-    finished = subprocess.run(
-        argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=TIMEOUT_S
+    run_pytest(
+        f"--junitxml={report}",
+        f"--basetemp={sources / 'tmp'}",
+        test,
+        import_first=copies,
+        variables={**own, **variables},
+        output=output,
+        timeout_s=TIMEOUT_S,
     )
-    assert report.exists(), finished.stdout + finished.stderr
+    assert report.exists(), output.read_text()
     suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314 -- pytest wrote it
     assert suite is not None
     return Verdict(
@@ -112,7 +132,7 @@ def run_on(sources: Path, test: str) -> Verdict:
         [failure.get("message", "") for failure in suite.iter("failure")],
         int(suite.get("errors", 0)),
         int(suite.get("tests", 0)),
-        finished.stdout,
+        output.read_text(),
     )
 
 
@@ -122,29 +142,52 @@ def fails_by_assertion(verdict: Verdict) -> bool:
     return verdict.tests == 1 and not verdict.errors and len(messages) == 1 and messages[0] is not None
 
 
+@pytest.fixture(scope="session")
+def clusters() -> Iterator[Path]:
+    """A folder with Postgres clusters that the unchanged migrations made. The tests run on copies of them."""
+    with temporary_home(None) as folder:
+        for module, arguments, shards in CLUSTERS:
+            prepare(folder, module, *arguments, shards=shards)
+        yield folder
+
+
+def may_change_clusters(mutation: Mutation) -> bool:
+    """Whether the code that makes and migrates a cluster may use the changed file."""
+    return mutation.file.startswith(("kernel/", *LAB)) or "/migrations/" in mutation.file
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mutation", list(mutations()), ids=str)
-def test_without_its_safeguard_the_test_fails(mutation: Mutation, tmp_path: Path) -> None:
+def test_without_its_safeguard_the_test_fails(mutation: Mutation, tmp_path: Path, clusters: Path) -> None:
     """A test fails by an assertion when its safeguard is removed from a copy of the sources."""
     tmp_path.chmod(0o755)  # other accounts read the sources: those of the services, and the database's
-    is_the_labs = mutation.file.startswith(LAB)
-    copy_sources(tmp_path, (*SOURCES, *LAB) if is_the_labs else SOURCES)
+    copy_sources(tmp_path, sources_of(mutation))
     mutate(tmp_path, mutation)
-    verdict = run_on(tmp_path, mutation.fails)
+    variables = {} if may_change_clusters(mutation) else {PREPARED: str(clusters)}
+    verdict = run_on(tmp_path, mutation.fails, **variables)
     assert any(mutation.process in line for line in verdict.witnesses), "the test did not run the copy"
     assert fails_by_assertion(verdict), verdict.output
 
 
 @pytest.mark.slow
-def test_on_an_untouched_copy_a_test_passes(tmp_path: Path) -> None:
+def test_test_passes_on_an_unchanged_copy(tmp_path: Path) -> None:
     """On an unchanged copy the test passes, so failures above come from the mutation and not from the copy."""
     copy_sources(tmp_path)
-    verdict = run_on(tmp_path, "saga/tests/test_decisions.py::test_credit_gives_the_money_once")
+    verdict = run_on(tmp_path, "saga/tests/test_decisions.py::test_duplicate_credit_moves_no_money")
     assert (verdict.tests, verdict.errors, verdict.failures) == (1, 0, [])
     assert verdict.witnesses
 
 
-def test_a_snippet_that_is_gone_is_said_clearly(tmp_path: Path) -> None:
+def test_migrations_import_only_each_other_and_the_kernel() -> None:
+    """No other file decides the schema, so the mutations of all others can use the prepared clusters."""
+    files = [file for source in SOURCES for file in (ROOT / source).glob("*/migrations/**/*.py")]
+    text = "\n".join(file.read_text() for file in files)
+    imported = set(re.findall(r"^(?:from|import) (wallet_\S+)", text, re.MULTILINE))
+    assert {"wallet_kernel.migrations", "wallet_cqrs.migrations.settings"} <= imported
+    assert [name for name in imported if not re.match(r"wallet_kernel\.|wallet_\w+\.migrations", name)] == []
+
+
+def test_missing_snippet_fails_with_a_clear_message(tmp_path: Path) -> None:
     """A mutation whose snippet does not occur exactly once fails with a clear message."""
     (tmp_path / "module.py").write_text("there = there\n")
     for snippet, times in (("gone", 0), ("there", 2)):

@@ -1,0 +1,1 @@
+"""Mutations: each removes one safeguard, and a named test must fail."""
