@@ -2,10 +2,11 @@
 
 import asyncio
 from time import monotonic
+from typing import Any
 
 import pytest
 
-from wallet_kernel.deadlines import Deadlines
+from wallet_kernel.deadlines import Deadlines, Watched
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +55,40 @@ async def test_tasks_share_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
         async with deadlines.begin():
             await asyncio.sleep(0)
     assert len(set_at) == 1
+
+
+class Read(dict[Watched, float]):
+    """Deadlines that count how many of them are read."""
+
+    count = 0
+
+    def items(self) -> Any:
+        """Yields the deadlines in order."""
+        for each in super().items():
+            self.count += 1
+            yield each
+
+
+class Watching:
+    """Has a deadline."""
+
+    has_passed = False
+
+    def passed(self) -> None:
+        """Records that the deadline has passed."""
+        self.has_passed = True
+
+
+async def test_sweep_reads_no_deadline_after_the_first_that_has_not_passed() -> None:
+    """A sweep reads the deadlines that have passed and one more, however many wait behind them."""
+    deadlines, overdue, waiting = Deadlines(60), Watching(), [Watching() for _ in range(1000)]
+    deadlines._running = running = Read({overdue: 0.0})
+    for each in waiting:
+        deadlines.watch(each)
+    deadlines._sweep()
+    assert running.count == 2
+    assert overdue.has_passed
+    assert list(running) == waiting
 
 
 async def test_body_that_ends_in_time_is_not_cancelled() -> None:

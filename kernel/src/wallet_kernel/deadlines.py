@@ -7,6 +7,7 @@ deadlines pass in the order in which they were set, so a timer for the oldest on
 import asyncio
 from asyncio import CancelledError
 from contextlib import AbstractAsyncContextManager
+from itertools import takewhile
 from typing import Protocol
 
 
@@ -48,12 +49,13 @@ class Deadlines:
         """Handles the deadlines that have passed, and sets the timer for the next one."""
         self._timer = None
         loop = asyncio.get_running_loop()
-        for watched, at in list(self._running.items()):
-            if at > loop.time():
-                self._timer = loop.call_at(at, self._sweep)
-                return
+        now = loop.time()
+        # A copy of only those that have passed, because thousands may wait and a sweep must not read them all.
+        for watched, _ in list(takewhile(lambda deadline: deadline[1] <= now, self._running.items())):
             self.forget(watched)
             watched.passed()
+        if self._running:
+            self._timer = loop.call_at(next(iter(self._running.values())), self._sweep)
 
 
 class _Deadline:
