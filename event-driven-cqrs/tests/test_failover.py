@@ -1,8 +1,11 @@
 """Write side and projection, if a database's primary changes or temporarily rejects writes."""
 
+import asyncio
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -28,15 +31,19 @@ def service(
     pair: tuple[PostgresServer, PostgresServer], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[RunningService]:
     """A command service on the first server, or with the mark `both` on either one."""
-    first, second = pair
-    url = first.service_url
-    if getattr(request, "param", None) == "both":
-        url = url.replace(f":{first.port}/", f":{first.port},127.0.0.1:{second.port}/")
+    first, _ = pair
+    url = address_of(pair) if getattr(request, "param", None) == "both" else first.service_url
     with ExitStack() as stack:
         stack.callback(first.set_read_only, is_read_only=False)
         yield stack.enter_context(
             running_service("wallet_cqrs.command", tmp_path / "log", event_store_url=url, deadline_s="2")
         )
+
+
+def address_of(pair: tuple[PostgresServer, PostgresServer]) -> str:
+    """Returns the address of both servers, the first one first."""
+    first, second = pair
+    return first.service_url.replace(f":{first.port}/", f":{first.port},127.0.0.1:{second.port}/")
 
 
 async def write(service: RunningService, name: str) -> httpx.Response:
@@ -89,3 +96,48 @@ async def test_service_follows_the_primary_among_the_servers_of_its_address(
 
 async def _exists(server: PostgresServer, name: str) -> bool:
     return bool(await query(server.owner_url, "SELECT FROM events WHERE stream_id = $1", name))
+
+
+@pytest.mark.parametrize("service", ["both"], indirect=True)
+@pytest.mark.parametrize("read", ["past balance", "transfer"])
+async def test_reads_of_the_event_store_follow_its_primary(
+    service: RunningService, pair: tuple[PostgresServer, PostgresServer], tmp_path: Path, read: str
+) -> None:
+    """If the sessions survive a failover, past balances and transfers are read from the new primary."""
+    await service.until_ready()
+    with query_service(pair, tmp_path / "query.log") as reads:
+        assert (await answered(reads, f"/transfers/{uuid4()}")).status_code == 404  # opens a connection
+        pair[0].set_read_only(is_read_only=True, ends_sessions=False)
+        name = f"wallet-{uuid4()}"
+        opened = (await write(service, name)).json()
+        if read == "transfer":
+            found = await answered(reads, f"/transfers/{opened['transactionId']}")
+        else:
+            found = await answered(reads, f"/wallets/{name}/balance", at=opened["lastUpdated"])
+    assert found.status_code == 200, found.text
+
+
+def query_service(
+    pair: tuple[PostgresServer, PostgresServer], log: Path
+) -> AbstractContextManager[RunningService]:
+    """Runs a query service that reaches only the event stores."""
+    return running_service(
+        "wallet_cqrs.query",
+        log,
+        event_store_url=address_of(pair),
+        read_urls="postgresql://nobody@127.0.0.1:1/none",
+        redis_url="redis://127.0.0.1:1/0",
+    )
+
+
+async def answered(service: RunningService, path: str, **params: str) -> httpx.Response:
+    """Returns the first answer to this read that is not 503."""
+    end_s = time.monotonic() + 30
+    async with httpx.AsyncClient(base_url=service.public_url, timeout=10) as client:
+        while True:
+            with suppress(httpx.ConnectError):
+                answer = await client.get(path, params=params)
+                if answer.status_code != 503:
+                    return answer
+            assert time.monotonic() < end_s, "no answer but 503 within 30 s"
+            await asyncio.sleep(0.05)

@@ -41,14 +41,17 @@ class LogState(NamedTuple):
     knows_reader: bool
 
 
-def open_pool(url: str, application: str) -> asyncpg.Pool:
-    """Returns a small connection pool to the event store. Await it, or use it as an async context manager."""
+def open_pool(url: str, application: str, *, target_session_attrs: str = "primary") -> asyncpg.Pool:
+    """Returns a small connection pool to the event store. Await it, or use it as an async context manager.
+
+    Its connections lead to the first server of the address with these attributes, `primary` or `read-write`.
+    """
     return database.open_pool(
         url,
         {"application_name": application, "jit": "off", "statement_timeout": "10s"},
         connections_max=CONNECTIONS_MAX,
         statement_timeout_s=STATEMENT_TIMEOUT_S,
-        target_session_attrs="primary",
+        target_session_attrs=target_session_attrs,
     )
 
 

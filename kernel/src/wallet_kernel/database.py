@@ -14,6 +14,11 @@ CONNECT_TIMEOUT_S = 2.0
 
 ROLLBACK_TIMEOUT_S = 1.0
 
+
+class ReadOnlyDatabase(Exception):
+    """The database accepts no writes: it is a standby, or `default_transaction_read_only` is on."""
+
+
 DATABASE_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -21,6 +26,7 @@ DATABASE_ERRORS = (
     asyncpg.InternalClientError,
     OSError,
     TimeoutError,
+    ReadOnlyDatabase,
 )
 """A statement or the connection failed. If a COMMIT raises one of these, its outcome is unknown."""
 
@@ -63,10 +69,6 @@ RELEASES_LOCKS = {
 
 class CommitUnknown(Exception):
     """A commit was sent, but the database did not confirm it. The transaction may have been committed."""
-
-
-class ReadOnlyDatabase(Exception):
-    """The database accepts no writes: it is a standby, or `default_transaction_read_only` is on."""
 
 
 _READ_ONLY = (asyncpg.ReadOnlySQLTransactionError, ReadOnlyDatabase)
@@ -169,6 +171,20 @@ async def writing(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
     except _READ_ONLY:
         await pool.expire_connections()
         raise
+
+
+@asynccontextmanager
+async def reading_primary(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    """Does the same as `reading`. Raises ReadOnlyDatabase after the body if the server accepts no writes by then.
+
+    Such a server may be a former primary with old data, so the pool then opens new connections. The check costs no
+    statement, because the server reports a change of the setting with its next answer.
+    """
+    async with reading(pool) as connection:
+        yield connection
+        if connection.get_settings().default_transaction_read_only == "on":
+            await pool.expire_connections()
+            raise ReadOnlyDatabase(ReadOnlyDatabase.__doc__)
 
 
 async def require_writable(connection: asyncpg.Connection) -> None:

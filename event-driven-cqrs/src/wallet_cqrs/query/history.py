@@ -14,7 +14,7 @@ from wallet_cqrs.events import TransferKind, decode
 from wallet_cqrs.query import statements
 from wallet_cqrs.query.position_waiter import PositionWaiter
 from wallet_kernel.bulkhead import Bulkhead
-from wallet_kernel.database import reading
+from wallet_kernel.database import reading_primary
 from wallet_kernel.runtime.metrics import watch_pool
 
 READS_MAX = 3
@@ -88,14 +88,14 @@ class History:
         return transfer
 
     async def _wallet_at(self, account_id: str, at: datetime) -> tuple[Wallet, int]:
-        async with self._reads.place(), reading(self._pool) as connection:
+        async with self._reads.place(), reading_primary(self._pool) as connection:
             head = await _past(connection, at)
             version = await connection.fetchval(statements.VERSION_AT, account_id, at)
             return await _folded(connection, account_id, version), head
 
     async def _transfer(self, transaction_id: UUID) -> tuple[Transfer | None, int]:
         """Also returns the log's head, by the same statement."""
-        async with self._reads.place(), reading(self._pool) as connection:
+        async with self._reads.place(), reading_primary(self._pool) as connection:
             row = await connection.fetchrow(statements.DECISION, transaction_id)
             if row["transaction_id"] is None:
                 return None, row["head"]
@@ -117,7 +117,7 @@ class History:
         return transfer, row["head"]
 
     async def _head(self) -> int:
-        async with reading(self._pool) as connection:
+        async with reading_primary(self._pool) as connection:
             head: int = await connection.fetchval(statements.HEAD)
         return head
 

@@ -94,9 +94,10 @@ def _following(settings: QuerySettings, shards: list[ReadShard]) -> list[Corouti
 
 
 async def _history(settings: QuerySettings, opened: AsyncExitStack) -> History:
-    pool = await opened.enter_async_context(open_pool(settings.event_store_url.get_secret_value(), NAME))
+    # Only the server that accepts writes has the latest events: another one may be a former primary.
+    pool = open_pool(settings.event_store_url.get_secret_value(), NAME, target_session_attrs="read-write")
     return History(
-        pool,
+        await opened.enter_async_context(pool),
         timeout_s=settings.event_store_timeout_s,
         waiting_max=settings.queue_max,
         position_timeout_s=settings.position_timeout_s,
