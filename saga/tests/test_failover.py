@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from saga_support.scene import ONE_SHARD
+from saga_support.sessions import end_session_of_writer
 
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_lab.testing import (
@@ -24,6 +26,7 @@ from wallet_lab.testing import (
     running_service,
 )
 from wallet_saga.domain.commands import (
+    DebitWallet,
     Deposit,
     Done,
     Flush,
@@ -34,8 +37,10 @@ from wallet_saga.domain.commands import (
     Unknown,
     WalletState,
 )
+from wallet_saga.messages import Lookup, OpenSagas
 from wallet_saga.worker.batch_writer import BatchWriter
 from wallet_saga.worker.cache import BalanceCache
+from wallet_saga.worker.routes import InternalRoutes
 from wallet_saga.worker.store import Store
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -117,6 +122,42 @@ async def test_lookup_does_not_read_from_a_former_primary(
         server.set_read_only(is_read_only=True, ends_sessions=False)
         await seconds_until(lambda: is_opened(writer, step))
         assert await store.transfer(step.transaction_id) is not None
+
+
+@pytest.mark.parametrize("read", ["lookup", "open sagas"])
+async def test_read_that_runs_during_a_takeover_is_repeated_on_the_new_primary(
+    pair: tuple[PostgresServer, PostgresServer], server: PostgresServer, no_cache: BalanceCache, read: str
+) -> None:
+    """If the worker takes over the new primary while a read runs on the former one, the read is repeated."""
+    opened, debit = OpenWallet(uuid4(), read, 1, "USD"), DebitWallet(uuid4(), read, "payee", 1, "USD")
+    async with Store(address_of(pair), timedelta(minutes=1), ONE_SHARD) as store:
+        writer = BatchWriter(store, no_cache, 1000, 20_000)
+        routes = InternalRoutes(ONE_SHARD, writer, store)
+        await writer.perform([Flush()])
+        async with locked_log(server) as owner:
+            looks = routes.transfer(Lookup(debit.transaction_id)) if read == "lookup" else None
+            reading: asyncio.Task[object] = asyncio.create_task(
+                looks or routes.open_sagas(OpenSagas(read, 10))
+            )
+            await seconds_until(lambda: owner.fetchval("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"))
+            server.set_read_only(is_read_only=True, ends_sessions=False)
+            await end_session_of_writer(server.service_url)
+            await seconds_until(lambda: is_opened(writer, opened))
+            assert await writer.perform([debit]) == [Done()]
+            assert not reading.done()
+        assert await reading
+
+
+@asynccontextmanager
+async def locked_log(server: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
+    """Makes reads of the saga log wait on this server while the context is open."""
+    owner = await asyncpg.connect(server.owner_url)
+    try:
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE transfers")
+            yield owner
+    finally:
+        await owner.close()
 
 
 async def is_opened(writer: BatchWriter, step: OpenWallet) -> bool:

@@ -14,13 +14,13 @@ from typing import TypeVar
 from uuid import uuid4
 
 import aiohttp
-import asyncpg
 import httpx
 import msgspec
 import pytest
 from msgspec.msgpack import Decoder
 from redis.asyncio import Redis
 from saga_support.scene import ONE_SHARD
+from saga_support.sessions import end_session_of_writer
 
 from wallet_kernel.redis_client import open_cache
 from wallet_kernel.runtime.readiness import Standby
@@ -41,7 +41,7 @@ from wallet_saga.domain.commands import (
     TransferRecord,
     WalletState,
 )
-from wallet_saga.messages import Claim, Lookup
+from wallet_saga.messages import Claim, Lookup, OpenSagas
 from wallet_saga.orchestrator.balance_reader import BalanceReader
 from wallet_saga.orchestrator.shard_client import (
     OutcomeUnknown,
@@ -101,17 +101,6 @@ async def pair(database: DatabaseUrls, no_cache: BalanceCache) -> AsyncIterator[
         yield Worker(first, no_cache), Worker(second, no_cache)
 
 
-async def end_session_of_writer(database: DatabaseUrls) -> None:
-    """Ends the session that holds the writer's lock, as a failover does."""
-    owner = await asyncpg.connect(database.service)
-    try:
-        await owner.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2"
-        )
-    finally:
-        await owner.close()
-
-
 async def eventually(attempt: Callable[[], Awaitable[Found]], timeout_s: float = 10.0) -> Found:
     """Repeats the attempt until its result is true, and returns it. Fails after `timeout_s` seconds."""
     end_s = asyncio.get_running_loop().time() + timeout_s
@@ -132,6 +121,8 @@ async def test_standby_performs_no_steps_and_answers_no_reads(pair: tuple[Worker
         await second.routes.transfer(Lookup(step.transaction_id))
     with pytest.raises(Standby):
         await second.routes.claim(Claim(1, 1.0))
+    with pytest.raises(Standby):
+        await second.routes.open_sagas(OpenSagas("a", 1))
     assert await first.store.transfer(step.transaction_id) is None
 
 
@@ -142,7 +133,7 @@ async def test_standby_takes_over_when_the_session_of_the_writer_ends(
     first, second = pair
     await first.perform(opened("a"))
     assert await second.perform(ReadWallet("a")) is None
-    await end_session_of_writer(database)
+    await end_session_of_writer(database.service)
     await second.writer._perform([ReadWallet("a")])  # as the standby does in each takeover attempt
     assert await second.perform(deposit("a")) == Done()
     assert await first.perform(deposit("a")) in (None, NotDone())
@@ -155,7 +146,7 @@ async def test_worker_that_lost_its_session_answers_no_lookup(
     """A worker without its session answers no lookup, because its successor may not have updated the cache yet."""
     first, second = pair
     await first.perform(opened("a"))
-    await end_session_of_writer(database)
+    await end_session_of_writer(database.service)
     step = deposit("a")
     assert await second.perform(step) == Done()
     with pytest.raises(Standby):
@@ -168,9 +159,9 @@ async def test_worker_that_takes_over_again_loads_the_rows_of_its_predecessor(
     """A worker that was the writer before forgets its rows, because another writer may have changed them since."""
     first, second = pair
     await first.perform(opened("a"))
-    await end_session_of_writer(database)
+    await end_session_of_writer(database.service)
     assert await second.perform(deposit("a")) == Done()
-    await end_session_of_writer(database)
+    await end_session_of_writer(database.service)
     while first.store._writer.is_open:  # noqa: ASYNC110 -- the driver sends no event for it
         await asyncio.sleep(0.01)
     wallet = await first.perform(ReadWallet("a"))
@@ -229,11 +220,11 @@ async def test_no_read_is_stale_when_a_worker_without_redis_takes_over(
             await eventually(lambda: first.writer._perform([ReadWallet("a")]))
             await eventually(lambda: reader.cached("a"))
             assert await second.perform(deposit("a")) is None
-            await end_session_of_writer(database)
+            await end_session_of_writer(database.service)
             await second.writer._perform([ReadWallet("a")])
             assert await second.perform(deposit("a")) == Done()
             assert await _version_read(reader, second) == version
-            await end_session_of_writer(database)
+            await end_session_of_writer(database.service)
 
 
 async def _version_read(reader: BalanceReader, worker: Worker) -> int:
@@ -377,11 +368,3 @@ async def alternating(ports: Sequence[int]) -> AsyncIterator[str]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks)
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-    finally:
-        writer.close()

@@ -41,6 +41,9 @@ MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 READS_WAITING_MAX = 1000
 """Reads of one kind that may wait for a connection. The limit has room for the reads of several orchestrators."""
 
+READS_MAX = 3
+"""How often one request reads the database, if this worker takes over its shard during each read."""
+
 _log = logging.getLogger(__name__)
 
 Asked = TypeVar("Asked")
@@ -62,7 +65,7 @@ class InternalRoutes:
         return [
             _route(base + "/steps", self._by_writer(self.perform), Decoder(list[Command])),
             _route(base + "/claim", self._by_writer(map_errors(self.claim)), Decoder(Claim)),
-            _route(base + "/open-sagas", map_errors(self.open_sagas), Decoder(OpenSagas)),
+            _route(base + "/open-sagas", self._by_writer(map_errors(self.open_sagas)), Decoder(OpenSagas)),
             _route(
                 base + "/transfer",
                 self._by_writer(map_errors(_within(lookups, self.transfer))),
@@ -108,22 +111,22 @@ class InternalRoutes:
 
     async def open_sagas(self, asked: OpenSagas) -> list[TransferRecord]:
         """Returns the unfinished sagas of a payer."""
-        return await self._store.open_sagas(asked.account_id, asked.limit)
+        return await self._confirmed(lambda: self._store.open_sagas(asked.account_id, asked.limit))
 
     async def transfer(self, lookup: Lookup) -> TransferRecord | None:
         """Returns a transfer's row in the saga log, or None."""
-        return await self._confirmed(self._store.transfer(lookup.transaction_id))
+        return await self._confirmed(lambda: self._store.transfer(lookup.transaction_id))
 
     async def credit(self, lookup: Lookup) -> CreditRecord | None:
         """Returns a transfer's row in the credit barrier, or None."""
-        return await self._confirmed(self._store.credit(lookup.transaction_id))
+        return await self._confirmed(lambda: self._store.credit(lookup.transaction_id))
 
     async def statement(self, asked: Statement) -> StatementAnswer | Misdirected:
         """Returns a page of a wallet's postings."""
         if not self._placement.owns(asked.account_id):
             return await self.misdirected(Raw())
         entries = await self._confirmed(
-            self._store.statement(asked.account_id, asked.limit, asked.before_version)
+            lambda: self._store.statement(asked.account_id, asked.limit, asked.before_version)
         )
         if not entries and not await self._store.wallet_exists(asked.account_id):
             return Refused(Refusal.WALLET_NOT_FOUND)
@@ -133,7 +136,7 @@ class InternalRoutes:
         """Returns the state of a wallet at a past moment."""
         if not self._placement.owns(asked.account_id):
             return await self.misdirected(Raw())
-        now, wallet = await self._confirmed(self._store.balance_at(asked.account_id, asked.at))
+        now, wallet = await self._confirmed(lambda: self._store.balance_at(asked.account_id, asked.at))
         return _past(now, asked.at, wallet)
 
     def _by_writer(
@@ -149,11 +152,19 @@ class InternalRoutes:
 
         return by_writer
 
-    async def _confirmed(self, reading: Awaitable[Found]) -> Found:
-        """Returns the result of a read once no balance that is read afterwards can be older than the result."""
-        found = await reading
-        await self._writer.confirm()
-        return found
+    async def _confirmed(self, read: Callable[[], Awaitable[Found]]) -> Found:
+        """Returns the result of a read once no balance that is read afterwards can be older than the result.
+
+        If this worker took over the shard meanwhile, reads again, because it may have read from a former primary.
+        Raises what `confirm` raises.
+        """
+        for _ in range(READS_MAX):
+            takeovers = self._store.takeovers
+            found = await read()
+            await self._writer.confirm()
+            if self._store.takeovers == takeovers:
+                return found
+        raise NotConfirmed("This worker took over its shard again and again during the read.")
 
 
 def _past(now: datetime, at: datetime, wallet: BalanceAtAnswer | None) -> BalanceAtAnswer:
