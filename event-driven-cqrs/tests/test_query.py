@@ -23,6 +23,7 @@ from redis.asyncio import Redis
 
 from wallet_cqrs.balance_cache import CacheWriter, Reading, cache_key, parse_entry
 from wallet_cqrs.domain.commands import OpenWallet
+from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet
 from wallet_cqrs.event_log import open_pool
 from wallet_cqrs.messages import partition_of
 from wallet_cqrs.query.balance_reader import BalanceReader
@@ -380,6 +381,22 @@ async def test_past_read_waits_for_the_append_in_flight(
         " FROM events WHERE position = $3 RETURNING at",
         head + 1,
         version,
+async def test_past_balance_does_not_need_a_readable_snapshot(
+    history: History, event_store: DatabaseUrls, written: RandomLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a snapshot is damaged, the past balance is the fold of all events, which are read in bounded steps."""
+    monkeypatch.setattr("wallet_cqrs.query.history.EVENTS_MAX", 2)
+    event = written.events[-1]
+    await query(
+        event_store.owner,
+        "INSERT INTO snapshots SELECT stream_id, version, $1, at, 'damaged' FROM events WHERE position = $2",
+        STATE_SCHEMA,
+        event.position,
+    )
+    wallet, _ = await history.wallet_at(event.stream_id, event.at)
+    assert wallet == written.wallet(event.stream_id)
+
+
         last.position,
     )
     await writer.execute("UPDATE log_head SET position = $1", head + 1)

@@ -1,21 +1,20 @@
 """The event store in Postgres: one connection appends batches, a small pool adds snapshots."""
 
-import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 import asyncpg
-from msgspec import DecodeError
-from msgspec.json import Decoder, encode
+from msgspec.json import encode
 
 from wallet_cqrs.command import statements
 from wallet_cqrs.command.wallet_cache import Origin, StreamEvent
 from wallet_cqrs.domain.batch import Batch
 from wallet_cqrs.domain.submissions import Decided, StatusCommand, Submission, owner_of
-from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, initial_state
+from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet
 from wallet_cqrs.event_log import CONTINUE
+from wallet_cqrs.snapshot import restored
 from wallet_kernel.database import (
     PrimaryConnection,
     autocommit,
@@ -42,9 +41,6 @@ _DECISION_COLUMNS = (
     "transaction_id kind from_account to_account amount_micros currency reason refused_by"
     " first_position last_position key fingerprint"
 )
-_WALLET = Decoder(Wallet)
-
-_log = logging.getLogger(__name__)
 
 
 class Tail(NamedTuple):
@@ -99,7 +95,7 @@ class EventStore:
         """Returns wallets from their newest snapshots, and the tails of later events. Takes no lock."""
         async with self._primary.use() as connection:
             rows = await connection.fetch(statements.STREAMS, accounts, STATE_SCHEMA)
-        wallets = {name: _of_snapshot(name, state) for name, _, state in rows}
+        wallets = {name: restored(name, state) for name, _, state in rows}
         tails = [Tail(name, wallets[name].version, version) for name, version, _ in rows]
         return wallets, [tail for tail in tails if tail.after < tail.until]
 
@@ -199,16 +195,6 @@ async def _append(connection: asyncpg.Connection, origin: Origin, batch: Batch) 
         *columns(batch.decisions, _DECISION_COLUMNS),
     )
     return now
-
-
-def _of_snapshot(account_id: str, state: bytes | None) -> Wallet:
-    """Returns the wallet in a snapshot, or the initial state without a readable one. Then all events are folded."""
-    if state is not None:
-        try:
-            return _WALLET.decode(state)
-        except DecodeError:
-            _log.exception("a snapshot is damaged", extra={"account": account_id})
-    return initial_state(account_id)
 
 
 def _decided(row: Any) -> Decided:  # noqa: ANN401 -- asyncpg has no types

@@ -1,4 +1,4 @@
-"""Reads past balances and transfers from the event store. Read-only, and never stale."""
+"""Reads past balances and transfers from the event store. Read-only, and never stale: a former primary is not read."""
 
 import asyncio
 from datetime import datetime
@@ -7,12 +7,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
-from msgspec.json import Decoder
 
-from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, evolve, initial_state
+from wallet_cqrs.domain.wallet import STATE_SCHEMA, Wallet, evolve
 from wallet_cqrs.events import TransferKind, decode
 from wallet_cqrs.query import statements
 from wallet_cqrs.query.position_waiter import PositionWaiter
+from wallet_cqrs.snapshot import restored
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.database import reading_primary
 from wallet_kernel.runtime.metrics import watch_pool
@@ -26,7 +26,8 @@ APPEND_POLL_FIRST_S = 0.002
 APPEND_POLL_MAX_S = 0.05
 """Bounds of the interval between checks whether an append in flight has ended. It takes some milliseconds."""
 
-_WALLET = Decoder(Wallet)
+EVENTS_MAX = 5000
+"""The most events that one statement reads. Folding them blocks the event loop for about 30 ms."""
 
 
 class FutureMoment(Exception):
@@ -142,9 +143,11 @@ async def _ended(connection: asyncpg.Connection, appender: int) -> None:
 
 async def _folded(connection: asyncpg.Connection, account_id: str, version: int) -> Wallet:
     """Returns the wallet after `version` events: the latest earlier snapshot, and the events after it."""
-    state = await connection.fetchval(statements.SNAPSHOT, account_id, version, STATE_SCHEMA)
-    wallet = _WALLET.decode(state) if state else initial_state(account_id)
-    rows = await connection.fetch(statements.EVENTS, account_id, wallet.version, version)
-    for row in rows:
-        wallet = evolve(wallet, decode(row["type"], row["schema_version"], row["data"]), row["at"])
+    wallet = restored(
+        account_id, await connection.fetchval(statements.SNAPSHOT, account_id, version, STATE_SCHEMA)
+    )
+    for after in range(wallet.version, version, EVENTS_MAX):
+        until = min(version, after + EVENTS_MAX)
+        for row in await connection.fetch(statements.EVENTS, account_id, after, until):
+            wallet = evolve(wallet, decode(row["type"], row["schema_version"], row["data"]), row["at"])
     return wallet
