@@ -140,13 +140,14 @@ async def test_entries_filled_together_keep_the_positions_of_their_reads(
     redis: "Redis", shards: list[ReadShard], written: RandomLog
 ) -> None:
     """If two reads of different positions fill Redis at the same time, each entry has the position of its own read."""
-    balances, account = reader(redis, shards), written.events[0].stream_id
-    wallet, checkpoint = await shards[partition_of(account, len(shards))].balance(account)
-    assert wallet is not None
-    balances._fill(just_read(structs.replace(wallet, account_id="other"), Checkpoint(1, checkpoint.epoch)))
-    balances._fill(just_read(wallet, checkpoint))
-    assert balances._filler is not None
-    await balances._filler
+    account = written.events[0].stream_id
+    wallet, checkpoint = await stored(shards, account)
+    other = structs.replace(wallet, account_id="other")
+    await fill(
+        reader(redis, shards),
+        just_read(other, Checkpoint(1, checkpoint.epoch)),
+        just_read(wallet, checkpoint),
+    )
     raw = await redis.get(cache_key(account))
     assert isinstance(raw, bytes)
     assert parse_entry(raw).position == checkpoint.position > 1
@@ -156,16 +157,31 @@ async def test_balance_that_was_read_long_ago_is_not_written_to_redis(
     redis: "Redis", shards: list[ReadShard], written: RandomLog
 ) -> None:
     """If a paused service writes a balance later than an entry lives, a newer entry may have expired. It is skipped."""
-    balances, account = reader(redis, shards), written.events[0].stream_id
-    wallet, checkpoint = await shards[partition_of(account, len(shards))].balance(account)
-    assert wallet is not None
-    now_s = time.monotonic()
-    balances._fill(Reading(wallet, checkpoint, now_s - TTL_S - 1))
-    balances._fill(Reading(structs.replace(wallet, account_id="other"), checkpoint, now_s - TTL_S + 30))
-    assert balances._filler is not None
-    await balances._filler
+    account, now_s = written.events[0].stream_id, time.monotonic()
+    wallet, checkpoint = await stored(shards, account)
+    other = structs.replace(wallet, account_id="other")
+    await fill(
+        reader(redis, shards),
+        Reading(wallet, checkpoint, now_s - TTL_S - 1),
+        Reading(other, checkpoint, now_s - TTL_S + 30),
+    )
     assert await redis.get(cache_key(account)) is None
     assert await redis.get(cache_key("other")) is not None
+
+
+async def stored(shards: list[ReadShard], account: str) -> tuple[Wallet, Checkpoint]:
+    """Returns a wallet of the read model and the checkpoint of the read."""
+    wallet, checkpoint = await shards[partition_of(account, len(shards))].balance(account)
+    assert wallet is not None
+    return wallet, checkpoint
+
+
+async def fill(balances: BalanceReader, *readings: Reading) -> None:
+    """Writes readings to Redis in one call, as reads that miss it do."""
+    for each in readings:
+        balances._fill(each)
+    assert balances._filler is not None
+    await balances._filler
 
 
 async def test_read_waits_for_its_position(
@@ -365,22 +381,6 @@ async def test_past_balance_is_the_fold_of_the_events_until_then(
         await history.wallet_at("w0-1", datetime.now(UTC) + timedelta(minutes=1))
 
 
-async def test_past_read_waits_for_the_append_in_flight(
-    history: History, event_store: DatabaseUrls, written: RandomLog
-) -> None:
-    """A past read waits for an append in flight that may have earlier events."""
-    writer = await asyncpg.connect(event_store.owner)
-    appending = writer.transaction()
-    await appending.start()
-    head = await writer.fetchval("SELECT position FROM log_head FOR UPDATE")
-    active = next(wallet.account_id for wallet in written.wallets.values() if wallet.status == "active")
-    last = next(event for event in reversed(written.events) if event.stream_id == active)
-    version = last.version + 1
-    at = await writer.fetchval(
-        "INSERT INTO events SELECT $1, stream_id, $2, 'WalletFrozen', 1, NULL, '{}', clock_timestamp()"
-        " FROM events WHERE position = $3 RETURNING at",
-        head + 1,
-        version,
 async def test_past_balance_does_not_need_a_readable_snapshot(
     history: History, event_store: DatabaseUrls, written: RandomLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,6 +397,22 @@ async def test_past_balance_does_not_need_a_readable_snapshot(
     assert wallet == written.wallet(event.stream_id)
 
 
+async def test_past_read_waits_for_the_append_in_flight(
+    history: History, event_store: DatabaseUrls, written: RandomLog
+) -> None:
+    """A past read waits for an append in flight that may have earlier events."""
+    writer = await asyncpg.connect(event_store.owner)
+    appending = writer.transaction()
+    await appending.start()
+    head = await writer.fetchval("SELECT position FROM log_head FOR UPDATE")
+    active = next(wallet.account_id for wallet in written.wallets.values() if wallet.status == "active")
+    last = next(event for event in reversed(written.events) if event.stream_id == active)
+    version = last.version + 1
+    at = await writer.fetchval(
+        "INSERT INTO events SELECT $1, stream_id, $2, 'WalletFrozen', 1, NULL, '{}', clock_timestamp()"
+        " FROM events WHERE position = $3 RETURNING at",
+        head + 1,
+        version,
         last.position,
     )
     await writer.execute("UPDATE log_head SET position = $1", head + 1)

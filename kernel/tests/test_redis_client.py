@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter
 from redis.asyncio import Redis
 
 from wallet_kernel.redis_client import Breaker, open_cache
-from wallet_lab.testing import RedisServer, running_redis
+from wallet_lab.testing import RedisServer, forward, running_redis
 
 pytestmark = pytest.mark.anyio
 
@@ -107,7 +107,7 @@ async def answers_around_a_reset(server: RedisServer) -> list[object]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.append(writer)
         there, back = await asyncio.open_connection("127.0.0.1", server.port)
-        await asyncio.gather(_forward(reader, back), _forward(there, writer), return_exceptions=True)
+        await asyncio.gather(forward(reader, back), forward(there, writer), return_exceptions=True)
 
     proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = proxy.sockets[0].getsockname()[1]
@@ -131,14 +131,6 @@ async def _answer(redis: "Redis") -> object:
         return await Breaker(5.0).call(ping)
     except RuntimeError as error:
         return error
-
-
-async def _forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            sink.write(data)
-    finally:
-        sink.close()
 
 
 def _reset(connection: asyncio.StreamWriter) -> None:

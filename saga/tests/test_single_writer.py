@@ -28,7 +28,7 @@ from wallet_lab.stack.components import Command as Program
 from wallet_lab.stack.ports import PortChooser
 from wallet_lab.stack.supervision.logs import open_log
 from wallet_lab.stack.supervision.process import spawn
-from wallet_lab.testing import DatabaseUrls, RedisServer, running_redis
+from wallet_lab.testing import DatabaseUrls, RedisServer, forward, running_redis
 from wallet_saga.domain.commands import (
     Command,
     Deposit,
@@ -357,7 +357,7 @@ async def alternating(ports: Sequence[int]) -> AsyncIterator[str]:
         tasks.add(task)
         with suppress(OSError, asyncio.CancelledError):
             there, back = await asyncio.open_connection("127.0.0.1", next(turn))
-            await asyncio.gather(_pump(reader, back), _pump(there, writer))
+            await asyncio.gather(forward(reader, back), forward(there, writer))
         writer.close()
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -6,7 +6,7 @@ process, even if it is killed.
 
 from wallet_lab.stack.backends.native import running_stack
 from wallet_lab.stack.running import ComponentStatus, RunningStack
-from wallet_lab.testing.detour import detour
+from wallet_lab.testing.detour import detour, forward
 from wallet_lab.testing.migrated import migrated_postgres
 from wallet_lab.testing.servers import (
     DatabaseUrls,
@@ -29,6 +29,7 @@ __all__ = [
     "RunningService",
     "RunningStack",
     "detour",
+    "forward",
     "migrated_postgres",
     "running_postgres",
     "running_rabbitmq",

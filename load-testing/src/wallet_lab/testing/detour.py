@@ -16,7 +16,7 @@ async def detour(port: int, to_port: int) -> AsyncIterator[None]:
         under_way.add(task)
         with contextlib.suppress(asyncio.CancelledError, OSError):
             server, to_server = await asyncio.open_connection("127.0.0.1", to_port)
-            await asyncio.gather(_forward(client, to_server), _forward(server, to_client))
+            await asyncio.gather(forward(client, to_server), forward(server, to_client))
 
     listening = await asyncio.start_server(serve, "127.0.0.1", port)
     try:
@@ -28,7 +28,8 @@ async def detour(port: int, to_port: int) -> AsyncIterator[None]:
         await asyncio.gather(*under_way)
 
 
-async def _forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    """Write to `sink` what `source` receives, until one of them ends, and close `sink`."""
     try:
         while data := await source.read(65536):
             sink.write(data)
