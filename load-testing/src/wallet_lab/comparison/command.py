@@ -104,9 +104,10 @@ def compare(
         machine=replace(machine(), client_cores=findings.client_cores),
         versions=versions(on),
     )
-    _write(report, folder)
+    page = _write(report, folder)
     if csv is not None:
         write_csv(report, csv)
+    _show(report, page)
     for sentence in failures(findings):
         console.print(f"! {sentence}", markup=False)
     raise typer.Exit(exit_code(findings) if complete else INTERRUPTED)
@@ -153,16 +154,22 @@ def report(
     except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
         raise LabError(f"{folder} has no report.json of this version: {error}") from None
     _prepare(folder)
-    _write(found, folder)
+    page = _write(found, folder)
     if folder.resolve() == checkout() / "docs" / "results":
         update(checkout() / "docs" / "choose.md", found)
+    _show(found, page)
 
 
-def _write(found: Report, folder: Path) -> None:
+def _write(found: Report, folder: Path) -> Path:
     # A local import, because the drawing libraries take a second to import and no other command needs them.
     from wallet_lab.report.page import write_report  # noqa: PLC0415
-    from wallet_lab.report.terminal import print_decisions  # noqa: PLC0415
 
-    page = write_report(found, folder)
+    return write_report(found, folder)
+
+
+def _show(found: Report, page: Path) -> None:
+    """Print the decisions. Only call it after all files are written, because a broken pipe ends the command here."""
+    from wallet_lab.report.terminal import print_decisions  # noqa: PLC0415 -- see `_write`
+
     print_decisions(found, console)
     console.print(f"The report: {page}", markup=False)
