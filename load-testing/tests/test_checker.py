@@ -6,8 +6,9 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lab_support.honest_history import Architecture, History, Row, failures, is_found, judged
+from lab_support.honest_history import Architecture, History, Row
 from lab_support.lies import LIES, Lie
+from lab_support.verdicts import failures, is_found, judged
 from lab_support.wrong_books import Change, changes, planted
 from lab_support.wrong_builds import WRONG_BUILDS, LostRefund
 

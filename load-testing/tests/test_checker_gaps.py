@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from lab_support.honest_history import Architecture, History, Relations, failures
+from lab_support.honest_history import Architecture, History, Relations
+from lab_support.verdicts import failures, is_found_by
 from lab_support.wrong_answers import CQRS, MISSING, SAGA, WRONG
 
 from wallet_lab.checker.evidence import insert, opened, save
@@ -18,7 +19,7 @@ def test_checker_finds(architecture: Architecture, lie: Callable[[Relations], No
     """The rule finds the lie, also if the lie is a missing value."""
     relations = History(SEED, architecture, calls=200).simulated().evidence()
     lie(relations)
-    assert rule in failures(relations)
+    assert is_found_by(relations, rule)
 
 
 @pytest.mark.parametrize(("architecture", "missing", "rule"), MISSING)
@@ -28,7 +29,7 @@ def test_checker_finds_a_missing_relation(
     """Evidence without these relations fails, although no row of it is wrong."""
     relations = History(SEED, architecture).simulated().evidence()
     relations.update({name: [] for name in missing})
-    assert rule in failures(relations)
+    assert is_found_by(relations, rule)
 
 
 @pytest.mark.parametrize("architecture", [SAGA, CQRS])

@@ -1,8 +1,8 @@
 """The checker: answers that only the order of events proves wrong. Each scene passes with the honest answer."""
 
 import pytest
-from lab_support.honest_history import failures
 from lab_support.scenes import HONEST_SCENES, WRONG_SCENES, Scene, after_an_honest_run
+from lab_support.verdicts import failures
 
 
 @pytest.mark.parametrize(("scene", "rule"), WRONG_SCENES)

@@ -5,16 +5,17 @@ from random import Random
 
 import duckdb
 import pytest
-from lab_support.honest_history import Architecture, History, Relations, loaded
+from lab_support.honest_history import Architecture, History, Relations
 from lab_support.lies import LIES
 from lab_support.row_edits import EDITS, edited
 from lab_support.rule_parts import parts
 from lab_support.scenes import WRONG_SCENES, after_an_honest_run
+from lab_support.verdicts import loaded
 from lab_support.wrong_answers import CQRS, MISSING, OTHERS, SAGA, WRONG
 from lab_support.wrong_books import changes, planted
 from lab_support.wrong_builds import WRONG_BUILDS
 
-from wallet_lab.checker.check import Rule, build_model, rules
+from wallet_lab.checker.check import Rule, rules
 
 SEED = 7
 ARCHITECTURES: tuple[Architecture, ...] = (SAGA, CQRS)
@@ -33,7 +34,6 @@ def test_every_part_of_every_rule_finds_a_lie() -> None:
     idle = {rule: dict(enumerate(parts(rule))) for rule in rules()}
     for relations in _catalogue():
         with loaded(relations) as database:
-            build_model(database)
             idle = {rule: left for rule, found in idle.items() if (left := _idle(database, rule, found))}
         if not idle:
             return

@@ -54,21 +54,26 @@ def checks(database: duckdb.DuckDBPyConnection) -> Iterator[Check]:
 
     If the evidence was read through the API alone, it leaves out the rules that need the books, and says so first.
     """
+    add_functions(database)
     build_model(database)
-    (is_through_api,) = database.execute(_THROUGH_API).fetchall()[0]
-    if is_through_api:
+    applicable = applicable_rules(database)
+    if len(applicable) < len(rules()):
         yield check_of(API_ALONE, [])
-    for rule in rules():
-        if not (is_through_api and rule.needs_books):
-            yield _apply(database, rule)
+    for rule in applicable:
+        yield apply(database, rule)
+
+
+def applicable_rules(database: duckdb.DuckDBPyConnection) -> list[Rule]:
+    """Return the rules that can be applied: all, or those that need no books if the evidence is the API's alone."""
+    (is_through_api,) = database.execute(_THROUGH_API).fetchall()[0]
+    return [rule for rule in rules() if not (is_through_api and rule.needs_books)]
 
 
 def build_model(database: duckdb.DuckDBPyConnection) -> None:
-    """Add the tables of `model/` to the relations; the rules read both."""
+    """Add the tables of `model/` to the relations, after `add_functions`; the rules read both."""
     database.execute(
         "SET preserve_insertion_order = false"
     )  # saves memory; no rule depends on the order of rows
-    add_functions(database)
     for name in _MODEL:
         database.execute((files("wallet_lab.checker") / "model" / f"{name}.sql").read_text())
     _parse_bodies(database)
@@ -119,7 +124,8 @@ def check_of(name: str, violations: list[str]) -> Check:
     return Check(name=name, passed=not violations, found=len(violations), violations=violations[:SHOWN_MAX])
 
 
-def _apply(database: duckdb.DuckDBPyConnection, rule: Rule) -> Check:
+def apply(database: duckdb.DuckDBPyConnection, rule: Rule) -> Check:
+    """Apply one rule, after `build_model`."""
     found = database.execute(
         f"SELECT sentence, account, transaction_id, call_id, count(*) OVER () FROM ({rule.sql}\n) LIMIT {SHOWN_MAX}"  # noqa: S608 -- a file of this package
     ).fetchall()

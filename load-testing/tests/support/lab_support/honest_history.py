@@ -7,7 +7,6 @@ one call after another. Every write can be lost, answered late, answered without
 import heapq
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,12 +15,8 @@ from random import Random
 from typing import Any, Literal
 from uuid import UUID
 
-import duckdb
-
-from wallet_lab.checker.check import checks, slot_of
-from wallet_lab.checker.evidence import insert, opened
+from wallet_lab.checker.check import slot_of
 from wallet_lab.checker.schema import RELATIONS
-from wallet_lab.report.model import Check
 
 Row = dict[str, Any]
 Relations = dict[str, list[Row]]
@@ -946,30 +941,3 @@ def _money(micros: int) -> str:
 
 def _moment(us: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-@contextmanager
-def loaded(relations: Relations) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with these relations."""
-    with opened() as database:
-        for relation in RELATIONS:
-            names = [column.name for column in relation.columns]
-            rows = [[row.get(name) for name in names] for row in relations[relation.name]]
-            insert(database, relation, rows)
-        yield database
-
-
-def judged(relations: Relations) -> Iterator[Check]:
-    """Check these relations; yields one check a rule."""
-    with loaded(relations) as database:
-        yield from checks(database)
-
-
-def failures(relations: Relations) -> dict[str, list[str]]:
-    """Check these relations; returns the sentences of the rules that fail."""
-    return {one.name: one.violations for one in judged(relations) if not one.passed}
-
-
-def is_found(relations: Relations) -> bool:
-    """Whether any rule fails. Stops at the first one."""
-    return any(not one.passed for one in judged(relations))
