@@ -410,7 +410,8 @@ def running_bench(postgres: PostgresServer) -> Iterator[Bench]:
     with running_redis() as cache_server, asyncio.Runner() as runner:
         redis = Redis.from_url(cache_server.url)
         cache = BalanceCache(redis, lease_s=5.0, timeout_s=5.0)
-        store = Store(database.service, timedelta(seconds=5), ONE_SHARD)
+        # Its session is idle while examples of the other worker run, and Postgres must not end it meanwhile.
+        store = Store(database.service, timedelta(seconds=5), ONE_SHARD, silence_max_s=600.0)
         runner.run(_open(store, cache))
         auditor = runner.run(asyncpg.connect(database.owner))
         yield Bench(runner, BatchWriter(store, cache, 1000, 20_000), auditor, redis)
