@@ -258,7 +258,8 @@ TRANSFERS = Relation(
 
 CREDITS = Relation(
     "credits",
-    "The barrier of the credit step (only if the architecture has one): one row per credited or refused transfer.",
+    "The barrier of the credit step (only if the architecture has one): one row for each outcome of a credit, except"
+    " credits that were in the transaction of their debit.",
     (
         _number("shard", ""),
         _text("transaction_id", ""),

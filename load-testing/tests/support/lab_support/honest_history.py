@@ -69,6 +69,7 @@ class History:
         self.transfers: dict[str, Row] = {}
         self.keys: dict[tuple[str, str], str] = {}
         self.credits: list[Row] = []
+        self.has_local_transfers = architecture == "saga"
         self.log: list[Row] = []
         self.calls: list[Row] = []
         self.queue: list[tuple[int, int, Callable[[], None]]] = []
@@ -376,10 +377,12 @@ class History:
                     yield _event(entry), entry["at_us"], None
         else:
             yield "debit" if kind == "transfer" else kind, started_us, None
-            for credit in self.credits:
-                if credit["transaction_id"] == transfer["transaction_id"]:
-                    step = "credit refused" if credit["reason"] else "credit"
-                    yield step, credit["at_us"], credit["reason"]
+            barred = [c for c in self.credits if c["transaction_id"] == transfer["transaction_id"]]
+            for credit in barred:
+                step = "credit refused" if credit["reason"] else "credit"
+                yield step, credit["at_us"], credit["reason"]
+            if kind == "transfer" and transfer["state"] == "completed" and not barred:
+                yield "credit", started_us, None
             if kind == "transfer" and transfer["ended_us"]:
                 yield "complete" if transfer["state"] == "completed" else "refund", transfer["ended_us"], None
 
@@ -426,6 +429,9 @@ class History:
             transfer["state"] = "pending"
             payer.in_flight += transfer["amount_micros"]
             self.post(payer, -transfer["amount_micros"], "transfer", transfer, transfer["payee"])
+            if self._is_local(transfer):
+                self._end_at_once(call, transfer)
+                return
             if self.random.random() < 0.1:
                 self.answer_decided(call, transfer)
             self._at(self.now_us + self.random.randrange(200, 8000), lambda: self.credit(call, transfer))
@@ -454,14 +460,7 @@ class History:
         """The saga's second step, and its third."""
         payee = self.wallets.get(transfer["payee"])
         reason = _refuse_posting(payee, transfer["currency"])
-        self.credits.append(
-            {
-                "shard": _shard(transfer["payee"]),
-                "transaction_id": transfer["transaction_id"],
-                "reason": reason,
-                "at_us": self.now_us,
-            }
-        )
+        self._bar(transfer, reason)
         if reason or payee is None:
             self._at(
                 self.now_us + self.random.randrange(200, 3000),
@@ -473,6 +472,36 @@ class History:
         self._at(
             self.now_us + self.random.randrange(200, 3000),
             lambda: self.end(transfer, "completed", call, None),
+        )
+
+    def _is_local(self, transfer: Row) -> bool:
+        """Whether the steps are one transaction. Services of an earlier version decide half of the transfers."""
+        return (
+            self.has_local_transfers
+            and len(self.transfers) % 2 == 0
+            and _shard(transfer["payer"]) == _shard(transfer["payee"])
+        )
+
+    def _end_at_once(self, call: Row, transfer: Row) -> None:
+        """The other steps of a transfer within one shard."""
+        payee = self.wallets.get(transfer["payee"])
+        reason = _refuse_posting(payee, transfer["currency"])
+        if reason or payee is None:
+            self._bar(transfer, reason)
+            self.end(transfer, "refunded", call, reason)
+            return
+        self.post(payee, transfer["amount_micros"], "transfer", transfer, transfer["payer"])
+        self.end(transfer, "completed", call, None)
+        self.answer_decided(call, transfer)
+
+    def _bar(self, transfer: Row, reason: str | None) -> None:
+        self.credits.append(
+            {
+                "shard": _shard(transfer["payee"]),
+                "transaction_id": transfer["transaction_id"],
+                "reason": reason,
+                "at_us": self.now_us,
+            }
         )
 
     def end(self, transfer: Row, state: str, call: Row, reason: str | None) -> None:
@@ -577,15 +606,8 @@ class History:
         transfer = self.record(kind, payer, payee, amount, currency, key=None)
         transfer.update(state="completed", ended_us=None if self.is_cqrs else self.now_us)
         self.post_both(transfer)
-        if kind == "transfer" and not self.is_cqrs:
-            self.credits.append(
-                {
-                    "shard": _shard(payee),
-                    "transaction_id": transfer["transaction_id"],
-                    "reason": None,
-                    "at_us": self.now_us,
-                }
-            )
+        if kind == "transfer" and not self.is_cqrs and _shard(payer) != _shard(payee):
+            self._bar(transfer, None)
 
     def change_status(self, wallet: Wallet, status: str, kind: str) -> None:
         wallet.status = status

@@ -223,7 +223,7 @@ def _statement_of_nothing(relations: Relations) -> None:
 
 def _statement_hidden(relations: Relations) -> None:
     hidden = {"body": None, "status": 404, "problem": "wallet-not-found"}
-    _call(relations, operation="statement", status=200, account="w1").update(hidden)
+    _call(relations, operation="statement", status=200, account="w3").update(hidden)
 
 
 def _freeze_before_its_event(relations: Relations) -> None:
@@ -284,6 +284,24 @@ def _balance_of_a_system_account(relations: Relations) -> None:
 
 def _credit_missing(relations: Relations) -> None:
     relations["credits"].pop()
+
+
+def _credit_of_a_local_transfer(relations: Relations) -> None:
+    barred = {credit["transaction_id"] for credit in relations["credits"]}
+    local = next(
+        transfer
+        for transfer in relations["transfers"]
+        if (transfer["kind"], transfer["state"]) == ("transfer", "completed")
+        and transfer["transaction_id"] not in barred
+    )
+    relations["credits"].append(
+        {
+            "shard": local["shard"],
+            "transaction_id": local["transaction_id"],
+            "reason": None,
+            "at_us": local["ended_us"],
+        }
+    )
 
 
 def _listed_posting_missing(relations: Relations) -> None:
@@ -417,6 +435,7 @@ WRONG: list[tuple[Architecture, Callable[[Relations], None], str]] = [
     (SAGA, _refusal_before_the_run, "the history before the run has not changed"),
     (CQRS, _balance_of_a_system_account, "money is conserved"),
     (SAGA, _credit_missing, "the credit barrier agrees with every transfer"),
+    (SAGA, _credit_of_a_local_transfer, "the credit barrier agrees with every transfer"),
     (CQRS, _listed_posting_missing, "every listed posting is one of the books"),
     (SAGA, _past_balance_of_another_version, "every past balance is that of its moment"),
     (CQRS, _another_counterparty, "every transfer has exactly its postings"),
@@ -433,6 +452,7 @@ WRONG: list[tuple[Architecture, Callable[[Relations], None], str]] = [
 MISSING: list[tuple[Architecture, list[str], str]] = [
     (SAGA, ["run"], "all work has ended"),
     (SAGA, ["system_accounts"], "system accounts are the other side of every posting"),
+    (SAGA, ["credits"], "the credit barrier agrees with every transfer"),
     (CQRS, ["system_accounts"], "system accounts are the other side of every posting"),
     (SAGA, ["holders", "wallets"], "every stored wallet is the fold of its postings"),
     (CQRS, ["holders", "wallets", "listed"], "every stored wallet is the fold of its postings"),

@@ -13,6 +13,9 @@ WITH asked_for AS (
     UNION ALL
     SELECT transaction_id, t.kind, 2, CASE WHEN c.reason IS NULL THEN 'credited' ELSE 'credit-refused' END, c.at_us, c.reason
     FROM asked_for t JOIN credits c USING (transaction_id)
+    UNION ALL -- without a barrier row, the credit was in the transaction of the debit (credits.sql checks this)
+    SELECT transaction_id, kind, 2, 'credited', started_us, NULL FROM asked_for
+    WHERE state = 'completed' AND NOT EXISTS (SELECT 1 FROM credits c WHERE c.transaction_id = asked_for.transaction_id)
     UNION ALL
     SELECT transaction_id, kind, 3, state, ended_us, NULL FROM asked_for WHERE state IN ('completed', 'refunded')
 ), steps AS (
