@@ -16,6 +16,7 @@ from wallet_saga.domain.commands import (
     CreditWallet,
     DebitWallet,
     Done,
+    Ended,
     Flush,
     OpenWallet,
     ReadWallet,
@@ -42,6 +43,10 @@ def credit(name: str) -> CreditWallet:
     return CreditWallet(uuid4(), "payer", name, 1, "USD")
 
 
+def local_transfer(payer: str, payee: str) -> DebitWallet:
+    return DebitWallet(uuid4(), payer, payee, 1, "USD", is_local=True)
+
+
 @pytest.mark.parametrize("wallets", [1, STEPS])
 async def test_batch_on_known_wallets_costs_one_round_trip(
     writer: BatchWriter, store: Store, wallets: int
@@ -56,6 +61,44 @@ async def test_batch_on_known_wallets_costs_one_round_trip(
     for steps in (debits, payments, completions):
         assert await writer.perform(steps) == [Done()] * STEPS
     assert sent == [WRITE] * 3
+
+
+@pytest.mark.parametrize("wallets", [2, STEPS])
+async def test_local_transfers_cost_one_round_trip(writer: BatchWriter, store: Store, wallets: int) -> None:
+    """A batch of whole transfers within the shard takes one statement, on two wallets and on a thousand wallets."""
+    names = [f"w{n}" for n in range(wallets)]
+    await writer.perform([opened(name) for name in names])
+    sent = statements_of(store)
+    transfers = [local_transfer(names[n % wallets], names[(n + 1) % wallets]) for n in range(STEPS)]
+    assert await writer.perform(transfers) == [Ended()] * STEPS
+    assert sent == [WRITE]
+
+
+async def wal_bytes(writer: BatchWriter, store: Store, batches: list[list[Command]]) -> int:
+    """Returns the bytes of WAL that these batches write."""
+    before = await store._readers.fetchval("SELECT pg_current_wal_insert_lsn()")
+    for batch in batches:
+        await writer.perform(batch)
+    written: int = await store._readers.fetchval("SELECT pg_current_wal_insert_lsn() - $1::pg_lsn", before)
+    return written
+
+
+async def test_local_transfer_writes_two_thirds_of_the_wal(writer: BatchWriter, store: Store) -> None:
+    """A local transfer writes at most two thirds of the WAL of debit, credit and completion."""
+    names = [f"w{n}" for n in range(STEPS)]
+    await writer.perform([opened(name) for name in names])
+    pairs = list(zip(names, [*names[1:], names[0]], strict=True))
+    figures = []
+    for _ in range(2):  # the first round writes whole pages
+        debits = [DebitWallet(uuid4(), payer, payee, 1, "USD") for payer, payee in pairs]
+        steps: list[list[Command]] = [
+            [*debits],
+            [CreditWallet(d.transaction_id, d.from_account, d.to_account, 1, "USD") for d in debits],
+            [CompleteTransfer(d.transaction_id, d.from_account) for d in debits],
+        ]
+        transfers: list[Command] = [local_transfer(payer, payee) for payer, payee in pairs]
+        figures = [await wal_bytes(writer, store, each) for each in (steps, [transfers])]
+    assert 3 * figures[1] <= 2 * figures[0], [each // STEPS for each in figures]
 
 
 async def test_batch_without_changes_costs_one_round_trip(writer: BatchWriter, store: Store) -> None:

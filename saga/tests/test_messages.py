@@ -3,7 +3,9 @@
 from uuid import UUID
 
 import pytest
+from msgspec import Struct
 from msgspec.msgpack import decode, encode
+from msgspec.structs import replace
 
 import wallet_saga.messages  # noqa: F401 -- defines the queries
 from wallet_kernel.refusals import Refusal
@@ -27,7 +29,7 @@ from wallet_saga.domain.commands import (
 ID = UUID(int=1)
 TEXT = str(ID)
 COMMANDS: list[tuple[Command, list[object]]] = [
-    (DebitWallet(ID, "a", "b", 1, "USD", "k", b"f"), ["Debit", TEXT, "a", "b", 1, "USD", "k", b"f"]),
+    (DebitWallet(ID, "a", "b", 1, "USD", "k", b"f"), ["Debit", TEXT, "a", "b", 1, "USD", "k", b"f", False]),
     (CreditWallet(ID, "a", "b", 1, "USD"), ["Credit", TEXT, "a", "b", 1, "USD"]),
     (CompleteTransfer(ID, "a"), ["Complete", TEXT, "a"]),
     (RefundTransfer(ID, "a", Refusal.WALLET_FROZEN), ["Refund", TEXT, "a", "wallet-frozen"]),
@@ -49,6 +51,27 @@ def test_commands_have_the_same_form_in_every_version(command: Command, message:
     assert command_name(type(command)) == message[0]
 
 
+class FirstDebit(Struct, array_like=True, tag="Debit"):
+    """DebitWallet as services of the first version know it."""
+
+    transaction_id: UUID
+    from_account: str
+    to_account: str
+    amount_micros: int
+    currency: str
+    key: str | None = None
+    fingerprint: bytes | None = None
+
+
+@pytest.mark.parametrize("is_local", [False, True])
+def test_debit_is_understood_by_both_versions(is_local: bool) -> None:
+    """A service of the first version ignores `is_local`. Its own debits are not local."""
+    old = FirstDebit(ID, "a", "b", 1, "USD", "k", b"f")
+    new = DebitWallet(ID, "a", "b", 1, "USD", "k", b"f", is_local)
+    assert decode(encode(new), type=FirstDebit) == old
+    assert decode(encode(old), type=Command) == replace(new, is_local=False)
+
+
 def test_tags_are_the_same_in_every_version() -> None:
     """No tag is renamed or removed: services of an older version may still send or expect it."""
     tags = {str(message.__struct_config__.tag) for message in Message.__subclasses__()}
@@ -56,7 +79,7 @@ def test_tags_are_the_same_in_every_version() -> None:
         "Debit", "Credit", "Complete", "Refund", "Open", "Deposit", "Withdraw", "SetFrozen", "Close", "Read", "Pass",
     }  # fmt: skip
     outcomes = {
-        "Done", "Refused", "Replayed", "WalletState", "NotDone", "TurnedAway", "Unknown", "InFlight",
+        "Done", "Ended", "Refused", "Replayed", "WalletState", "NotDone", "TurnedAway", "Unknown", "InFlight",
     }  # fmt: skip
     records = {"TransferRecord", "CreditRecord", "LedgerEntry"}
     queries = {

@@ -12,6 +12,7 @@ from wallet_saga.domain.commands import (
     CreditWallet,
     DebitWallet,
     Done,
+    Ended,
     RefundTransfer,
     Refused,
     Replayed,
@@ -71,6 +72,22 @@ def test_the_credit_follows_the_debit() -> None:
     saga = evolve(given(State.STARTED), Done())
     assert next_command(saga) == ("payee", CreditWallet(ID, "payer", "payee", 10_234_000, "USD"))
     assert saga.state not in DECIDED
+
+
+def test_local_debit_ends_the_saga() -> None:
+    """If one shard has both wallets, the debit is the only command, and its outcome ends the saga."""
+    saga = replace(given(State.STARTED), is_local=True)
+    expected = DebitWallet(ID, "payer", "payee", 10_234_000, "USD", "key", b"meaning", is_local=True)
+    assert next_command(saga) == ("payer", expected)
+    completed, refunded = evolve(saga, Ended()), evolve(saga, Ended(Refusal.WALLET_FROZEN))
+    assert (completed.state, completed.reason) == (State.COMPLETED, None)
+    assert (refunded.state, refunded.reason) == (State.REFUNDED, Refusal.WALLET_FROZEN)
+
+
+def test_credit_follows_a_local_debit_of_an_earlier_version() -> None:
+    """A worker of an earlier version answers Done to a local debit. The orchestrator then sends the credit."""
+    saga = evolve(replace(given(State.STARTED), is_local=True), Done())
+    assert next_command(saga) == ("payee", CreditWallet(ID, "payer", "payee", 10_234_000, "USD"))
 
 
 def test_credit_decides_the_saga_and_complete_follows() -> None:

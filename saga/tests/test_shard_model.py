@@ -37,6 +37,7 @@ from wallet_saga.domain.commands import (
     DebitWallet,
     Deposit,
     Done,
+    Ended,
     Flush,
     InFlight,
     OpenWallet,
@@ -143,7 +144,19 @@ class Model:
         self.log[step.transaction_id] = ModelTransfer(step, "refused" if reason else done, reason)
         if step.key is not None:
             self.keys[owner, step.key] = step.transaction_id
-        return ("refused", reason) if reason else self._do(step)
+        if reason:
+            return ("refused", reason)
+        outcome = self._do(step)
+        return self._end_locally(step) if isinstance(step, DebitWallet) and step.is_local else outcome
+
+    def _end_locally(self, debit: DebitWallet) -> tuple[object, ...]:
+        """The other steps of the saga. A credit that is done leaves no row in the barrier."""
+        self.apply(follow_up(debit, "credit"))
+        reason = self.barrier[debit.transaction_id]
+        self.apply(follow_up(debit, "refund", reason) if reason else follow_up(debit, "complete"))
+        if reason is None:
+            del self.barrier[debit.transaction_id]
+        return ("ended", reason)
 
     def _refusal(self, step: Logged) -> Refusal | None:
         match step:
@@ -262,8 +275,8 @@ def _as_model_outcome(outcome: Outcome) -> tuple[object, ...]:
             return ("in flight",)
         case Done():
             return ("done",)
-        case Refused():
-            return ("refused", outcome.reason)
+        case Ended() | Refused():
+            return ("ended" if isinstance(outcome, Ended) else "refused", outcome.reason)
         case Replayed():
             return (
                 "replayed",
@@ -436,6 +449,7 @@ REQUESTS = st.tuples(
     AMOUNTS,
     st.sampled_from([0, 0, 0, 0, 0, 1]),
     st.sampled_from([None, None, "k1", "k2"]),
+    st.booleans(),
 )
 ACTIONS = st.one_of(
     st.tuples(st.just("request"), st.integers(0, 23)),
@@ -444,7 +458,7 @@ ACTIONS = st.one_of(
 )
 BATCHES = st.lists(st.lists(ACTIONS, min_size=1, max_size=12), min_size=1, max_size=6)
 OPENINGS = st.lists(st.sampled_from([0, 10, 100, AMOUNT_MAX_MICROS]), min_size=2, max_size=4)
-Request = tuple[type[Logged], int, int, int, int, str | None]
+Request = tuple[type[Logged], int, int, int, int, str | None, bool]
 
 
 class Example:
@@ -463,18 +477,19 @@ class Example:
         return OpenWallet(uuid4(), self.account(number), balance, self.currency(0), None, None)
 
     def request(self, drawn: Request) -> Logged:
-        kind, first, second, amount, currency_number, key = drawn
+        kind, first, second, amount, currency_number, key, is_local = drawn
         account, currency = self.account(first), self.currency(currency_number)
         if kind is DebitWallet:
             other = self.account(second if second != first else first + 1)
             meaning = fingerprint(key, "transfer", other, amount, currency)
-            return DebitWallet(uuid4(), account, other, amount, currency, key, meaning)
+            return DebitWallet(uuid4(), account, other, amount, currency, key, meaning, is_local)
         meaning = fingerprint(key, kind.__name__, amount, currency)
         made: Any = kind
         step: Logged = made(uuid4(), account, amount, currency, key, meaning)
         return step
 
     def step(self, requests: Sequence[Logged], action: tuple[str, int]) -> Command:
+        """Returns the step of an action. No orchestrator sends the credit of a local transfer."""
         what, number = action
         if what in ("freeze", "unfreeze"):
             return ChangeStatus(self.account(number), what == "freeze")
@@ -483,9 +498,9 @@ class Example:
         if what == "pass":
             return Flush()
         request = requests[number % len(requests)]
-        return (
-            request if what == "request" or not isinstance(request, DebitWallet) else follow_up(request, what)
-        )
+        if what == "request" or not isinstance(request, DebitWallet):
+            return request
+        return request if request.is_local and what == "credit" else follow_up(request, what)
 
 
 def follow_up(debit: DebitWallet, what: str, reason: Refusal = Refusal.WALLET_FROZEN) -> Command:
@@ -522,7 +537,9 @@ def follow_the_model(
 ) -> None:
     """Sends the steps in these batches to the worker and to the model."""
     example, model = Example(), Model()
-    made = [example.request(request) for request in requests for _ in ("first", "retried with a fresh id")]
+    first = [example.request(request) for request in requests]
+    retried = [example.request((*request[:-1], not request[-1])) for request in requests]  # with a fresh id
+    made = [step for pair in zip(first, retried, strict=True) for step in pair]
     steps = [[example.step(made, action) for action in batch] for batch in batches]
     bench.run(model, [[example.opening(n, balance) for n, balance in enumerate(openings)], *steps])
 
@@ -585,7 +602,7 @@ def test_batches_of_any_size_have_the_outcomes_of_single_steps(bench: Bench, siz
     example, model = Example(), Model()
     bench.run(model, [[example.opening(n, 20 * size) for n in range(4)]])
     requests = [example.request(_hot_request(random)) for _ in range(size)]
-    debits = [step for step in requests if isinstance(step, DebitWallet)]
+    debits = [step for step in requests if isinstance(step, DebitWallet) and not step.is_local]
     batches: list[Sequence[Command]] = [
         requests,
         [follow_up(debit, "credit") for debit in debits],
@@ -599,4 +616,4 @@ def _hot_request(random: Random) -> Request:
     payer, payee = random.choice([(0, 1), (1, 0), (0, 2), (0, 3), (3, 0), (7, 0), (0, 7)])
     kinds: list[type[Logged]] = [DebitWallet, DebitWallet, DebitWallet, DebitWallet, Deposit, Withdraw]
     key = random.choice([None, None, None, f"k{random.randrange(20)}"])
-    return random.choice(kinds), payer, payee, random.randint(1, 60), 0, key
+    return random.choice(kinds), payer, payee, random.randint(1, 60), 0, key, random.random() < 0.5

@@ -22,6 +22,7 @@ LOAD = "uniform-1k"
 ASSUMPTIONS = (
     "Only CPU time counts: no network, no disk, no memory.",
     f"A transfer takes the CPU time that it took in the load {LOAD}, at any rate and with any number of shards.",
+    "If transfers within one shard cost less, many shards cost more than computed, because few of them are local.",
     f"A core is busy for at most {100 * BUSY_SHARE:.0f} % of its time, and a machine has {MACHINE_CORES} cores.",
     "The load is spread evenly over the shards, each with one writer.",
     "A process uses one core. Only a server that is alone on its machine uses all cores there.",

@@ -31,6 +31,7 @@ from wallet_saga.domain.commands import (
     TransferState,
     WalletState,
     Withdraw,
+    accounts_of,
 )
 from wallet_saga.domain.wallet import Wallet
 
@@ -96,13 +97,12 @@ class BatchKeys:
         return bool(self.accounts or self.begun or self.ended or self.idempotency or self.credits)
 
     def _add(self, command: Command) -> None:
-        if command.account_id is None:
-            return
-        self.accounts.add(command.account_id)
+        accounts = accounts_of(command)
+        self.accounts.update(accounts)
         if isinstance(command, ReadWallet):
-            self.read.add(command.account_id)
+            self.read.update(accounts)
         elif not isinstance(command, CompleteTransfer):  # it changes no balance
-            self.posted.add(command.account_id)
+            self.posted.update(accounts)
         if isinstance(command, CreditWallet):
             self.credits.add(command.transaction_id)
         elif isinstance(command, _ENDINGS):

@@ -25,7 +25,11 @@ class Message(Struct, array_like=True, tag=True):
 
 
 class DebitWallet(Message, tag="Debit"):
-    """Debit the payer and log the saga, in one local transaction. RefundTransfer compensates it."""
+    """Debit the payer and log the saga, in one local transaction. RefundTransfer compensates it.
+
+    `is_local` means that the shard also has the payee and performs the whole saga in this transaction (outcome Ended).
+    A worker of an earlier version ignores it and only debits (outcome Done).
+    """
 
     transaction_id: UUID
     from_account: str
@@ -34,6 +38,7 @@ class DebitWallet(Message, tag="Debit"):
     currency: str
     key: str | None = None
     fingerprint: bytes | None = None
+    is_local: bool = False
 
     @property
     def account_id(self) -> str:
@@ -147,8 +152,21 @@ def command_name(command: type[Command]) -> str:
     return str(command.__struct_config__.tag)
 
 
+def accounts_of(command: Command) -> tuple[str, ...]:
+    """Returns the wallets of a command. The shard that performs it must own all of them."""
+    if isinstance(command, DebitWallet) and command.is_local:
+        return command.from_account, command.to_account
+    return () if command.account_id is None else (command.account_id,)
+
+
 class Done(Message):
     """The command is durable. It may have been done by an earlier attempt."""
+
+
+class Ended(Message):
+    """Outcome of a local DebitWallet: the payee was credited. With a reason, it refused, and the payer was refunded."""
+
+    reason: Refusal | None = None
 
 
 class Refused(Message):
@@ -191,7 +209,7 @@ class InFlight(Message):
     """Outcome of CloseWallet if the balance is 0 but some transfers of the wallet have not ended. Nothing was done."""
 
 
-Outcome = Done | Refused | Replayed | WalletState | NotDone | TurnedAway | Unknown | InFlight
+Outcome = Done | Ended | Refused | Replayed | WalletState | NotDone | TurnedAway | Unknown | InFlight
 
 
 class TransferRecord(Message):

@@ -21,6 +21,7 @@ from wallet_saga.domain.commands import (
     DebitWallet,
     Deposit,
     Done,
+    Ended,
     Flush,
     InFlight,
     OpenWallet,
@@ -46,7 +47,10 @@ def decide(batch: Batch, command: Command) -> Outcome:
 
 
 def debit_wallet(batch: Batch, command: DebitWallet) -> Outcome:
-    """Saga step 1, on the payer's shard: logs the saga and debits the payer, or logs the refusal."""
+    """Saga step 1, on the payer's shard: logs the saga and debits the payer, or logs the refusal.
+
+    If the payee is on the same shard, the other steps follow in the same transaction.
+    """
     if again := _decided_before(batch, command):
         return again
     payer = batch.wallets.get(command.from_account)
@@ -63,27 +67,16 @@ def debit_wallet(batch: Batch, command: DebitWallet) -> Outcome:
         against=TRANSIT,
     )
     payer.in_flight_micros += command.amount_micros
-    return DONE
+    return _end_locally(batch, command) if command.is_local else DONE
 
 
 def credit_wallet(batch: Batch, command: CreditWallet) -> Outcome:
     """Saga step 2, on the payee's shard: credits the payee once. The barrier stores the outcome, also a refusal."""
     if first := batch.credits.get(command.transaction_id):
         return Refused(first.reason) if first.reason else DONE
-    payee = batch.wallets.get(command.to_account)
-    reason = _refuse_receipt(payee, command.amount_micros, command.currency)
+    reason = _credit_payee(batch, command)
     batch.remember_credit(command.transaction_id, reason)
-    if reason or payee is None:
-        return Refused(reason or Refusal.WALLET_NOT_FOUND)
-    batch.post(
-        payee,
-        command.amount_micros,
-        "transfer",
-        transaction_id=command.transaction_id,
-        counterparty=command.from_account,
-        against=TRANSIT,
-    )
-    return DONE
+    return Refused(reason) if reason else DONE
 
 
 def complete_transfer(batch: Batch, command: CompleteTransfer) -> Outcome:
@@ -189,6 +182,36 @@ def read_wallet(batch: Batch, command: ReadWallet) -> Outcome:
 def flush(_: Batch, __: Flush) -> Outcome:
     """Changes nothing. The outcome shows that every earlier command in the queue has been decided."""
     return DONE
+
+
+def _end_locally(batch: Batch, command: DebitWallet) -> Ended:
+    """Performs saga steps 2 and 3, or the compensation, in the transaction of step 1.
+
+    A credit that is done needs no barrier, because no CreditWallet follows.
+    """
+    if reason := _credit_payee(batch, command):
+        batch.remember_credit(command.transaction_id, reason)
+        refund_transfer(batch, RefundTransfer(command.transaction_id, command.from_account, reason))
+    else:
+        complete_transfer(batch, CompleteTransfer(command.transaction_id, command.from_account))
+    return Ended(reason)
+
+
+def _credit_payee(batch: Batch, command: CreditWallet | DebitWallet) -> Refusal | None:
+    """Credits the payee, or returns the refusal."""
+    payee = batch.wallets.get(command.to_account)
+    reason = _refuse_receipt(payee, command.amount_micros, command.currency)
+    if reason or payee is None:
+        return reason or Refusal.WALLET_NOT_FOUND
+    batch.post(
+        payee,
+        command.amount_micros,
+        "transfer",
+        transaction_id=command.transaction_id,
+        counterparty=command.from_account,
+        against=TRANSIT,
+    )
+    return None
 
 
 def _refuse_payment(wallet: Wallet | None, amount_micros: int, currency: str) -> Refusal | None:

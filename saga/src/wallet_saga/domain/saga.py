@@ -3,7 +3,8 @@
 Sources: C. Richardson, "Microservices Patterns", ch. 4 (orchestrated sagas); H. Garcia-Molina and K. Salem, "Sagas"
 (SIGMOD 1987). A saga lacks isolation: between debit and credit the money is in neither wallet, and readers can see
 that it is in flight. Countermeasure: money in flight counts against the payer's balance limit and keeps the payer's
-wallet open, so that a refund always succeeds.
+wallet open, so that a refund always succeeds. If one shard has both wallets, the saga is one transaction of that shard,
+so its money is never in flight.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from wallet_saga.domain.commands import (
     CompleteTransfer,
     CreditWallet,
     DebitWallet,
+    Ended,
     Outcome,
     RefundTransfer,
     Refused,
@@ -41,7 +43,10 @@ class State(IntEnum):
 
 
 class Saga(Struct, frozen=True):
-    """A transfer and its state. `replayed` is True if an earlier request with the same idempotency key began it."""
+    """A transfer and its state. `replayed` is True if an earlier request with the same idempotency key began it.
+
+    `is_local` is True if one shard has both wallets.
+    """
 
     transaction_id: UUID
     from_account: str
@@ -53,6 +58,7 @@ class Saga(Struct, frozen=True):
     state: State = State.STARTED
     reason: Refusal | None = None
     replayed: bool = False
+    is_local: bool = False
 
 
 class SagaStep(NamedTuple):
@@ -72,6 +78,7 @@ def _debit_payer(saga: Saga) -> DebitWallet:
         currency=saga.currency,
         key=saga.key,
         fingerprint=saga.fingerprint,
+        is_local=saga.is_local,
     )
 
 
@@ -92,7 +99,7 @@ def _refund_payer(saga: Saga) -> RefundTransfer:
 
 TRANSFER_SAGA = {
     # state                         step                when done        when refused
-    State.STARTED: SagaStep(_debit_payer, State.DEBITED, State.REFUSED),
+    State.STARTED: SagaStep(_debit_payer, State.DEBITED, State.REFUSED),  # a local debit ends the saga: Ended
     State.DEBITED: SagaStep(_credit_payee, State.CREDITED, State.CREDIT_REFUSED),
     State.CREDITED: SagaStep(_complete_at_payer, State.COMPLETED, None),
     # The compensation of the debit:
@@ -116,6 +123,10 @@ def evolve(saga: Saga, outcome: Outcome) -> Saga:
     state, and ValueError if the step cannot be refused.
     """
     step = TRANSFER_SAGA[saga.state]
+    if isinstance(outcome, Ended):
+        return replace(
+            saga, state=State.REFUNDED if outcome.reason else State.COMPLETED, reason=outcome.reason
+        )
     if isinstance(outcome, Replayed):
         return resumed(outcome.transfer, replayed=outcome.transfer.transaction_id != saga.transaction_id)
     if isinstance(outcome, Refused):

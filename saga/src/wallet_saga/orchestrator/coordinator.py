@@ -42,6 +42,10 @@ class Coordinator:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
 
+    def is_local(self, from_account: str, to_account: str) -> bool:
+        """Returns whether one shard has both wallets, so that one command is the whole transfer."""
+        return self._shards.of_account(from_account) is self._shards.of_account(to_account)
+
     async def decide(self, drive: Drive) -> Saga:
         """Drives a saga until it is decided. The caller sets the deadline.
 

@@ -60,6 +60,7 @@ class Payments:
             fingerprint=fingerprint(
                 key, "transfer", request.to_account, request.amount_micros, request.currency
             ),
+            is_local=self._coordinator.is_local(request.from_account, request.to_account),
         )
         drive = Drive(saga, Attempt())
         try:

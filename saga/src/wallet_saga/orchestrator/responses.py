@@ -104,7 +104,10 @@ def wallet_of(account_id: str, outcome: Outcome) -> WalletState:
 
 
 def transfer_view(transfer: TransferRecord, credit: CreditRecord | None) -> TransferView:
-    """Returns the view of a transfer that its log row (payer) and its barrier row (payee) describe."""
+    """Returns the view of a transfer that its log row (payer) and its barrier row (payee) describe.
+
+    A completed transfer without a barrier row was one transaction, because both wallets are on one shard.
+    """
     return TransferView(
         transactionId=transfer.transaction_id,
         status=_status(transfer, credit),
@@ -150,6 +153,8 @@ def _timeline(transfer: TransferRecord, credit: CreditRecord | None) -> list[Tim
         timeline.append(TimelineEntry("credit refused", timestamp(credit.at), problem_uri(credit.reason)))
     elif credit:
         timeline.append(TimelineEntry("credit", timestamp(credit.at)))
+    elif transfer.kind == "transfer" and transfer.state == "completed":  # local: no barrier row, and one time
+        timeline.append(TimelineEntry("credit", timestamp(transfer.started_at)))
     if transfer.kind == "transfer" and transfer.ended_at:
         ended = "complete" if transfer.state == "completed" else "refund"
         timeline.append(TimelineEntry(ended, timestamp(transfer.ended_at)))

@@ -19,7 +19,7 @@ from wallet_kernel.refusals import Refusal
 from wallet_kernel.runtime.readiness import Standby
 from wallet_kernel.topology import Placement
 from wallet_saga.domain.batch import CreditRecord
-from wallet_saga.domain.commands import Command, NotDone, Outcome, Refused, TransferRecord
+from wallet_saga.domain.commands import Command, NotDone, Outcome, Refused, TransferRecord, accounts_of
 from wallet_saga.messages import (
     BalanceAt,
     BalanceAtAnswer,
@@ -94,7 +94,7 @@ class InternalRoutes:
 
     async def perform(self, commands: list[Command]) -> list[Outcome] | Misdirected:
         """Performs commands and returns their outcomes. Performs none if another shard owns one of the wallets."""
-        if self._placement.foreign(command.account_id for command in commands if command.account_id):
+        if self._placement.foreign(account for command in commands for account in accounts_of(command)):
             return await self.misdirected(commands)
         outcomes = await self._writer.perform(commands)
         if commands and all(isinstance(outcome, NotDone) for outcome in outcomes):

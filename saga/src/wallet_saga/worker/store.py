@@ -301,6 +301,7 @@ class Store:
         """Returns the changes of a batch as the arguments of the statement that writes them."""
         changed = [wallet for wallet in batch.wallets.values() if wallet.loaded_version and wallet.changed]
         opened = [wallet for wallet in batch.wallets.values() if not wallet.loaded_version]
+        moved = [(*account, micros) for account, micros in batch.system_changes.items() if micros]
         return (
             *columns(changed, "account_id status version loaded_version balance_delta in_flight_delta"),
             *columns(opened, "account_id currency status balance_micros in_flight_micros version"),
@@ -315,9 +316,9 @@ class Store:
             self._lease,
             *columns(batch.ended_transfers.values(), "transaction_id state reason"),
             *columns(batch.new_credits, "transaction_id reason"),
-            [name for name, _ in batch.system_changes],
-            [currency for _, currency in batch.system_changes],
-            list(batch.system_changes.values()),
+            [name for name, _, _ in moved],
+            [currency for _, currency, _ in moved],
+            [micros for _, _, micros in moved],
         )
 
 

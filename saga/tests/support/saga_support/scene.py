@@ -40,7 +40,7 @@ _NUMBERS = count()
 
 @dataclass
 class Scene:
-    """A payer with 100 and a payee with 0 on different shards, with clients of the workers and of the public API."""
+    """A payer with 100 and a payee with 0, with clients of the workers and of the public API."""
 
     shards: Shards
     api: httpx.AsyncClient
@@ -123,8 +123,8 @@ def worker_urls(stack: RunningStack) -> list[str]:
 
 
 @asynccontextmanager
-async def opened_scene(stack: RunningStack) -> AsyncIterator[Scene]:
-    """Opens a fresh pair of wallets on the two shards."""
+async def opened_scene(stack: RunningStack, payee_shard: int = 1) -> AsyncIterator[Scene]:
+    """Opens a fresh pair of wallets: the payer on shard 0, and the payee on this shard."""
     async with (
         open_session(stack.credentials.service_secret) as session,
         httpx.AsyncClient(base_url=stack.base_url) as api,
@@ -144,7 +144,7 @@ async def opened_scene(stack: RunningStack) -> AsyncIterator[Scene]:
                 for n, url in enumerate(worker_urls(stack))
             ],
         )
-        payer, payee = account_on(0), account_on(1)
+        payer, payee = account_on(0), account_on(payee_shard)
         for name, balance in ((payer, 100), (payee, 0)):
             opened = await api.post(
                 "/wallets", json={"accountId": name, "currency": "USD", "balance": balance}
