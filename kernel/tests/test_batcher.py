@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from wallet_kernel.batcher import Batcher, QueueFull
+from wallet_kernel.bisection import ItemAtFault
 
 pytestmark = pytest.mark.anyio
 
@@ -401,3 +402,36 @@ async def test_failed_preparation_is_raised_to_every_caller() -> None:
     with pytest.raises(RuntimeError, match="no item was run"):
         await bad
     assert await good == 20
+
+
+class StoreWithABadItem(Store):
+    """Rolls back every batch that contains the item 0. The gate holds batches that are not rolled back."""
+
+    async def run(self, items: Sequence[int]) -> list[int | BaseException]:
+        """Returns ten times each item."""
+        if 0 in items:
+            raise ItemAtFault
+        return await super().run(items)
+
+
+async def test_bad_item_fails_alone() -> None:
+    """If an item is at fault, its batch is bisected: the other items get their results, and the bad one `not_done`."""
+    store = StoreWithABadItem()
+    store.gate.set()
+    batcher = Batcher("test", store.run, batch_max=9, queue_max=9, not_done=-1)
+    assert await asyncio.gather(*batcher.submit_all([1, 2, 0, 3])) == [10, 20, -1, 30]
+    assert store.batches == [[1, 2], [3]]
+
+
+async def test_item_cancelled_between_the_parts_of_its_batch_is_not_run() -> None:
+    """After a rollback, an item is not taken until its part begins. If it is cancelled before, it is not run."""
+    store = StoreWithABadItem()
+    batcher = Batcher("test", store.run, batch_max=9, queue_max=9, not_done=-1)
+    runs, bad, gone, stays = batcher.submit_all([1, 0, 2, 3])
+    await turns()
+    assert store.batches == [[1]]
+    assert [each.is_taken for each in (runs, bad, gone, stays)] == [True, False, False, False]
+    gone.cancel()
+    store.gate.set()
+    assert list(await asyncio.gather(runs, bad, stays)) == [10, -1, 30]
+    assert store.batches == [[1], [3]]

@@ -14,6 +14,7 @@ from wallet_kernel.database import (
     autocommit,
     commit,
     connect,
+    is_of_a_row,
     open_pool,
     read_statement,
     reading,
@@ -243,3 +244,20 @@ def test_statement_without_a_file_is_an_error() -> None:
     """A statement without a file raises FileNotFoundError."""
     with pytest.raises(FileNotFoundError):
         read_statement("wallet_kernel.runtime", "nothing")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (asyncpg.UniqueViolationError, True),
+        (asyncpg.CheckViolationError, True),
+        (asyncpg.CharacterNotInRepertoireError, True),
+        (asyncpg.NotNullViolationError, False),
+        (asyncpg.UndefinedColumnError, False),
+        (asyncpg.InvalidCachedStatementError, False),
+        (TypeError, False),
+    ],
+)
+def test_only_errors_about_values_count_as_errors_of_a_row(error: type[Exception], *, expected: bool) -> None:
+    """An error that every batch would cause is not the error of a row."""
+    assert is_of_a_row(error("")) is expected

@@ -35,7 +35,7 @@ from wallet_saga.domain.commands import (
     WalletState,
 )
 from wallet_saga.worker import statements
-from wallet_saga.worker.batch_writer import BatchWriter
+from wallet_saga.worker.batch_writer import BatchWriter, _withdraw
 from wallet_saga.worker.cache import BalanceCache
 from wallet_saga.worker.store import Store
 
@@ -237,6 +237,24 @@ async def test_step_rejected_by_the_database_fails_alone(writer: BatchWriter) ->
     outcomes = await writer.perform(batch)
     assert outcomes == [NotDone() if step is refused else Done() for step in batch]
     assert (await _wallet(writer, "a")).balance_micros == 2**9 - 1
+
+
+async def test_step_whose_time_ends_between_the_parts_of_its_batch_is_not_done(
+    writer: BatchWriter, owner: asyncpg.Connection
+) -> None:
+    """A step of a rolled-back batch is dropped at its timeout if its part of the batch has not begun."""
+    await writer.perform([opened("a", 0), opened("b", 0)])
+    refused = DebitWallet(uuid4(), "a", "no text\0", 1, "USD")
+    async with owner.transaction():  # the first part waits for this lock
+        await owner.execute("SELECT FROM wallets WHERE account_id = 'a' FOR UPDATE")
+        steps = writer._batcher.submit_all([deposit("a", 1), deposit("a", 2), deposit("b", 4), refused])
+        async with asyncio.timeout(60):
+            while not await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 -- polls a database
+                await asyncio.sleep(0.01)
+        _withdraw(steps)
+    await asyncio.gather(*steps, return_exceptions=True)
+    assert [step.cancelled() for step in steps] == [False, False, True, True]
+    assert [(await _wallet(writer, name)).balance_micros for name in ("a", "b")] == [3, 0]
 
 
 async def test_systematic_error_costs_one_transaction(

@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 
 from prometheus_client import Gauge, Histogram
 
+from wallet_kernel.bisection import ItemAtFault, bisected
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -33,10 +35,17 @@ class QueueFull(Exception):
 
 
 class Pending(asyncio.Future[Result]):
-    """The future result of an item. If it is cancelled before a batch takes the item, the item is never run."""
+    """The future result of an item. If it is cancelled while no batch has taken the item, the item is never run."""
 
     is_taken = False
-    """Whether a batch took the item. After that, cancelling cannot prevent the item's effect."""
+    """Whether a batch has taken the item. Then cancelling cannot prevent the item's effect. It is False again while the
+    item waits for another attempt, because its batch was rolled back."""
+
+
+Entry = tuple[Item, Pending[Result]]
+"""An item and its future result."""
+
+_NOT_DONE = RuntimeError("the item cannot be done")
 
 
 class Batcher(Generic[Item, Result]):
@@ -46,6 +55,9 @@ class Batcher(Generic[Item, Result]):
     that item's caller gets it. If `run` raises, every caller of the batch gets the exception. If a caller is cancelled
     while its item is in the queue, the batcher drops the item, because the caller would not learn of its effect. An
     item that a batch took is run. `prepare` runs before `run` takes the items and must have no effect.
+
+    If `run` raises ItemAtFault, the batch was rolled back, and the batcher bisects it. The caller of an item that fails
+    alone gets `not_done`. Until its part begins, an item counts as queued again.
     """
 
     def __init__(
@@ -57,13 +69,15 @@ class Batcher(Generic[Item, Result]):
         queue_max: int,
         in_flight_max: int = 1,
         prepare: Callable[[Sequence[Item]], Awaitable[None]] | None = None,
+        not_done: Result | BaseException = _NOT_DONE,
     ) -> None:
         self._run = run
+        self._not_done = not_done
         self._prepare = prepare
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._idle = in_flight_max
-        self._queue: deque[tuple[Item, Pending[Result]]] = deque()
+        self._queue: deque[Entry[Item, Result]] = deque()
         self._is_due = False
         self._alarm: asyncio.TimerHandle | None = None
         self._workers: set[asyncio.Task[None]] = set()
@@ -138,41 +152,54 @@ class Batcher(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._is_due:
-                if batch := await self._taken(self._next_batch()):
-                    await self._run_batch(batch)
+                await bisected(self._next_batch(), self._run_part, self._give_up)
                 # Callers that have got their result may submit their next item for the next batch.
                 await asyncio.sleep(0)
         finally:
             self._idle += 1
 
-    def _next_batch(self) -> list[tuple[Item, Pending[Result]]]:
+    def _next_batch(self) -> list[Entry[Item, Result]]:
         count = min(len(self._queue), self._batch_max)
         batch = [self._queue.popleft() for _ in range(count)]
         self._is_due = bool(self._queue)
-        return _waiting(batch)
+        return batch
 
-    async def _taken(self, batch: list[tuple[Item, Pending[Result]]]) -> list[tuple[Item, Pending[Result]]]:
-        """Prepares a batch and takes those of its items that still wait."""
-        if self._prepare is not None and batch:
+    async def _run_part(self, part: Sequence[Entry[Item, Result]]) -> None:
+        """Runs those items of a batch, or of a part of it, whose callers still wait. Raises ItemAtFault."""
+        if taken := await self._taken(part):
+            await self._run_batch(taken)
+
+    def _give_up(self, part: Sequence[Entry[Item, Result]]) -> None:
+        for _, future in part:
+            _settle(future, self._not_done)
+
+    async def _taken(self, part: Sequence[Entry[Item, Result]]) -> list[Entry[Item, Result]]:
+        """Prepares the items that still wait, and takes those that still wait afterwards."""
+        waiting = _waiting(part)
+        if self._prepare is not None and waiting:
             try:
-                await self._prepare([item for item, _ in batch])
+                await self._prepare([item for item, _ in waiting])
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- every caller gets it
                 lost = RuntimeError("the batch could not be prepared; no item was run")
                 lost.__cause__ = error
-                for _, future in batch:
+                for _, future in waiting:
                     _settle(future, lost)
-        taken = _waiting(batch)
+        taken = _waiting(part)
         for _, future in taken:
             future.is_taken = True
         return taken
 
-    async def _run_batch(self, batch: list[tuple[Item, Pending[Result]]]) -> None:
+    async def _run_batch(self, batch: list[Entry[Item, Result]]) -> None:
         self._size.observe(len(batch))
         results: Sequence[Result | BaseException]
         try:
             results = await self._run([item for item, _ in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"a batch of {len(batch)} items has {len(results)} results")
+        except ItemAtFault:
+            for _, future in batch:
+                future.is_taken = False
+            raise
         except asyncio.CancelledError as error:
             # Without an answer, callers would wait without end if the worker, or an await inside `run`, is cancelled.
             lost = RuntimeError("the batch was cancelled while it ran; its effect is unknown")
@@ -184,7 +211,7 @@ class Batcher(Generic[Item, Result]):
             _settle(future, result)
 
 
-def _waiting(batch: list[tuple[Item, Pending[Result]]]) -> list[tuple[Item, Pending[Result]]]:
+def _waiting(batch: Sequence[Entry[Item, Result]]) -> list[Entry[Item, Result]]:
     """Returns the items whose callers still wait."""
     return [entry for entry in batch if not entry[1].done()]
 

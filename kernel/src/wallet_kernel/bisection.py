@@ -3,50 +3,38 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-import asyncpg
-
 ATTEMPTS_MAX = 64
 """Bound on the transactions of one batch. One bad item among 1,000 costs 20, three cost at most 60. If more items fail,
 the items are probably not the cause, and the items without an attempt are not done."""
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class ItemAtFault(Exception):
     """An item of the batch cannot be decided or written. The batch was rolled back."""
 
 
-def is_of_a_row(error: Exception) -> bool:
-    """Returns whether a database's error is caused by the values of a row, and not by the whole system.
-
-    A missing value (NOT NULL) is no such error: no service writes one, so the schema has a column that this version
-    does not know.
-    """
-    of_a_row = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
-    return isinstance(error, of_a_row) and not isinstance(error, asyncpg.NotNullViolationError)
-
-
 async def bisected(
-    items: Sequence[Item], attempt: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], not_done: Result
-) -> list[Result]:
-    """Returns the results of a batch. Bisects it until each bad item is alone; the result of that item is `not_done`.
+    batch: Sequence[Item],
+    attempt: Callable[[Sequence[Item]], Awaitable[None]],
+    give_up: Callable[[Sequence[Item]], None],
+) -> None:
+    """Bisects a batch until each bad item is alone. Calls `give_up` with each bad item.
 
-    `attempt` executes a part of the batch. It raises ItemAtFault if that part was rolled back.
+    `attempt` executes a part of the batch. It raises ItemAtFault if that part was rolled back. `give_up` also gets the
+    parts that are left after `ATTEMPTS_MAX` attempts.
     """
-    results: list[Result] = []
-    parts, attempts = [items], 0
+    parts, attempts = [batch], 0
     while parts:
         part = parts.pop()
         if attempts == ATTEMPTS_MAX:
-            results += [not_done] * len(part)
+            give_up(part)
             continue
         attempts += 1
         try:
-            results += await attempt(part)
+            await attempt(part)
         except ItemAtFault:
             if len(part) == 1:
-                results.append(not_done)
+                give_up(part)
             else:
                 parts += [part[len(part) // 2 :], part[: len(part) // 2]]
-    return results

@@ -35,6 +35,16 @@ Prepare = Callable[[asyncpg.Connection], Awaitable[None]]
 Result = TypeVar("Result")
 
 
+def is_of_a_row(error: Exception) -> bool:
+    """Returns whether a database's error is caused by the values of a row, and not by the whole system.
+
+    A missing value (NOT NULL) is no such error: no service writes one, so the schema has a column that this version
+    does not know.
+    """
+    of_a_row = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+    return isinstance(error, of_a_row) and not isinstance(error, asyncpg.NotNullViolationError)
+
+
 def session(application: str, *, statement_timeout_s: float, **settings: str) -> dict[str, str]:
     """Returns the settings of sessions whose every statement reads few rows through a unique index.
 

@@ -18,8 +18,8 @@ from wallet_cqrs.domain.submissions import NotDone, NotLoaded, Outcome, Submissi
 from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.events import UndecodableEvent
 from wallet_kernel.batcher import Batcher, Pending
-from wallet_kernel.bisection import ItemAtFault, bisected, is_of_a_row
-from wallet_kernel.database import DATABASE_ERRORS, CommitUnknown
+from wallet_kernel.bisection import ItemAtFault
+from wallet_kernel.database import DATABASE_ERRORS, CommitUnknown, is_of_a_row
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.traces import trace_step
@@ -57,7 +57,12 @@ class BatchWriter:
         self._appender = Appender(store, cache, snapshots.every)
         self._loaded = Loaded()
         self._batcher: Batcher[Item, Outcome] = Batcher(
-            "commands", self._apply, prepare=self._load, batch_max=batch_max, queue_max=queue_max
+            "commands",
+            self._apply,
+            prepare=self._load,
+            batch_max=batch_max,
+            queue_max=queue_max,
+            not_done=NOT_DONE,
         )
 
     def submit(self, item: Item) -> Pending[Outcome]:
@@ -73,7 +78,10 @@ class BatchWriter:
         await self._batcher.drain()
 
     async def _load(self, items: Sequence[Item]) -> None:
-        """Loads wallets before the lock is taken, so that other replicas do not wait for a slow load."""
+        """Loads wallets before the lock is taken, so that other replicas do not wait for a slow load.
+
+        Also loads them again for a part of a batch, because the faulty command has cleared the memory.
+        """
         if not self._store.continues(self._cache.origin):
             self._cache.clear()
         self._cache.evict()  # also while no batch can be appended
@@ -83,14 +91,6 @@ class BatchWriter:
             self._outage.failed(self._loaded.error, len(items))
 
     async def _apply(self, items: Sequence[Item]) -> Sequence[Outcome]:
-        async def attempt(part: Sequence[Item]) -> Sequence[Outcome]:
-            if part is not items and self._loaded.error is None:  # a faulty command has cleared the memory
-                await self._load(part)
-            return await self._attempt(part)
-
-        return await bisected(items, attempt, NOT_DONE)
-
-    async def _attempt(self, items: Sequence[Item]) -> Sequence[Outcome]:
         """Appends the commands whose wallets are in memory. Raises ItemAtFault."""
         if not self._loaded.missing:
             return await self._append(items)

@@ -12,8 +12,8 @@ from typing import NoReturn
 from prometheus_client import Counter, Gauge
 
 from wallet_kernel.batcher import Batcher, Pending, QueueFull
-from wallet_kernel.bisection import ItemAtFault, bisected, is_of_a_row
-from wallet_kernel.database import DATABASE_ERRORS, CommitUnknown, ReadOnlyDatabase
+from wallet_kernel.bisection import ItemAtFault
+from wallet_kernel.database import DATABASE_ERRORS, CommitUnknown, is_of_a_row
 from wallet_kernel.outages import Outage
 from wallet_kernel.runtime.metrics import TRANSACTION
 from wallet_kernel.runtime.readiness import NotReady, Standby
@@ -42,8 +42,6 @@ SAYS_SOMETHING_S = 1.0
 
 _log = logging.getLogger(__name__)
 
-_OUTAGE = (*DATABASE_ERRORS, ReadOnlyDatabase)
-
 QUEUE_TIMEOUT_S = 1.5
 """A command that waits longer than this for a batch is answered as NotDone and dropped. The orchestrator waits longer
 for the answer (`WALLET_STEP_TIMEOUT_S`), so the worker begins no command whose request has timed out."""
@@ -64,7 +62,7 @@ class BatchWriter:
         self._store = store
         self._cache = cache
         self._batcher: Batcher[Command, Outcome] = Batcher(
-            "steps", self._apply, batch_max=batch_max, queue_max=queue_max
+            "steps", self._apply, batch_max=batch_max, queue_max=queue_max, not_done=NOT_DONE
         )
         self._outage = Outage(_log, "shard")
         self._takeovers = 0
@@ -145,9 +143,6 @@ class BatchWriter:
         return outcomes + [TURNED_AWAY] * (len(commands) - len(futures))
 
     async def _apply(self, commands: Sequence[Command]) -> Sequence[Outcome]:
-        return await bisected(commands, self._attempt, NOT_DONE)
-
-    async def _attempt(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         begin_ns = time_ns()
         try:
             await self._store.connect()
@@ -171,7 +166,7 @@ class BatchWriter:
             if is_of_a_row(error):
                 raise ItemAtFault(repr(error)) from error
             self._failed(error)
-            if isinstance(error, _OUTAGE):
+            if isinstance(error, DATABASE_ERRORS):
                 self._outage.failed(error, len(commands))
             else:
                 _log.exception("a batch was not committed", extra={"steps": len(commands)})
