@@ -17,5 +17,5 @@ class CommandSettings(PublicSettings):
     )
     batch_max: int = Field(1000, gt=0, description="Maximum number of commands in one transaction.")
     queue_max: int = Field(20_000, gt=0, description="Commands that may wait; above that, 503.")
-    wallets_max: int = Field(200_000, gt=0, description="Folded wallets kept in memory, about 0.5 KiB each.")
+    wallets_max: int = Field(150_000, gt=0, description="Folded wallets kept in memory, about 0.3 KiB each.")
     snapshot_every: int = Field(100, gt=0, description="Versions of a wallet between two snapshots.")

@@ -83,9 +83,11 @@ class WalletCache:
     def committed(self, position: int, changed: Mapping[str, Wallet]) -> None:
         """Stores the wallets that a committed batch changed, and evicts those that changed longest ago."""
         self.position = position
-        for account_id, wallet in changed.items():
-            self._wallets.pop(account_id, None)
-            self._wallets[account_id] = wallet
+        for wallet in changed.values():
+            self._wallets.pop(wallet.account_id, None)
+            self._wallets[wallet.account_id] = (
+                wallet  # the wallet's own string, because a second one takes memory
+            )
         self.evict()
 
     def evict(self) -> None:

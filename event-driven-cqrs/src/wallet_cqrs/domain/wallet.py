@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -68,7 +69,7 @@ def _opened(wallet: Wallet, event: WalletOpened, at: datetime) -> Wallet:
         raise ImpossibleEvent(f"{event} on {wallet}")
     return Wallet(
         account_id=wallet.account_id,
-        currency=event.currency,
+        currency=intern(event.currency),  # one string for all wallets in memory
         status="active",
         balance_micros=event.balance_micros,
         version=1,
