@@ -10,6 +10,7 @@ from wallet_cqrs.messages import (
     EventBatch,
     EventMessage,
     UndecodableMessage,
+    age_s,
     decode,
     encode,
     partition_of,
@@ -23,6 +24,16 @@ def test_a_batch_decodes_to_what_was_encoded() -> None:
     frozen = EventMessage(9, "alice", 2, "WalletFrozen", 1, None, b"{}", at)
     batch = EventBatch(6, 9, [event, frozen])
     assert decode(encode(batch)) == batch
+
+
+def test_age_is_that_of_the_middle_event() -> None:
+    """The age of a batch is that of its middle event, and 0 if the event store's clock is ahead."""
+    events = [
+        EventMessage(n, "alice", n, "WalletFrozen", 1, None, b"{}", datetime.fromtimestamp(n, UTC))
+        for n in (1, 5, 6)
+    ]
+    assert age_s(events, 7.5) == 2.5
+    assert age_s(events, 4.0) == 0
 
 
 NESTED = b"\x91" * 200_000 + b"\xc0"

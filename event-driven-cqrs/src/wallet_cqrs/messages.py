@@ -4,6 +4,7 @@ The relay publishes the log in batches. For every batch, each partition gets one
 every partition learns the head of the log. With `after` and `head`, a projection detects repeated and lost messages.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from uuid import UUID
@@ -85,6 +86,14 @@ def _in_order(batch: EventBatch) -> bool:
 def partition_of(stream_id: str, partitions: int) -> int:
     """Returns the partition of a wallet's stream. It equals the number of its read shard."""
     return slot_of(stream_id) * partitions // SLOTS
+
+
+def age_s(events: Sequence[EventMessage], now_s: float) -> float:
+    """Returns the age of the middle event of a batch at a Unix time, in seconds: half of the events are older.
+
+    It is 0 if the clock of the event store is ahead.
+    """
+    return max(now_s - events[len(events) // 2].at.timestamp(), 0.0)
 
 
 def routing_key(partition: int) -> str:

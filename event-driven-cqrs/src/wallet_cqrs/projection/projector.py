@@ -13,7 +13,7 @@ from wallet_cqrs.balance_cache import Reading
 from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.event_log import AnotherEpoch, EventLog, LogState
 from wallet_cqrs.events import UndecodableEvent
-from wallet_cqrs.messages import EventBatch, partition_of
+from wallet_cqrs.messages import EventBatch, age_s, partition_of
 from wallet_cqrs.projection.cache import BalanceCache
 from wallet_cqrs.projection.event_batches import (
     ContiguousEvents,
@@ -39,7 +39,7 @@ DUPLICATES = Counter(
 )
 AGE = Histogram(
     "wallet_projected_seconds",
-    "Time from the last event of a batch until the read model has it.",
+    "Time from the middle event of a batch until the read model has it.",
     buckets=LATENCY_BUCKETS_S,
 )
 GAPS = Counter("wallet_projection_gaps", "Gaps filled from the event store.", ["partition"])
@@ -273,7 +273,7 @@ class Projector:
         self._position.set(checkpoint.position)
         self._events.inc(len(written.events))
         if written.events:
-            AGE.observe(_age_s(written))
+            AGE.observe(age_s(written.events, time.time()))
 
     async def _show(
         self, readings: Sequence[Reading], checkpoint: Checkpoint, written: ContiguousEvents, begin_ns: int
@@ -282,7 +282,7 @@ class Projector:
         as_of = time.time()  # a batch without events means that the model is up to date
         if written.events:
             as_of = written.events[-1].at.timestamp()
-            VISIBLE.observe(_age_s(written))
+            VISIBLE.observe(age_s(written.events, time.time()))
         self._as_of.set(as_of)
         trace_step("project", (event.transaction_id for event in written.events), begin_ns)
 
@@ -310,8 +310,3 @@ def diverged(partition: int, checkpoint: Checkpoint, state: LogState) -> str:
         f"{model}, but only its first {state.shared} events are in the log, which ends at {state.head}: the event store"
         " was restored to an older state"
     )
-
-
-def _age_s(batch: ContiguousEvents) -> float:
-    """Returns the seconds since the last event. The event store's clock may be ahead."""
-    return max(time.time() - batch.events[-1].at.timestamp(), 0.0)

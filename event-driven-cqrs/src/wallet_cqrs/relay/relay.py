@@ -14,7 +14,7 @@ from uuid import UUID
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from wallet_cqrs.messages import EventMessage
+from wallet_cqrs.messages import EventMessage, age_s
 from wallet_cqrs.relay.log_tail import LogTail
 from wallet_kernel.backoff import Backoff
 from wallet_kernel.batcher import BATCH_SIZE
@@ -28,7 +28,7 @@ PUBLISHED = Counter("wallet_relay_events", "Events the broker confirmed.")
 RESTARTS = Counter("wallet_relay_restarts", "Times the relay restarted from its checkpoint.")
 AGE = Histogram(
     "wallet_published_seconds",
-    "Time from the last event of a batch until the broker has confirmed it.",
+    "Time from the middle event of a batch until the broker has confirmed it.",
     buckets=LATENCY_BUCKETS_S,
 )
 EVENT_BATCH_SIZE = BATCH_SIZE.labels("groups")
@@ -117,5 +117,5 @@ class Relay:
         PUBLISHED.inc(len(events))
         if events:
             EVENT_BATCH_SIZE.observe(len(events))
-            AGE.observe(max(time.time() - events[-1].at.timestamp(), 0))
+            AGE.observe(age_s(events, time.time()))
         return head
