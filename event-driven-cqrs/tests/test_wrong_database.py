@@ -13,7 +13,7 @@ from wallet_cqrs.messages import partition_of
 from wallet_lab.checker.audit import audit_books, violations
 from wallet_lab.testing import RunningStack, detour, running_stack
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 UNAVAILABLE = (503, "/problems/shard-unavailable")
 
