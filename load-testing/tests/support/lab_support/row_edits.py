@@ -28,7 +28,7 @@ EDITS: list[tuple[Architecture, str, Row, Row]] = [
     (
         SAGA,
         _ANSWER,
-        {"operation": "balance", "status": 200, "account": "w1"},
+        {"operation": "balance", "status": 200, "account": "w3"},
         {"status": 404, "problem": "wallet-not-found", "version": None},
     ),
     (CQRS, _ANSWER, {"operation": "transfer", "status": 201}, {"position": None}),
