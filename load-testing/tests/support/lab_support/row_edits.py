@@ -44,6 +44,7 @@ EDITS: list[tuple[Architecture, str, Row, Row]] = [
     (SAGA, "transfers", _TRANSFER, {"amount_micros": -1}),
     (SAGA, "transfers", _TRANSFER, {"amount_micros": 0}),
     (SAGA, "postings", {"kind": "deposit"}, {"amount_micros": -1}),
+    (SAGA, "postings", {"kind": "deposit"}, {"amount_micros": 0}),
     (SAGA, "postings", {"kind": "withdrawal"}, {"amount_micros": 1}),
     (SAGA, "postings", {"kind": "deposit"}, {"amount_micros": 2**63 - 1}),
     (SAGA, "postings", {"kind": "deposit"}, {"at_us": -1}),
