@@ -1,9 +1,10 @@
 """The participants' decisions: given these batch, when this step is decided, then this outcome and these postings."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from saga_support.decided import ID, NOW, given, holds, wallet, when
 
 from wallet_kernel.money import AMOUNT_MAX_MICROS
 from wallet_kernel.refusals import Refusal
@@ -28,29 +29,6 @@ from wallet_saga.domain.commands import (
     WalletState,
     Withdraw,
 )
-from wallet_saga.domain.decisions import decide
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ID = UUID(int=1)
-
-
-def wallet(
-    name: str = "w", balance: int = 100, *, status: str = "active", currency: str = "USD", in_flight: int = 0
-) -> WalletState:
-    return WalletState(name, currency, status, balance, in_flight, 1, NOW)
-
-
-def given(*wallets: WalletState) -> Batch:
-    return Batch.of(NOW, wallets)
-
-
-def when(batch: Batch, *steps: Command) -> list[Outcome]:
-    return [decide(batch, step) for step in steps]
-
-
-def holds(batch: Batch, name: str) -> tuple[int, int, int]:
-    found = batch.wallets[name]
-    return found.balance_micros, found.in_flight_micros, found.version
 
 
 def zero_sum(batch: Batch) -> bool:

@@ -5,7 +5,6 @@ The tests follow the tables of docs/decisions/0023-local-transfers.md: the decis
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +12,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
+from saga_support.decided import ID, NOW, given, holds, wallet, when
 from saga_support.scene import TEN, Scene, opened_scene
 
 from wallet_kernel.attempt import Attempt
@@ -23,7 +23,6 @@ from wallet_kernel.redis_client import open_cache
 from wallet_kernel.refusals import Refusal
 from wallet_lab.testing import RunningStack, running_redis
 from wallet_saga.balance_cache import cache_key
-from wallet_saga.domain.batch import Batch
 from wallet_saga.domain.commands import (
     ChangeStatus,
     CloseWallet,
@@ -40,7 +39,6 @@ from wallet_saga.domain.commands import (
     Replayed,
     WalletState,
 )
-from wallet_saga.domain.decisions import decide
 from wallet_saga.domain.saga import Saga, State
 from wallet_saga.orchestrator.coordinator import Coordinator, Drive
 from wallet_saga.orchestrator.shard_client import ShardClient, ShardUnavailable
@@ -48,32 +46,10 @@ from wallet_saga.worker.batch_writer import BatchWriter
 from wallet_saga.worker.cache import BalanceCache, Lease
 from wallet_saga.worker.store import Store
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ID = UUID(int=1)
-
-
-def wallet(
-    name: str, balance: int = 100, *, status: str = "active", currency: str = "USD", in_flight: int = 0
-) -> WalletState:
-    return WalletState(name, currency, status, balance, in_flight, 1, NOW)
-
 
 def transfer(amount: int = 30, transaction_id: UUID = ID, key: str | None = None) -> DebitWallet:
     meaning = b"meaning" if key else None
     return DebitWallet(transaction_id, "payer", "payee", amount, "USD", key, meaning, is_local=True)
-
-
-def given(*wallets: WalletState) -> Batch:
-    return Batch.of(NOW, wallets)
-
-
-def when(batch: Batch, *steps: Command) -> list[Outcome]:
-    return [decide(batch, step) for step in steps]
-
-
-def holds(batch: Batch, name: str) -> tuple[int, int, int]:
-    found = batch.wallets[name]
-    return found.balance_micros, found.in_flight_micros, found.version
 
 
 # The decision.
