@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from lab_support.builds import Change, stack_with
 
+from wallet_lab.report.model import Run
+from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.command import describe_run
 from wallet_lab.workload.run import run_scenario
 from wallet_lab.workload.scenarios import Scenario, find
@@ -15,6 +17,8 @@ pytestmark = pytest.mark.slow
 
 BUGS: dict[str, list[Change]] = tomllib.loads(Path(__file__).with_name("planted_bugs.toml").read_text())
 WRONG_BALANCES = {"every stored wallet is the fold of its postings"}
+LOADS_MAX = 3
+"""A slow machine may not complete a load, or its load may contain no race of two batches. Then another load follows."""
 
 
 @pytest.mark.parametrize(
@@ -37,11 +41,21 @@ def test_a_run_that_loses_money_has_no_figures(
 ) -> None:
     """If the bug is planted, a load of two seconds fails the audit and no throughput is reported."""
     with stack_with(BUGS[bug], architecture, tmp_path) as stack:
-        run = run_scenario(stack, scenario.lasting(2), warm_up_s=0)
-    assert run.verdict == "failed", run.why
+        run = _first_failed(stack, scenario.lasting(2))
+    assert run.verdict == "failed", describe_run(run)
     assert run.outcomes.success > 0, "no transfer succeeded, so the load proves nothing"
     assert run.audit is not None
-    assert broken <= {check.name for check in run.audit.checks if not check.passed}
+    assert broken <= {check.name for check in run.audit.checks if not check.passed}, run.why
     figures = (run.acked_per_s, run.completed_per_s, run.latency_ms, run.server_cpu_ms_per_transfer)
     assert figures == (None, None, None, None)
     assert "withheld" in describe_run(run)
+
+
+def _first_failed(stack: RunningStack, scenario: Scenario) -> Run:
+    """Runs loads until one fails its audit, at most LOADS_MAX, and returns the last run."""
+    run = run_scenario(stack, scenario, warm_up_s=0)
+    for _ in range(LOADS_MAX - 1):
+        if run.verdict == "failed":
+            break
+        run = run_scenario(stack, scenario, warm_up_s=0)
+    return run

@@ -326,13 +326,12 @@ async def test_worker_cannot_use_the_database_of_another_shard(stack: RunningSta
     ports = {part.name: part.port for part in stack.components}
     before = await _rows(stack, 1)
     body = {"fromAccount": scene.payer, "toAccount": scene.payee, "amount": 10, "currency": "USD"}
+    wallet = {"accountId": account_on(0), "currency": "USD"}
     with stack.outage("postgres-0"):
         async with detour(ports["postgres-0"], ports["postgres-1"]):
             answers = [
                 await _known(lambda: scene.api.post("/wallets/balanceTransfer", json=body, timeout=10)),
-                await scene.api.post(
-                    "/wallets", json={"accountId": account_on(0), "currency": "USD"}, timeout=10
-                ),
+                await _known(lambda: scene.api.post("/wallets", json=wallet, timeout=10)),
                 await scene.api.get(f"/wallets/{scene.payer}/transactions", timeout=10),
                 await scene.api.get(f"/transfers/{scene.transaction_id}", timeout=10),
             ]
@@ -349,7 +348,10 @@ async def test_worker_cannot_use_the_database_of_another_shard(stack: RunningSta
 
 
 async def _known(send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-    """Sends a request until its outcome is known. It is not if the request meets a connection that is just ending."""
+    """Sends a request until its outcome is known.
+
+    It is unknown if the request meets a connection that is just ending, or if the worker answers late.
+    """
     async with asyncio.timeout(60):
         while (answer := await send()).json().get("type") == "/problems/outcome-unknown":
             pass
