@@ -14,6 +14,7 @@ import pytest
 from tests.mutations.forked_pytest import run_pytest
 from wallet_lab.stack.files.temporary_home import temporary_home
 from wallet_lab.testing.migrated import PREPARED, prepare
+from wallet_lab.testing.parts import is_in_part
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -157,7 +158,7 @@ def may_change_clusters(mutation: Mutation) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mutation", list(mutations()), ids=str)
+@pytest.mark.parametrize("mutation", [one for one in mutations() if is_in_part(one.name)], ids=str)
 def test_without_its_safeguard_the_test_fails(mutation: Mutation, tmp_path: Path, clusters: Path) -> None:
     """A test fails by an assertion when its safeguard is removed from a copy of the sources."""
     tmp_path.chmod(0o755)  # other accounts read the sources: those of the services, and the database's
@@ -167,6 +168,14 @@ def test_without_its_safeguard_the_test_fails(mutation: Mutation, tmp_path: Path
     verdict = run_on(tmp_path, mutation.fails, **variables)
     assert any(mutation.process in line for line in verdict.witnesses), "the test did not run the copy"
     assert fails_by_assertion(verdict), verdict.output
+
+
+@pytest.mark.parametrize("mutation", list(mutations()), ids=str)
+def test_mutation_fits_the_code(mutation: Mutation) -> None:
+    """The snippet that a mutation replaces occurs exactly once, and its test exists."""
+    assert (ROOT / mutation.file).read_text().count(mutation.replace) == 1
+    file, test = re.sub(r"\[.*", "", mutation.fails).split("::")
+    assert f"def {test}(" in (ROOT / file).read_text()
 
 
 @pytest.mark.slow

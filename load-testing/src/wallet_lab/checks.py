@@ -19,6 +19,7 @@ from rich.console import Console
 from wallet_lab import architectures
 from wallet_lab.stack.files.home import checkout
 from wallet_lab.stack.supervision.process import die_with
+from wallet_lab.testing.parts import PART, PARTS, part_of_commit
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -103,12 +104,17 @@ def on_docker() -> list[Check]:
     ]
 
 
-def run_all(*, fast: bool, docker: bool = False) -> int:
-    """Run every check, even after a failure, and print a summary; returns the exit code."""
+def run_all(*, fast: bool, docker: bool = False, every: bool = True) -> int:
+    """Run every check, even after a failure, and print a summary; returns the exit code.
+
+    Unless `every`, the commit chooses a third of the mutations and a third of the wrong builds.
+    """
     # A shell that starts a job in the background makes it ignore Ctrl-C, and tests send Ctrl-C to their processes.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with _temporary_folder() as folder:
         os.environ["TMPDIR"] = folder
+        if not every:
+            _take_part()
         if docker:
             verdicts = [_watch(check) for check in on_docker()]
         else:
@@ -118,6 +124,14 @@ def run_all(*, fast: bool, docker: bool = False) -> int:
         word = "[green]passed[/green]" if verdict.passed else "[red]failed[/red]"
         _console.print(f"{verdict.check.name:<34} {word} in {verdict.seconds:.1f} s")
     return 0 if all(verdict.passed for verdict in verdicts) else 1
+
+
+def _take_part() -> None:
+    part = part_of_commit(checkout())
+    os.environ[PART] = str(part)
+    _console.print(
+        f"Of the mutations and wrong builds, this commit runs part {part + 1} of {PARTS}: --all runs all parts."
+    )
 
 
 @contextlib.contextmanager

@@ -91,8 +91,14 @@ def run_tests(
     docker: Annotated[
         bool, typer.Option("--docker", help="Run only the tests on Docker, which the other runs leave out.")
     ] = False,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Run all mutations and wrong builds, not the third that the commit chooses."
+        ),
+    ] = False,
 ) -> None:
     """Check style, types and architecture rules, and run the tests."""
     if fast and docker:
         raise LabError("all tests on Docker are slow: use --fast or --docker, not both")
-    raise typer.Exit(checks.run_all(fast=fast, docker=docker))
+    raise typer.Exit(checks.run_all(fast=fast, docker=docker, every=every))
