@@ -1,7 +1,8 @@
 """The part of a long list of test cases that a test run takes.
 
 All mutations and wrong builds together take about as long as all other tests. So `./lab test` runs one third of each
-list. The commit chooses the third, so a test run can be repeated, and later commits run the other thirds.
+list, and examines the conditions of a third of the audit's rules. The commit chooses the third, so a test run can be
+repeated, and later commits run the other thirds.
 """
 
 import os
