@@ -3,6 +3,8 @@
 
 import asyncio
 import json
+import os
+import re
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -30,6 +32,7 @@ from wallet_lab.stack.health.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.command import Results
 from wallet_lab.workload.k6 import run_k6
+from wallet_lab.workload.profile.folder import write
 from wallet_lab.workload.run import measure_delay, run_scenario, run_sweep
 from wallet_lab.workload.scenarios import find
 from wallet_lab.workload.series import seed
@@ -144,6 +147,20 @@ def test_k6_puts_on_the_load_that_was_asked_for_despite_the_users_settings(
         calls = read_record(database, load.record, requests=load.summary.requests)
     assert {call.key.split("-")[-2] for call in calls} == {str(number) for number in range(1, 9)}
     assert load.elapsed_s > 2
+
+
+def test_profile_of_the_saga_shows_its_services(saga: RunningStack, tmp_path: Path) -> None:
+    """A profiled run has a flame graph of each service, and the table has shares of orchestrator and worker."""
+    if os.geteuid():
+        pytest.skip("a profile needs root")
+    run = run_scenario(saga, find("hot-pair").lasting(1), warm_up_s=0, profile=tmp_path)
+    assert run.verdict == "passed", run.why
+    table = write(tmp_path, run)
+    assert {file.stem for file in tmp_path.glob("*.svg")} == {"orchestrator-0", "worker-0", "worker-1"}
+    assert all("<title>" in file.read_text() for file in tmp_path.glob("*.svg"))
+    assert "| group | orchestrator % | µs | worker % | µs |" in table
+    assert re.search(r"\| wallet_saga\.orchestrator\.\w+ \| \d", table)
+    assert table in (tmp_path / "profile.md").read_text()
 
 
 def test_a_sweep_and_a_delay(saga: RunningStack) -> None:
@@ -504,6 +521,10 @@ def test_an_audit_compares_the_books_with_a_log_of_calls(lab: Callable[..., Any]
         (("bench", "saga", "--scenario", "else"), "there is no scenario 'else'; there are: normal"),
         (("bench", "saga", "--out", "/proc"), "the results cannot be written to /proc: Is a directory"),
         (("bench", "noop", "--scenario", "consistency"), "noop moves no money"),
+        (("bench", "saga", "--profile", "/proc"), "/proc is not empty"),
+        (("bench", "saga", "--profile", "p", "--out", "o"), "--profile disturbs the run, so --out"),
+        (("bench", "saga", "--profile", "p", "--on", "docker"), "--profile works only with native processes"),
+        (("bench", "saga", "--profile", "p", "--repeats", "2"), "--profile has the samples of one run"),
         (("audit", "saga", "--calls", "/nowhere"), "/nowhere is not a record of calls: "),
         (("audit", "saga", "--calls", "/dev/null"), "/dev/null contains no calls"),
     ],

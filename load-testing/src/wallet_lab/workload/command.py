@@ -1,6 +1,7 @@
 """`./lab bench`."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from wallet_lab.signals import INTERRUPTED, interruptible
 from wallet_lab.stack.backend import Backend, BackendOption, stack_in_use
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload import scenarios
+from wallet_lab.workload.profile.folder import prepare, write
 from wallet_lab.workload.run import measure_delay, run_scenario, run_sweep
 from wallet_lab.workload.scenarios import BY_THE_CLOCK, Scenario
 
@@ -64,6 +66,10 @@ def bench(
         Path | None,
         typer.Option(help="File for the results, as JSON; the folder of the evidence is next to it."),
     ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(help="Empty or new folder for flame graphs and tables of the CPU time by function."),
+    ] = None,
 ) -> None:
     """Measure a scenario and audit the books after every run. Exits with 0 only if all audits passed.
 
@@ -76,6 +82,8 @@ def bench(
             f"{architecture} moves no money, so the consistency scenario cannot measure it. "
             f"Use {listed(with_ledger())}."
         )
+    if profile is not None:
+        _prepare_profile(profile, on, out, repeats)
     if out is not None:
         check_writable(out)
     results = Results([], [])
@@ -83,13 +91,34 @@ def bench(
         with interruptible(), stack_in_use(found.name, on, gateway=gateway) as stack:
             for repeat in range(1, repeats + 1):
                 keep = _kept(out, chosen, repeat)
-                _measure(stack, chosen, repeat, results, keep, "gateway" if gateway else "direct")
+                _measure(stack, chosen, repeat, results, keep, "gateway" if gateway else "direct", profile)
+            if profile is not None:
+                _write_profile(profile, results.runs)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     finally:
         if out is not None:
             out.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
     raise typer.Exit(0 if all(run.verdict == "passed" for run in results.runs) else 1)
+
+
+def _prepare_profile(folder: Path, on: Backend, out: Path | None, repeats: int) -> None:
+    """Create the folder of a profile. Raises LabError for options that do not go with it."""
+    if on is Backend.DOCKER:
+        raise LabError("--profile works only with native processes. Leave --on out.")
+    if out is not None:
+        raise LabError(
+            "--profile disturbs the run, so --out would keep wrong figures. Leave one of them out."
+        )
+    if repeats > 1:
+        raise LabError("--profile has the samples of one run. Leave --repeats out.")
+    prepare(folder)
+
+
+def _write_profile(folder: Path, runs: Sequence[Run]) -> None:
+    """Write and print the profile, unless the audit failed: then no figure of the run is reported."""
+    if runs[0].verdict == "passed":
+        console.print(f"\n{write(folder, runs[0])}\nFlame graphs and functions: {folder}", markup=False)
 
 
 def check_writable(out: Path) -> None:
@@ -129,17 +158,18 @@ def _measure(
     results: Results,
     keep: Path | None,
     route: Route,
+    profile: Path | None,
 ) -> None:
     if scenario.rates_per_s:
-        runs = run_sweep(stack, scenario, repeat=repeat, route=route, keep=keep)
+        runs = run_sweep(stack, scenario, repeat=repeat, route=route, keep=keep, profile=profile)
     elif scenario.script == "consistency":
-        run, delay = measure_delay(stack, scenario, repeat=repeat, route=route, keep=keep)
+        run, delay = measure_delay(stack, scenario, repeat=repeat, route=route, keep=keep, profile=profile)
         runs = [run]
         if delay is not None:
             results.consistency_delay_ms.append(delay)
             console.print(f"visible after p50 {delay.p50:.1f} · p95 {delay.p95:.1f} · p99 {delay.p99:.1f} ms")
     else:
-        runs = [run_scenario(stack, scenario, repeat=repeat, route=route, keep=keep)]
+        runs = [run_scenario(stack, scenario, repeat=repeat, route=route, keep=keep, profile=profile)]
     results.runs.extend(runs)
     for run in runs:
         console.print(describe_run(run), markup=False)

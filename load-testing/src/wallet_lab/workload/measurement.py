@@ -15,6 +15,7 @@ from wallet_lab.stack.health.backlog import wait_for_quiescence
 from wallet_lab.stack.running import RunningStack
 from wallet_lab.workload.counters import batch_size_mean, messages_published, read_counters
 from wallet_lab.workload.k6 import Load, record_of, run_k6
+from wallet_lab.workload.profile.py_spy import sampling
 from wallet_lab.workload.sampler import Usage, between, look, watching_memory
 from wallet_lab.workload.scenarios import Scenario
 
@@ -61,16 +62,17 @@ def measure(
     folder: Path,
     evidence: duckdb.DuckDBPyConnection,
     route: Route = "direct",
+    profile: Path | None = None,
 ) -> Measurement:
     """Run the load on the stack and wait for quiescence, because the remaining work counts as well.
 
-    The calls are added to the evidence.
+    The calls are added to the evidence. The folder `profile` gets samples of the Python functions.
 
     Raises:
-        LabError: k6 could not run the load, or its record is not complete.
+        LabError: k6 could not run the load, its record is not complete, or the sampling failed.
     """
     counted, before = read_counters(stack), look(stack)
-    with watching_memory(stack) as memory:
+    with sampling(stack, profile), watching_memory(stack) as memory:
         load = run_k6(scenario, entry(stack, route), run=run, folder=folder)
         settled_s = asyncio.run(wait_for_quiescence(stack))
     after, counted_after = look(stack), read_counters(stack)

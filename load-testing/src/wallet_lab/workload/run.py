@@ -23,14 +23,16 @@ def run_scenario(
     warm_up_s: float = WARM_UP_S,
     route: Route = "direct",
     keep: Path | None = None,
+    profile: Path | None = None,
 ) -> Run:
     """Seed, warm up, load, wait for quiescence, audit. The run has figures only if the audit passed.
 
-    The audit includes the responses of the warm-up. Its times and costs do not count. `keep` gets the evidence.
+    The audit includes the responses of the warm-up. Its times and costs do not count. `keep` gets the evidence,
+    and `profile` the samples of Python functions.
     """
     started_at = datetime.now(UTC)
     try:
-        return judge(*_carry_out(stack, scenario, warm_up_s, route, keep), repeat)
+        return judge(*_carry_out(stack, scenario, warm_up_s, route, keep, profile), repeat)
     except NOT_CARRIED_OUT as error:
         return not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at)
 
@@ -43,11 +45,12 @@ def run_sweep(
     warm_up_s: float = WARM_UP_S,
     route: Route = "direct",
     keep: Path | None = None,
+    profile: Path | None = None,
 ) -> list[Run]:
     """Run a sweep: one load, one audit, and a run per step, named `sweep-` and the rate."""
     started_at = datetime.now(UTC)
     try:
-        return judge_steps(*_carry_out(stack, scenario, warm_up_s, route, keep), repeat)
+        return judge_steps(*_carry_out(stack, scenario, warm_up_s, route, keep, profile), repeat)
     except NOT_CARRIED_OUT as error:
         return [not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at)]
 
@@ -61,6 +64,7 @@ def measure_delay(
     warm_up_s: float = WARM_UP_S,
     route: Route = "direct",
     keep: Path | None = None,
+    profile: Path | None = None,
 ) -> tuple[Run, Delay | None]:
     """Run the consistency scenario; returns the run and, if the audit passed, the delay.
 
@@ -69,7 +73,7 @@ def measure_delay(
     started_at = datetime.now(UTC)
     before = read_hops(stack)
     try:
-        measured, audited = _carry_out(stack, scenario, warm_up_s, route, keep)
+        measured, audited = _carry_out(stack, scenario, warm_up_s, route, keep, profile)
     except NOT_CARRIED_OUT as error:
         return not_run(stack.architecture, scenario, repeat, why=str(error), started_at=started_at), None
     hops_ms = hop_medians_ms((hop.name for hop in stack.adapter.hops), before, read_hops(stack))
@@ -77,11 +81,16 @@ def measure_delay(
 
 
 def _carry_out(
-    stack: RunningStack, scenario: Scenario, warm_up_s: float, route: Route, keep: Path | None
+    stack: RunningStack,
+    scenario: Scenario,
+    warm_up_s: float,
+    route: Route,
+    keep: Path | None,
+    profile: Path | None,
 ) -> tuple[Measurement, Audit | None]:
     with tempfile.TemporaryDirectory(prefix="wallet-bench-") as folder:
         series = Series(stack, scenario, Path(folder))
         if warm_up_s:
             series.warm_up(scenario, warm_up_s)
-        measured = series.measure(scenario, route)
+        measured = series.measure(scenario, route, profile)
         return measured, series.audit(keep)

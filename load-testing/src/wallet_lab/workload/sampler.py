@@ -69,7 +69,7 @@ class Snapshot:
 
 def look(stack: RunningStack) -> Snapshot:
     """Sample the usage of every component since its start."""
-    pids = _servers(stack)
+    pids = servers(stack)
     times = psutil.cpu_times()
     machine_s = sum(times) - times.guest - times.guest_nice  # user and nice already include these two
     used = {name: used_by(name, pid) for name, pid in pids.items()}
@@ -88,7 +88,8 @@ def _loopback_bytes(pids: Mapping[str, int]) -> int | None:
     return psutil.net_io_counters(pernic=True)["lo"].bytes_recv
 
 
-def _servers(stack: RunningStack) -> dict[str, int]:
+def servers(stack: RunningStack) -> dict[str, int]:
+    """Return the pid of every component whose work counts as a cost of the stack."""
     return {name: pid for name, pid in stack.pids.items() if kind_of(name) not in NOT_SERVERS}
 
 
@@ -155,7 +156,7 @@ class Memory:
 def watching_memory(stack: RunningStack) -> Iterator[Memory]:
     """Sample the stack's memory repeatedly until the block ends."""
     memory, stop = Memory(), threading.Event()
-    pids = _servers(stack)
+    pids = servers(stack)
 
     def watch() -> None:
         while not stop.wait(MEMORY_EVERY_S):

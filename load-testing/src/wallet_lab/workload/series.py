@@ -51,8 +51,10 @@ class Series:
         with suppress(DifferentLoad):
             self.measure(scenario.warm_up.lasting(seconds))
 
-    def measure(self, scenario: Scenario, route: Route = "direct") -> Measurement:
-        """Run one load and wait for quiescence.
+    def measure(
+        self, scenario: Scenario, route: Route = "direct", profile: Path | None = None
+    ) -> Measurement:
+        """Run one load and wait for quiescence. The folder `profile` gets samples of the Python functions.
 
         Raises:
             one of NOT_CARRIED_OUT: the load was not the requested one. Unless it is a `DifferentLoad`, the evidence
@@ -67,6 +69,7 @@ class Series:
                 folder=self._folder,
                 evidence=self._evidence.database,
                 route=route,
+                profile=profile,
             )
         except DifferentLoad:
             raise
