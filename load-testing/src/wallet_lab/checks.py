@@ -42,6 +42,8 @@ class Verdict:
     output: str = ""
 
 
+TWO_WORKERS = ("-n", "2", "--dist", "loadfile")
+"""For the folder that takes the longest. Without them, all other checks end before it does."""
 MUTATIONS = "tests/mutations"
 WRONG_BUILDS = "load-testing/tests/test_wrong_builds.py"
 """They run apart, because they take about as long as all other tests of their folder."""
@@ -77,12 +79,15 @@ def tests(*, fast: bool) -> list[Check]:
         for folder in ("tests/invariants", "tests/conformance")
     ]
     # All mutations are slow.
-    mutations = () if fast else (Check("mutations", ("pytest", MUTATIONS, "-n", "2")),)
+    mutations = () if fast else (Check("mutations", ("pytest", MUTATIONS)),)
     apart = ("--ignore", MUTATIONS, "--ignore", WRONG_BUILDS)
-    members = [Check(f"pytest, {folder}", ("pytest", folder, *apart, *chosen)) for folder in _folders()]
+    members = [
+        Check(f"pytest, {folder}", ("pytest", folder, *apart, *chosen, *(TWO_WORKERS if number == 0 else ())))
+        for number, folder in enumerate(_folders())
+    ]
     wrong_builds = Check("pytest, wrong builds", ("pytest", WRONG_BUILDS, *chosen))
     baseline = () if fast else (Check("pytest, two-phase", ("pytest", *OF_BASELINES, "--arch", "two-phase")),)
-    return [*mutations, members[0], wrong_builds, *members[1:4], *others, *members[4:], *baseline]
+    return [members[0], *mutations, wrong_builds, *members[1:4], *others, *members[4:], *baseline]
 
 
 def _folders() -> list[str]:
