@@ -18,7 +18,8 @@ pytestmark = pytest.mark.slow
 BUGS: dict[str, list[Change]] = tomllib.loads(Path(__file__).with_name("planted_bugs.toml").read_text())
 WRONG_BALANCES = {"every stored wallet is the fold of its postings"}
 LOADS_MAX = 3
-"""A slow machine may not complete a load, or its load may contain no race of two batches. Then another load follows."""
+SUCCESSES_MIN = 100
+"""A load that was not carried out, or with fewer successes, may contain no race of two batches. Another one follows."""
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_run_that_loses_money_has_no_figures(
 ) -> None:
     """If the bug is planted, a load of two seconds fails the audit and no throughput is reported."""
     with stack_with(BUGS[bug], architecture, tmp_path) as stack:
-        run = _first_failed(stack, scenario.lasting(2))
+        run = _first_sufficient(stack, scenario.lasting(2))
     assert run.verdict == "failed", describe_run(run)
     assert run.outcomes.success > 0, "no transfer succeeded, so the load proves nothing"
     assert run.audit is not None
@@ -51,11 +52,14 @@ def test_a_run_that_loses_money_has_no_figures(
     assert "withheld" in describe_run(run)
 
 
-def _first_failed(stack: RunningStack, scenario: Scenario) -> Run:
-    """Runs loads until one fails its audit, at most LOADS_MAX, and returns the last run."""
+def _first_sufficient(stack: RunningStack, scenario: Scenario) -> Run:
+    """Runs loads, at most LOADS_MAX, until one fails its audit or has enough successes; returns the last run.
+
+    A run with enough successes that passes its audit is not repeated, because the audit must find the bug.
+    """
     run = run_scenario(stack, scenario, warm_up_s=0)
     for _ in range(LOADS_MAX - 1):
-        if run.verdict == "failed":
+        if run.verdict == "failed" or run.outcomes.success >= SUCCESSES_MIN:
             break
         run = run_scenario(stack, scenario, warm_up_s=0)
     return run

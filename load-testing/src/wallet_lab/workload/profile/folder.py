@@ -22,7 +22,7 @@ def prepare(folder: Path) -> None:
 
 
 def write(folder: Path, run: Run) -> str:
-    """Write a flame graph of each component and the page of tables; returns the table of groups and what it means.
+    """Write a flame graph of each component and the page of tables; returns the table of groups with its explanation.
 
     Raises:
         LabError: a file of samples is damaged.

@@ -38,7 +38,7 @@ def page(title: str, profiles: Sequence[Profile]) -> str:
 
 
 def overview(profiles: Sequence[Profile]) -> str:
-    """Return the table of groups and what it means."""
+    """Return the table of groups with its explanation."""
     return f"{NOTE}\n\n{group_table(profiles)}"
 
 
