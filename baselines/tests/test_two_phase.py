@@ -42,8 +42,15 @@ def settings_of(
 
 @pytest.fixture
 async def wallets(databases: Shards) -> AsyncIterator[TwoPhaseWallets]:
-    """The use cases on the two shards."""
+    """The use cases on the two shards. Recovery aborts a transfer that is undecided after half a second."""
     async with TwoPhaseWallets(settings_of(databases)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def patient(databases: Shards) -> AsyncIterator[TwoPhaseWallets]:
+    """The use cases on the two shards. Recovery leaves a slow coordinator the time that it needs."""
+    async with TwoPhaseWallets(settings_of(databases, in_doubt_s=60)) as opened:
         yield opened
 
 
@@ -101,37 +108,37 @@ async def test_prepared_transfers_survive_a_crash_of_the_databases(
             assert await balances(wallets, *pair) == ([9, 1] if point.is_decided else [10, 0]), point
 
 
-async def test_transfer_between_shards_changes_both_or_none(wallets: TwoPhaseWallets) -> None:
+async def test_transfer_between_shards_changes_both_or_none(patient: TwoPhaseWallets) -> None:
     """After an acknowledged transfer both wallets show it, and after a refusal neither does."""
-    [(payer, payee)] = await open_pairs(wallets, 1)
-    done = await wallets.move(transfer(payer, payee, 4))
+    [(payer, payee)] = await open_pairs(patient, 1)
+    done = await patient.move(transfer(payer, payee, 4))
     assert (done.pending, done.transfer.reason) == (False, None)
-    assert await balances(wallets, payer, payee) == [6, 4]
-    refused = await wallets.move(transfer(payer, payee, 7))
+    assert await balances(patient, payer, payee) == [6, 4]
+    refused = await patient.move(transfer(payer, payee, 7))
     assert refused.transfer.reason == Refusal.INSUFFICIENT_FUNDS
-    assert await balances(wallets, payer, payee) == [6, 4]
+    assert await balances(patient, payer, payee) == [6, 4]
     for outcome in (done, refused):
-        assert await wallets.transfer(outcome.transfer.transaction_id) == outcome
+        assert await patient.transfer(outcome.transfer.transaction_id) == outcome
 
 
-async def test_opposing_transfers_between_shards_do_not_deadlock(wallets: TwoPhaseWallets) -> None:
+async def test_opposing_transfers_between_shards_do_not_deadlock(patient: TwoPhaseWallets) -> None:
     """Concurrent transfers in both directions wait for each other and all succeed."""
-    [(first, second)] = await open_pairs(wallets, 1)
-    await wallets.move(transfer(first, second, 5))
+    [(first, second)] = await open_pairs(patient, 1)
+    await patient.move(transfer(first, second, 5))
     pairs = [(first, second), (second, first)] * 10
-    outcomes = await asyncio.gather(*(wallets.move(transfer(*pair, 1)) for pair in pairs))
+    outcomes = await asyncio.gather(*(patient.move(transfer(*pair, 1)) for pair in pairs))
     assert {outcome.transfer.reason for outcome in outcomes} == {None}
-    assert await balances(wallets, first, second) == [5, 5]
+    assert await balances(patient, first, second) == [5, 5]
 
 
-async def test_same_key_raced_between_shards_has_one_effect(wallets: TwoPhaseWallets) -> None:
+async def test_same_key_raced_between_shards_has_one_effect(patient: TwoPhaseWallets) -> None:
     """Concurrent transfers with one key get one transfer, also if the payer does not exist and so has no lock."""
-    [(payer, payee)] = await open_pairs(wallets, 1)
+    [(payer, payee)] = await open_pairs(patient, 1)
     unknown = names(TWO.shard_of(payer), 3)[2]
     for account in (payer, unknown):
-        outcomes = await asyncio.gather(*(wallets.move(transfer(account, payee, 1, "k")) for _ in range(8)))
+        outcomes = await asyncio.gather(*(patient.move(transfer(account, payee, 1, "k")) for _ in range(8)))
         assert len({outcome.transfer.transaction_id for outcome in outcomes}) == 1
-        assert await balances(wallets, payer, payee) == [9, 1]
+        assert await balances(patient, payer, payee) == [9, 1]
 
 
 @pytest.mark.slow
