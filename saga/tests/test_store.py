@@ -565,7 +565,8 @@ async def test_past_read_waits_for_the_running_batch(
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         looking = asyncio.create_task(store.balance_at("a", datetime.now(UTC)))
-        await asyncio.wait([looking], timeout=0.3)
+        while not (looking.done() or await owner.fetchval(IS_READ_WAITING)):  # noqa: ASYNC110 -- see above
+            await asyncio.sleep(0.01)
         is_early = looking.done()
     await depositing
     _, wallet = await looking
@@ -576,6 +577,7 @@ async def test_past_read_waits_for_the_running_batch(
 
 IS_BATCH_RUNNING = """SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
+IS_READ_WAITING = IS_BATCH_RUNNING.replace("granted", "NOT granted")
 
 
 SLOW_LOOK = """SELECT 'USD' AS currency, 'active' AS status, 0::bigint AS balance_micros, 1::bigint AS version,
