@@ -36,9 +36,6 @@ def survives(stack: Stack, opened: dict[str, Decimal], disturb: Disturb, seed: i
 
     async def scene(api: AsyncWalletApi) -> None:
         book = await _disturbed(api, random_orders(list(opened), strangers, seed), disturb)
-        assert book.of(Verdict.ACKNOWLEDGED), (
-            "no transfer succeeded, so the test proves nothing about lost effects"
-        )
         await come_to_rest(api, opened, SETTLED_WITHIN_S)
         await settle(api, book, SETTLED_WITHIN_S)
         assert await violations(api, opened, book) == []
@@ -50,9 +47,12 @@ def survives(stack: Stack, opened: dict[str, Decimal], disturb: Disturb, seed: i
 
 
 async def _disturbed(api: AsyncWalletApi, orders: Iterator[Order], disturb: Disturb) -> Book:
+    """Disturb the stack under load after a transfer has succeeded. Without one, nothing could be lost."""
     book, stop = Book(), asyncio.Event()
     load = asyncio.create_task(keep_placing(api, book, orders, stop, CLIENTS))
     try:
+        while not book.of(Verdict.ACKNOWLEDGED):  # noqa: ASYNC110 -- the clients fill the book
+            await asyncio.sleep(0.05)
         await disturb()
     finally:
         stop.set()

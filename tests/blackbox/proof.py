@@ -10,22 +10,24 @@ from decimal import Decimal
 from functools import partial
 
 from tests.blackbox.api import Answer, AsyncWalletApi
-from tests.blackbox.load import Book, Record, Verdict
+from tests.blackbox.load import PAUSE_AFTER_FAILURE_S, Book, Record, Verdict, answered
 from tests.blackbox.reading import Entry, WalletState, page_of, state_of, unexplained
 from tests.blackbox.stack import Stack
 
 AUDIT_WITHIN_S = 30.0
-READ_ATTEMPTS = 5
+READ_ATTEMPTS = 20
 STATUS = {Verdict.ACKNOWLEDGED: "success", Verdict.REFUSED: "refused"}
 
 
 async def read(ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Send a read, and retry while the answer means "not now", because these proofs test money, not availability."""
+    """Send a read, and retry while there is no answer or a 503, because these proofs test money, not availability."""
     for _ in range(READ_ATTEMPTS - 1):
-        answer = await ask()
-        if answer.status != 503:
+        answer = await answered(ask())
+        if answer is not None and answer.status != 503:
             return answer
-        await asyncio.sleep(float(answer.headers["retry-after"]))
+        await asyncio.sleep(
+            float(answer.headers["retry-after"]) if answer is not None else PAUSE_AFTER_FAILURE_S
+        )
     return await ask()
 
 
@@ -111,7 +113,7 @@ async def _misdocumented(api: AsyncWalletApi, book: Book) -> list[str]:
     """Refused orders, and every tenth acknowledged one, whose transfer document contradicts the answer."""
     looked_up = book.of(Verdict.REFUSED) + book.of(Verdict.ACKNOWLEDGED)[::10]
     answers = await asyncio.gather(
-        *(api.transfer_document(record.transaction_id or "") for record in looked_up)
+        *(read(partial(api.transfer_document, record.transaction_id or "")) for record in looked_up)
     )
     return [
         f"{record} is documented as {answer}"
