@@ -163,6 +163,24 @@ def test_set_up_leaves_another_python_of_the_user_alone(tmp_path: Path, setting:
     assert (root / ".lab/stamp").exists() == (setting == "python")
 
 
+def test_environment_that_is_active_is_rebuilt(tmp_path: Path) -> None:
+    """If the checkout's own environment is first on PATH, a set-up does not use its `uv`, which it deletes."""
+    root = unprepared_checkout(tmp_path / "checkout")
+    uv = Path(sys.executable).with_name("uv")
+    for folder in ("venv", "bootstrap"):
+        (root / f".lab/{folder}/bin").mkdir(parents=True)
+        (root / f".lab/{folder}/bin/uv").symlink_to(uv)
+    config = tmp_path / "uv.toml"
+    config.write_text(f'[pip]\nno-index = true\nfind-links = ["{root}/wheels"]\n')
+    env = {
+        "PATH": f"{root}/.lab/venv/bin:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "UV_CONFIG_FILE": str(config),
+    }
+    ran = subprocess.run(["sh", root / "lab"], env=env, capture_output=True, text=True, check=False)
+    assert (ran.returncode, (root / ".lab/stamp").exists()) == (0, True), ran.stderr
+
+
 def test_set_up_of_an_incomplete_environment_is_not_taken_for_ready(tmp_path: Path) -> None:
     """If the environment lacks the lab after the set-up, the set-up fails and leaves no stamp."""
     root = unprepared_checkout(tmp_path / "checkout")
