@@ -9,6 +9,7 @@ from lab_support.honest_history import Architecture, History, Relations
 from lab_support.lies import LIES
 from lab_support.row_edits import EDITS, edited
 from lab_support.rule_parts import parts
+from lab_support.rule_relations import relations_of
 from lab_support.scenes import WRONG_SCENES, after_an_honest_run
 from lab_support.verdicts import loaded
 from lab_support.wrong_answers import CQRS, MISSING, OTHERS, SAGA, WRONG
@@ -16,9 +17,11 @@ from lab_support.wrong_books import changes, planted
 from lab_support.wrong_builds import WRONG_BUILDS
 
 from wallet_lab.checker.check import Rule, rules
+from wallet_lab.checker.schema import RELATIONS
 from wallet_lab.testing.parts import is_in_part
 
 SEED = 7
+EVERY = {relation.name for relation in RELATIONS}
 ARCHITECTURES: tuple[Architecture, ...] = (SAGA, CQRS)
 
 
@@ -36,10 +39,11 @@ def test_every_part_of_every_rule_finds_a_lie() -> None:
     for relations, name in _demanding():  # most parts find a lie here, where one rule is tried for each
         if asked := {rule: left for rule, left in idle.items() if rule.name == name}:
             idle = {rule: left for rule, left in (idle | _still_idle(relations, asked)).items() if left}
-    for relations in _catalogue():
+    for relations, changed in _catalogue():
         if not idle:
             return
-        idle = {rule: left for rule, left in _still_idle(relations, idle).items() if left}
+        if asked := {rule: left for rule, left in idle.items() if relations_of(rule) & changed}:
+            idle = {rule: left for rule, left in (idle | _still_idle(relations, asked)).items() if left}
     assert {rule.file: left for rule, left in idle.items()} == {}
 
 
@@ -75,18 +79,22 @@ def _demanding() -> Iterator[tuple[Relations, str]]:
         yield history.evidence(), rule
 
 
-def _catalogue() -> Iterator[Relations]:
-    """Yield the evidence of every lie, wrong build, wrong answer and change. Those that find most come first."""
+def _catalogue() -> Iterator[tuple[Relations, set[str]]]:
+    """Yield the evidence of every lie, wrong build, wrong answer and change. Those that find most come first.
+
+    With each, yields the relations that differ from those of an honest run.
+    """
     for architecture, wrong in OTHERS:
         relations = History(SEED, architecture, calls=200).simulated().evidence()
         wrong(relations)
-        yield relations
+        yield relations, EVERY
     for architecture, name, having, values in EDITS:
         relations = History(SEED, architecture, calls=200).simulated().evidence()
-        yield edited(relations, name, having, values)
+        yield edited(relations, name, having, values), {name}
     for relations, _ in _demanding():
-        yield relations
-    yield from _lies()
+        yield relations, EVERY
+    for relations in _lies():
+        yield relations, EVERY
     yield from _changes()
 
 
@@ -101,11 +109,11 @@ def _lies() -> Iterator[Relations]:
             yield build(SEED, architecture, calls=150).simulated().evidence()
 
 
-def _changes() -> Iterator[Relations]:
+def _changes() -> Iterator[tuple[Relations, set[str]]]:
     honest = {
         architecture: History(SEED, architecture).simulated().evidence() for architecture in ARCHITECTURES
     }
     for change in changes():
         for relations in honest.values():
             if found := planted(relations, change, Random(SEED)):
-                yield found[0]
+                yield found[0], {change.relation}
