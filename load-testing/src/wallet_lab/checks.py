@@ -1,6 +1,7 @@
 """`./lab test`: every check that a change must pass, several at the same time."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,10 +12,11 @@ import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from wallet_lab import architectures
 from wallet_lab.stack.files.home import checkout
@@ -34,12 +36,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a check passed, its duration, and its output if it ran in the background."""
+    """Whether a check passed, its duration, its output if it ran in the background, and the tests that failed once.
+
+    A test that failed once has passed when it was repeated alone.
+    """
 
     check: Check
     passed: bool
     seconds: float
     output: str = ""
+    failed_once: tuple[str, ...] = ()
 
 
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile")
@@ -62,6 +68,9 @@ RULES = (
 
 AT_ONCE = 3
 """Checks that run at the same time. Most tests wait for servers about half of the time."""
+
+REPEATED_MAX = 5
+"""Failed tests of one check that are repeated alone. If more fail, the change is the likely cause."""
 
 ALONE = Check(
     "pytest, alone", ("pytest", "load-testing/tests/test_faults.py", "tests/availability", "-m", "alone")
@@ -123,12 +132,19 @@ def run_all(*, fast: bool, docker: bool = False, every: bool = True) -> int:
         if docker:
             verdicts = [_watch(check) for check in on_docker()]
         else:
-            alone = [] if fast else [_watch(ALONE)]
-            verdicts = [*alone, *_run_beside_each_other([*RULES, *tests(fast=fast)])]
+            alone = [] if fast else [_watch(_with_cache(ALONE, folder))]
+            beside = [_with_cache(check, folder) for check in (*RULES, *tests(fast=fast))]
+            verdicts = [_repeated(verdict, folder) for verdict in (*alone, *_run_beside_each_other(beside))]
     for verdict in verdicts:
-        word = "[green]passed[/green]" if verdict.passed else "[red]failed[/red]"
-        _console.print(f"{verdict.check.name:<34} {word} in {verdict.seconds:.1f} s")
+        _print(verdict)
     return 0 if all(verdict.passed for verdict in verdicts) else 1
+
+
+def _print(verdict: Verdict) -> None:
+    word = "[green]passed[/green]" if verdict.passed else "[red]failed[/red]"
+    _console.print(f"{verdict.check.name:<34} {word} in {verdict.seconds:.1f} s")
+    for test in verdict.failed_once:
+        _console.print(f"    [yellow]failed once, passed alone[/yellow]: {escape(test)}")
 
 
 def _take_part() -> None:
@@ -153,6 +169,42 @@ def _temporary_folder() -> Iterator[str]:
         if chattr is not None:  # other file systems than ext4 refuse
             subprocess.run((chattr, "+T", folder), capture_output=True, check=False)
         yield folder
+
+
+def _with_cache(check: Check, folder: str) -> Check:
+    """Give a run of pytest its own cache, where it records the tests that failed."""
+    if check.argv[0] != "pytest":
+        return check
+    return replace(check, argv=(*check.argv, "-o", f"cache_dir={_cache(check, folder)}"))
+
+
+def _cache(check: Check, folder: str) -> Path:
+    return Path(folder) / check.name.replace("/", "-")
+
+
+def _repeated(verdict: Verdict, folder: str) -> Verdict:
+    """Run the tests of a check that failed once more, one after the other and with nothing beside them.
+
+    The checks share the machine, so a test can fail because it had too little of it. CPython's `regrtest --rerun`
+    also repeats failed tests alone. More than `REPEATED_MAX` failures are not repeated.
+    """
+    failed = () if verdict.passed else _failed(_cache(verdict.check, folder))
+    if not 0 < len(failed) <= REPEATED_MAX:
+        return verdict
+    again = ("-n", "0", "--last-failed", "--last-failed-no-failures", "none")
+    repeated = _watch(Check(f"{verdict.check.name}, failed tests alone", (*verdict.check.argv, *again)))
+    return replace(
+        verdict,
+        passed=repeated.passed,
+        seconds=verdict.seconds + repeated.seconds,
+        failed_once=failed if repeated.passed else (),
+    )
+
+
+def _failed(cache: Path) -> tuple[str, ...]:
+    """Return the tests that a run of pytest recorded as failed."""
+    record = cache / "v" / "cache" / "lastfailed"
+    return tuple(json.loads(record.read_text())) if record.exists() else ()
 
 
 def _run_beside_each_other(checks: Sequence[Check]) -> list[Verdict]:
