@@ -359,51 +359,60 @@ sys.exit(checks.run_all(fast=True))
     ]
 
 
-@pytest.mark.parametrize("failures", [1, 2])
-def test_failed_test_is_repeated_alone_and_reported(tmp_path: Path, failures: int) -> None:
-    """A failed test runs once more. If it passes then, the summary names it; if it fails again, the check failed."""
-    (tmp_path / "test_once.py").write_text(f"""
-from pathlib import Path
-
-def test_sound():
-    with Path({str(tmp_path / "sound")!r}).open("a") as file:
-        file.write("x")
-
-def test_busy():
-    with Path({str(tmp_path / "busy")!r}).open("a+") as file:
-        file.write("x")
-        file.seek(0)
-        assert len(file.read()) > {failures}
-""")
+def run_checks(tests: Path) -> "subprocess.CompletedProcess[str]":
+    """Run `./lab test` with one check: the tests of a folder."""
     program = f"""
 import sys
 from wallet_lab import checks
 checks.RULES = ()
-checks.tests = lambda fast: [checks.Check("some/tests", ("pytest", "-c", "/dev/null", {str(tmp_path)!r}))]
+checks.tests = lambda fast: [checks.Check("some/tests", {("pytest", "-c", "/dev/null", str(tests))!r})]
 sys.exit(checks.run_all(fast=True))
 """
-    finished = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+    argv = [sys.executable, "-c", program]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+COUNTED = """
+from pathlib import Path
+FOLDER = Path(__file__).parent
+
+def runs_of(name):
+    with (FOLDER / name).open("a+") as file:
+        file.write("x")
+        file.seek(0)
+        return len(file.read())
+
+def test_busy():
+    assert runs_of("busy") > {failures}
+
+def test_sound():
+    runs_of("sound")
+"""
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_failed_test_is_repeated_alone_and_reported(tmp_path: Path, failures: int) -> None:
+    """A failed test runs once more. If it passes then, the summary names it; if it fails again, the check failed."""
+    (tmp_path / "test_once.py").write_text(COUNTED.format(failures=failures))
+    finished = run_checks(tmp_path)
     assert finished.returncode == failures - 1, finished.stdout
     assert ((tmp_path / "sound").read_text(), (tmp_path / "busy").read_text()) == ("x", "xx")
     assert ("failed once, passed alone: test_once.py::test_busy" in finished.stdout) == (failures == 1)
+
+
+def test_nothing_is_repeated_if_some_tests_did_not_run(tmp_path: Path) -> None:
+    """If pytest ends before it has run all tests, the check failed, also if the failed test would pass now."""
+    (tmp_path / "test_once.py").write_text(COUNTED.format(failures=1) + "    raise KeyboardInterrupt\n")
+    finished = run_checks(tmp_path)
+    assert finished.returncode == 1, finished.stdout
+    assert (tmp_path / "busy").read_text() == "x"
 
 
 def test_many_failed_tests_are_not_repeated(tmp_path: Path) -> None:
     """If more than five tests of a check fail, none of them is repeated."""
     tests = "".join(f"def test_{number}():\n    assert False\n" for number in range(6))
     (tmp_path / "test_broken.py").write_text(tests)
-    program = f"""
-import sys
-from wallet_lab import checks
-checks.RULES = ()
-checks.tests = lambda fast: [checks.Check("tests", ("pytest", "-c", "/dev/null", {str(tmp_path)!r}))]
-sys.exit(checks.run_all(fast=True))
-"""
-    finished = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-    )
+    finished = run_checks(tmp_path)
     assert finished.returncode == 1
     assert finished.stdout.count("6 failed") == 1
     assert "alone" not in finished.stdout

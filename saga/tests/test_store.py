@@ -565,7 +565,7 @@ async def test_past_read_waits_for_the_running_batch(
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         looking = asyncio.create_task(store.balance_at("a", datetime.now(UTC)))
-        while not (looking.done() or await owner.fetchval(IS_READ_WAITING)):  # noqa: ASYNC110 -- see above
+        while not (looking.done() or await owner.fetchval(IS_READ_WAITING)):  # noqa: ASYNC110 -- polls a database
             await asyncio.sleep(0.01)
         is_early = looking.done()
     await depositing

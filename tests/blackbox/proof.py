@@ -15,7 +15,7 @@ from tests.blackbox.reading import Entry, WalletState, page_of, state_of, unexpl
 from tests.blackbox.stack import Stack
 
 AUDIT_WITHIN_S = 30.0
-READ_ATTEMPTS = 20
+READ_ATTEMPTS = 5
 STATUS = {Verdict.ACKNOWLEDGED: "success", Verdict.REFUSED: "refused"}
 
 

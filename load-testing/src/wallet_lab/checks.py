@@ -36,16 +36,21 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a check passed, its duration, its output if it ran in the background, and the tests that failed once.
+    """A check's exit code, its duration, its output if it ran in the background, and the tests that failed once.
 
     A test that failed once has passed when it was repeated alone.
     """
 
     check: Check
-    passed: bool
+    exit_code: int
     seconds: float
     output: str = ""
     failed_once: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every test passed, some of them perhaps when they were repeated."""
+        return self.exit_code == 0
 
 
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile")
@@ -69,6 +74,8 @@ RULES = (
 AT_ONCE = 3
 """Checks that run at the same time. Most tests wait for servers about half of the time."""
 
+TESTS_FAILED = 1
+"""The exit code of pytest if it ran all tests and some failed (`pytest.ExitCode.TESTS_FAILED`)."""
 REPEATED_MAX = 5
 """Failed tests of one check that are repeated alone. If more fail, the change is the likely cause."""
 
@@ -183,22 +190,21 @@ def _cache(check: Check, folder: str) -> Path:
 
 
 def _repeated(verdict: Verdict, folder: str) -> Verdict:
-    """Run the tests of a check that failed once more, one after the other and with nothing beside them.
+    """Run the tests of a check that failed once more, one after the other, while nothing else runs.
 
     The checks share the machine, so a test can fail because it had too little of it. CPython's `regrtest --rerun`
-    also repeats failed tests alone. More than `REPEATED_MAX` failures are not repeated.
+    also repeats failed tests alone. Nothing is repeated if pytest did not run all tests, or if too many failed.
     """
-    failed = () if verdict.passed else _failed(_cache(verdict.check, folder))
-    if not 0 < len(failed) <= REPEATED_MAX:
+    cache = _cache(verdict.check, folder)
+    failed = _failed(cache)
+    if verdict.exit_code != TESTS_FAILED or not 0 < len(failed) <= REPEATED_MAX:
         return verdict
     again = ("-n", "0", "--last-failed", "--last-failed-no-failures", "none")
     repeated = _watch(Check(f"{verdict.check.name}, failed tests alone", (*verdict.check.argv, *again)))
-    return replace(
-        verdict,
-        passed=repeated.passed,
-        seconds=verdict.seconds + repeated.seconds,
-        failed_once=failed if repeated.passed else (),
-    )
+    seconds = verdict.seconds + repeated.seconds
+    if not repeated.passed or _failed(cache):  # pytest removes only tests that have passed
+        return replace(verdict, seconds=seconds)
+    return replace(verdict, exit_code=0, seconds=seconds, failed_once=failed)
 
 
 def _failed(cache: Path) -> tuple[str, ...]:
@@ -240,7 +246,7 @@ def _run(check: Check, output: int | None) -> Verdict:
         preexec_fn=die_with(os.getpid(), signal.SIGTERM),
         check=False,
     )
-    return Verdict(check, finished.returncode == 0, time.monotonic() - started_s, finished.stdout or "")
+    return Verdict(check, finished.returncode, time.monotonic() - started_s, finished.stdout or "")
 
 
 def _environment() -> dict[str, str]:
