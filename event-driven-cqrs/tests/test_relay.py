@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from wallet_cqrs.messages import (
 from wallet_cqrs.relay.log_tail import GapInLog, LogTail, NotActive, leading
 from wallet_cqrs.relay.publisher import PATIENCE_S, connected
 from wallet_cqrs.relay.relay import Publisher, Relay
+from wallet_kernel.batcher import no_pause
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_lab.testing import DatabaseUrls, RunningService, running_service
 
@@ -63,7 +64,7 @@ async def relaying(
     broker: BrokerServer,
     *,
     group_max: int = 1000,
-    group_interval_s: float = 0,
+    pause_s: Callable[[int], float] = no_pause,
     heartbeat_s: float = 0.2,
     connect: AbstractAsyncContextManager[Publisher] | None = None,
 ) -> AsyncIterator[Relay]:
@@ -72,8 +73,8 @@ async def relaying(
         partial(leading, event_store.service, 0.1),
         (lambda: connect) if connect else partial(connected, broker.url, PARTITIONS, 5.0),
         group_max=group_max,
-        group_interval_s=group_interval_s,
         heartbeat_s=heartbeat_s,
+        pause_s=pause_s,
     )
     task = asyncio.create_task(relay.run())
     try:
@@ -198,15 +199,15 @@ async def test_relay_holds_one_batch_at_a_time(event_store: DatabaseUrls, broker
     assert withheld.taken == [(0, 10)]
 
 
-async def test_events_within_the_interval_form_one_batch(
+async def test_events_appended_during_the_pause_form_one_batch(
     event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """Events within the interval form one batch; events after a pause or a small batch are published immediately."""
+    """Events appended during the pause after a batch form one batch. After a batch without a pause, none waits."""
     taking = Withheld()
     taking.confirm.set()
     async with (
         replica(event_store.service) as one,
-        relaying(event_store, broker, connect=taking, group_interval_s=1),
+        relaying(event_store, broker, connect=taking, pause_s=lambda events: 1.0 if events == 20 else 0.0),
     ):
         await append(one, 1)
         await asyncio.sleep(1.2)

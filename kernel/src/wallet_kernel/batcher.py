@@ -2,6 +2,9 @@
 
 An idle batcher runs a single item immediately, without a timer. Only an item whose result no client waits for may wait
 for other items. The queue, the batches and their number are bounded.
+
+A batch has costs that do not depend on its size, such as a commit. So a busy service pauses before the next batch for
+more items (`pause_after`).
 """
 
 import asyncio
@@ -29,6 +32,23 @@ LATER_S = 0.05
 """How long an item of `submit_later` may wait for a batch with other items. A client that sends one request after the
 other sends the next one earlier."""
 
+PAUSE_PER_ITEM_S = 0.00015
+PAUSE_MAX_S = 0.006
+"""The limit of the pause if clients wait for the items."""
+
+
+def pause_after(items: int, limit_s: float = PAUSE_MAX_S) -> float:
+    """Returns the seconds between a batch of so many items and the next one.
+
+    They grow with the load. After one item, the pause is shorter than the resolution of uvloop's timers (1 ms).
+    """
+    return min(items * PAUSE_PER_ITEM_S, limit_s)
+
+
+def no_pause(_items: int) -> float:
+    """Returns 0 seconds."""
+    return 0.0
+
 
 class QueueFull(Exception):
     """The queue is full; nothing was done."""
@@ -54,7 +74,8 @@ class Batcher(Generic[Item, Result]):
     `run` gets the items in order of arrival and returns one result for each item. If a result is an exception, only
     that item's caller gets it. If `run` raises, every caller of the batch gets the exception. If a caller is cancelled
     while its item is in the queue, the batcher drops the item, because the caller would not learn of its effect. An
-    item that a batch took is run. `prepare` runs before `run` takes the items and must have no effect.
+    item that a batch took is run. `prepare` runs before `run` takes the items and must have no effect. After a batch
+    that is not full, the next one waits for `pause_s(items)` seconds, and items that arrive meanwhile are part of it.
 
     If `run` raises ItemAtFault, the batch was rolled back, and the batcher bisects it. The caller of an item that fails
     alone gets `not_done`. Until its part begins, an item counts as queued again.
@@ -70,10 +91,12 @@ class Batcher(Generic[Item, Result]):
         in_flight_max: int = 1,
         prepare: Callable[[Sequence[Item]], Awaitable[None]] | None = None,
         not_done: Result | BaseException = _NOT_DONE,
+        pause_s: Callable[[int], float] = no_pause,
     ) -> None:
         self._run = run
         self._not_done = not_done
         self._prepare = prepare
+        self._pause_s = pause_s
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._idle = in_flight_max
@@ -152,9 +175,10 @@ class Batcher(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._is_due:
-                await bisected(self._next_batch(), self._run_part, self._give_up)
+                batch = self._next_batch()
+                await bisected(batch, self._run_part, self._give_up)
                 # Callers that have got their result may submit their next item for the next batch.
-                await asyncio.sleep(0)
+                await asyncio.sleep(self._pause_s(len(batch)) if len(batch) < self._batch_max else 0)
         finally:
             self._idle += 1
 

@@ -3,7 +3,7 @@
 from wallet_baselines.acid.wallets import AcidWallets
 from wallet_baselines.records import MoveMoney, Outcome
 from wallet_baselines.settings import AcidBatchedSettings
-from wallet_kernel.batcher import Batcher
+from wallet_kernel.batcher import Batcher, pause_after
 from wallet_kernel.database import CommitUnknown
 from wallet_kernel.topology import Placement
 
@@ -14,7 +14,11 @@ class BatchedWallets(AcidWallets):
     def __init__(self, url: str, placement: Placement, settings: AcidBatchedSettings) -> None:
         super().__init__(url, placement, settings)
         self._batcher: Batcher[MoveMoney, Outcome] = Batcher(
-            "commands", self.move_all, batch_max=settings.batch_max, queue_max=settings.queue_max
+            "commands",
+            self.move_all,
+            batch_max=settings.batch_max,
+            queue_max=settings.queue_max,
+            pause_s=pause_after,
         )
 
     async def __aexit__(self, *error: object) -> None:

@@ -1,7 +1,7 @@
 """Publishes all events of the log in order and at least once, one batch at a time.
 
 The events appended while a batch is being published form the next batch. The costs of a batch at the broker and at the
-partitions do not depend on its size. So a busy relay waits a little for more events before the next batch.
+partitions do not depend on its size. So a busy relay pauses for more events before the next batch (`pause_after`).
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import NoReturn, Protocol
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from wallet_cqrs.messages import EventMessage, age_s
 from wallet_cqrs.relay.log_tail import LogTail
 from wallet_kernel.backoff import Backoff
-from wallet_kernel.batcher import BATCH_SIZE
+from wallet_kernel.batcher import BATCH_SIZE, pause_after
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
@@ -33,8 +34,8 @@ AGE = Histogram(
 )
 EVENT_BATCH_SIZE = BATCH_SIZE.labels("groups")
 
-BUSY_EVENTS = 10
-"""Batches below this size do not count as load, because a single client must not wait to read its own write."""
+PAUSE_S = partial(pause_after, limit_s=0.05)
+"""The pause after a batch. It delays readers that wait for a position, but no writer, so its limit is high."""
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
@@ -58,13 +59,13 @@ class Relay:
         connect: Callable[[], AbstractAsyncContextManager[Publisher]],
         *,
         group_max: int,
-        group_interval_s: float,
         heartbeat_s: float,
+        pause_s: Callable[[int], float] = PAUSE_S,
     ) -> None:
         self._lead = lead
         self._connect = connect
         self._group_max = group_max
-        self._group_interval_s = group_interval_s
+        self._pause_s = pause_s
         self._heartbeat_s = heartbeat_s
         self._obstacle: str | None = None
         self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
@@ -93,10 +94,9 @@ class Relay:
             ACTIVE.set(1)
             _log.info("active", extra={"checkpoint": position, "epoch": str(log.epoch)})
             while True:
-                begin_s = asyncio.get_running_loop().time()
                 after, position = position, await self._publish_next(log, publisher, position)
-                if BUSY_EVENTS <= position - after < self._group_max:
-                    await asyncio.sleep(begin_s + self._group_interval_s - asyncio.get_running_loop().time())
+                if 0 < position - after < self._group_max:
+                    await asyncio.sleep(self._pause_s(position - after))
 
     async def _publish_next(self, log: LogTail, publisher: Publisher, position: int) -> int:
         """Publishes the next batch, or a heartbeat if there are no events. Returns the position reached."""
