@@ -41,6 +41,7 @@ from wallet_cqrs.domain.commands import (
 from wallet_cqrs.domain.decisions import Refused
 from wallet_cqrs.domain.submissions import Decided, KeyReused, NotDone, Outcome, StatusChanged, Submission
 from wallet_kernel.attempt import NoOutcome
+from wallet_kernel.batcher import PAUSE_MAX_S
 from wallet_kernel.contract.requests import TransferRequest
 from wallet_kernel.refusals import Refusal
 from wallet_lab.testing import DatabaseUrls
@@ -62,6 +63,22 @@ async def test_a_transfer_is_two_events_and_one_decision(event_store: DatabaseUr
     )
     assert [tuple(row) for row in events] == [("alice", 2, "BalanceDebited"), ("bob", 2, "BalanceCredited")]
     await assert_log_is_whole(event_store.service)
+
+
+async def test_command_service_pauses_after_a_batch(
+    event_store: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command service pauses after a batch, with the limit for items that clients wait for."""
+    pauses = list[tuple[int, float]]()
+
+    def record(items: int, max_s: float) -> float:
+        pauses.append((items, max_s))
+        return 0.0
+
+    monkeypatch.setattr("wallet_kernel.batcher.pause_after", record)
+    async with replica(event_store.service) as one:
+        await one.perform(opening("alice"))
+    assert pauses == [(1, PAUSE_MAX_S)]
 
 
 async def test_refusal_is_stored_and_appends_no_event(event_store: DatabaseUrls) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -29,8 +29,7 @@ from wallet_cqrs.messages import (
 )
 from wallet_cqrs.relay.log_tail import GapInLog, LogTail, NotActive, leading
 from wallet_cqrs.relay.publisher import PATIENCE_S, connected
-from wallet_cqrs.relay.relay import Publisher, Relay
-from wallet_kernel.batcher import no_pause
+from wallet_cqrs.relay.relay import PAUSE_MAX_S, Publisher, Relay
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_lab.testing import DatabaseUrls, RunningService, running_service
 
@@ -64,7 +63,7 @@ async def relaying(
     broker: BrokerServer,
     *,
     group_max: int = 1000,
-    pause_s: Callable[[int], float] = no_pause,
+    pause_max_s: float = PAUSE_MAX_S,
     heartbeat_s: float = 0.2,
     connect: AbstractAsyncContextManager[Publisher] | None = None,
 ) -> AsyncIterator[Relay]:
@@ -74,7 +73,7 @@ async def relaying(
         (lambda: connect) if connect else partial(connected, broker.url, PARTITIONS, 5.0),
         group_max=group_max,
         heartbeat_s=heartbeat_s,
-        pause_s=pause_s,
+        pause_max_s=pause_max_s,
     )
     task = asyncio.create_task(relay.run())
     try:
@@ -200,26 +199,20 @@ async def test_relay_holds_one_batch_at_a_time(event_store: DatabaseUrls, broker
 
 
 async def test_events_appended_during_the_pause_form_one_batch(
-    event_store: DatabaseUrls, broker: BrokerServer
+    event_store: DatabaseUrls, broker: BrokerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Events appended during the pause after a batch form one batch. After a batch without a pause, none waits."""
+    """The relay pauses after a batch, and publishes all events that were appended meanwhile as one batch."""
+    monkeypatch.setattr("wallet_kernel.batcher.PAUSE_PER_ITEM_S", 1.0)
     taking = Withheld()
     taking.confirm.set()
-    async with (
-        replica(event_store.service) as one,
-        relaying(event_store, broker, connect=taking, pause_s=lambda events: 1.0 if events == 20 else 0.0),
-    ):
-        await append(one, 1)
-        await asyncio.sleep(1.2)
-        before = len(taking.taken)
-        for transfers in (1, 1, 10):
-            head = await append(one, transfers)
-            await until(lambda head=head: taking.taken[-1][1] == head, 0.8, "published")  # type: ignore[misc]
-        for _ in range(5):
-            head = await append(one, 1)
-            await asyncio.sleep(0.05)
-        await until(lambda: taking.taken[-1][1] == head, 2, "the second batch")
-    assert [events for after, end in taking.taken[before:] if (events := end - after)] == [2, 2, 20, 10]
+    async with replica(event_store.service) as one:
+        first = await append(one, 1)
+        async with relaying(event_store, broker, connect=taking, pause_max_s=2.0):
+            await until(lambda: taking.taken == [(0, first)], 10, "the first batch")
+            for _ in range(5):
+                head = await append(one, 1)
+            await until(lambda: taking.taken[-1][1] == head, 10, "the second batch")
+    assert taking.taken == [(0, first), (first, head)]
 
 
 async def test_single_transfers_share_a_write_of_the_checkpoint(

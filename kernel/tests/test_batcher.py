@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from wallet_kernel.batcher import PAUSE_MAX_S, Batcher, QueueFull, no_pause, pause_after
+from wallet_kernel.batcher import PAUSE_MAX_S, Batcher, QueueFull, pause_after
 from wallet_kernel.bisection import ItemAtFault
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,7 @@ def batcher_of(
     batch_max: int = 100,
     queue_max: int = 1000,
     in_flight_max: int = 1,
-    pause_s: Callable[[int], float] = no_pause,
+    pause_max_s: float = 0.0,
 ) -> Batcher[int, int]:
     """Returns a batcher with the name `test`."""
     return Batcher(
@@ -48,7 +49,7 @@ def batcher_of(
         batch_max=batch_max,
         queue_max=queue_max,
         in_flight_max=in_flight_max,
-        pause_s=pause_s,
+        pause_max_s=pause_max_s,
     )
 
 
@@ -116,36 +117,57 @@ async def test_batch_is_bounded() -> None:
     assert store.batches == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
-async def test_items_that_arrive_during_the_pause_form_the_next_batch() -> None:
-    """After a batch, the batcher pauses for a time that depends on its size, even if items wait."""
+async def test_items_that_arrive_during_the_pause_form_the_next_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a batch, the batcher pauses, even if items wait."""
+    monkeypatch.setattr("wallet_kernel.batcher.PAUSE_PER_ITEM_S", 0.1)
     store = Store()
     store.gate.set()
-    pauses = {2: 0.2, 3: 0.0}
-    batcher = batcher_of(store.run, pause_s=pauses.__getitem__)
+    batcher = batcher_of(store.run, pause_max_s=1.0)
     await asyncio.gather(batcher.submit(1), batcher.submit(2))
     futures = list[Awaitable[int]]()
     for item in (3, 4, 5):
         futures.append(batcher.submit(item))
-        await asyncio.sleep(0.01)
+        await turns()
     assert store.batches == [[1, 2]]
     await asyncio.gather(*futures)
     assert store.batches == [[1, 2], [3, 4, 5]]
 
 
-async def test_no_pause_follows_a_full_batch() -> None:
+async def test_no_pause_follows_a_full_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """If a batch was full, more items may wait than one batch can take, so the next one begins at once."""
+    monkeypatch.setattr("wallet_kernel.batcher.PAUSE_PER_ITEM_S", 60.0)
     store = Store()
     store.gate.set()
-    batcher = batcher_of(store.run, batch_max=2, pause_s={1: 0.0}.__getitem__)
-    await asyncio.gather(*[batcher.submit(item) for item in range(5)])
+    batcher = batcher_of(store.run, batch_max=2, pause_max_s=60.0)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*[batcher.submit(item) for item in range(5)])
     assert store.batches == [[0, 1], [2, 3], [4]]
 
 
 def test_pause_grows_with_the_batch_up_to_a_limit() -> None:
-    """A batch of one item causes no pause that uvloop's timers can measure, and no pause exceeds the limit."""
-    assert round(pause_after(1) * 1000) == 0
-    assert pause_after(10) < pause_after(20) < PAUSE_MAX_S == pause_after(1000)
-    assert pause_after(1000, limit_s=0.1) == 0.1
+    """A larger batch causes a longer pause, and no pause exceeds the limit."""
+    assert 0 < pause_after(1, PAUSE_MAX_S) < pause_after(20, PAUSE_MAX_S) < PAUSE_MAX_S
+    assert pause_after(1000, PAUSE_MAX_S) == PAUSE_MAX_S
+    assert pause_after(1000, 0.0) == 0.0
+
+
+def test_lone_client_waits_for_no_pause_in_uvloop() -> None:
+    """A batch of one to three items causes a pause that uvloop rounds to zero, so the next item runs immediately."""
+
+    async def turns_until_the_second_batch() -> int:
+        store = Store()
+        store.gate.set()
+        batcher = batcher_of(store.run, pause_max_s=PAUSE_MAX_S)
+        await asyncio.gather(*[batcher.submit(item) for item in range(3)])
+        second, count = batcher.submit(4), 0
+        while not second.done():
+            await asyncio.sleep(0)
+            count += 1
+        return count
+
+    assert uvloop.run(turns_until_the_second_batch()) < 10
 
 
 async def test_full_queue_refuses_and_does_nothing() -> None:

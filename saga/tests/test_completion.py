@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from saga_support.scene import TEN, Scene, opened_scene
 
 from wallet_kernel.attempt import Attempt
+from wallet_kernel.batcher import PAUSE_MAX_S
 from wallet_kernel.ids import new_transaction_id
 from wallet_lab.testing import RunningStack
 from wallet_saga.domain.commands import CloseWallet, Flush, WalletState
@@ -52,6 +53,21 @@ async def test_transfers_one_after_the_other_cost_two_batches_each(scene: Scene)
         assert (await coordinator.decide(Drive(saga, Attempt()))).state is State.CREDITED
         await asyncio.sleep(0.01)  # until the client's next request
     assert (batches(scene, scene.payer), batches(scene, scene.payee)) == (before[0] + 5, before[1] + 5)
+
+
+async def test_orchestrator_pauses_after_a_batch(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The orchestrator's client of a shard pauses after a batch, with the limit for items that clients wait for."""
+    pauses = list[tuple[int, float]]()
+
+    def record(items: int, max_s: float) -> float:
+        pauses.append((items, max_s))
+        return 0.0
+
+    monkeypatch.setattr("wallet_kernel.batcher.pause_after", record)
+    shard = scene.shards.of_account(scene.payee)
+    await shard.submit(Flush())
+    await shard.drain()
+    assert pauses == [(1, PAUSE_MAX_S)]
 
 
 async def test_waiting_completion_does_not_keep_a_wallet_open(scene: Scene) -> None:

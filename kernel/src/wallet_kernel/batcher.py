@@ -1,7 +1,7 @@
 """Natural batching (group commit): items that arrive while a batch is in flight form the next batch.
 
-An idle batcher runs a single item immediately, without a timer. Only an item whose result no client waits for may wait
-for other items. The queue, the batches and their number are bounded.
+An idle batcher runs a single item immediately, without a timer. An item whose result no client waits for may wait for
+other items. The queue, the batches and their number are bounded.
 
 A batch has costs that do not depend on its size, such as a commit. So a busy service pauses before the next batch for
 more items (`pause_after`).
@@ -37,17 +37,12 @@ PAUSE_MAX_S = 0.006
 """The limit of the pause if clients wait for the items."""
 
 
-def pause_after(items: int, limit_s: float = PAUSE_MAX_S) -> float:
-    """Returns the seconds between a batch of so many items and the next one.
+def pause_after(items: int, max_s: float) -> float:
+    """Returns the seconds between a batch of so many items and the next one. They grow with the load.
 
-    They grow with the load. After one item, the pause is shorter than the resolution of uvloop's timers (1 ms).
+    uvloop rounds timers to whole milliseconds, so a lone client's batches of up to three items cause no pause.
     """
-    return min(items * PAUSE_PER_ITEM_S, limit_s)
-
-
-def no_pause(_items: int) -> float:
-    """Returns 0 seconds."""
-    return 0.0
+    return min(items * PAUSE_PER_ITEM_S, max_s)
 
 
 class QueueFull(Exception):
@@ -75,7 +70,7 @@ class Batcher(Generic[Item, Result]):
     that item's caller gets it. If `run` raises, every caller of the batch gets the exception. If a caller is cancelled
     while its item is in the queue, the batcher drops the item, because the caller would not learn of its effect. An
     item that a batch took is run. `prepare` runs before `run` takes the items and must have no effect. After a batch
-    that is not full, the next one waits for `pause_s(items)` seconds, and items that arrive meanwhile are part of it.
+    that is not full, its worker pauses for `pause_after` with the limit `pause_max_s`, so that more items can arrive.
 
     If `run` raises ItemAtFault, the batch was rolled back, and the batcher bisects it. The caller of an item that fails
     alone gets `not_done`. Until its part begins, an item counts as queued again.
@@ -91,12 +86,12 @@ class Batcher(Generic[Item, Result]):
         in_flight_max: int = 1,
         prepare: Callable[[Sequence[Item]], Awaitable[None]] | None = None,
         not_done: Result | BaseException = _NOT_DONE,
-        pause_s: Callable[[int], float] = no_pause,
+        pause_max_s: float = 0.0,
     ) -> None:
         self._run = run
         self._not_done = not_done
         self._prepare = prepare
-        self._pause_s = pause_s
+        self._pause_max_s = pause_max_s
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._idle = in_flight_max
@@ -178,7 +173,8 @@ class Batcher(Generic[Item, Result]):
                 batch = self._next_batch()
                 await bisected(batch, self._run_part, self._give_up)
                 # Callers that have got their result may submit their next item for the next batch.
-                await asyncio.sleep(self._pause_s(len(batch)) if len(batch) < self._batch_max else 0)
+                is_full = len(batch) == self._batch_max
+                await asyncio.sleep(0 if is_full else pause_after(len(batch), self._pause_max_s))
         finally:
             self._idle += 1
 

@@ -3,7 +3,7 @@
 from wallet_baselines.acid.wallets import AcidWallets
 from wallet_baselines.records import MoveMoney, Outcome
 from wallet_baselines.settings import AcidBatchedSettings
-from wallet_kernel.batcher import Batcher, pause_after
+from wallet_kernel.batcher import PAUSE_MAX_S, Batcher
 from wallet_kernel.database import CommitUnknown
 from wallet_kernel.topology import Placement
 
@@ -18,7 +18,7 @@ class BatchedWallets(AcidWallets):
             self.move_all,
             batch_max=settings.batch_max,
             queue_max=settings.queue_max,
-            pause_s=pause_after,
+            pause_max_s=PAUSE_MAX_S,
         )
 
     async def __aexit__(self, *error: object) -> None:

@@ -17,7 +17,7 @@ from wallet_cqrs.domain.batch import Batch
 from wallet_cqrs.domain.submissions import NotDone, NotLoaded, Outcome, Submission, Unknown, accounts_of
 from wallet_cqrs.domain.wallet import ImpossibleEvent
 from wallet_cqrs.events import UndecodableEvent
-from wallet_kernel.batcher import Batcher, Pending, pause_after
+from wallet_kernel.batcher import PAUSE_MAX_S, Batcher, Pending
 from wallet_kernel.bisection import ItemAtFault
 from wallet_kernel.database import DATABASE_ERRORS, CommitUnknown, is_of_a_row
 from wallet_kernel.outages import Outage
@@ -63,7 +63,7 @@ class BatchWriter:
             batch_max=batch_max,
             queue_max=queue_max,
             not_done=NOT_DONE,
-            pause_s=pause_after,
+            pause_max_s=PAUSE_MAX_S,
         )
 
     def submit(self, item: Item) -> Pending[Outcome]:

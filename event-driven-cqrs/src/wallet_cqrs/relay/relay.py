@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from typing import NoReturn, Protocol
 from uuid import UUID
 
@@ -34,8 +33,8 @@ AGE = Histogram(
 )
 EVENT_BATCH_SIZE = BATCH_SIZE.labels("groups")
 
-PAUSE_S = partial(pause_after, limit_s=0.05)
-"""The pause after a batch. It delays readers that wait for a position, but no writer, so its limit is high."""
+PAUSE_MAX_S = 0.05
+"""The limit of the pause after a batch. It is high, because the pause delays only readers, and writers not at all."""
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
@@ -60,12 +59,12 @@ class Relay:
         *,
         group_max: int,
         heartbeat_s: float,
-        pause_s: Callable[[int], float] = PAUSE_S,
+        pause_max_s: float = PAUSE_MAX_S,
     ) -> None:
         self._lead = lead
         self._connect = connect
         self._group_max = group_max
-        self._pause_s = pause_s
+        self._pause_max_s = pause_max_s
         self._heartbeat_s = heartbeat_s
         self._obstacle: str | None = None
         self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
@@ -95,8 +94,8 @@ class Relay:
             _log.info("active", extra={"checkpoint": position, "epoch": str(log.epoch)})
             while True:
                 after, position = position, await self._publish_next(log, publisher, position)
-                if 0 < position - after < self._group_max:
-                    await asyncio.sleep(self._pause_s(position - after))
+                if position - after < self._group_max:
+                    await asyncio.sleep(pause_after(position - after, self._pause_max_s))
 
     async def _publish_next(self, log: LogTail, publisher: Publisher, position: int) -> int:
         """Publishes the next batch, or a heartbeat if there are no events. Returns the position reached."""

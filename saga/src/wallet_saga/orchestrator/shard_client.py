@@ -12,7 +12,7 @@ from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, encode
 from prometheus_client import Histogram
 
-from wallet_kernel.batcher import Batcher, Pending, QueueFull, pause_after
+from wallet_kernel.batcher import PAUSE_MAX_S, Batcher, Pending, QueueFull
 from wallet_kernel.bulkhead import Bulkhead
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.ids import slot_of_transaction
@@ -97,7 +97,7 @@ class ShardClient:
         self._outage = Outage(_log, name)
         self._reads = _bulkheads(placement.shard)
         self._batcher: Batcher[Command, Outcome] = Batcher(
-            name, self._send, batch_max=batch_max, queue_max=queue_max, pause_s=pause_after
+            name, self._send, batch_max=batch_max, queue_max=queue_max, pause_max_s=PAUSE_MAX_S
         )
 
     def submit(self, command: Command) -> Pending[Outcome]:
