@@ -29,7 +29,7 @@ from wallet_cqrs.messages import (
 )
 from wallet_cqrs.relay.log_tail import GapInLog, LogTail, NotActive, leading
 from wallet_cqrs.relay.publisher import PATIENCE_S, connected
-from wallet_cqrs.relay.relay import PAUSE_MAX_S, Publisher, Relay
+from wallet_cqrs.relay.relay import BUSY_EVENTS, INTERVAL_MAX_S, Publisher, Relay, interval_after
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_lab.testing import DatabaseUrls, RunningService, running_service
 
@@ -63,7 +63,7 @@ async def relaying(
     broker: BrokerServer,
     *,
     group_max: int = 1000,
-    pause_max_s: float = PAUSE_MAX_S,
+    group_interval_s: float = 0,
     heartbeat_s: float = 0.2,
     connect: AbstractAsyncContextManager[Publisher] | None = None,
 ) -> AsyncIterator[Relay]:
@@ -72,8 +72,8 @@ async def relaying(
         partial(leading, event_store.service, 0.1),
         (lambda: connect) if connect else partial(connected, broker.url, PARTITIONS, 5.0),
         group_max=group_max,
+        group_interval_s=group_interval_s,
         heartbeat_s=heartbeat_s,
-        pause_max_s=pause_max_s,
     )
     task = asyncio.create_task(relay.run())
     try:
@@ -198,21 +198,34 @@ async def test_relay_holds_one_batch_at_a_time(event_store: DatabaseUrls, broker
     assert withheld.taken == [(0, 10)]
 
 
-async def test_events_appended_during_the_pause_form_one_batch(
-    event_store: DatabaseUrls, broker: BrokerServer, monkeypatch: pytest.MonkeyPatch
+async def test_events_within_the_interval_form_one_batch(
+    event_store: DatabaseUrls, broker: BrokerServer
 ) -> None:
-    """The relay pauses after a batch, and publishes all events that were appended meanwhile as one batch."""
-    monkeypatch.setattr("wallet_kernel.batcher.PAUSE_PER_ITEM_S", 1.0)
+    """Events within the interval form one batch; events after a pause or a small batch are published immediately."""
     taking = Withheld()
     taking.confirm.set()
-    async with replica(event_store.service) as one:
-        first = await append(one, 1)
-        async with relaying(event_store, broker, connect=taking, pause_max_s=2.0):
-            await until(lambda: taking.taken == [(0, first)], 10, "the first batch")
-            for _ in range(5):
-                head = await append(one, 1)
-            await until(lambda: taking.taken[-1][1] == head, 10, "the second batch")
-    assert taking.taken == [(0, first), (first, head)]
+    async with (
+        replica(event_store.service) as one,
+        relaying(event_store, broker, connect=taking, group_interval_s=1),
+    ):
+        await append(one, 1)
+        await asyncio.sleep(1.2)
+        before = len(taking.taken)
+        for transfers in (1, 1, 10):
+            head = await append(one, transfers)
+            await until(lambda head=head: taking.taken[-1][1] == head, 0.8, "published")  # type: ignore[misc]
+        for _ in range(5):
+            head = await append(one, 1)
+            await asyncio.sleep(0.05)
+        await until(lambda: taking.taken[-1][1] == head, 2, "the second batch")
+    assert [events for after, end in taking.taken[before:] if (events := end - after)] == [2, 2, 20, 10]
+
+
+def test_interval_grows_with_the_batch_up_to_a_limit() -> None:
+    """A small batch causes no interval. A larger one causes the least interval or a longer one, up to a limit."""
+    assert interval_after(BUSY_EVENTS - 1, 0.02) == 0
+    assert interval_after(BUSY_EVENTS, 0.02) == interval_after(100, 0.02) == 0.02
+    assert 0.02 < interval_after(200, 0.02) < interval_after(1000, 0.02) == INTERVAL_MAX_S
 
 
 async def test_single_transfers_share_a_write_of_the_checkpoint(

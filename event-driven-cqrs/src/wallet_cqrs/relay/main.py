@@ -49,6 +49,7 @@ async def relay(settings: RelaySettings) -> AsyncIterator[Service]:
             settings.confirm_timeout_s,
         ),
         group_max=settings.group_max,
+        group_interval_s=settings.group_interval_s,
         heartbeat_s=settings.heartbeat_s,
     )
     lifecycle = Lifecycle(settings.in_flight_max, {"relay": running.check})

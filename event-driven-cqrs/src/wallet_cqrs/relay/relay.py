@@ -1,7 +1,7 @@
 """Publishes all events of the log in order and at least once, one batch at a time.
 
 The events appended while a batch is being published form the next batch. The costs of a batch at the broker and at the
-partitions do not depend on its size. So a busy relay pauses for more events before the next batch (`pause_after`).
+partitions do not depend on its size. So a busy relay waits for more events before the next batch (`interval_after`).
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from wallet_cqrs.messages import EventMessage, age_s
 from wallet_cqrs.relay.log_tail import LogTail
 from wallet_kernel.backoff import Backoff
-from wallet_kernel.batcher import BATCH_SIZE, pause_after
+from wallet_kernel.batcher import BATCH_SIZE
 from wallet_kernel.endpoint import LATENCY_BUCKETS_S
 from wallet_kernel.runtime.readiness import NotReady
 from wallet_kernel.runtime.traces import trace_step
@@ -33,13 +33,27 @@ AGE = Histogram(
 )
 EVENT_BATCH_SIZE = BATCH_SIZE.labels("groups")
 
-PAUSE_MAX_S = 0.05
-"""The limit of the pause after a batch. It is high, because the pause delays only readers, and writers not at all."""
+BUSY_EVENTS = 10
+"""Batches below this size do not count as load, because a single client must not wait to read its own write."""
+
+INTERVAL_PER_EVENT_S = 0.0002
+INTERVAL_MAX_S = 0.05
+"""The interval delays readers that wait for a position, but no writer."""
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
 
 _log = logging.getLogger(__name__)
+
+
+def interval_after(events: int, least_s: float) -> float:
+    """Returns the seconds between the start of a batch of so many events and the start of the next one.
+
+    They are 0 for a small batch, and otherwise at least `least_s`. They grow with the load.
+    """
+    if events < BUSY_EVENTS:
+        return 0.0
+    return max(least_s, min(events * INTERVAL_PER_EVENT_S, INTERVAL_MAX_S))
 
 
 class Publisher(Protocol):
@@ -58,13 +72,13 @@ class Relay:
         connect: Callable[[], AbstractAsyncContextManager[Publisher]],
         *,
         group_max: int,
+        group_interval_s: float,
         heartbeat_s: float,
-        pause_max_s: float = PAUSE_MAX_S,
     ) -> None:
         self._lead = lead
         self._connect = connect
         self._group_max = group_max
-        self._pause_max_s = pause_max_s
+        self._group_interval_s = group_interval_s
         self._heartbeat_s = heartbeat_s
         self._obstacle: str | None = None
         self._backoff = Backoff(BACKOFF_FIRST_S, BACKOFF_MAX_S)
@@ -93,9 +107,11 @@ class Relay:
             ACTIVE.set(1)
             _log.info("active", extra={"checkpoint": position, "epoch": str(log.epoch)})
             while True:
+                begin_s = asyncio.get_running_loop().time()
                 after, position = position, await self._publish_next(log, publisher, position)
                 if position - after < self._group_max:
-                    await asyncio.sleep(pause_after(position - after, self._pause_max_s))
+                    next_s = begin_s + interval_after(position - after, self._group_interval_s)
+                    await asyncio.sleep(next_s - asyncio.get_running_loop().time())
 
     async def _publish_next(self, log: LogTail, publisher: Publisher, position: int) -> int:
         """Publishes the next batch, or a heartbeat if there are no events. Returns the position reached."""

@@ -18,6 +18,11 @@ class RelaySettings(ServiceSettings):
         gt=0,
         description="Maximum number of events in a batch; the relay publishes one batch at a time.",
     )
+    group_interval_s: float = Field(
+        0.02,
+        ge=0,
+        description="Minimum time between batches after ten or more events. After more than 100, it grows to 0.05 s.",
+    )
     heartbeat_s: float = Field(1.0, gt=0, description="How often an idle relay publishes the end of the log.")
     confirm_timeout_s: float = Field(
         10.0, gt=0, description="How long the broker may take to confirm a batch."
