@@ -64,4 +64,6 @@ def test_places_exist_and_define_what_they_are_named_for(row: list[str]) -> None
     assert [file for file in files if not file.is_file()] == []
     text = "\n".join(file.read_text() for file in files)
     for name in re.findall(r"`(\w+)`", names):
-        assert re.search(rf"\b(def|class|function|const|let)\s+{name}\b|^{name}\b", text, re.MULTILINE), name
+        assert re.search(
+            rf"\b(def|class|function|const|let)\s+{name}\b|^{name}\b|\b{name} AS \(", text, re.MULTILINE
+        ), name

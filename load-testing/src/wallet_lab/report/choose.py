@@ -13,7 +13,7 @@ BEGIN = "<!-- begin: written by `./lab report docs/results`, do not edit -->"
 END = "<!-- end -->"
 _MODEL = (
     "The table is computed from the measured CPU time per transfer ([costs](results/report.html#capacity-model)).\n"
-    "The last column lists the components of which the design has only one, if the rate needs more: it says how many."
+    "The last column lists each component that the design has only once, and how many of it the rate would need."
 )
 
 

@@ -97,7 +97,7 @@ def _of_faults(report: Report) -> list[Question]:
     hits = dict.fromkeys([*(each.hits for each in report.faults), *(each.hits for each in report.recovery)])
     return [
         Question(
-            f"writes and reads must soon work again after this fault: {hit}",
+            f"calls must succeed soon after this fault ({hit})",
             (f"outage/{hit}", f"first-success/{hit}"),
         )
         for hit in hits

@@ -94,7 +94,7 @@ class Reads(Struct, kw_only=True, frozen=True):
 
 
 Route = Literal["direct", "gateway"]
-"""direct: clients call the services. gateway: clients call the front door, which forwards to the services."""
+"""direct: clients call the services. gateway: clients call the gateway, which forwards to the services."""
 
 
 class Run(Struct, kw_only=True, frozen=True):

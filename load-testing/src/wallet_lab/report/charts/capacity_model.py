@@ -19,8 +19,8 @@ def needs(report: Report) -> Exhibit | None:
     return Exhibit(
         name="needs",
         title="Cores and machines by rate",
-        caption="Computed from the measured CPU time per transfer. The last column lists the components of which "
-        f"the design has only one, if the rate needs more: it says how many. {' '.join(ASSUMPTIONS)}",
+        caption="Computed from the measured CPU time per transfer. The last column lists each component that "
+        f"the design has only once, and how many of it the rate would need. {' '.join(ASSUMPTIONS)}",
         table=table,
     )
 
