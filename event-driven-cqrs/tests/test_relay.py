@@ -206,10 +206,10 @@ async def test_events_within_the_interval_form_one_batch(
     taking.confirm.set()
     async with (
         replica(event_store.service) as one,
-        relaying(event_store, broker, connect=taking, group_interval_s=1),
+        relaying(event_store, broker, connect=taking, group_interval_s=2),
     ):
         await append(one, 1)
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(2.2)
         before = len(taking.taken)
         for transfers in (1, 1, 10):
             head = await append(one, transfers)
@@ -217,7 +217,7 @@ async def test_events_within_the_interval_form_one_batch(
         for _ in range(5):
             head = await append(one, 1)
             await asyncio.sleep(0.05)
-        await until(lambda: taking.taken[-1][1] == head, 2, "the second batch")
+        await until(lambda: taking.taken[-1][1] == head, 4, "the second batch")
     assert [events for after, end in taking.taken[before:] if (events := end - after)] == [2, 2, 20, 10]
 
 

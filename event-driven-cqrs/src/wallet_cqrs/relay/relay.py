@@ -47,9 +47,10 @@ _log = logging.getLogger(__name__)
 
 
 def interval_after(events: int, least_s: float) -> float:
-    """Returns the seconds between the start of a batch of so many events and the start of the next one.
+    """Returns the least seconds from the start of a batch of so many events to the start of the next one.
 
-    They are 0 for a small batch, and otherwise at least `least_s`. They grow with the load.
+    A batch starts when the relay begins to wait for its events. A small batch causes no interval. A larger one causes
+    `least_s`, or an interval in proportion to its size if that is longer.
     """
     if events < BUSY_EVENTS:
         return 0.0

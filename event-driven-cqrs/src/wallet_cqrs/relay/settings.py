@@ -21,7 +21,8 @@ class RelaySettings(ServiceSettings):
     group_interval_s: float = Field(
         0.02,
         ge=0,
-        description="Minimum time between batches after ten or more events. After more than 100, it grows to 0.05 s.",
+        description="Minimum time from the start of a batch of ten or more events to the start of the next. "
+        "It is 0.2 ms for each event, at most 0.05 s, if that is longer.",
     )
     heartbeat_s: float = Field(1.0, gt=0, description="How often an idle relay publishes the end of the log.")
     confirm_timeout_s: float = Field(
