@@ -27,7 +27,7 @@ DRIVEN_MAX = 1000
 lease and are claimed again when it expires. So a stuck payee's shard does not delay the sagas of other shards."""
 
 PACE_S = 0.1
-"""After a full claim, recovery waits this long for one of its sagas to end before it claims more."""
+"""After a full claim, recovery waits for its sagas to end, but only this long, before it claims more."""
 
 PRECEDENCE_INTERVALS = 2
 """While an orchestrator cannot end sagas, it leaves expired leases to the others for this many of their intervals. An

@@ -38,7 +38,8 @@ STEPS = Counter("wallet_saga_steps", "Steps by outcome.", ["step", "outcome"])
 ACTIVE = Gauge("wallet_worker_active", "1 in the worker that is its shard's writer, 0 in a standby.")
 
 SAYS_SOMETHING_S = 1.0
-"""The writer uses its session at least this often, because Postgres ends a session that is idle for too long."""
+"""After this time without a batch, the writer uses its session at its next check (every `takeover_s`), because Postgres
+ends a session that is idle for too long."""
 
 _log = logging.getLogger(__name__)
 
